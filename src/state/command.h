@@ -1,0 +1,189 @@
+#pragma once
+
+// What is proposed to the cluster: every change of the replicated state is one Command in one log
+// entry. A command says what is wanted; Machine decides, in the log's order, what comes of it.
+// Everything random or secret was decided before (hashes, salts), so that applying is a pure
+// function. Pure values.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace coterie::state {
+
+// Limits, enforced by Machine and, before anything is proposed, by rpc/.
+inline constexpr std::size_t kNameBytesMax = 256;           // Documents and users, UTF-8.
+inline constexpr std::size_t kTextBytesMax = 64 << 20;      // One document.
+inline constexpr std::size_t kCommandBytesMax = 4 << 20;    // One encoded command.
+inline constexpr std::size_t kSplicesMax = 1'000;           // In one Edit.
+inline constexpr std::size_t kDocumentsMax = 1'000'000;
+inline constexpr std::size_t kSessionsPerUserMax = 1'000;   // The oldest goes first.
+inline constexpr std::size_t kClientsPerSessionMax = 64;    // The least recent goes first.
+inline constexpr std::size_t kOutcomesPerClientMax = 1'024; // Kept for retries, by sequence.
+inline constexpr std::size_t kVersionsPerDocumentMax = 1'000;
+inline constexpr std::uint64_t kLockTtlMsMax = 24ull * 60 * 60 * 1'000;
+
+enum class DocumentRole : std::uint8_t { kNone, kViewer, kEditor, kOwner };
+
+// Exactly once: a command with the same (session, client, sequence) as an earlier one has no effect
+// and gets the earlier one's outcome. Sequence 0 = never deduplicated.
+// Source: Raft thesis 6.3; LogCabin's first-outstanding.
+struct RequestId {
+  ClientId client;
+  std::uint64_t sequence = 0;
+  std::uint64_t acked_below = 0;  // The client has the answers of all sequences below this.
+  friend bool operator==(const RequestId&, const RequestId&) = default;
+};
+
+// How positions in a text are counted.
+enum class PositionUnit : std::uint8_t { kUtf16, kCodePoint };
+
+// Replaces `deleted` units at `position` by `inserted`.
+struct Splice {
+  std::uint64_t position = 0;
+  std::uint64_t deleted = 0;
+  std::string inserted;  // UTF-8.
+  friend bool operator==(const Splice&, const Splice&) = default;
+};
+
+struct CreateUser {
+  std::string name;
+  std::string password_hash;  // Argon2id, in libsodium's string form; opaque here. Empty = none.
+  bool is_admin = false;
+};
+struct SetPassword {
+  std::string name;
+  std::string password_hash;
+};
+struct RemoveUser {
+  std::string name;
+};
+// The password was checked by rpc/ before; `verified_hash` is the stored one that it was checked
+// against, so that a change meanwhile makes the login fail. `create_user`: the development login of
+// a cluster without --secure, which makes the user at the first one (with `verified_hash`).
+struct Login {
+  std::string user;
+  std::string verified_hash;
+  bool create_user = false;
+  bool create_as_admin = false;
+  std::string token_hash;  // 32 bytes.
+  std::uint64_t lifetime_ms = 0;
+};
+struct Logout {};
+// By the leader, when a session's lifetime is over. No effect if it was extended meanwhile.
+struct ExpireSession {
+  SessionId session;
+};
+// The session is present from now on (JOIN). Attaching again only changes the lease.
+struct Attach {
+  std::uint64_t lease_ms = 0;
+};
+// The session is gone (LEAVE), and what it held by its lease is released. `attached` is the
+// revision of the JOIN that is meant: with another one it has no effect (etcd #15247).
+enum class LeaveReason : std::uint8_t { kDetached, kLeaseExpired, kLoggedOut };
+struct Leave {
+  SessionId session;
+  Revision attached;
+  LeaveReason reason = LeaveReason::kDetached;
+};
+struct CreateDocument {
+  std::string name;
+  std::string text;
+  DocumentRole everyone = DocumentRole::kEditor;  // The role of who has none of their own.
+};
+struct RenameDocument {
+  DocId doc;
+  std::string name;
+};
+struct DeleteDocument {
+  DocId doc;
+};
+struct ShareDocument {
+  DocId doc;
+  std::string user;  // Empty = everyone.
+  DocumentRole role = DocumentRole::kNone;
+};
+// The whole text; only with the lock. `token` must be the lock's.
+struct Write {
+  DocId doc;
+  FencingToken token;
+  std::string text;
+};
+// Positions are in the text at `base`; changes since then are transformed over. None = now.
+struct Edit {
+  DocId doc;
+  FencingToken token;  // None unless the caller holds the lock.
+  Revision base;
+  PositionUnit unit = PositionUnit::kUtf16;
+  std::vector<Splice> splices;  // Ascending, non-overlapping, all in the text before the edit.
+};
+struct Append {
+  DocId doc;
+  FencingToken token;
+  std::string text;
+};
+// The text of an earlier version becomes the newest one; only with the lock.
+struct Restore {
+  DocId doc;
+  FencingToken token;
+  Revision version;
+};
+// Taken again by its holder, a lock keeps its token and gets a new expiry.
+struct Lock {
+  DocId doc;
+  std::uint64_t ttl_ms = 0;  // 0 = as long as the session is attached (its lease).
+};
+struct Unlock {
+  DocId doc;
+  FencingToken token;  // None = whatever token this session holds.
+};
+// By the document's owner or an admin.
+struct BreakLock {
+  DocId doc;
+};
+// By the leader's timer. No effect unless `token` is still the lock's and `renewed` its last renewal.
+struct ExpireLock {
+  DocId doc;
+  FencingToken token;
+  Revision renewed;
+};
+// By the leader, now and then: every machine compares its own digest at `at`.
+struct CheckDigest {
+  Revision at;
+  std::uint64_t digest = 0;
+};
+
+using CommandBody =
+    std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
+                 CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
+                 Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest>;
+
+struct Command {
+  SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.
+  RequestId request;
+  CommandBody body;
+};
+
+// What the leader adds when it proposes: the payload of a log entry is a stamped command.
+struct Stamp {
+  std::uint64_t time_ms = 0;  // The leader's wall clock: for display and lifetimes only.
+  NodeId origin;              // Whose waiter gets the outcome, and
+  std::uint64_t waiter = 0;   // which one (unique within a life of the origin's process).
+};
+
+// The encodings start with a version byte; an unknown one does not decode.
+std::string EncodeCommand(const Command& command);
+std::optional<Command> DecodeCommand(std::string_view bytes);
+std::string StampCommand(const Stamp& stamp, std::string_view encoded_command);
+struct StampedCommand {
+  Stamp stamp;
+  Command command;
+};
+std::optional<StampedCommand> DecodeStampedCommand(std::string_view payload);
+
+}  // namespace coterie::state

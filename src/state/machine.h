@@ -1,0 +1,144 @@
+#pragma once
+
+// The replicated state machine: applies committed commands in the log's order and answers questions
+// about the state as of the last one. A pure function of the log: it reads no clock, draws no random
+// number and iterates nothing whose order could differ between nodes.
+//
+// What is small and always needed (users, sessions, locks, document heads) is held in memory and
+// written through; texts, versions, outcomes and events live in the Kv. Everything of one Apply()
+// and the applied position are one atomic batch (etcd #13766).
+// Not here: passwords (only their hashes), timers (the leader proposes expiries), transport.
+// Owner: the apply thread.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/blob.h"
+#include "base/ids.h"
+#include "state/command.h"
+#include "state/event.h"
+#include "state/kv.h"
+#include "state/outcome.h"
+
+namespace coterie::state {
+
+struct UserView {
+  std::string name;
+  std::string password_hash;
+  bool is_admin = false;
+  std::uint64_t created_at_ms = 0;
+};
+struct SessionView {
+  SessionId id;
+  std::string user;
+  bool is_admin = false;
+  std::string token_hash;
+  std::uint64_t expires_at_ms = 0;
+  Revision attached;  // None = not present.
+  std::uint64_t lease_ms = 0;
+};
+struct DocumentView {
+  DocId id;
+  std::string name;
+  std::string owner;
+  DocumentRole everyone = DocumentRole::kNone;
+  std::vector<std::pair<std::string, DocumentRole>> roles;  // By user name, sorted.
+  std::uint64_t size_bytes = 0;
+  Revision revision;  // Of its last change of text.
+  std::string author;
+  std::uint64_t created_at_ms = 0;
+  std::uint64_t changed_at_ms = 0;
+  std::optional<LockView> lock;
+};
+struct VersionView {
+  Revision revision;
+  std::string author;
+  std::uint64_t time_ms = 0;
+  ChangeKind kind = ChangeKind::kEdit;
+  std::uint64_t inserted_bytes = 0;
+  std::uint64_t deleted_bytes = 0;
+};
+// Where the state stands in the log.
+struct Applied {
+  Term term;
+  Index index;
+  std::string configuration;        // The last applied membership, as its log entry held it.
+  Index configuration_index;
+};
+
+// What one applied entry gave. `outcome` and `events` are empty for entries that are no commands.
+struct ApplyResult {
+  Stamp stamp;
+  std::optional<Outcome> outcome;
+  std::optional<EventBatch> events;
+};
+
+// The digests of two nodes at one index differ, or a committed entry does not decode: this state
+// must not be served or voted with any more (ClickHouse #81780).
+struct Divergence {
+  Revision at;
+  std::string what;
+};
+
+class Machine {
+ public:
+  struct Options {
+    std::size_t events_retained_max = 100'000;       // Batches.
+    std::uint64_t events_retained_bytes_max = 256 << 20;
+    std::size_t text_cache_bytes_max = 64 << 20;
+  };
+  // Loads the state that `kv` holds; `kv` outlives the machine. All nodes of a cluster must run the
+  // same retention options.
+  Machine(Kv& kv, Options options);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // --- Applying: index must be applied().index + 1; call Commit() after the last of a range ---
+  ApplyResult ApplyCommand(Term term, Index index, std::string_view payload);
+  void ApplyNoop(Term term, Index index);
+  void ApplyConfiguration(Term term, Index index, std::string_view configuration);
+  void Commit();
+
+  // --- Questions, as of the last Commit() ---
+  const Applied& applied() const;
+  std::uint64_t time_ms() const;  // The newest stamp seen; never goes back.
+  std::uint64_t digest() const;   // Of everything applied, chained.
+  const std::optional<Divergence>& divergence() const;
+
+  std::optional<UserView> FindUser(std::string_view name) const;
+  std::vector<UserView> Users() const;
+  std::optional<SessionView> FindSession(SessionId id) const;
+  std::vector<SessionView> Sessions() const;
+  std::optional<DocumentView> FindDocument(DocId id) const;
+  std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
+  std::vector<DocumentView> Documents() const;  // By name.
+  // The effective role: admins own everything; none if the document does not exist. Still answers
+  // for a deleted document while its events are retained.
+  DocumentRole RoleOf(std::string_view user, DocId doc) const;
+  // The text at `revision` (none = now). Empty optional: no such document or version retained.
+  std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  std::vector<VersionView> Versions(DocId doc) const;  // Newest first.
+  std::vector<LockView> Locks() const;                 // By document name.
+
+  // Batches with revision > after, ascending, at most `batches_max` and about `bytes_max` bytes.
+  // Requires after >= oldest_event_revision() - 1, else there would be a silent gap.
+  std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
+                                      std::size_t bytes_max) const;
+  // Every batch with a revision from here on is retained.
+  Revision oldest_event_revision() const;
+
+  void CheckInvariants() const;
+  void CheckInvariantsDeep() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coterie::state

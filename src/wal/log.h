@@ -1,0 +1,103 @@
+#pragma once
+
+// The write-ahead log of one node: hard state and entries in checksummed batches, in pre-zeroed
+// segments. It is the only durable home of an entry until the state machine has flushed it, and an
+// acknowledgement rests on it. The bytes are described in wal/format.md.
+//
+// Write errors: any failed write or sync of the log returns an error after which the Log must be
+// thrown away and the process stopped (FatalIo in node/); it is never retried. Running out of space
+// is prevented rather than met: see HasRoom().
+// Owner: the log thread. Source: shared experience listed in docs/architecture.md.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "base/ids.h"
+#include "io/file.h"
+#include "raft/configuration.h"
+#include "raft/effects.h"
+#include "raft/entry.h"
+
+namespace coterie::wal {
+
+// Who this disk belongs to; written into every segment and mixed into every checksum.
+struct Identity {
+  std::uint64_t cluster_id = 0;
+  NodeId node;
+  Incarnation incarnation;
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+struct Options {
+  std::size_t segment_bytes = 64 << 20;
+  std::size_t spare_segments = 1;         // Zero-filled ahead of need.
+  std::uint64_t reserve_bytes = 256 << 20;  // HasRoom() is false when less is free.
+};
+
+// A hole in what was once synced: never cut off silently, never acknowledged again until repaired.
+struct Damage {
+  Index first;
+  Index last;  // Inclusive; the last index known to have been durable in the damaged place.
+  std::string what;  // Segment, offset, which check failed.
+};
+
+// The snapshot that the log continues from.
+struct SnapshotMark {
+  raft::LogPosition last;
+  raft::Configuration configuration;
+};
+
+struct Recovered {
+  raft::HardState hard_state;
+  SnapshotMark snapshot;
+  std::vector<raft::EntryRef> entries;  // Contiguous from snapshot.last.index + 1.
+  Epoch epoch;
+  std::uint64_t torn_bytes = 0;  // Cut off the tail: written, never synced, never acknowledged.
+  std::vector<Damage> damage;    // Empty on a healthy disk.
+};
+
+class Log {
+ public:
+  struct Opened;
+
+  // Opens or creates the log in `directory`, which outlives it. kFailedPrecondition: it belongs to
+  // another node or cluster, or has a format we do not know. kDataLoss: damaged beyond recovery of
+  // even the hard state. A damaged entry range is reported in Recovered::damage instead.
+  static absl::StatusOr<Opened> Open(io::Directory& directory, const Identity& identity,
+                                     const Options& options);
+  ~Log();
+
+  // Writes the jobs as one batch each, then syncs once for all. When it returns OK all are durable.
+  [[nodiscard]] absl::Status Append(const std::vector<raft::AppendJob>& jobs);
+
+  // Records durably that the log now continues from `mark`. The entries up to it are forgotten; if
+  // `keep` is kNothing, those behind it too (a snapshot from a leader replaces all: scylla #9551).
+  // Segments that hold nothing needed are recycled only after the record is durable.
+  enum class Keep : std::uint8_t { kSuffix, kNothing };
+  [[nodiscard]] absl::Status Compact(const SnapshotMark& mark, Keep keep);
+
+  // Whether the disk has room for at least reserve_bytes more. Asked before proposals are accepted.
+  bool HasRoom() const;
+  std::uint64_t size_bytes() const;
+
+  void CheckInvariants() const;
+
+ private:
+  class Impl;
+  explicit Log(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct Log::Opened {
+  std::unique_ptr<Log> log;
+  Recovered recovered;
+};
+
+}  // namespace coterie::wal
