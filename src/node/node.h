@@ -115,7 +115,8 @@ class Node {
 
   // Live batches in order, each with the machine as of that batch, for filtering; called on the
   // apply thread; must not block. Register, then fetch history up to what the first live batch
-  // leaves open with Read + EventsAfter. Returns a number for Unsubscribe, after which (on return)
+  // leaves open with Read + EventsAfter. A batch without events says that the state jumped to that
+  // revision (a snapshot was installed): read what lies between with EventsAfter. Returns a number for Unsubscribe, after which (on return)
   // the listener is not called any more.
   using Listener = std::function<void(const state::EventBatch& batch, const state::Machine& state)>;
   std::uint64_t Subscribe(Listener listener);

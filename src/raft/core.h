@@ -50,7 +50,9 @@ struct Options {
 // What the disk held at start.
 struct Recovered {
   HardState hard_state;
-  LogPosition snapshot;  // The log starts behind it; none for a fresh log.
+  LogPosition snapshot;  // The log starts behind it; none (0, 0) for a log that begins at 1.
+  // In force at `snapshot`. At (0, 0): the founders, the same on each of them; or empty on a node
+  // that waits to be added: it campaigns never and learns the members from the leader.
   Configuration snapshot_configuration;
   std::vector<EntryRef> entries;  // Contiguous from snapshot.index + 1.
   Index applied;                  // By the state machine; >= snapshot.index.

@@ -54,6 +54,13 @@ struct InstallSnapshotJob {
   Configuration configuration;
 };
 
+// The log may forget everything up to and including `last`; `configuration` is the one in force
+// there, which the log keeps as the start of its history.
+struct Compaction {
+  LogPosition last;
+  Configuration configuration;
+};
+
 // A read asked for by Core::Read(id) may be served once the state machine has applied `index`.
 // None = refused: no leader known, or it lost office. The caller may ask again.
 struct ReadReady {
@@ -80,7 +87,7 @@ struct Effects {
   std::optional<ApplyJob> apply;
   std::vector<SendSnapshotJob> send_snapshots;
   std::optional<InstallSnapshotJob> install_snapshot;
-  std::optional<Index> compact_to;  // The log may forget everything up to and including this.
+  std::optional<Compaction> compact;
   std::vector<ReadReady> reads;
   std::vector<Dropped> dropped;
   std::optional<RoleChange> role_change;
