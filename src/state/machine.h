@@ -71,6 +71,12 @@ struct Applied {
   Index configuration_index;
 };
 
+// Under this key every Commit() stores Applied, encoded: whoever holds a copy of the state can say
+// where in the log it stands without a Machine.
+inline constexpr std::string_view kAppliedKey = "applied";
+std::string EncodeApplied(const Applied& applied);
+std::optional<Applied> DecodeApplied(std::string_view value);
+
 // What one applied entry gave. `outcome` and `events` are empty for entries that are no commands.
 struct ApplyResult {
   Stamp stamp;
