@@ -29,6 +29,13 @@ class Inbox {
     return true;
   }
 
+  // For producers whose number of outstanding values the consumer itself bounds (completions of its
+  // own jobs): never refused for want of capacity. Dropped when closed.
+  void Push(T&& value) {
+    absl::MutexLock lock(&mutex_);
+    if (!closed_) values_.push_back(std::move(value));
+  }
+
   // Moves everything queued to the end of `out`. Returns whether there was anything.
   bool TakeAll(std::deque<T>& out) {
     absl::MutexLock lock(&mutex_);

@@ -82,6 +82,7 @@ struct ApplyResult {
   Stamp stamp;
   std::optional<Outcome> outcome;
   std::optional<EventBatch> events;
+  std::vector<SessionId> sessions;  // Begun, changed or ended by it.
 };
 
 // The digests of two nodes at one index differ, or a committed entry does not decode: this state
