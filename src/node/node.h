@@ -19,6 +19,7 @@
 #include <absl/time/time.h>
 
 #include "base/ids.h"
+#include "node/peer_codec.h"
 #include "node/peers.h"
 #include "node/sessions.h"
 #include "raft/configuration.h"
@@ -37,6 +38,8 @@ struct Options {
   // Who founds the cluster. Used only when the data folder is new; empty = this node joins an
   // existing cluster and waits to be added by its leader.
   std::vector<raft::Member> founders;
+  std::string peer_address;  // Where other nodes reach this one, "host:port".
+  std::string client_address;  // Where clients do.
   absl::Duration tick = absl::Milliseconds(10);
   std::uint64_t election_timeout_ticks = 15;
   std::uint64_t heartbeat_interval_ticks = 3;
@@ -80,14 +83,6 @@ struct Status {
     bool is_reachable = false;
   };
   std::vector<Peer> peers;  // Leader only.
-};
-
-// What a session is doing, besides being here. Best effort; not in the log.
-enum class Activity : std::uint8_t { kIdle, kViewing, kEditing };
-struct Presence {
-  SessionId session;
-  Activity activity = Activity::kIdle;
-  DocId doc;
 };
 
 class Node {

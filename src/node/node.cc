@@ -1,0 +1,137 @@
+#include "node/node.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "io/posix_clock.h"
+#include "io/posix_file.h"
+#include "node/identity.h"
+#include "node/replica.h"
+#include "node/rocks_storage.h"
+#include "node/threads.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::node {
+namespace {
+
+// A failed write or sync of the log: what is on the disk is unknown, and a retry would lie about it
+// (Rebello et al., ATC 2020). The other nodes go on; a restart reads what is really there.
+[[noreturn]] void StopProcess(const absl::Status& status) {
+  static_cast<void>(std::fprintf(
+      stderr, "FATAL: the disk failed, stopping before anything untrue is said: %s\n",
+      status.ToString().c_str()));
+  std::_Exit(70);  // EX_SOFTWARE of sysexits.h; no destructors: they would write.
+}
+
+std::uint64_t RandomSeed() {
+  std::random_device device;
+  const std::uint64_t high = device();
+  return ((high << 32) | device()) | 1;
+}
+
+}  // namespace
+
+class Node::Impl {
+ public:
+  Impl(const Options& options, std::unique_ptr<io::Directory> log_directory)
+      : log_directory_(std::move(log_directory)), storage_(absl::StrCat(options.data_path, "/state")) {}
+
+  absl::Status Start(const Options& options, Peers& peers) {
+    const std::uint64_t seed = RandomSeed();
+    ASSIGN_OR_RETURN(const wal::Identity identity,
+                     EstablishIdentity(*log_directory_, {.cluster_id = options.cluster_id,
+                                                         .node = options.id,
+                                                         .incarnation = Incarnation(seed)}));
+    ASSIGN_OR_RETURN(replica_, Replica::Open(options, {.peers = peers,
+                                                       .clock = clock_,
+                                                       .log_directory = *log_directory_,
+                                                       .storage = storage_,
+                                                       .seed = seed,
+                                                       .incarnation = identity.incarnation,
+                                                       .on_fatal = StopProcess}));
+    threads_.emplace(*replica_);
+    return absl::OkStatus();
+  }
+
+  Replica& replica() { return *replica_; }
+  const Replica& replica() const { return *replica_; }
+
+ private:
+  io::PosixClock clock_;
+  std::unique_ptr<io::Directory> log_directory_;
+  RocksStorage storage_;
+  std::unique_ptr<Replica> replica_;
+  std::optional<Threads> threads_;  // Last: joined before what they use goes.
+};
+
+absl::StatusOr<std::unique_ptr<Node>> Node::Start(Options options, Peers& peers) {
+  std::error_code error;
+  std::filesystem::create_directories(absl::StrCat(options.data_path, "/log"), error);
+  if (error) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot make the data folder ", options.data_path, ": ", error.message()));
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<io::Directory> log_directory,
+                   io::OpenPosixDirectory(absl::StrCat(options.data_path, "/log")));
+  auto impl = std::make_unique<Impl>(options, std::move(log_directory));
+  RETURN_IF_ERROR(impl->Start(options, peers));
+  return std::unique_ptr<Node>(new Node(std::move(impl)));
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+void Node::Propose(const state::Command& command, absl::Time deadline,
+                   Done<state::Outcome> done) {
+  impl_->replica().Propose(command, deadline, std::move(done));
+}
+void Node::Read(Consistency consistency, absl::Time deadline, Query query, Done<Revision> done) {
+  impl_->replica().Read(consistency, deadline, std::move(query), std::move(done));
+}
+const SessionDirectory& Node::sessions() const { return impl_->replica().sessions(); }
+
+std::uint64_t Node::Subscribe(Listener listener) {
+  return impl_->replica().Subscribe(std::move(listener));
+}
+void Node::Unsubscribe(std::uint64_t id) { impl_->replica().Unsubscribe(id); }
+
+void Node::StreamOpened(SessionId session) { impl_->replica().presence().StreamOpened(session); }
+void Node::StreamClosed(SessionId session) { impl_->replica().presence().StreamClosed(session); }
+bool Node::HasStreams(SessionId session) const {
+  return impl_->replica().presence().HasStreams(session);
+}
+void Node::SetActivity(const Presence& presence) {
+  impl_->replica().presence().SetActivity(presence);
+}
+std::vector<Presence> Node::Activities() const { return impl_->replica().presence().All(); }
+std::uint64_t Node::OnActivity(std::function<void()> listener) {
+  return impl_->replica().presence().Listen(std::move(listener));
+}
+void Node::ForgetOnActivity(std::uint64_t id) { impl_->replica().presence().Forget(id); }
+
+Status Node::status() const { return impl_->replica().status(); }
+void Node::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
+                       Done<Revision> done) {
+  impl_->replica().Reconfigure(change, deadline, std::move(done));
+}
+void Node::TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done) {
+  impl_->replica().TransferLeadership(target, deadline, std::move(done));
+}
+void Node::TakeSnapshot(absl::Time deadline, Done<Revision> done) {
+  impl_->replica().TakeSnapshot(deadline, std::move(done));
+}
+
+void Node::Deliver(std::string_view frame) { impl_->replica().Deliver(frame); }
+absl::StatusOr<Peers::SnapshotSlice> Node::ReadSnapshot(NodeId reader, Term term,
+                                                        std::uint64_t transfer_id,
+                                                        std::uint64_t offset, std::size_t size) {
+  return impl_->replica().ReadSnapshot(reader, term, transfer_id, offset, size);
+}
+
+}  // namespace coterie::node

@@ -1,0 +1,272 @@
+#include "node/peer_codec.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "base/overload.h"
+
+namespace coterie::node {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 5;  // Version and CRC.
+
+using raft::Body;
+using raft::EntryRef;
+using raft::LogPosition;
+
+void Write(ByteWriter& out, const LogPosition& position) {
+  out.Id(position.term);
+  out.Id(position.index);
+}
+LogPosition ReadPosition(ByteReader& in) {
+  const auto term = in.Id<Term>();
+  const auto index = in.Id<Index>();
+  return {.term = term, .index = index};
+}
+
+bool ReadBool(ByteReader& in) {
+  const std::uint8_t value = in.U8();
+  if (value > 1) in.Fail();
+  return value == 1;
+}
+
+template <class Enum>
+Enum ReadEnum(ByteReader& in, Enum last) {
+  const std::uint8_t value = in.U8();
+  if (value > static_cast<std::uint8_t>(last)) in.Fail();
+  return static_cast<Enum>(value);
+}
+
+std::size_t ReadCount(ByteReader& in, std::size_t limit) {
+  const std::uint64_t count = in.Varint();
+  // Every element takes at least one byte: no count can make us reserve more than the frame.
+  if (count > limit || count > in.remaining_bytes()) in.Fail();
+  return in.ok() ? static_cast<std::size_t>(count) : 0;
+}
+
+void WriteConfiguration(ByteWriter& out, const raft::Configuration& configuration) {
+  out.Bytes(raft::EncodeConfiguration(configuration));
+}
+raft::Configuration ReadConfiguration(ByteReader& in) {
+  std::optional<raft::Configuration> configuration = raft::DecodeConfiguration(in.Bytes());
+  if (!configuration) in.Fail();
+  return configuration ? *std::move(configuration) : raft::Configuration{};
+}
+
+// One overload per alternative of raft::Body; the order of the alternatives is the wire's tag.
+void Write(ByteWriter& out, const raft::VoteRequest& m) {
+  out.U8(static_cast<std::uint8_t>(m.kind));
+  Write(out, m.last);
+}
+void Read(ByteReader& in, raft::VoteRequest& m) {
+  m.kind = ReadEnum(in, raft::VoteKind::kTransfer);
+  m.last = ReadPosition(in);
+}
+void Write(ByteWriter& out, const raft::VoteReply& m) {
+  out.U8(static_cast<std::uint8_t>(m.kind));
+  out.U8(m.granted ? 1 : 0);
+}
+void Read(ByteReader& in, raft::VoteReply& m) {
+  m.kind = ReadEnum(in, raft::VoteKind::kTransfer);
+  m.granted = ReadBool(in);
+}
+void Write(ByteWriter& out, const raft::AppendRequest& m) {
+  Write(out, m.previous);
+  out.Id(m.commit);
+  out.Varint(m.entries.size());
+  for (const EntryRef& entry : m.entries) {
+    // Indexes are contiguous from previous + 1 and are not sent.
+    out.Id(entry.term);
+    out.U8(static_cast<std::uint8_t>(entry.type));
+    out.Bytes(entry.payload.view());
+  }
+}
+void Read(ByteReader& in, raft::AppendRequest& m) {
+  m.previous = ReadPosition(in);
+  m.commit = in.Id<Index>();
+  const std::size_t count = ReadCount(in, kEntriesPerFrameMax);
+  m.entries.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    EntryRef entry;
+    entry.term = in.Id<Term>();
+    entry.index = m.previous.index + (i + 1);
+    entry.type = ReadEnum(in, raft::EntryType::kConfiguration);
+    entry.payload = Blob(std::string(in.Bytes()));
+    m.entries.push_back(std::move(entry));
+  }
+}
+void Write(ByteWriter& out, const raft::AppendReply& m) {
+  out.U8(m.success ? 1 : 0);
+  out.Id(m.match);
+  out.Id(m.rejected);
+  Write(out, m.hint);
+}
+void Read(ByteReader& in, raft::AppendReply& m) {
+  m.success = ReadBool(in);
+  m.match = in.Id<Index>();
+  m.rejected = in.Id<Index>();
+  m.hint = ReadPosition(in);
+}
+void Write(ByteWriter& out, const raft::Heartbeat& m) {
+  out.Id(m.commit);
+  out.Varint(m.read_sequence);
+}
+void Read(ByteReader& in, raft::Heartbeat& m) {
+  m.commit = in.Id<Index>();
+  m.read_sequence = in.Varint();
+}
+void Write(ByteWriter& out, const raft::HeartbeatReply& m) { out.Varint(m.read_sequence); }
+void Read(ByteReader& in, raft::HeartbeatReply& m) { m.read_sequence = in.Varint(); }
+void Write(ByteWriter& out, const raft::ReadIndexRequest& m) { out.Varint(m.id); }
+void Read(ByteReader& in, raft::ReadIndexRequest& m) { m.id = in.Varint(); }
+void Write(ByteWriter& out, const raft::ReadIndexReply& m) {
+  out.Varint(m.id);
+  out.Id(m.index);
+}
+void Read(ByteReader& in, raft::ReadIndexReply& m) {
+  m.id = in.Varint();
+  m.index = in.Id<Index>();
+}
+void Write(ByteWriter&, const raft::TimeoutNow&) {}
+void Read(ByteReader&, raft::TimeoutNow&) {}
+void Write(ByteWriter& out, const raft::SnapshotOffer& m) {
+  Write(out, m.last);
+  WriteConfiguration(out, m.configuration);
+  out.Varint(m.transfer_id);
+}
+void Read(ByteReader& in, raft::SnapshotOffer& m) {
+  m.last = ReadPosition(in);
+  m.configuration = ReadConfiguration(in);
+  m.transfer_id = in.Varint();
+}
+void Write(ByteWriter& out, const raft::SnapshotReply& m) {
+  out.Varint(m.transfer_id);
+  out.U8(m.installed ? 1 : 0);
+  out.Id(m.match);
+}
+void Read(ByteReader& in, raft::SnapshotReply& m) {
+  m.transfer_id = in.Varint();
+  m.installed = ReadBool(in);
+  m.match = in.Id<Index>();
+}
+
+void Read(ByteReader& in, raft::Message& m);
+void Read(ByteReader& in, ForwardedProposal& m);
+void Read(ByteReader& in, ForwardRefused& m);
+void Read(ByteReader& in, RenewLeases& m);
+void Read(ByteReader& in, Activities& m);
+
+// Reads alternative number `tag` of Variant, if there is one.
+template <class Variant, std::size_t kTag = 0>
+void ReadAlternative(ByteReader& in, std::size_t tag, Variant& target) {
+  if constexpr (kTag < std::variant_size_v<Variant>) {
+    if (tag == kTag) {
+      Read(in, target.template emplace<kTag>());
+    } else {
+      ReadAlternative<Variant, kTag + 1>(in, tag, target);
+    }
+  } else {
+    in.Fail();
+  }
+}
+
+// One overload per alternative of PeerBody.
+void Write(ByteWriter& out, const raft::Message& m) {
+  out.Id(m.group);
+  out.Id(m.from);
+  out.Id(m.to);
+  out.Id(m.from_incarnation);
+  out.Id(m.term);
+  out.U8(static_cast<std::uint8_t>(m.body.index()));
+  std::visit([&out](const auto& body) { Write(out, body); }, m.body);
+}
+void Read(ByteReader& in, raft::Message& m) {
+  m.group = in.Id<GroupId>();
+  m.from = in.Id<NodeId>();
+  m.to = in.Id<NodeId>();
+  m.from_incarnation = in.Id<Incarnation>();
+  m.term = in.Id<Term>();
+  const std::uint8_t tag = in.U8();
+  ReadAlternative(in, tag, m.body);
+}
+void Write(ByteWriter& out, const ForwardedProposal& m) {
+  out.Varint(m.waiter);
+  out.Bytes(m.command.view());
+}
+void Read(ByteReader& in, ForwardedProposal& m) {
+  m.waiter = in.Varint();
+  m.command = Blob(std::string(in.Bytes()));
+}
+void Write(ByteWriter& out, const ForwardRefused& m) {
+  out.Varint(m.waiter);
+  out.U8(static_cast<std::uint8_t>(m.reason));
+}
+void Read(ByteReader& in, ForwardRefused& m) {
+  m.waiter = in.Varint();
+  m.reason = ReadEnum(in, ForwardRefusal::kNoSpace);
+}
+void Write(ByteWriter& out, const RenewLeases& m) {
+  out.Varint(m.sessions.size());
+  for (const SessionId session : m.sessions) out.Id(session);
+}
+void Read(ByteReader& in, RenewLeases& m) {
+  const std::size_t count = ReadCount(in, kSessionsPerRenewalMax);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) m.sessions.push_back(in.Id<SessionId>());
+}
+void Write(ByteWriter& out, const Activities& m) {
+  out.Varint(m.sequence);
+  out.Varint(m.present.size());
+  for (const Presence& presence : m.present) {
+    out.Id(presence.session);
+    out.U8(static_cast<std::uint8_t>(presence.activity));
+    out.Id(presence.doc);
+  }
+}
+void Read(ByteReader& in, Activities& m) {
+  m.sequence = in.Varint();
+  const std::size_t count = ReadCount(in, kActivitiesPerFrameMax);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    Presence presence;
+    presence.session = in.Id<SessionId>();
+    presence.activity = ReadEnum(in, Activity::kEditing);
+    presence.doc = in.Id<DocId>();
+    m.present.push_back(presence);
+  }
+}
+
+}  // namespace
+
+std::string EncodePeerMessage(const PeerMessage& message) {
+  ByteWriter body;
+  body.Fixed64(message.cluster_id);
+  body.Id(message.from);
+  body.Bytes(message.from_address);
+  body.U8(static_cast<std::uint8_t>(message.body.index()));
+  std::visit([&body](const auto& alternative) { Write(body, alternative); }, message.body);
+
+  ByteWriter frame;
+  frame.U8(kPeerCodecVersion);
+  frame.Fixed32(ComputeCrc32c(body.view()));
+  frame.Raw(body.view());
+  return frame.Take();
+}
+
+std::optional<PeerMessage> DecodePeerMessage(std::string_view frame) {
+  ByteReader in(frame);
+  if (in.U8() != kPeerCodecVersion) return std::nullopt;
+  const std::uint32_t crc = in.Fixed32();
+  if (!in.ok() || crc != ComputeCrc32c(frame.substr(kHeaderBytes))) return std::nullopt;
+
+  PeerMessage message;
+  message.cluster_id = in.Fixed64();
+  message.from = in.Id<NodeId>();
+  message.from_address = std::string(in.Bytes());
+  const std::uint8_t kind = in.U8();
+  ReadAlternative(in, kind, message.body);
+  if (!in.AtEnd() || message.from_address.size() > raft::kAddressBytesMax) return std::nullopt;
+  return message;
+}
+
+}  // namespace coterie::node

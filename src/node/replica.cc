@@ -1,0 +1,339 @@
+#include "node/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/overload.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::node {
+namespace {
+
+constexpr std::size_t kCoreInboxMax = 200'000;
+constexpr std::size_t kJobInboxMax = 100'000;
+
+absl::Status DamageStatus(const std::vector<wal::Damage>& damage) {
+  const wal::Damage& first = damage.front();
+  return absl::DataLossError(absl::StrCat(
+      "the log is damaged: entries ", first.first.value(), " to ", first.last.value(), " (",
+      first.what, "), ", damage.size(),
+      " place(s) in all. Nothing was changed. Replace this node: remove it from the cluster, empty "
+      "its data folder, and add it anew; the other nodes hold what it held."));
+}
+
+// The founders' membership, the same on each of them.
+raft::Configuration Founding(const std::vector<raft::Member>& founders) {
+  raft::Configuration configuration;
+  configuration.members = founders;
+  std::sort(configuration.members.begin(), configuration.members.end(),
+            [](const raft::Member& a, const raft::Member& b) { return a.id < b.id; });
+  for (const raft::Member& member : configuration.members) {
+    configuration.voters.push_back(member.id);
+  }
+  return configuration;
+}
+
+bool IsBlank(const wal::Recovered& recovered) {
+  return recovered.snapshot.last.index.IsNone() && recovered.entries.empty() &&
+         recovered.snapshot.configuration.voters.empty() && recovered.hard_state.term.IsNone();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, World world) {
+  const wal::Identity identity{
+      .cluster_id = options.cluster_id, .node = options.id, .incarnation = world.incarnation};
+  ASSIGN_OR_RETURN(wal::Log::Opened opened,
+                   wal::Log::Open(world.log_directory, identity, wal::Options{}));
+  if (!opened.recovered.damage.empty()) return DamageStatus(opened.recovered.damage);
+
+  if (IsBlank(opened.recovered) && !options.founders.empty()) {
+    raft::Configuration founding = Founding(options.founders);
+    if (!founding.IsValid()) {
+      return absl::InvalidArgumentError(
+          "the founders do not form a cluster: give each id once, at most 7 of them");
+    }
+    opened.recovered.snapshot.configuration = founding;
+    RETURN_IF_ERROR(opened.log->Compact({.last = {}, .configuration = std::move(founding)},
+                                        wal::Log::Keep::kSuffix));
+  }
+  const Index log_start = opened.recovered.snapshot.last.index;
+  RETURN_IF_ERROR(world.storage.Open(log_start));
+
+  const Index last = log_start + opened.recovered.entries.size();
+  std::unique_ptr<Replica> replica(new Replica(options, std::move(world), std::move(opened)));
+  const Index applied = replica->machine_->applied().index;
+  if (applied < log_start || applied > last) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "log and state do not belong together: the state stands at ", applied.value(),
+        ", the log holds ", log_start.value(), " to ", last.value(),
+        ". Was one of them copied or restored without the other?"));
+  }
+  return replica;
+}
+
+Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
+    : options_(options),
+      world_(std::move(world)),
+      tick_us_(static_cast<std::uint64_t>(absl::ToInt64Microseconds(options.tick))),
+      election_timeout_us_(options.election_timeout_ticks * tick_us_),
+      started_us_(world_.clock.NowMicros()),
+      base_configuration_(opened.recovered.snapshot.configuration),
+      core_inbox_(kCoreInboxMax),
+      log_inbox_(kJobInboxMax),
+      apply_inbox_(kJobInboxMax),
+      snapshot_inbox_(kJobInboxMax),
+      proposals_(world_.seed | 1),
+      reads_(1),
+      ticked_us_(started_us_),
+      log_(std::move(opened.log)),
+      machine_(std::make_unique<state::Machine>(world_.storage.kv(), options.machine)),
+      leases_(election_timeout_us_) {
+  CHECK(tick_us_ > 0);
+  wal::Recovered& recovered = opened.recovered;
+  const state::Applied& applied = machine_->applied();
+  applied_.store(applied.index.value());
+  applied_term_ = applied.term;
+  digest_proposed_ = applied.index;
+  sessions_.Replace(machine_->Sessions());
+  log_bytes_.store(log_->size_bytes());
+  has_room_.store(log_->HasRoom());
+
+  core_ = std::make_unique<raft::Core>(
+      raft::Options{.id = options.id,
+                    .incarnation = world_.incarnation,
+                    .election_timeout = Ticks(options.election_timeout_ticks),
+                    .heartbeat_interval = Ticks(options.heartbeat_interval_ticks)},
+      raft::Recovered{.hard_state = recovered.hard_state,
+                      .snapshot = recovered.snapshot.last,
+                      .snapshot_configuration = std::move(recovered.snapshot.configuration),
+                      .entries = std::move(recovered.entries),
+                      .applied = applied.index,
+                      .epoch = recovered.epoch},
+      Prng(world_.seed));
+  for (const raft::Member& founder : options.founders) {
+    if (founder.id == options.id) own_address_ = founder.address;
+  }
+  if (!options.peer_address.empty()) own_address_ = options.peer_address;
+  PublishStatus();
+}
+
+Replica::~Replica() = default;
+
+void Replica::Propose(const state::Command& command, absl::Time deadline,
+                      Done<state::Outcome> done) {
+  if (is_fenced_.load()) {
+    done(absl::FailedPreconditionError(
+        "this node's state has diverged from the cluster's and is fenced; ask another node"));
+    return;
+  }
+  const std::uint64_t now_us = Now();
+  const absl::Duration left = deadline - absl::Now();
+  PendingProposal pending{
+      .done = std::move(done),
+      .deadline_us = now_us + static_cast<std::uint64_t>(
+                                  std::max<std::int64_t>(0, absl::ToInt64Microseconds(left))),
+      .command = Blob(state::EncodeCommand(command)),
+      .is_repeatable = !command.session.IsNone() && command.request.sequence != 0};
+  Blob encoded = pending.command;
+  // Kept aside so that a full table can still be answered.
+  Done<state::Outcome> answer = pending.done;
+  const std::optional<std::uint64_t> waiter = proposals_.Add(std::move(pending));
+  if (!waiter) {
+    answer(absl::ResourceExhaustedError("too many calls wait on this node; retry in a moment"));
+    return;
+  }
+  if (!core_inbox_.TryPush(ProposalInput{
+          .command = std::move(encoded), .origin = options_.id, .waiter = *waiter})) {
+    FailProposal(*waiter, core_inbox_.IsClosed()
+                              ? absl::UnavailableError("this node is stopping; ask another one")
+                              : absl::ResourceExhaustedError("this node is overloaded; retry"));
+  }
+}
+
+void Replica::Read(Consistency consistency, absl::Time deadline, Node::Query query,
+                   Done<Revision> done) {
+  if (is_fenced_.load()) {
+    done(absl::FailedPreconditionError(
+        "this node's state has diverged from the cluster's and is fenced; ask another node"));
+    return;
+  }
+  const absl::Duration left = deadline - absl::Now();
+  Done<Revision> answer = done;
+  const std::optional<std::uint64_t> waiter = reads_.Add(
+      {.query = std::move(query),
+       .done = std::move(done),
+       .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(
+                                  0, absl::ToInt64Microseconds(left)))});
+  if (!waiter) {
+    answer(absl::ResourceExhaustedError("too many reads wait on this node; retry in a moment"));
+    return;
+  }
+  const bool is_queued = consistency == Consistency::kStale
+                             ? apply_inbox_.TryPush(StaleRead{.waiter = *waiter})
+                             : core_inbox_.TryPush(ReadInput{.waiter = *waiter});
+  if (is_queued) return;
+  if (std::optional<PendingRead> pending = reads_.Take(*waiter)) {
+    pending->done(core_inbox_.IsClosed()
+                      ? absl::UnavailableError("this node is stopping; ask another one")
+                      : absl::ResourceExhaustedError("this node is overloaded; retry"));
+  }
+}
+
+std::uint64_t Replica::Subscribe(Node::Listener listener) {
+  absl::MutexLock lock(&listeners_mutex_);
+  const std::uint64_t id = next_listener_++;
+  listeners_.emplace(id, std::move(listener));
+  return id;
+}
+
+void Replica::Unsubscribe(std::uint64_t id) {
+  absl::MutexLock lock(&listeners_mutex_);
+  listeners_.erase(id);
+}
+
+Status Replica::status() const {
+  Status status;
+  {
+    absl::MutexLock lock(&status_mutex_);
+    status = status_;
+  }
+  status.applied = Index(applied_.load());
+  status.log_bytes = log_bytes_.load();
+  status.store_bytes = world_.storage.size_bytes();
+  status.sessions = sessions_.size();
+  status.uptime_ms = (Now() - started_us_) / 1'000;
+  if (!has_room_.load()) status.alarms.emplace_back("NOSPACE");
+  if (is_fenced_.load()) status.alarms.emplace_back("DIVERGED");
+  return status;
+}
+
+void Replica::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
+                          Done<Revision> done) {
+  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
+  core_inbox_.Push(ReconfigureInput{
+      .change = change,
+      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
+      .done = std::move(done)});
+}
+
+void Replica::TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done) {
+  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
+  core_inbox_.Push(TransferInput{
+      .target = target,
+      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
+      .done = std::move(done)});
+}
+
+void Replica::TakeSnapshot(absl::Time deadline, Done<Revision> done) {
+  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
+  snapshot_inbox_.Push(TakeSnapshotInput{
+      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
+      .done = std::move(done)});
+}
+
+void Replica::Deliver(std::string_view frame) {
+  std::optional<PeerMessage> message = DecodePeerMessage(frame);
+  if (!message || message->cluster_id != options_.cluster_id || message->from == options_.id) {
+    frames_dropped_.fetch_add(1);
+    return;
+  }
+  NoteAddress(message->from, message->from_address);
+  const NodeId from = message->from;
+  std::visit(
+      Overload{[this, from](raft::Message& raft_message) {
+                 if (raft_message.from != from || raft_message.to != options_.id) return;
+                 static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
+               },
+               [this, from](ForwardedProposal& proposal) {
+                 ProposalInput input{.command = std::move(proposal.command),
+                                     .origin = from,
+                                     .waiter = proposal.waiter};
+                 if (!core_inbox_.TryPush(std::move(input))) {
+                   SendTo(from, ForwardRefused{.waiter = proposal.waiter,
+                                               .reason = ForwardRefusal::kBusy});
+                 }
+               },
+               [this](ForwardRefused& refused) {
+                 static_cast<void>(core_inbox_.TryPush(std::move(refused)));
+               },
+               [this](RenewLeases& renewal) {
+                 static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
+               },
+               [this, from](Activities& activities) {
+                 presence_.Receive(from, activities, Now());
+               }},
+      message->body);
+}
+
+void Replica::NoteAddress(NodeId from, const std::string& address) {
+  if (address.empty()) return;
+  {
+    absl::MutexLock lock(&addresses_mutex_);
+    std::string& known = addresses_[from];
+    if (known == address) return;
+    known = address;
+  }
+  core_inbox_.Push(LearnedPeer{.id = from, .address = address});
+}
+
+absl::StatusOr<Peers::SnapshotSlice> Replica::ReadSnapshot(NodeId reader, Term term,
+                                                           std::uint64_t transfer_id,
+                                                           std::uint64_t offset,
+                                                           std::size_t size) {
+  return transfers_.Read({.peer = reader, .term = term, .id = transfer_id}, offset, size, Now());
+}
+
+PeerMessage Replica::Envelope(PeerBody body) const {
+  return {.cluster_id = options_.cluster_id,
+          .from = options_.id,
+          .from_address = own_address_,
+          .body = std::move(body)};
+}
+
+void Replica::SendTo(NodeId to, PeerBody body) {
+  std::vector<Frame> frames;
+  frames.push_back({.to = to,
+                    .lane = Lane::kControl,
+                    .bytes = EncodePeerMessage(Envelope(std::move(body)))});
+  world_.peers.Send(std::move(frames));
+}
+
+void Replica::SendRaft(std::vector<raft::Message>& messages) {
+  if (messages.empty()) return;
+  std::vector<Frame> frames;
+  frames.reserve(messages.size());
+  for (raft::Message& message : messages) {
+    const bool is_append = std::holds_alternative<raft::AppendRequest>(message.body) ||
+                           std::holds_alternative<raft::AppendReply>(message.body);
+    const NodeId to = message.to;
+    frames.push_back({.to = to,
+                      .lane = is_append ? Lane::kAppends : Lane::kControl,
+                      .bytes = EncodePeerMessage(Envelope(std::move(message)))});
+  }
+  messages.clear();
+  world_.peers.Send(std::move(frames));
+}
+
+void Replica::Close() {
+  core_inbox_.Close();
+  log_inbox_.Close();
+  apply_inbox_.Close();
+  snapshot_inbox_.Close();
+}
+
+void Replica::Finish() {
+  const absl::Status stopping = absl::UnavailableError("this node is stopping; ask another one");
+  for (PendingProposal& pending : proposals_.TakeIf([](auto, auto&) { return true; })) {
+    pending.done(stopping);
+  }
+  for (PendingRead& pending : reads_.TakeIf([](auto, auto&) { return true; })) {
+    pending.done(stopping);
+  }
+  if (pending_change_) std::exchange(pending_change_, std::nullopt)->done(stopping);
+  if (pending_transfer_) std::exchange(pending_transfer_, std::nullopt)->done(stopping);
+}
+
+}  // namespace coterie::node

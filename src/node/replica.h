@@ -1,0 +1,325 @@
+#pragma once
+
+// One member of the cluster without threads: raft::Core, wal::Log and state::Machine, glued by
+// inboxes. Each Pump... handles what its inbox holds and returns; threads.cc runs each in a thread
+// of its own, a simulator calls them in any order on one. Callers from outside (any thread) only
+// ever push to an inbox or ask one of the small shared tables (Waiters, SessionDirectory,
+// PresenceBoard).
+//
+//   caller -> core inbox -> Core -> Effects -> log inbox -> wal::Log -> AppendDone -> core inbox
+//                                           -> apply inbox -> Machine -> answers, events, ApplyDone
+//                                           -> snapshot inbox -> StateStorage -> SnapshotTaken ...
+//
+// What dies loudly: a failed write or sync of the log, a committed entry that cannot be applied.
+// Source: docs/architecture.md, "Threads and what each owns".
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include "base/ids.h"
+#include "base/prng.h"
+#include "io/clock.h"
+#include "io/file.h"
+#include "node/leases.h"
+#include "node/node.h"
+#include "node/peer_codec.h"
+#include "node/peers.h"
+#include "node/presence_board.h"
+#include "node/sessions.h"
+#include "node/state_storage.h"
+#include "node/transfers.h"
+#include "node/waiters.h"
+#include "raft/core.h"
+#include "runtime/inbox.h"
+#include "state/machine.h"
+#include "wal/log.h"
+
+namespace coterie::node {
+
+// Where a replica stands in the world. All outlive it.
+struct World {
+  Peers& peers;
+  const io::Clock& clock;
+  io::Directory& log_directory;
+  StateStorage& storage;
+  std::uint64_t seed = 0;
+  Incarnation incarnation;
+  // The log can no longer be trusted: stop the process. Returns only in a simulator.
+  std::function<void(const absl::Status&)> on_fatal;
+};
+
+class Replica {
+ public:
+  // kDataLoss: the disk holds damage that is not mended here. kFailedPrecondition: it belongs to
+  // another node, or log and state do not fit together.
+  static absl::StatusOr<std::unique_ptr<Replica>> Open(const Options& options, World world);
+  ~Replica();
+
+  // --- Any thread; see node.h ---
+  void Propose(const state::Command& command, absl::Time deadline, Done<state::Outcome> done);
+  void Read(Consistency consistency, absl::Time deadline, Node::Query query, Done<Revision> done);
+  const SessionDirectory& sessions() const { return sessions_; }
+  PresenceBoard& presence() { return presence_; }
+  const PresenceBoard& presence() const { return presence_; }
+  std::uint64_t Subscribe(Node::Listener listener);
+  void Unsubscribe(std::uint64_t id);
+  Status status() const;
+  void Reconfigure(const raft::MembershipChange& change, absl::Time deadline, Done<Revision> done);
+  void TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done);
+  void TakeSnapshot(absl::Time deadline, Done<Revision> done);
+  void Deliver(std::string_view frame);
+  absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term,
+                                                    std::uint64_t transfer_id,
+                                                    std::uint64_t offset, std::size_t size);
+
+  // --- The pumps, each for one owner; wait at most `wait` for input; return whether there was any ---
+  bool PumpCore(absl::Duration wait);
+  bool PumpLog(absl::Duration wait);
+  bool PumpApply(absl::Duration wait);
+  bool PumpSnapshots(absl::Duration wait);
+
+  // Nothing new is accepted and the pumps return at once. Who still waits is told by Finish(),
+  // which is called when no pump runs any more.
+  void Close();
+  void Finish();
+
+ private:
+  // What the core thread is asked.
+  struct ProposalInput {
+    Blob command;  // Encoded, not stamped.
+    NodeId origin;
+    std::uint64_t waiter = 0;  // 0 = nobody waits.
+  };
+  struct ReadInput {
+    std::uint64_t waiter = 0;
+  };
+  struct ReconfigureInput {
+    raft::MembershipChange change;
+    std::uint64_t deadline_us = 0;
+    Done<Revision> done;
+  };
+  struct TransferInput {
+    NodeId target;
+    std::uint64_t deadline_us = 0;
+    Done<NodeId> done;
+  };
+  // An entry of this term has been applied here: no older proposal is still on its way in the log.
+  struct TermApplied {
+    Term term;
+  };
+  struct ConfigurationApplied {
+    Index index;
+    bool is_joint = false;
+  };
+  struct LearnedPeer {
+    NodeId id;
+    std::string address;
+  };
+  struct DivergedInput {};
+  using CoreInput =
+      std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput, TransferInput,
+                   ForwardRefused, raft::AppendDone, raft::ApplyDone, raft::SnapshotTaken,
+                   raft::SnapshotSent, raft::SnapshotInstalled, TermApplied, ConfigurationApplied,
+                   LearnedPeer, DivergedInput>;
+
+  // What the log thread is asked.
+  struct InstallLog {
+    raft::InstallSnapshotJob job;
+  };
+  using LogInput = std::variant<raft::AppendJob, raft::Compaction, InstallLog>;
+
+  // What the apply thread is asked.
+  struct OfficeInput {
+    bool is_leader = false;
+  };
+  struct StaleRead {
+    std::uint64_t waiter = 0;
+  };
+  struct SwapState {
+    raft::InstallSnapshotJob job;
+  };
+  struct ReadyReads {
+    std::vector<raft::ReadReady> reads;
+  };
+  using ApplyInput =
+      std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, RenewLeases, SwapState>;
+
+  // What the snapshot thread is asked.
+  struct TakeSnapshotInput {
+    std::uint64_t deadline_us = 0;
+    Done<Revision> done;  // May be empty.
+  };
+  using SnapshotInput =
+      std::variant<TakeSnapshotInput, raft::SendSnapshotJob, raft::InstallSnapshotJob>;
+
+  struct PendingProposal {
+    Done<state::Outcome> done;
+    std::uint64_t deadline_us = 0;
+    Blob command;
+    bool is_repeatable = false;
+    Term sent_term;  // None = it has not left this node's core thread yet.
+    std::uint64_t sent_us = 0;
+  };
+  struct PendingRead {
+    Node::Query query;
+    Done<Revision> done;
+    std::uint64_t deadline_us = 0;
+  };
+
+  Replica(const Options& options, World world, wal::Log::Opened opened);
+
+  // replica_core.cc
+  void Handle(const raft::Message& message);
+  void Handle(ProposalInput& input);
+  void Handle(const ReadInput& input);
+  void Handle(ReconfigureInput& input);
+  void Handle(TransferInput& input);
+  void Handle(const ForwardRefused& refused);
+  void Handle(const raft::AppendDone& done);
+  void Handle(const raft::ApplyDone& done);
+  void Handle(const raft::SnapshotTaken& taken);
+  void Handle(const raft::SnapshotSent& sent);
+  void Handle(const raft::SnapshotInstalled& installed);
+  void Handle(const TermApplied& applied);
+  void Handle(const ConfigurationApplied& applied);
+  void Handle(const LearnedPeer& peer);
+  void Handle(const DivergedInput& diverged);
+  void TickCore();
+  void SweepWaiters(std::uint64_t now_us);
+  void ResendProposals();
+  void ForwardOrPropose(ProposalInput& input);
+  void Refuse(const ProposalInput& input, ForwardRefusal reason);
+  void FailProposal(std::uint64_t waiter, absl::Status status);
+  void DrainCore();
+  void OnRoleChange(const raft::RoleChange& change);
+  void OnReads(std::vector<raft::ReadReady>& reads);
+  void UpdateMembers();
+  void PublishStatus();
+
+  // Any thread.
+  void SendRaft(std::vector<raft::Message>& messages);
+  void SendTo(NodeId to, PeerBody body);
+  PeerMessage Envelope(PeerBody body) const;
+  void NoteAddress(NodeId from, const std::string& address);
+
+  // replica_apply.cc
+  void Handle(raft::ApplyJob& job);
+  void Handle(ReadyReads& ready);
+  void Handle(const StaleRead& read);
+  void Handle(const OfficeInput& office);
+  void Handle(const RenewLeases& renewal);
+  void Handle(SwapState& swap);
+  void ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t first, std::size_t end);
+  void Publish(const std::vector<state::ApplyResult>& results);
+  void AnswerReads();
+  void RunRead(PendingRead read);
+  void TendLeases();
+  void AfterApply(Index applied);
+  void ProposeOwn(state::CommandBody body);
+
+  // replica_disk.cc
+  void AppendJobs(std::vector<raft::AppendJob>& jobs);
+  void NoteLogSize();
+  void Handle(const raft::Compaction& compaction);
+  void Handle(const InstallLog& install);
+  void Handle(TakeSnapshotInput& input);
+  void Handle(const raft::SendSnapshotJob& job);
+  void Handle(const raft::InstallSnapshotJob& job);
+  absl::StatusOr<raft::SnapshotTaken> MakeDurable();
+  absl::Status ReceiveSnapshot(const raft::InstallSnapshotJob& job);
+  std::optional<raft::SnapshotTaken> Describe(const std::optional<std::string>& applied) const;
+
+  std::uint64_t Now() const { return world_.clock.NowMicros(); }
+
+  // --- Constant after construction ---
+  const Options options_;
+  World world_;
+  const std::uint64_t tick_us_;
+  const std::uint64_t election_timeout_us_;
+  const std::uint64_t started_us_;
+  // In force while no configuration entry has been applied.
+  const raft::Configuration base_configuration_;
+  std::string own_address_;
+
+  // --- Between threads ---
+  runtime::Inbox<CoreInput> core_inbox_;
+  runtime::Inbox<LogInput> log_inbox_;
+  runtime::Inbox<ApplyInput> apply_inbox_;
+  runtime::Inbox<SnapshotInput> snapshot_inbox_;
+  Waiters<PendingProposal> proposals_;
+  Waiters<PendingRead> reads_;
+  SessionDirectory sessions_;
+  PresenceBoard presence_;
+  Transfers transfers_;
+  std::atomic<bool> has_room_{true};
+  std::atomic<bool> is_fenced_{false};
+  std::atomic<std::uint64_t> log_bytes_{0};
+  std::atomic<std::uint64_t> applied_{0};
+  std::atomic<std::uint64_t> leader_{0};
+  std::atomic<std::uint64_t> frames_dropped_{0};
+  std::atomic<bool> snapshot_pending_{false};
+  mutable absl::Mutex status_mutex_;
+  Status status_ ABSL_GUARDED_BY(status_mutex_);
+  absl::Mutex addresses_mutex_;
+  std::map<NodeId, std::string> addresses_ ABSL_GUARDED_BY(addresses_mutex_);
+  absl::Mutex listeners_mutex_;
+  std::uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mutex_) = 1;
+  std::map<std::uint64_t, Node::Listener> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
+
+  // --- Core thread ---
+  std::unique_ptr<raft::Core> core_;
+  std::deque<CoreInput> core_inputs_;
+  raft::Effects effects_;
+  std::uint64_t ticked_us_ = 0;
+  std::uint64_t swept_us_ = 0;
+  std::uint64_t stamped_ms_ = 0;
+  std::map<std::uint64_t, std::uint64_t> open_jobs_;  // Sequence -> handed over at, in micros.
+  std::vector<std::uint64_t> refused_reads_;
+  struct PendingChange {
+    raft::LogPosition position;
+    std::uint64_t deadline_us = 0;
+    Done<Revision> done;
+  };
+  std::optional<PendingChange> pending_change_;
+  struct PendingTransfer {
+    NodeId target;
+    std::uint64_t deadline_us = 0;
+    Done<NodeId> done;
+  };
+  std::optional<PendingTransfer> pending_transfer_;
+  std::map<NodeId, raft::Member> learned_;
+
+  // --- Log thread ---
+  std::unique_ptr<wal::Log> log_;
+  std::deque<LogInput> log_inputs_;
+
+  // --- Apply thread ---
+  std::unique_ptr<state::Machine> machine_;
+  std::deque<ApplyInput> apply_inputs_;
+  Leases leases_;
+  std::multimap<Index, std::uint64_t> waiting_reads_;
+  Term applied_term_;
+  std::uint64_t tended_us_ = 0;
+  std::uint64_t renewed_us_ = 0;
+  Index digest_proposed_;
+
+  // --- Snapshot thread ---
+  std::deque<SnapshotInput> snapshot_inputs_;
+};
+
+}  // namespace coterie::node

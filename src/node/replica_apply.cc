@@ -1,0 +1,242 @@
+// What the apply thread does: apply what is committed, answer who waits for it, tell subscribers,
+// serve reads, and, on the leader, tend the leases.
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/overload.h"
+#include "node/replica.h"
+
+namespace coterie::node {
+namespace {
+
+// One atomic batch of the state; small enough that reads do not wait long behind it.
+constexpr std::size_t kEntriesPerCommitMax = 512;
+constexpr std::uint64_t kTendIntervalUs = 50'000;
+constexpr std::uint64_t kRenewIntervalUs = 300'000;
+constexpr std::uint64_t kDigestIntervalEntries = 1'024;
+
+}  // namespace
+
+bool Replica::PumpApply(absl::Duration wait) {
+  if (apply_inputs_.empty()) {
+    apply_inbox_.WaitAndTakeAll(apply_inputs_,
+                                std::min(wait, absl::Microseconds(kTendIntervalUs)));
+  }
+  const bool has_input = !apply_inputs_.empty();
+  while (!apply_inputs_.empty()) {
+    ApplyInput input = std::move(apply_inputs_.front());
+    apply_inputs_.pop_front();
+    if (is_fenced_.load(std::memory_order_relaxed)) continue;
+    std::visit([this](auto& value) { Handle(value); }, input);
+  }
+  if (!is_fenced_.load(std::memory_order_relaxed)) {
+    AnswerReads();
+    TendLeases();
+  }
+  return has_input;
+}
+
+void Replica::Handle(raft::ApplyJob& job) {
+  for (std::size_t first = 0; first < job.entries.size(); first += kEntriesPerCommitMax) {
+    ApplyRange(job.entries, first, std::min(job.entries.size(), first + kEntriesPerCommitMax));
+    if (is_fenced_.load(std::memory_order_relaxed)) return;
+  }
+}
+
+void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t first,
+                         std::size_t end) {
+  std::vector<state::ApplyResult> results;
+  results.reserve(end - first);
+  for (std::size_t i = first; i < end; ++i) {
+    const raft::EntryRef& entry = entries[i];
+    // Handed over before the core knew that a snapshot had jumped over it (Handle(SwapState)).
+    if (entry.index <= machine_->applied().index) continue;
+    CHECK(entry.index == machine_->applied().index.Next());
+    switch (entry.type) {
+      case raft::EntryType::kNoop:
+        machine_->ApplyNoop(entry.term, entry.index);
+        break;
+      case raft::EntryType::kCommand:
+        results.push_back(
+            machine_->ApplyCommand(entry.term, entry.index, entry.payload.view()));
+        break;
+      case raft::EntryType::kConfiguration: {
+        machine_->ApplyConfiguration(entry.term, entry.index, entry.payload.view());
+        const auto configuration = raft::DecodeConfiguration(entry.payload.view());
+        CHECK(configuration.has_value());  // The core adopted it when it was appended.
+        core_inbox_.Push(
+            ConfigurationApplied{.index = entry.index, .is_joint = configuration->IsJoint()});
+        break;
+      }
+    }
+  }
+  machine_->Commit();
+  machine_->CheckInvariants();
+  if (machine_->divergence()) {
+    static_cast<void>(std::fprintf(
+        stderr, "FENCED: this node's state differs from the cluster's at revision %llu: %s\n",
+        static_cast<unsigned long long>(machine_->divergence()->at.value()),
+        machine_->divergence()->what.c_str()));
+    is_fenced_.store(true);
+    return;
+  }
+  Publish(results);
+  AfterApply(machine_->applied().index);
+  if (machine_->applied().term > applied_term_) {
+    applied_term_ = machine_->applied().term;
+    core_inbox_.Push(TermApplied{.term = applied_term_});
+  }
+}
+
+void Replica::Publish(const std::vector<state::ApplyResult>& results) {
+  // Sessions first: whoever is told of a logout must find it done.
+  for (const state::ApplyResult& result : results) {
+    for (const SessionId id : result.sessions) {
+      if (std::optional<state::SessionView> session = machine_->FindSession(id)) {
+        sessions_.Put(*std::move(session));
+      } else {
+        sessions_.Remove(id);
+      }
+    }
+  }
+  for (const state::ApplyResult& result : results) {
+    if (result.events) {
+      leases_.Observe(*result.events, *machine_, Now());
+      absl::MutexLock lock(&listeners_mutex_);
+      for (const auto& [id, listener] : listeners_) listener(*result.events, *machine_);
+    }
+    if (result.stamp.origin != options_.id || !result.outcome) continue;
+    if (std::optional<PendingProposal> pending = proposals_.Take(result.stamp.waiter)) {
+      pending->done(*result.outcome);
+    }
+  }
+}
+
+void Replica::AfterApply(Index applied) {
+  applied_.store(applied.value());
+  core_inbox_.Push(raft::ApplyDone{.index = applied});
+
+  if (leases_.IsRunning() && applied - digest_proposed_ >= kDigestIntervalEntries) {
+    digest_proposed_ = applied;
+    ProposeOwn(state::CheckDigest{.at = applied, .digest = machine_->digest()});
+  }
+  Index log_first;
+  {
+    absl::MutexLock lock(&status_mutex_);
+    log_first = status_.first;
+  }
+  const bool is_long = applied >= log_first && applied - log_first > options_.log_entries_max;
+  if (!is_long && log_bytes_.load() <= options_.log_bytes_max) return;
+  if (snapshot_pending_.exchange(true)) return;
+  snapshot_inbox_.Push(TakeSnapshotInput{});
+}
+
+void Replica::Handle(ReadyReads& ready) {
+  for (const raft::ReadReady& read : ready.reads) waiting_reads_.emplace(read.index, read.id);
+}
+
+void Replica::AnswerReads() {
+  const Index applied = machine_->applied().index;
+  while (!waiting_reads_.empty() && waiting_reads_.begin()->first <= applied) {
+    const std::uint64_t waiter = waiting_reads_.begin()->second;
+    waiting_reads_.erase(waiting_reads_.begin());
+    if (std::optional<PendingRead> pending = reads_.Take(waiter)) RunRead(*std::move(pending));
+  }
+}
+
+void Replica::Handle(const StaleRead& read) {
+  if (std::optional<PendingRead> pending = reads_.Take(read.waiter)) RunRead(*std::move(pending));
+}
+
+void Replica::RunRead(PendingRead read) {
+  read.query(*machine_);
+  read.done(machine_->applied().index);
+}
+
+void Replica::Handle(const OfficeInput& office) {
+  if (office.is_leader == leases_.IsRunning()) return;
+  if (office.is_leader) {
+    digest_proposed_ = machine_->applied().index;
+    leases_.Start(*machine_, Now());
+  } else {
+    leases_.Stop();
+  }
+}
+
+void Replica::Handle(const RenewLeases& renewal) {
+  const std::uint64_t now_us = Now();
+  for (const SessionId session : renewal.sessions) leases_.Renew(session, now_us);
+}
+
+void Replica::TendLeases() {
+  const std::uint64_t now_us = Now();
+  if (now_us - tended_us_ < kTendIntervalUs) return;
+  tended_us_ = now_us;
+  const std::uint64_t wall_ms = world_.clock.WallTimeMs();
+
+  if (now_us - renewed_us_ >= kRenewIntervalUs) {
+    renewed_us_ = now_us;
+    RenewLeases renewal{.sessions = presence_.SessionsWithStreams()};
+    if (renewal.sessions.size() > kSessionsPerRenewalMax) {
+      renewal.sessions.resize(kSessionsPerRenewalMax);
+    }
+    const NodeId leader(leader_.load());
+    if (leader == options_.id) {
+      Handle(renewal);
+    } else if (!leader.IsNone() && !renewal.sessions.empty()) {
+      SendTo(leader, std::move(renewal));
+    }
+  }
+  if (const std::optional<Activities> news = presence_.TakeAnnouncement(now_us, wall_ms)) {
+    raft::Configuration configuration;
+    {
+      absl::MutexLock lock(&status_mutex_);
+      configuration = status_.configuration;
+    }
+    for (const raft::Member& member : configuration.members) {
+      if (member.id != options_.id) SendTo(member.id, *news);
+    }
+  }
+  presence_.NotifyIfChanged(now_us);
+  for (state::CommandBody& body : leases_.TakeExpired(*machine_, now_us, wall_ms)) {
+    ProposeOwn(std::move(body));
+  }
+}
+
+void Replica::ProposeOwn(state::CommandBody body) {
+  static_cast<void>(core_inbox_.TryPush(ProposalInput{
+      .command = Blob(state::EncodeCommand({.session = {}, .request = {}, .body = std::move(body)})),
+      .origin = options_.id,
+      .waiter = 0}));
+}
+
+void Replica::Handle(SwapState& swap) {
+  machine_.reset();
+  if (const absl::Status swapped = world_.storage.Swap(); !swapped.ok()) {
+    world_.on_fatal(swapped);
+    return;
+  }
+  machine_ = std::make_unique<state::Machine>(world_.storage.kv(), options_.machine);
+  CHECK(machine_->applied().index == swap.job.last.index);
+  sessions_.Replace(machine_->Sessions());
+  applied_.store(machine_->applied().index.value());
+  applied_term_ = machine_->applied().term;
+  const state::EventBatch jump{.revision = machine_->applied().index};
+  {
+    absl::MutexLock lock(&listeners_mutex_);
+    for (const auto& [id, listener] : listeners_) listener(jump, *machine_);
+  }
+  core_inbox_.Push(raft::SnapshotInstalled{.leader = swap.job.leader,
+                                           .term = swap.job.term,
+                                           .transfer_id = swap.job.transfer_id,
+                                           .last = swap.job.last,
+                                           .configuration = swap.job.configuration,
+                                           .ok = true});
+  core_inbox_.Push(TermApplied{.term = applied_term_});
+}
+
+}  // namespace coterie::node

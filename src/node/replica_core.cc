@@ -1,0 +1,360 @@
+// What the core thread does: feed raft::Core, hand its effects on, and look after who waits.
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/overload.h"
+#include "node/replica.h"
+
+namespace coterie::node {
+namespace {
+
+constexpr std::size_t kInputsPerPumpMax = 10'000;
+// After a pause of the process time is not caught up with: one burst of ticks must not start an
+// election before the messages that waited with us are read.
+constexpr std::uint64_t kTicksPerPumpMax = 3;
+constexpr std::uint64_t kSweepIntervalUs = 100'000;
+
+absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
+  using enum raft::Refusal;
+  switch (refusal) {
+    case kNotLeader:
+      return absl::FailedPreconditionError(
+          absl::StrCat("not the leader; the leader is node ", leader.value()));
+    case kTransferring:
+      return absl::UnavailableError("leadership is being handed over; retry in a moment");
+    case kTooMuchUncommitted:
+      return absl::ResourceExhaustedError("too much waits for a majority; retry in a moment");
+    case kChangeInProgress:
+      return absl::UnavailableError("another membership change is not finished; retry");
+    case kTermNotConfirmed:
+      return absl::UnavailableError("the leader is new and not confirmed yet; retry in a moment");
+    case kInvalidChange:
+      return absl::InvalidArgumentError(
+          "not possible with the present members: see `coterie cluster status`");
+    case kLearnerBehind:
+      return absl::UnavailableError("the node has not caught up yet; retry when its lag is small");
+  }
+  return absl::InternalError("unknown refusal");
+}
+
+}  // namespace
+
+bool Replica::PumpCore(absl::Duration wait) {
+  const std::uint64_t next_tick_us = ticked_us_ + tick_us_;
+  const std::uint64_t now_us = Now();
+  const absl::Duration until_tick =
+      absl::Microseconds(next_tick_us > now_us ? next_tick_us - now_us : 0);
+  if (core_inputs_.empty()) core_inbox_.WaitAndTakeAll(core_inputs_, std::min(wait, until_tick));
+
+  std::size_t handled = 0;
+  while (!core_inputs_.empty() && handled < kInputsPerPumpMax) {
+    CoreInput input = std::move(core_inputs_.front());
+    core_inputs_.pop_front();
+    ++handled;
+    if (is_fenced_.load(std::memory_order_relaxed)) continue;  // Takes part in nothing any more.
+    std::visit([this](auto& value) { Handle(value); }, input);
+  }
+  TickCore();
+  if (!is_fenced_.load(std::memory_order_relaxed)) DrainCore();
+  core_->CheckInvariants();
+  return handled > 0;
+}
+
+void Replica::TickCore() {
+  const std::uint64_t now_us = Now();
+  std::uint64_t due = (now_us - ticked_us_) / tick_us_;
+  if (due == 0) return;
+  ticked_us_ += due * tick_us_;
+  due = std::min(due, kTicksPerPumpMax);
+  if (!is_fenced_.load()) {
+    for (; due > 0; --due) core_->Tick();
+    if (!open_jobs_.empty() && now_us - open_jobs_.begin()->second > election_timeout_us_) {
+      core_->Step(raft::DiskStalled{});
+    }
+    for (const std::uint64_t waiter : std::exchange(refused_reads_, {})) core_->Read(waiter);
+  }
+  if (now_us - swept_us_ >= kSweepIntervalUs) {
+    swept_us_ = now_us;
+    SweepWaiters(now_us);
+    PublishStatus();
+  }
+}
+
+void Replica::SweepWaiters(std::uint64_t now_us) {
+  const auto is_late = [now_us](std::uint64_t, const auto& pending) {
+    return pending.deadline_us <= now_us;
+  };
+  const bool has_leader = !core_->leader().IsNone();
+  for (PendingProposal& pending : proposals_.TakeIf(is_late)) {
+    pending.done(has_leader || !pending.sent_term.IsNone()
+                     ? absl::DeadlineExceededError(
+                           "no answer in time; it may still happen: retry with the same request id")
+                     : absl::UnavailableError("no leader: a majority of nodes is out of reach"));
+  }
+  for (PendingRead& pending : reads_.TakeIf(is_late)) {
+    pending.done(has_leader
+                     ? absl::DeadlineExceededError("no answer in time; retry")
+                     : absl::UnavailableError("no leader: a majority of nodes is out of reach"));
+  }
+  if (pending_change_ && pending_change_->deadline_us <= now_us) {
+    std::exchange(pending_change_, std::nullopt)
+        ->done(absl::DeadlineExceededError("the change is not finished yet; see cluster status"));
+  }
+  if (pending_transfer_ && pending_transfer_->deadline_us <= now_us) {
+    std::exchange(pending_transfer_, std::nullopt)
+        ->done(absl::DeadlineExceededError("nobody took over in time; the leader stays"));
+  }
+  ResendProposals();
+}
+
+void Replica::ResendProposals() {
+  if (core_->leader().IsNone()) return;
+  const std::uint64_t now_us = Now();
+  const Term term = core_->term();
+  std::vector<ProposalInput> again;
+  // Takes nothing: only looks for what has not been sent, or has been met with silence.
+  proposals_.TakeIf([&](std::uint64_t id, PendingProposal& pending) {
+    const bool is_unsent = pending.sent_term.IsNone();
+    const bool is_silent = pending.is_repeatable && pending.sent_us != 0 &&
+                           now_us - pending.sent_us > 4 * election_timeout_us_;
+    if (!is_unsent && !is_silent) return false;
+    pending.sent_term = term;
+    pending.sent_us = now_us;
+    again.push_back({.command = pending.command, .origin = options_.id, .waiter = id});
+    return false;
+  });
+  for (ProposalInput& input : again) ForwardOrPropose(input);
+}
+
+void Replica::Handle(const raft::Message& message) { core_->Step(message); }
+void Replica::Handle(const raft::ApplyDone& done) { core_->Step(done); }
+void Replica::Handle(const raft::SnapshotTaken& taken) { core_->Step(taken); }
+void Replica::Handle(const raft::SnapshotSent& sent) { core_->Step(sent); }
+void Replica::Handle(const raft::SnapshotInstalled& installed) { core_->Step(installed); }
+void Replica::Handle(const ReadInput& input) { core_->Read(input.waiter); }
+void Replica::Handle(const DivergedInput&) {}
+
+void Replica::Handle(const raft::AppendDone& done) {
+  open_jobs_.erase(open_jobs_.begin(), open_jobs_.upper_bound(done.sequence));
+  core_->Step(done);
+}
+
+void Replica::Handle(ProposalInput& input) { ForwardOrPropose(input); }
+
+void Replica::ForwardOrPropose(ProposalInput& input) {
+  const bool is_own = input.origin == options_.id;
+  if (core_->role() != raft::Role::kLeader) {
+    if (!is_own) return Refuse(input, ForwardRefusal::kNotLeader);
+    const NodeId leader = core_->leader();
+    // Without a leader it stays unsent in the table until there is one, or its time is up.
+    if (leader.IsNone() || leader == options_.id || input.waiter == 0) return;
+    proposals_.Update(input.waiter, [this](PendingProposal& pending) {
+      pending.sent_term = core_->term();
+      pending.sent_us = Now();
+    });
+    SendTo(leader, ForwardedProposal{.waiter = input.waiter, .command = std::move(input.command)});
+    return;
+  }
+  if (!has_room_.load(std::memory_order_relaxed)) return Refuse(input, ForwardRefusal::kNoSpace);
+  stamped_ms_ = std::max(stamped_ms_, world_.clock.WallTimeMs());
+  const state::Stamp stamp{
+      .time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter};
+  const raft::ProposeResult result =
+      core_->Propose(Blob(state::StampCommand(stamp, input.command.view())));
+  if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
+    return Refuse(input, *refusal == raft::Refusal::kNotLeader ||
+                                 *refusal == raft::Refusal::kTransferring
+                             ? ForwardRefusal::kNotLeader
+                             : ForwardRefusal::kBusy);
+  }
+  if (is_own && input.waiter != 0) {
+    proposals_.Update(input.waiter, [this](PendingProposal& pending) {
+      pending.sent_term = core_->term();
+      pending.sent_us = Now();
+    });
+  }
+}
+
+void Replica::Refuse(const ProposalInput& input, ForwardRefusal reason) {
+  const ForwardRefused refused{.waiter = input.waiter, .reason = reason};
+  if (input.waiter == 0) return;
+  if (input.origin == options_.id) return Handle(refused);
+  SendTo(input.origin, refused);
+}
+
+void Replica::Handle(const ForwardRefused& refused) {
+  switch (refused.reason) {
+    case ForwardRefusal::kNotLeader:
+      // Not done anywhere: it waits for the next leader as if it had not been sent.
+      proposals_.Update(refused.waiter, [](PendingProposal& pending) {
+        pending.sent_term = Term();
+        pending.sent_us = 0;
+      });
+      return;
+    case ForwardRefusal::kBusy:
+      return FailProposal(refused.waiter, absl::ResourceExhaustedError(
+                                              "the leader is overloaded; retry in a moment"));
+    case ForwardRefusal::kNoSpace:
+      return FailProposal(
+          refused.waiter,
+          absl::ResourceExhaustedError("the leader's disk is almost full (NOSPACE): writes are "
+                                       "refused until there is room; reads go on"));
+  }
+}
+
+void Replica::FailProposal(std::uint64_t waiter, absl::Status status) {
+  if (std::optional<PendingProposal> pending = proposals_.Take(waiter)) {
+    pending->done(std::move(status));
+  }
+}
+
+void Replica::Handle(const TermApplied& applied) {
+  // Whatever was proposed in an earlier term either stands in the log before this entry, and was
+  // answered, or is lost (Raft paper 5.3: the new leader's log is the log).
+  const auto is_lost = [&applied](std::uint64_t, PendingProposal& pending) {
+    if (pending.sent_term.IsNone() || pending.sent_term >= applied.term) return false;
+    if (!pending.is_repeatable) return true;
+    pending.sent_term = Term();
+    pending.sent_us = 0;
+    return false;
+  };
+  for (PendingProposal& pending : proposals_.TakeIf(is_lost)) {
+    pending.done(absl::UnavailableError("the leader changed; it may have happened or not: retry"));
+  }
+  ResendProposals();
+}
+
+void Replica::Handle(ReconfigureInput& input) {
+  if (pending_change_) {
+    input.done(ToStatus(raft::Refusal::kChangeInProgress, core_->leader()));
+    return;
+  }
+  const raft::ProposeResult result = core_->Reconfigure(input.change);
+  if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
+    input.done(ToStatus(*refusal, core_->leader()));
+    return;
+  }
+  pending_change_ = {.position = std::get<raft::LogPosition>(result),
+                     .deadline_us = input.deadline_us,
+                     .done = std::move(input.done)};
+}
+
+void Replica::Handle(const ConfigurationApplied& applied) {
+  if (!pending_change_ || applied.is_joint || applied.index < pending_change_->position.index) {
+    return;
+  }
+  std::exchange(pending_change_, std::nullopt)->done(applied.index);
+}
+
+void Replica::Handle(TransferInput& input) {
+  if (const std::optional<raft::Refusal> refusal = core_->Transfer(input.target)) {
+    input.done(ToStatus(*refusal, core_->leader()));
+    return;
+  }
+  if (pending_transfer_) {
+    pending_transfer_->done(absl::AbortedError("another transfer was asked for meanwhile"));
+  }
+  pending_transfer_ = {.target = input.target,
+                       .deadline_us = input.deadline_us,
+                       .done = std::move(input.done)};
+}
+
+void Replica::Handle(const LearnedPeer& peer) {
+  if (core_->configuration().IsMember(peer.id)) {
+    if (learned_.erase(peer.id) > 0) UpdateMembers();
+    return;
+  }
+  const auto found = learned_.find(peer.id);
+  if (found != learned_.end() && found->second.address == peer.address) return;
+  if (learned_.size() >= raft::kMembersMax) return;
+  learned_[peer.id] = {.id = peer.id, .address = peer.address};
+  UpdateMembers();
+}
+
+void Replica::UpdateMembers() {
+  std::vector<raft::Member> members;
+  for (const raft::Member& member : core_->configuration().members) {
+    if (member.id != options_.id) members.push_back(member);
+  }
+  for (const auto& [id, member] : learned_) {
+    if (!core_->configuration().IsMember(id)) members.push_back(member);
+  }
+  world_.peers.SetMembers(members);
+}
+
+void Replica::DrainCore() {
+  if (!core_->HasEffects()) return;
+  core_->Drain(effects_);
+  SendRaft(effects_.send_now);
+  if (effects_.append) {
+    open_jobs_.emplace(effects_.append->sequence, Now());
+    log_inbox_.Push(*std::exchange(effects_.append, std::nullopt));
+  }
+  if (effects_.apply) apply_inbox_.Push(*std::exchange(effects_.apply, std::nullopt));
+  if (effects_.compact) log_inbox_.Push(*std::exchange(effects_.compact, std::nullopt));
+  for (const raft::SendSnapshotJob& job : effects_.send_snapshots) {
+    snapshot_inbox_.Push(raft::SendSnapshotJob(job));
+  }
+  effects_.send_snapshots.clear();
+  if (effects_.install_snapshot) {
+    snapshot_inbox_.Push(*std::exchange(effects_.install_snapshot, std::nullopt));
+  }
+  effects_.dropped.clear();  // Handle(TermApplied) settles them, for forwarded ones too.
+  OnReads(effects_.reads);
+  if (std::exchange(effects_.configuration, std::nullopt)) UpdateMembers();
+  if (const auto change = std::exchange(effects_.role_change, std::nullopt)) OnRoleChange(*change);
+}
+
+void Replica::OnReads(std::vector<raft::ReadReady>& reads) {
+  ReadyReads ready;
+  for (const raft::ReadReady& read : reads) {
+    if (read.index.IsNone()) {
+      refused_reads_.push_back(read.id);  // Asked again at the next tick, until its time is up.
+    } else {
+      ready.reads.push_back(read);
+    }
+  }
+  reads.clear();
+  if (!ready.reads.empty()) apply_inbox_.Push(std::move(ready));
+}
+
+void Replica::OnRoleChange(const raft::RoleChange& change) {
+  leader_.store(change.leader.value());
+  apply_inbox_.Push(OfficeInput{.is_leader = change.role == raft::Role::kLeader});
+  if (pending_transfer_ && !change.leader.IsNone() && change.leader != options_.id) {
+    std::exchange(pending_transfer_, std::nullopt)->done(change.leader);
+  }
+  if (pending_change_ && change.role != raft::Role::kLeader) {
+    std::exchange(pending_change_, std::nullopt)
+        ->done(absl::UnavailableError("the leader changed; see cluster status, and retry"));
+  }
+  PublishStatus();
+  ResendProposals();
+}
+
+void Replica::PublishStatus() {
+  Status status{.id = options_.id,
+                .cluster_id = options_.cluster_id,
+                .role = core_->role(),
+                .leader = core_->leader(),
+                .term = core_->term(),
+                .commit = core_->commit_index(),
+                .first = core_->first_index(),
+                .last = core_->last().index,
+                .configuration = core_->configuration()};
+  for (const raft::Core::PeerStatus& peer : core_->Peers()) {
+    status.peers.push_back(
+        {.id = peer.id, .match = peer.match, .is_reachable = peer.recently_active});
+  }
+  {
+    absl::MutexLock lock(&listeners_mutex_);
+    status.subscriptions = listeners_.size();
+  }
+  absl::MutexLock lock(&status_mutex_);
+  status_ = std::move(status);
+}
+
+}  // namespace coterie::node

@@ -1,0 +1,205 @@
+// What the log thread and the snapshot thread do: make entries durable, and make, serve, fetch and
+// install copies of the state.
+
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/overload.h"
+#include "node/replica.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::node {
+namespace {
+
+constexpr std::uint64_t kTakeSnapshotPollUs = 1'000'000;
+constexpr int kFetchAttemptsMax = 5;
+
+}  // namespace
+
+// --- Log thread ---
+
+bool Replica::PumpLog(absl::Duration wait) {
+  if (log_inputs_.empty()) log_inbox_.WaitAndTakeAll(log_inputs_, wait);
+  const bool has_input = !log_inputs_.empty();
+  while (!log_inputs_.empty()) {
+    // All jobs in a row become durable by one sync (group commit).
+    std::vector<raft::AppendJob> jobs;
+    while (!log_inputs_.empty() && std::holds_alternative<raft::AppendJob>(log_inputs_.front())) {
+      jobs.push_back(std::move(std::get<raft::AppendJob>(log_inputs_.front())));
+      log_inputs_.pop_front();
+    }
+    if (!jobs.empty()) {
+      AppendJobs(jobs);
+      continue;
+    }
+    LogInput input = std::move(log_inputs_.front());
+    log_inputs_.pop_front();
+    std::visit(Overload{[](raft::AppendJob&) {}, [this](auto& value) { Handle(value); }}, input);
+  }
+  return has_input;
+}
+
+void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
+  if (const absl::Status appended = log_->Append(jobs); !appended.ok()) {
+    world_.on_fatal(appended);
+    return;
+  }
+  // Only now may anybody learn of it.
+  for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
+  core_inbox_.Push(raft::AppendDone{.sequence = jobs.back().sequence});
+  NoteLogSize();
+}
+
+void Replica::NoteLogSize() {
+  has_room_.store(log_->HasRoom(), std::memory_order_relaxed);
+  log_bytes_.store(log_->size_bytes(), std::memory_order_relaxed);
+}
+
+void Replica::Handle(const raft::Compaction& compaction) {
+  const absl::Status compacted = log_->Compact(
+      {.last = compaction.last, .configuration = compaction.configuration},
+      wal::Log::Keep::kSuffix);
+  if (!compacted.ok()) world_.on_fatal(compacted);
+  NoteLogSize();
+}
+
+void Replica::Handle(const InstallLog& install) {
+  const absl::Status reset = log_->Compact(
+      {.last = install.job.last, .configuration = install.job.configuration},
+      wal::Log::Keep::kNothing);
+  if (!reset.ok()) {
+    world_.on_fatal(reset);
+    return;
+  }
+  NoteLogSize();
+  // From here on a restart finishes the swap by itself (StateStorage::Open).
+  apply_inbox_.Push(SwapState{.job = install.job});
+}
+
+// --- Snapshot thread ---
+
+bool Replica::PumpSnapshots(absl::Duration wait) {
+  if (snapshot_inputs_.empty()) {
+    snapshot_inbox_.WaitAndTakeAll(snapshot_inputs_,
+                                   std::min(wait, absl::Microseconds(kTakeSnapshotPollUs)));
+  }
+  const bool has_input = !snapshot_inputs_.empty();
+  while (!snapshot_inputs_.empty()) {
+    SnapshotInput input = std::move(snapshot_inputs_.front());
+    snapshot_inputs_.pop_front();
+    std::visit([this](auto& value) { Handle(value); }, input);
+  }
+  for (const raft::SnapshotSent& abandoned : transfers_.TakeAbandoned(Now())) {
+    core_inbox_.Push(raft::SnapshotSent(abandoned));
+  }
+  return has_input;
+}
+
+std::optional<raft::SnapshotTaken> Replica::Describe(
+    const std::optional<std::string>& applied_value) const {
+  if (!applied_value) return std::nullopt;
+  const std::optional<state::Applied> applied = state::DecodeApplied(*applied_value);
+  if (!applied || applied->index.IsNone()) return std::nullopt;
+  raft::SnapshotTaken taken{.last = {.term = applied->term, .index = applied->index},
+                            .configuration = base_configuration_};
+  if (!applied->configuration.empty()) {
+    std::optional<raft::Configuration> configuration =
+        raft::DecodeConfiguration(applied->configuration);
+    if (!configuration) return std::nullopt;
+    taken.configuration = *std::move(configuration);
+  }
+  if (!taken.configuration.IsValid()) return std::nullopt;  // Nobody has told us who is a member.
+  return taken;
+}
+
+absl::StatusOr<raft::SnapshotTaken> Replica::MakeDurable() {
+  RETURN_IF_ERROR(world_.storage.Flush());
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   world_.storage.GetDurable(state::kAppliedKey));
+  std::optional<raft::SnapshotTaken> taken = Describe(value);
+  if (!taken) return absl::FailedPreconditionError("nothing has been applied yet");
+  return *std::move(taken);
+}
+
+void Replica::Handle(TakeSnapshotInput& input) {
+  absl::StatusOr<raft::SnapshotTaken> taken = MakeDurable();
+  if (!input.done) snapshot_pending_.store(false);
+  if (taken.ok()) core_inbox_.Push(raft::SnapshotTaken(*taken));
+  if (!input.done) return;
+  if (taken.ok()) {
+    input.done(taken->last.index);
+  } else {
+    input.done(taken.status());
+  }
+}
+
+void Replica::Handle(const raft::SendSnapshotJob& job) {
+  const auto offer = [&]() -> absl::StatusOr<raft::SnapshotOffer> {
+    ASSIGN_OR_RETURN(std::unique_ptr<StateCopy> copy, world_.storage.Copy());
+    ASSIGN_OR_RETURN(const std::optional<std::string> value, copy->Get(state::kAppliedKey));
+    std::optional<raft::SnapshotTaken> inside = Describe(value);
+    if (!inside) return absl::FailedPreconditionError("the copy holds no applied position");
+    if (!transfers_.Offer({.peer = job.peer, .term = job.term, .id = job.transfer_id},
+                          std::move(copy), Now())) {
+      return absl::ResourceExhaustedError("too many snapshot transfers at once");
+    }
+    return raft::SnapshotOffer{.last = inside->last,
+                               .configuration = std::move(inside->configuration),
+                               .transfer_id = job.transfer_id};
+  }();
+  if (!offer.ok()) {
+    core_inbox_.Push(
+        raft::SnapshotSent{.peer = job.peer, .transfer_id = job.transfer_id, .ok = false});
+    return;
+  }
+  std::vector<raft::Message> messages;
+  messages.push_back({.group = kTheGroup,
+                      .from = options_.id,
+                      .to = job.peer,
+                      .from_incarnation = world_.incarnation,
+                      .term = job.term,
+                      .body = *std::move(offer)});
+  SendRaft(messages);
+}
+
+void Replica::Handle(const raft::InstallSnapshotJob& job) {
+  if (ReceiveSnapshot(job).ok()) {
+    log_inbox_.Push(InstallLog{.job = job});
+    return;
+  }
+  core_inbox_.Push(raft::SnapshotInstalled{.leader = job.leader,
+                                           .term = job.term,
+                                           .transfer_id = job.transfer_id,
+                                           .last = job.last,
+                                           .configuration = job.configuration,
+                                           .ok = false});
+}
+
+absl::Status Replica::ReceiveSnapshot(const raft::InstallSnapshotJob& job) {
+  RETURN_IF_ERROR(world_.storage.BeginInstall());
+  std::uint64_t offset = 0;
+  int attempts_left = kFetchAttemptsMax;
+  while (true) {
+    absl::StatusOr<Peers::SnapshotSlice> slice =
+        world_.peers.FetchSnapshot(job.leader, job.term, job.transfer_id, offset);
+    if (!slice.ok()) {
+      if (--attempts_left == 0 || snapshot_inbox_.IsClosed()) return slice.status();
+      continue;  // From where it broke off.
+    }
+    RETURN_IF_ERROR(world_.storage.Write(slice->bytes));
+    offset += slice->bytes.size();
+    if (offset >= slice->total_bytes) break;
+    if (slice->bytes.empty()) return absl::DataLossError("the snapshot ended early");
+  }
+  RETURN_IF_ERROR(world_.storage.Seal());
+  ASSIGN_OR_RETURN(const std::optional<std::string> value,
+                   world_.storage.GetIncoming(state::kAppliedKey));
+  const std::optional<raft::SnapshotTaken> inside = Describe(value);
+  if (!inside || inside->last != job.last) {
+    return absl::DataLossError("the snapshot does not hold what its offer said");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace coterie::node

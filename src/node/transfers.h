@@ -1,0 +1,88 @@
+#pragma once
+
+// The snapshots that this node, as a leader, has on offer: frozen copies that followers read piece
+// by piece, in their own time. At most a few at once; one that nobody reads is given up. Any thread.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
+
+#include "base/ids.h"
+#include "node/peers.h"
+#include "node/state_storage.h"
+#include "raft/message.h"
+
+namespace coterie::node {
+
+class Transfers {
+ public:
+  static constexpr std::uint64_t kGiveUpAfterUs = 10'000'000;
+  static constexpr std::size_t kTransfersMax = 4;
+
+  struct Transfer {
+    NodeId peer;
+    Term term;
+    std::uint64_t id = 0;
+  };
+
+  // False when there are too many.
+  bool Offer(const Transfer& transfer, std::unique_ptr<StateCopy> copy, std::uint64_t now_us) {
+    absl::MutexLock lock(&mutex_);
+    if (offers_.size() >= kTransfersMax) return false;
+    offers_[{transfer.term, transfer.id}] = {
+        .peer = transfer.peer, .copy = std::move(copy), .read_us = now_us};
+    return true;
+  }
+
+  // kNotFound: there is no such transfer for this reader (any more).
+  absl::StatusOr<Peers::SnapshotSlice> Read(const Transfer& transfer, std::uint64_t offset,
+                                            std::size_t size, std::uint64_t now_us) {
+    std::shared_ptr<StateCopy> copy;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto found = offers_.find({transfer.term, transfer.id});
+      if (found == offers_.end() || found->second.peer != transfer.peer) {
+        return absl::NotFoundError(
+            absl::StrCat("no snapshot transfer ", transfer.id, " in term ", transfer.term.value()));
+      }
+      found->second.read_us = now_us;
+      copy = found->second.copy;
+    }
+    absl::StatusOr<std::string> bytes = copy->Read(offset, size);
+    if (!bytes.ok()) return bytes.status();
+    return Peers::SnapshotSlice{.bytes = *std::move(bytes), .total_bytes = copy->total_bytes()};
+  }
+
+  // Forgets what nobody has read for a while, and says so to the core.
+  std::vector<raft::SnapshotSent> TakeAbandoned(std::uint64_t now_us) {
+    std::vector<raft::SnapshotSent> abandoned;
+    absl::MutexLock lock(&mutex_);
+    for (auto it = offers_.begin(); it != offers_.end();) {
+      const auto current = it++;
+      if (now_us < current->second.read_us + kGiveUpAfterUs) continue;
+      abandoned.push_back(
+          {.peer = current->second.peer, .transfer_id = current->first.second, .ok = false});
+      offers_.erase(current);
+    }
+    return abandoned;
+  }
+
+ private:
+  struct Offered {
+    NodeId peer;
+    std::shared_ptr<StateCopy> copy;
+    std::uint64_t read_us = 0;
+  };
+  absl::Mutex mutex_;
+  std::map<std::pair<Term, std::uint64_t>, Offered> offers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace coterie::node
