@@ -21,8 +21,8 @@ inline constexpr std::size_t kAddressBytesMax = 256;
 
 // One member. The incarnation is the identity of its disk: a node that comes back with the same id
 // and another incarnation has forgotten what it acknowledged and is no member (dragonboat #256).
-// None in a fresh cluster's first configuration = any incarnation is accepted and then remembered by
-// nobody; set for members that are added later.
+// None in a fresh cluster's first configuration = any incarnation is accepted and then remembered
+// by nobody; set for members that are added later.
 struct Member {
   NodeId id;
   Incarnation incarnation;
@@ -34,8 +34,10 @@ struct Member {
 struct Configuration {
   std::vector<NodeId> voters;           // Incoming (or only) voters. Sorted, unique.
   std::vector<NodeId> voters_outgoing;  // Non-empty = joint: both majorities must agree. Sorted.
-  std::vector<NodeId> learners;         // Replicated to, never counted. Sorted.
-  std::vector<Member> members;          // Everybody above, once. Sorted by id.
+  // Replicated to, never counted. Sorted. While joint, one that is also in voters_outgoing still
+  // votes and becomes a learner when the change completes.
+  std::vector<NodeId> learners;
+  std::vector<Member> members;  // Everybody above, once. Sorted by id.
 
   bool IsJoint() const { return !voters_outgoing.empty(); }
   bool IsVoter(NodeId id) const;  // In either set.

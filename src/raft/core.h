@@ -28,7 +28,9 @@
 #include "raft/configuration.h"
 #include "raft/effects.h"
 #include "raft/entry.h"
+#include "raft/entry_log.h"
 #include "raft/message.h"
+#include "raft/progress.h"
 
 namespace coterie::raft {
 
@@ -38,13 +40,13 @@ struct Options {
   Incarnation incarnation;
   Ticks election_timeout;    // Randomised in [timeout, 2 * timeout). At least 3 heartbeats.
   Ticks heartbeat_interval;  // At least 1.
-  std::size_t append_bytes_max = 1 << 20;             // Per AppendRequest; one entry may exceed it.
-  std::size_t in_flight_messages_max = 64;            // Per peer.
-  std::size_t in_flight_bytes_max = 8 << 20;          // Per peer.
-  std::size_t uncommitted_bytes_max = 64 << 20;       // Proposals beyond this are refused.
-  std::size_t unapplied_bytes_max = 64 << 20;         // Handed to apply and not yet done.
-  std::size_t append_jobs_in_flight_max = 4;          // Handed to the log and not yet durable.
-  std::size_t reads_pending_max = 100'000;            // Reads beyond this are refused.
+  std::size_t append_bytes_max = 1 << 20;        // Per AppendRequest; one entry may exceed it.
+  std::size_t in_flight_messages_max = 64;       // Per peer.
+  std::size_t in_flight_bytes_max = 8 << 20;     // Per peer.
+  std::size_t uncommitted_bytes_max = 64 << 20;  // Proposals beyond this are refused.
+  std::size_t unapplied_bytes_max = 64 << 20;    // Handed to apply and not yet done.
+  std::size_t append_jobs_in_flight_max = 4;     // Handed to the log and not yet durable.
+  std::size_t reads_pending_max = 100'000;       // Reads beyond this are refused.
 };
 
 // What the disk held at start.
@@ -61,7 +63,7 @@ struct Recovered {
 
 enum class Refusal : std::uint8_t {
   kNotLeader,
-  kTransferring,      // Leadership is being handed over: ask again in a moment.
+  kTransferring,  // Leadership is being handed over: ask again in a moment.
   kTooMuchUncommitted,
   kChangeInProgress,  // A configuration change is not finished.
   kTermNotConfirmed,  // No entry of this term is committed yet (raft-dev 2015).
@@ -100,7 +102,7 @@ class Core {
 
   // --- Outputs ---
   bool HasEffects() const;
-  // Moves the effects out; `effects` must be empty but may bring capacity.
+  // Moves the effects out; what `effects` held before is dropped, its capacity reused.
   void Drain(Effects& effects);
 
   // --- Queries ---
@@ -129,7 +131,173 @@ class Core {
   void CheckInvariantsDeep() const;
 
  private:
-  // To be filled in by the implementation.
+  // An AppendJob that is not durable yet.
+  struct JobInFlight {
+    std::uint64_t sequence = 0;
+    Index last;  // Of what it writes and of what was not truncated since (redpanda 2327254c25).
+    Term term;
+    NodeId vote;
+  };
+  // Replies that rest on jobs already handed over, but on no new one.
+  struct HeldMessages {
+    std::uint64_t after = 0;
+    std::vector<Message> messages;
+  };
+  struct ApplyInFlight {
+    Index last;
+    std::size_t bytes = 0;
+  };
+  struct PendingRead {
+    NodeId requester;  // None = this node.
+    std::uint64_t id = 0;
+    std::uint64_t sequence = 0;  // Confirmed by a quorum that has acknowledged this.
+    Index index;
+  };
+  struct ForwardedRead {
+    std::vector<std::uint64_t> ids;
+    Ticks since;
+  };
+  struct Installation {
+    NodeId leader;
+    std::uint64_t transfer_id = 0;
+    Term term;
+  };
+
+  // core.cc
+  void Flush();
+  void MakeAppendJob();
+  void MakeApplyJob();
+  void SendNow(NodeId to, Body body) { SendNow(to, term_, std::move(body)); }
+  void SendNow(NodeId to, Term term, Body body);
+  void SendAfterDurable(NodeId to, Body body);
+  Message MakeMessage(NodeId to, Term term, Body body) const;
+  bool IsAcceptable(const Message& message) const;
+  // Whether a message of another term than ours goes on to its handler.
+  bool ReconcileTerm(const Message& message);
+  void AnswerStale(const Message& message);
+  void BecomeFollower(Term term, NodeId leader);
+  void FollowLeader(NodeId leader);
+  void LeaveOffice();
+  void AppendToLog(EntryRef entry);
+  void TruncateLog(Index from);
+  void AdvanceCommit(Index index);
+
+  // election.cc
+  void ResetElectionTimer();
+  bool CanCampaign() const;
+  bool HearsLeader() const;
+  void StartPreVote();
+  void StartVote(VoteKind kind);
+  void RequestVotes(VoteKind kind);
+  void RecordVote(NodeId voter, bool granted);
+  void BecomeLeader();
+  void Handle(const Message& message, const VoteRequest& request);
+  void Handle(const Message& message, const VoteReply& reply);
+  void Handle(const Message& message, const TimeoutNow& timeout_now);
+  void TickTransfer();
+  void SendTimeoutNow();
+  NodeId BestSuccessor() const;
+
+  // replication.cc
+  void Handle(const Message& message, const AppendRequest& request);
+  void Handle(const Message& message, const AppendReply& reply);
+  void Handle(const Message& message, const Heartbeat& heartbeat);
+  void Handle(const Message& message, const HeartbeatReply& reply);
+  void AcceptEntries(const Message& message, const AppendRequest& request);
+  void OnMatch(NodeId peer, Progress& progress, Index match);
+  void OnRejected(Progress& progress, const AppendReply& reply);
+  void MaybeSend(NodeId peer, Progress& progress);
+  void SendAppend(NodeId peer, Progress& progress);
+  void SendHeartbeat(NodeId peer, Progress& progress);
+  void BroadcastHeartbeat();
+  void TickLeader();
+  void MaybeCommit();
+  // The peer's progress if this node leads and the peer is a member, noting that it answered.
+  Progress* Hear(const Message& message);
+  bool HasCommittedInTerm() const;
+
+  // membership.cc
+  bool IsChangeInProgress() const;
+  LogPosition AppendConfiguration(Configuration configuration);
+  void OnConfigurationChanged();
+  void MaybeLeaveJoint();
+  void MaybeResign();
+  void MaybePinIncarnations();
+
+  // reads.cc
+  void Handle(const Message& message, const ReadIndexRequest& request);
+  void Handle(const Message& message, const ReadIndexReply& reply);
+  void FlushReads();
+  void ConfirmReads();
+  void ForwardReads();
+  void Answer(const PendingRead& read, Index index);
+  void RefuseAllReads();
+  void RefuseForwardedReads();
+  void RefuseReads(std::vector<std::uint64_t>& ids);
+  void TickReads();
+
+  // snapshot.cc
+  void Handle(const Message& message, const SnapshotOffer& offer);
+  void Handle(const Message& message, const SnapshotReply& reply);
+  void StartSnapshot(NodeId peer, Progress& progress);
+  bool HasSnapshotPosition(LogPosition position) const;
+
+  const Options options_;
+  Prng prng_;
+
+  // Persistent state (Raft paper, figure 2), and how much of it has been handed to the log.
+  Term term_;
+  NodeId vote_;
+  EntryLog log_;
+  HardState handed_over_;
+  Index append_next_;    // The first entry not handed over.
+  Index truncate_from_;  // A truncation not handed over; none = nothing.
+  Epoch epoch_;
+  std::uint64_t next_job_ = 1;
+  std::deque<JobInFlight> jobs_;
+  Index durable_;
+  HardState durable_hard_state_;
+  std::vector<Message> after_durable_;
+  std::deque<HeldMessages> held_;
+  bool is_disk_stalled_ = false;
+
+  // Volatile state.
+  Role role_ = Role::kFollower;
+  NodeId leader_;
+  Index commit_;
+  Index apply_next_;
+  Index applied_;
+  std::deque<ApplyInFlight> applying_;
+  std::size_t applying_bytes_ = 0;
+  Ticks now_;
+  Ticks heard_leader_at_;
+  Ticks campaign_at_;
+  std::map<NodeId, bool> votes_;
+  VoteKind vote_kind_ = VoteKind::kVote;
+  std::optional<Installation> installing_;
+
+  // A leader's state.
+  std::map<NodeId, Progress> peers_;
+  Ticks office_since_;
+  Ticks heartbeat_at_;
+  std::size_t uncommitted_bytes_ = 0;
+  std::uint64_t next_transfer_id_ = 1;
+  NodeId transfer_target_;
+  Ticks transfer_since_;
+
+  // Reads.
+  std::vector<PendingRead> new_reads_;  // Not part of a round yet.
+  std::deque<PendingRead> pending_reads_;
+  std::uint64_t read_sequence_ = 0;
+  std::vector<std::uint64_t> reads_to_forward_;
+  std::map<std::uint64_t, ForwardedRead> forwarded_reads_;
+  // Starts at random: a reply to a request of an earlier life must not match one of this.
+  std::uint64_t next_read_request_;
+
+  Effects effects_;
+  bool is_dirty_ = true;
+  bool is_configuration_new_ = true;
+  RoleChange reported_{.role = Role::kFollower, .term = Term(~0ULL)};
 };
 
 }  // namespace coterie::raft

@@ -72,9 +72,9 @@ struct SnapshotReply {
   Index match;  // If installed: durable up to here.
 };
 
-using Body = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
-                          HeartbeatReply, ReadIndexRequest, ReadIndexReply, TimeoutNow,
-                          SnapshotOffer, SnapshotReply>;
+using Body =
+    std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat, HeartbeatReply,
+                 ReadIndexRequest, ReadIndexReply, TimeoutNow, SnapshotOffer, SnapshotReply>;
 
 struct Message {
   GroupId group = kTheGroup;
