@@ -44,7 +44,10 @@ check_format() {
 check_tidy() {
   (($# == 0)) && return
   local folder
-  folder=$(compilation_database) || { complain "cmake failed: /tmp/coterie-lint-cmake.log"; return; }
+  if ! folder=$(compilation_database); then
+    complain "cmake failed: /tmp/coterie-lint-cmake.log"
+    return
+  fi
   cmake --build "$folder" --target coterie_proto >/dev/null || complain "the protos do not compile"
   printf '%s\n' "$@" |
     xargs -P "$(nproc)" -n 1 "$tidy" -p "$folder" --quiet --extra-arg=-Wno-unknown-warning-option \

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks the house rules that need no compiler: sizes, names, banned calls, comments. Under 2 s.
 
-    scripts/tidy.py [FILE...]    check the files git knows (or those given); exit 1 and file:line: rule
+    scripts/tidy.py [FILE...]    check what git knows (or these); file:line: rule, exit 1
     scripts/tidy.py --self-test  check the checker
 
-What it cannot see, clang-tidy (scripts/lint.sh) or the reader does. Exceptions are listed in ALLOWED
-below, each with its reason; there is no comment that silences a rule.
+What it cannot see, clang-tidy (scripts/lint.sh) or the reader does. Exceptions are listed in
+ALLOWED below, each with its reason; there is no comment that silences a rule.
 """
 import argparse
 import pathlib
@@ -60,14 +60,14 @@ BANNED = [
     ("subset", r"std::(ranges::)?views::|std::source_location|std::format\b|std::expected\b"
                r"|std::move_only_function|\bco_(await|yield|return)\b", ANYWHERE, False,
      "both compilers must accept it (style rule 1)"),
-    ("using-namespace", r"\busing\s+namespace\s+(?!\w*_literals|std::\w*_?literals)", ANYWHERE, False,
-     "name what you use"),
+    ("using-namespace", r"\busing\s+namespace\s+(?!\w*_literals|std::\w*_?literals)", ANYWHERE,
+     False, "name what you use"),
 ]
 BANNED = [(rule, re.compile(pattern), *rest) for rule, pattern, *rest in BANNED]
 
 TEST_FILE = re.compile(r"(_(test|fuzz|bench)\.(cc|h)|/test_[a-z0-9_]*\.h)$|^(tests|fuzz)/")
-TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""",
-                   re.S)
+TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"""
+                   r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S)
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -87,11 +87,13 @@ def without_text(code):
 
 def kind_of_block(head, outer):
     head = re.sub(r"\b(alignas|noexcept|ABSL_\w+)\([^()]*\)", "", head).strip()
-    if re.search(r"(=|\breturn|,|\()$", head) or re.match(r"(inline\s+)?(constexpr|const)\b[^()]*$", head):
+    is_constant = re.match(r"(inline\s+)?(constexpr|const)\b[^()]*$", head)
+    if is_constant or re.search(r"(=|\breturn|,|\()$", head):
         return "value"
     if re.search(r"\bnamespace\b|^extern\b\s*\"", head):
         return "scope"
-    if re.search(r"\b(class|struct|union|enum)\b", head) and not re.search(r"\)\s*(const|override|->|$)", head):
+    is_callable = re.search(r"\)\s*(const|override|->|$)", head)
+    if re.search(r"\b(class|struct|union|enum)\b", head) and not is_callable:
         return "scope"
     if outer == "scope" and "(" in head:
         return "function"
@@ -131,7 +133,7 @@ def check_words(name, code):
         for identifier in IDENTIFIER.findall(line):
             empty = {word.lower() for word in WORD.findall(identifier)} & EMPTY_WORDS
             if empty:
-                yield number, "name", f"{identifier}: '{empty.pop()}' says nothing; name what it does"
+                yield number, "name", f"{identifier}: '{empty.pop()}' says nothing"
 
 
 def check_calls(name, code):
@@ -230,7 +232,7 @@ SELF_TESTS = [
     ("src/raft/a.cc", "int F() {\n" + "  x();\n" * 68 + "}\n", []),
     ("src/raft/a.cc", "int F() {\n" + "  x();\n" * 69 + "}\n", ["function-size"]),
     ("src/raft/a.cc", "struct S {\n" + "  int x;\n" * 90 + "};\n", []),
-    ("src/raft/a.cc", "struct S {\n  int F(int a,\n        int b) {\n" + "    x();\n" * 70 + "  }\n};\n",
+    ("src/raft/a.cc", "struct S {\n  int F(int a,\n  int b) {\n" + "    x();\n" * 70 + "  }\n};\n",
      ["function-size"]),
     ("src/raft/a.cc", "namespace a {\nconstexpr int k[] = {\n" + "  1,\n" * 90 + "};\n}\n", []),
     ("src/raft/a.cc", "int x;\n" * 801, ["file-size"]),
