@@ -47,6 +47,9 @@ struct Options {
   std::size_t unapplied_bytes_max = 64 << 20;    // Handed to apply and not yet done.
   std::size_t append_jobs_in_flight_max = 4;     // Handed to the log and not yet durable.
   std::size_t reads_pending_max = 100'000;       // Reads beyond this are refused.
+  // What the log keeps behind a snapshot, for followers that are only a little behind.
+  std::uint64_t trailing_entries_max = 5'000;
+  std::size_t trailing_bytes_max = 16 << 20;
 };
 
 // What the disk held at start.
@@ -115,6 +118,8 @@ class Core {
   Index first_index() const;
   Index durable_index() const;
   const Configuration& configuration() const;
+  // Requires first_index() <= index <= last().index.
+  const EntryRef& EntryAt(Index index) const { return log_.At(index); }
   struct PeerStatus {
     NodeId id;
     Index match;

@@ -10,14 +10,6 @@
 #include "raft/core.h"
 
 namespace coterie::raft {
-namespace {
-
-// What the log keeps behind a snapshot for followers that are only a little behind.
-constexpr std::uint64_t kTrailingEntriesMax = 5'000;
-constexpr std::size_t kTrailingBytesMax = 16 << 20;
-
-}  // namespace
-
 // --- Local ---
 
 void Core::Step(const SnapshotTaken& taken) {
@@ -27,9 +19,9 @@ void Core::Step(const SnapshotTaken& taken) {
   if (log_.TermAt(index) == std::nullopt) return;
   std::size_t bytes = 0;
   std::uint64_t kept = 0;
-  while (index > log_.snapshot().index && kept < kTrailingEntriesMax) {
+  while (index > log_.snapshot().index && kept < options_.trailing_entries_max) {
     bytes += log_.At(index).size_bytes();
-    if (bytes > kTrailingBytesMax) break;
+    if (bytes > options_.trailing_bytes_max) break;
     index = index.Previous();
     ++kept;
   }
@@ -109,19 +101,23 @@ void Core::Step(const SnapshotSent& sent) {
   if (progress.state != ProgressState::kSnapshot || progress.transfer_id != sent.transfer_id) {
     return;
   }
-  if (sent.ok) return;  // The peer's own reply settles it.
-  // The next heartbeat that it answers sends a probe, and that leads here again if need be.
   progress.BecomeProbe(now_);
+  // It has all of it: its own reply settles it, and should that be lost, a probe right behind what
+  // it got. After a failure the probe that follows its next answer leads to another snapshot.
+  if (sent.ok) progress.next = std::max(progress.next, log_.first_index());
   progress.is_probe_outstanding = true;
 }
 
 void Core::Handle(const Message& message, const SnapshotReply& reply) {
   Progress* progress = Hear(message);
-  if (progress == nullptr || progress->state != ProgressState::kSnapshot ||
-      progress->transfer_id != reply.transfer_id || reply.match > log_.last().index) {
+  if (progress == nullptr || reply.match > log_.last().index) return;
+  const bool is_current =
+      progress->state == ProgressState::kSnapshot && progress->transfer_id == reply.transfer_id;
+  if (reply.installed) progress->match = std::max(progress->match, reply.match);
+  if (progress->state == ProgressState::kReplicate || (!reply.installed && !is_current)) {
+    progress->next = std::max(progress->next, progress->match.Next());
     return;
   }
-  progress->match = std::max(progress->match, reply.installed ? reply.match : Index());
   progress->BecomeProbe(now_);
   progress->is_probe_outstanding = !reply.installed;
 }
