@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/check.h"
+#include "raft/testing/describe.h"
 
 namespace coterie::raft::testing {
 namespace {
@@ -96,6 +97,7 @@ void Cluster::Drain(NodeId id) {
   while (server.core->HasEffects()) {
     server.core->Drain(server.effects);
     Effects& effects = server.effects;
+    if (trace) TraceEffects(id, effects);
     for (Message& message : effects.send_now) network_.push_back(std::move(message));
     if (effects.append) server.jobs.push_back(*std::move(effects.append));
     if (effects.apply) server.applies.push_back(*std::move(effects.apply));
@@ -122,18 +124,44 @@ void Cluster::Drain(NodeId id) {
   CheckSafety(id);
 }
 
+void Cluster::Trace(NodeId id, const std::string& what) {
+  if (trace) trace("  " + std::to_string(id.value()) + ": " + what);
+}
+
+void Cluster::TraceEffects(NodeId id, const Effects& effects) {
+  if (effects.role_change) Trace(id, Describe(*effects.role_change));
+  if (effects.configuration) Trace(id, "members " + Describe(*effects.configuration));
+  for (const Message& message : effects.send_now) Trace(id, "send " + Describe(message));
+  if (effects.append) Trace(id, Describe(*effects.append));
+  if (effects.apply) Trace(id, "apply " + Describe(effects.apply->entries));
+  for (const SendSnapshotJob& job : effects.send_snapshots) {
+    Trace(id, "send snapshot to " + std::to_string(job.peer.value()));
+  }
+  if (effects.install_snapshot) {
+    Trace(id, "install snapshot " + Describe(effects.install_snapshot->last) + " of " +
+                  std::to_string(effects.install_snapshot->leader.value()));
+  }
+  if (effects.compact) Trace(id, "compact to " + Describe(effects.compact->last));
+  for (const ReadReady& read : effects.reads) {
+    Trace(id,
+          read.index.IsNone() ? "read refused" : "read at " + std::to_string(read.index.value()));
+  }
+  for (const Dropped& dropped : effects.dropped) Trace(id, "dropped " + Describe(dropped.position));
+}
+
 void Cluster::Tick(NodeId id) {
   core(id).Tick();
   Drain(id);
 }
 
 void Cluster::Deliver(std::size_t position) {
-  std::swap(network_[position], network_.back());
-  const Message message = std::move(network_.back());
-  network_.pop_back();
-  if (cuts.contains({message.from, message.to})) return;
+  const Message message = std::move(network_[position]);
+  network_.erase(network_.begin() + static_cast<std::ptrdiff_t>(position));
   const auto to = servers_.find(message.to);
-  if (to == servers_.end() || !to->second.core) return;
+  const bool is_lost =
+      cuts.contains({message.from, message.to}) || to == servers_.end() || !to->second.core;
+  if (trace) trace((is_lost ? "lost " : "") + Describe(message));
+  if (is_lost) return;
   to->second.core->Step(message);
   Drain(message.to);
 }

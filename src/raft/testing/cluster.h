@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -76,6 +77,8 @@ class Cluster {
   bool Settle(std::size_t rounds = 400);
   NodeId Leader() const;  // Of the highest term; none if there is none.
   Index HighestCommit() const { return highest_commit_; }
+  // Told of everything that goes in and out, as one readable line each.
+  std::function<void(const std::string&)> trace;
   // A message across a cut is lost. One-way.
   std::set<std::pair<NodeId, NodeId>> cuts;
   std::uint64_t reads_answered = 0;
@@ -84,6 +87,8 @@ class Cluster {
 
  private:
   void Boot(NodeId id);
+  void Trace(NodeId id, const std::string& what);
+  void TraceEffects(NodeId id, const Effects& effects);
   void Persist(Disk& disk, const AppendJob& job);
   void CheckSafety(NodeId id);
   void CheckCommitted(NodeId id);
