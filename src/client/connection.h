@@ -1,0 +1,56 @@
+#pragma once
+
+// The channel to one node and the single attempts made over it. Not retries: those are Client's.
+// Every wait ends by its deadline, however dead, frozen or far the node is. Any thread.
+
+#include <absl/status/status.h>
+#include <absl/time/time.h>
+#include <google/protobuf/message.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace coterie::client {
+
+struct Credentials {
+  // PEM of the authorities that sign the nodes' certificates; empty = no TLS.
+  std::string ca_pem;
+};
+
+class Connection {
+ public:
+  Connection(std::string address, const Credentials& credentials);
+
+  // Waits until the channel is connected; false as soon as connecting failed, or at `deadline`. The
+  // channel goes on connecting in the background, so that a far node is ready for a later attempt.
+  bool WaitUntilReady(absl::Time deadline);
+
+  // One unary call, until its context's deadline.
+  grpc::Status Call(grpc::ClientContext& context, const char* path, const grpc::ByteBuffer& request,
+                    grpc::ByteBuffer& response);
+
+  // As Call, without waiting: `done` runs on a thread of gRPC's. All references live until then.
+  void Start(grpc::ClientContext& context, const char* path, const grpc::ByteBuffer& request,
+             grpc::ByteBuffer& response, std::function<void(grpc::Status)> done);
+
+  const std::string& address() const { return address_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+ private:
+  const std::string address_;
+  const std::shared_ptr<grpc::Channel> channel_;
+};
+
+// A message as bytes on the wire, and back: kInternal when they are not one.
+grpc::ByteBuffer ToBytes(const google::protobuf::Message& message);
+absl::Status FromBytes(const grpc::ByteBuffer& bytes, google::protobuf::Message& message);
+
+// A Bearer token and a deadline on a new call. An empty token is left out.
+void Prepare(grpc::ClientContext& context, const std::string& token, absl::Time deadline);
+
+}  // namespace coterie::client
