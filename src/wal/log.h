@@ -9,15 +9,15 @@
 // is prevented rather than met: see HasRoom().
 // Owner: the log thread. Source: shared experience listed in docs/architecture.md.
 
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include "base/ids.h"
 #include "io/file.h"
@@ -37,14 +37,14 @@ struct Identity {
 
 struct Options {
   std::size_t segment_bytes = 64 << 20;
-  std::size_t spare_segments = 1;         // Zero-filled ahead of need.
+  std::size_t spare_segments = 1;           // Zero-filled ahead of need.
   std::uint64_t reserve_bytes = 256 << 20;  // HasRoom() is false when less is free.
 };
 
 // A hole in what was once synced: never cut off silently, never acknowledged again until repaired.
 struct Damage {
   Index first;
-  Index last;  // Inclusive; the last index known to have been durable in the damaged place.
+  Index last;        // Inclusive; the last index known to have been durable in the damaged place.
   std::string what;  // Segment, offset, which check failed.
 };
 

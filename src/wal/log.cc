@@ -1,0 +1,304 @@
+#include "wal/log.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "runtime/status_macros.h"
+#include "wal/record.h"
+#include "wal/recovery.h"
+#include "wal/segment.h"
+
+namespace coterie::wal {
+namespace {
+
+// Of the spare segment, with each append, until it is whole.
+constexpr std::uint64_t kFillBytesPerAppend = 256 << 10;
+// How much is written between two looks at the free space.
+constexpr std::uint64_t kFreeSpaceIntervalBytes = 16 << 20;
+// A log that fills less than this part of a segment is written anew when it is opened, so that
+// restarts do not pile up segments that are almost empty.
+constexpr std::uint64_t kRewriteFraction = 4;
+// Entries per record when it is.
+constexpr std::size_t kRewriteEntries = 256;
+
+}  // namespace
+
+class Log::Impl {
+ public:
+  Impl(io::Directory& directory, const Identity& identity, const Options& options)
+      : directory_(directory), identity_(identity), options_(options) {}
+
+  absl::StatusOr<Recovered> Open();
+  absl::Status Append(const std::vector<raft::AppendJob>& jobs);
+  absl::Status Compact(const SnapshotMark& mark, Keep keep);
+  bool HasRoom() const;
+  std::uint64_t size_bytes() const;
+  void CheckInvariants() const;
+
+ private:
+  absl::Status Guard(absl::Status status);
+  absl::Status AppendAll(const std::vector<raft::AppendJob>& jobs);
+  absl::Status CompactTo(const SnapshotMark& mark, Keep keep);
+  absl::Status StartFresh(const Recovered& recovered);
+  // A segment with room for `bytes` more than its first record.
+  absl::Status Roll(std::uint64_t bytes, const std::vector<raft::EntryRef>* rewrite = nullptr);
+  absl::Status Reserve(std::uint64_t bytes);
+  absl::Status WriteBuffer();
+  absl::Status Sync();
+  absl::Status RemoveNeedless();
+  absl::Status FillSpare();
+  void Note(const raft::AppendJob& job);
+  std::uint64_t offset() const { return segments_.back().end; }
+  bool HasSegment() const { return file_ != nullptr; }
+
+  io::Directory& directory_;
+  const Identity identity_;
+  const Options options_;
+  absl::Status failure_;  // The first one; nothing is written after it.
+
+  std::vector<SegmentInfo> segments_;  // The last one is written to.
+  std::unique_ptr<io::File> file_;     // Of that one.
+  std::uint64_t file_bytes_ = 0;
+  std::uint32_t seed_ = 0;
+  std::uint64_t synced_upto_ = 0;
+  std::optional<Spare> spare_;
+  std::string buffer_;  // Records on their way to the file; keeps its capacity.
+
+  // What a checkpoint says.
+  raft::HardState hard_state_;
+  SnapshotMark snapshot_;
+  Epoch epoch_;
+  Index last_;
+
+  mutable std::uint64_t free_bytes_ = 0;
+  mutable std::uint64_t written_since_look_ = kFreeSpaceIntervalBytes;
+};
+
+// --- Opening ---
+
+absl::StatusOr<Recovered> Log::Impl::Open() {
+  ASSIGN_OR_RETURN(Replayed replayed, Replay(directory_, identity_));
+  // A damaged log is left as it is, for its owner to look at.
+  if (!replayed.recovered.damage.empty()) return std::move(replayed.recovered);
+  segments_ = std::move(replayed.segments);
+  RETURN_IF_ERROR(StartFresh(replayed.recovered));
+  return std::move(replayed.recovered);
+}
+
+// Always goes on in a new segment: what is torn at the end of the last one can never come back.
+absl::Status Log::Impl::StartFresh(const Recovered& recovered) {
+  hard_state_ = recovered.hard_state;
+  snapshot_ = recovered.snapshot;
+  epoch_ = recovered.epoch;
+  last_ = recovered.entries.empty() ? snapshot_.last.index : recovered.entries.back().index;
+  std::uint64_t live_bytes = 0;
+  for (const raft::EntryRef& entry : recovered.entries) live_bytes += entry.size_bytes();
+  if (live_bytes > options_.segment_bytes / kRewriteFraction) return Roll(0);
+  RETURN_IF_ERROR(Roll(live_bytes, &recovered.entries));
+  return RemoveNeedless();
+}
+
+// --- Writing ---
+
+absl::Status Log::Impl::Guard(absl::Status status) {
+  if (!status.ok()) failure_ = status;
+  return status;
+}
+
+absl::Status Log::Impl::Append(const std::vector<raft::AppendJob>& jobs) {
+  if (!failure_.ok()) return failure_;
+  return Guard(AppendAll(jobs));
+}
+
+absl::Status Log::Impl::AppendAll(const std::vector<raft::AppendJob>& jobs) {
+  CHECK(HasSegment());
+  for (const raft::AppendJob& job : jobs) {
+    RETURN_IF_ERROR(Reserve(RecordBytesMax(job)));
+    AppendRecord(buffer_, seed_, synced_upto_, job);
+    Note(job);
+  }
+  RETURN_IF_ERROR(WriteBuffer());
+  RETURN_IF_ERROR(Sync());
+  return FillSpare();
+}
+
+void Log::Impl::Note(const raft::AppendJob& job) {
+  epoch_ = job.epoch;
+  if (job.hard_state) hard_state_ = *job.hard_state;
+  if (!job.truncate_from.IsNone()) {
+    last_ = std::min(last_, job.truncate_from.Previous());
+    for (SegmentInfo& segment : segments_) segment.last = std::min(segment.last, last_);
+  }
+  if (job.entries.empty()) return;
+  CHECK(job.entries.front().index == last_.Next());
+  last_ = job.entries.back().index;
+  segments_.back().last = std::max(segments_.back().last, last_);
+}
+
+absl::Status Log::Impl::Reserve(std::uint64_t bytes) {
+  if (offset() + buffer_.size() + bytes <= file_bytes_) return absl::OkStatus();
+  RETURN_IF_ERROR(WriteBuffer());
+  RETURN_IF_ERROR(Sync());
+  return Roll(bytes);
+}
+
+absl::Status Log::Impl::WriteBuffer() {
+  if (buffer_.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(file_->Write(offset(), buffer_));
+  segments_.back().end += buffer_.size();
+  written_since_look_ += buffer_.size();
+  buffer_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Log::Impl::Sync() {
+  RETURN_IF_ERROR(file_->Sync());
+  synced_upto_ = offset();
+  return absl::OkStatus();
+}
+
+absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryRef>* rewrite) {
+  const SegmentHeader header{.identity = identity_,
+                             .sequence = segments_.empty() ? 1 : segments_.back().sequence + 1,
+                             .previous_end = segments_.empty() ? 0 : offset()};
+  seed_ = ChecksumSeed(header);
+  SegmentInfo segment{.sequence = header.sequence};
+  std::string head = EncodeHeader(header);
+  AppendRecord(head, seed_, 0,
+               CheckpointBody{.hard_state = hard_state_,
+                              .snapshot = snapshot_,
+                              .epoch = epoch_,
+                              .last = last_,
+                              .is_full = rewrite != nullptr});
+  for (std::size_t i = 0; rewrite != nullptr && i < rewrite->size(); i += kRewriteEntries) {
+    const std::size_t end = std::min(rewrite->size(), i + kRewriteEntries);
+    raft::AppendJob job{.epoch = epoch_};
+    job.entries.assign(rewrite->begin() + static_cast<std::ptrdiff_t>(i),
+                       rewrite->begin() + static_cast<std::ptrdiff_t>(end));
+    AppendRecord(head, seed_, 0, job);
+    segment.last = last_;
+  }
+  // One that is larger than usual, for a batch that is.
+  const std::uint64_t needed = head.size() + bytes;
+  const std::uint64_t size = std::max<std::uint64_t>(options_.segment_bytes, needed);
+  if (!spare_ || spare_->size_bytes() < size) {
+    ASSIGN_OR_RETURN(spare_, Spare::Create(directory_, size));
+  }
+  file_bytes_ = spare_->size_bytes();
+  ASSIGN_OR_RETURN(file_, spare_->Activate(header.sequence, head));
+  spare_.reset();
+  segment.end = head.size();
+  // A full one makes all before it needless.
+  if (rewrite != nullptr) {
+    for (SegmentInfo& old : segments_) old.last = Index();
+  }
+  segments_.push_back(segment);
+  synced_upto_ = segment.end;
+  written_since_look_ = kFreeSpaceIntervalBytes;
+  return absl::OkStatus();
+}
+
+absl::Status Log::Impl::FillSpare() {
+  if (options_.spare_segments == 0 || (spare_ && spare_->IsFilled())) return absl::OkStatus();
+  if (!spare_) {
+    ASSIGN_OR_RETURN(spare_, Spare::Create(directory_, options_.segment_bytes));
+  }
+  return spare_->Fill(kFillBytesPerAppend);
+}
+
+// --- Compacting ---
+
+absl::Status Log::Impl::Compact(const SnapshotMark& mark, Keep keep) {
+  if (!failure_.ok()) return failure_;
+  return Guard(CompactTo(mark, keep));
+}
+
+absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
+  CHECK(HasSegment());
+  const CompactionBody body{.snapshot = mark, .keeps_suffix = keep == Keep::kSuffix};
+  std::string record;
+  AppendRecord(record, seed_, synced_upto_, body);
+  const std::uint32_t seed = seed_;
+  RETURN_IF_ERROR(Reserve(record.size()));
+  // A new segment has another checksum.
+  if (seed == seed_) {
+    buffer_ += record;
+  } else {
+    AppendRecord(buffer_, seed_, synced_upto_, body);
+  }
+  RETURN_IF_ERROR(WriteBuffer());
+  RETURN_IF_ERROR(Sync());
+  snapshot_ = mark;
+  if (keep == Keep::kNothing || mark.last.index > last_) {
+    last_ = mark.last.index;
+    for (SegmentInfo& segment : segments_) segment.last = Index();
+  }
+  return RemoveNeedless();
+}
+
+// From the oldest on, so that the sequence stays without a gap.
+absl::Status Log::Impl::RemoveNeedless() {
+  bool has_removed = false;
+  while (segments_.size() > 1 && segments_.front().last <= snapshot_.last.index) {
+    RETURN_IF_ERROR(directory_.Remove(SegmentName(segments_.front().sequence)));
+    // Each removal durable before the next: a crash must not leave a gap.
+    RETURN_IF_ERROR(directory_.Sync());
+    segments_.erase(segments_.begin());
+    has_removed = true;
+  }
+  if (has_removed) written_since_look_ = kFreeSpaceIntervalBytes;
+  return absl::OkStatus();
+}
+
+// --- Looking ---
+
+bool Log::Impl::HasRoom() const {
+  if (written_since_look_ >= kFreeSpaceIntervalBytes || free_bytes_ <= options_.reserve_bytes) {
+    // A disk that cannot say how full it is will say so when it is written to.
+    free_bytes_ = directory_.FreeBytes().value_or(options_.reserve_bytes + 1);
+    written_since_look_ = 0;
+  }
+  return free_bytes_ > options_.reserve_bytes;
+}
+
+std::uint64_t Log::Impl::size_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const SegmentInfo& segment : segments_) bytes += segment.end;
+  return bytes;
+}
+
+void Log::Impl::CheckInvariants() const {
+  if (!HasSegment()) return;
+  CHECK(synced_upto_ <= offset());
+  CHECK(offset() <= file_bytes_);
+  CHECK(snapshot_.last.index <= last_);
+  for (std::size_t i = 1; i < segments_.size(); ++i) {
+    CHECK(segments_[i].sequence == segments_[i - 1].sequence + 1);
+  }
+}
+
+Log::Log(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Log::~Log() = default;
+
+absl::StatusOr<Log::Opened> Log::Open(io::Directory& directory, const Identity& identity,
+                                      const Options& options) {
+  auto impl = std::make_unique<Impl>(directory, identity, options);
+  ASSIGN_OR_RETURN(Recovered recovered, impl->Open());
+  return Opened{.log = std::unique_ptr<Log>(new Log(std::move(impl))),
+                .recovered = std::move(recovered)};
+}
+
+absl::Status Log::Append(const std::vector<raft::AppendJob>& jobs) { return impl_->Append(jobs); }
+absl::Status Log::Compact(const SnapshotMark& mark, Keep keep) {
+  return impl_->Compact(mark, keep);
+}
+bool Log::HasRoom() const { return impl_->HasRoom(); }
+std::uint64_t Log::size_bytes() const { return impl_->size_bytes(); }
+void Log::CheckInvariants() const { impl_->CheckInvariants(); }
+
+}  // namespace coterie::wal

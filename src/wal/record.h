@@ -1,0 +1,78 @@
+#pragma once
+
+// The records of a segment: framing with a checksum, and the three bodies. A record is trusted when
+// its checksum, which is seeded with the segment's identity, fits: one of another segment, node or
+// cluster never does. Pure values; see format.md for the bytes.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "raft/effects.h"
+#include "raft/entry.h"
+#include "wal/log.h"
+
+namespace coterie::wal {
+
+inline constexpr std::size_t kRecordAlignment = 8;
+inline constexpr std::size_t kRecordHeaderBytes = 24;
+
+enum class RecordType : std::uint8_t {
+  kCheckpoint = 1,  // What must outlive the segments before this one; first in every segment.
+  kBatch = 2,       // One AppendJob.
+  kCompaction = 3,  // A new start of the log.
+};
+
+struct CheckpointBody {
+  raft::HardState hard_state;
+  SnapshotMark snapshot;
+  Epoch epoch;
+  Index last;  // Of the log when the segment began.
+  // The segment holds all entries behind the snapshot: whatever came before it is void.
+  bool is_full = false;
+};
+
+struct BatchBody {
+  Epoch epoch;
+  std::optional<raft::HardState> hard_state;
+  Index truncate_from;
+  std::vector<raft::EntryRef> entries;
+};
+
+struct CompactionBody {
+  SnapshotMark snapshot;
+  bool keeps_suffix = false;
+};
+
+// Appends one framed, padded record to `out`. `synced_upto`: the offset in the same segment below
+// which everything is known to be durable.
+void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
+                  const CheckpointBody& body);
+void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
+                  const raft::AppendJob& job);
+void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
+                  const CompactionBody& body);
+
+// An upper bound of what AppendRecord() adds for `job`.
+std::size_t RecordBytesMax(const raft::AppendJob& job);
+
+struct RecordView {
+  RecordType type = RecordType::kBatch;
+  std::uint64_t synced_upto = 0;
+  std::string_view body;       // Into the segment's bytes.
+  std::size_t size_bytes = 0;  // Framing and padding included.
+};
+// The record at `offset` of `segment`, or nothing if there is no whole and valid one.
+std::optional<RecordView> ReadRecord(std::string_view segment, std::size_t offset,
+                                     std::uint32_t seed);
+
+// Nothing if malformed, which behind a valid checksum is damage or a newer version.
+std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body);
+std::optional<BatchBody> DecodeBatch(std::string_view body);
+std::optional<CompactionBody> DecodeCompaction(std::string_view body);
+
+}  // namespace coterie::wal

@@ -1,0 +1,116 @@
+#include "wal/segment.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/crc32c.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::wal {
+namespace {
+
+constexpr std::uint64_t kMagic = 0x4c41572d45544f43;  // "COTE-WAL", little-endian.
+constexpr std::uint32_t kVersion = 1;
+constexpr std::string_view kSpareName = "spare.draft";
+constexpr std::string_view kSuffix = ".wal";
+constexpr std::size_t kNameDigits = 16;
+constexpr std::uint64_t kFillPieceBytes = 1 << 20;
+
+}  // namespace
+
+std::string EncodeHeader(const SegmentHeader& header) {
+  ByteWriter writer;
+  writer.Fixed64(kMagic);
+  writer.Fixed32(kVersion);
+  writer.Fixed64(header.identity.cluster_id);
+  writer.Fixed64(header.identity.node.value());
+  writer.Fixed64(header.identity.incarnation.value());
+  writer.Fixed64(header.sequence);
+  writer.Fixed64(header.previous_end);
+  writer.Fixed64(0);  // Reserved.
+  writer.Fixed32(ComputeCrc32c(writer.view()));
+  return writer.Take();
+}
+
+absl::StatusOr<SegmentHeader> DecodeHeader(std::string_view bytes) {
+  if (bytes.size() < kSegmentHeaderBytes) return absl::DataLossError("the header is cut short");
+  bytes = bytes.substr(0, kSegmentHeaderBytes);
+  ByteReader reader(bytes);
+  if (reader.Fixed64() != kMagic) return absl::DataLossError("the header is not a segment's");
+  const std::uint32_t version = reader.Fixed32();
+  SegmentHeader header;
+  header.identity.cluster_id = reader.Fixed64();
+  header.identity.node = NodeId(reader.Fixed64());
+  header.identity.incarnation = Incarnation(reader.Fixed64());
+  header.sequence = reader.Fixed64();
+  header.previous_end = reader.Fixed64();
+  reader.Fixed64();
+  if (reader.Fixed32() != ComputeCrc32c(bytes.substr(0, kSegmentHeaderBytes - 4))) {
+    return absl::DataLossError("the header's checksum does not fit");
+  }
+  if (version != kVersion) {
+    return absl::FailedPreconditionError(
+        "the log was written by another version of this program; use that, or a newer one");
+  }
+  return header;
+}
+
+std::uint32_t ChecksumSeed(const SegmentHeader& header) {
+  ByteWriter writer;
+  writer.Fixed64(header.identity.cluster_id);
+  writer.Fixed64(header.identity.node.value());
+  writer.Fixed64(header.identity.incarnation.value());
+  writer.Fixed64(header.sequence);
+  return ComputeCrc32c(writer.view());
+}
+
+std::string SegmentName(std::uint64_t sequence) {
+  std::array<char, kNameDigits> digits{};
+  const auto [end, error] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), sequence, 16);
+  const std::string_view number(digits.data(), static_cast<std::size_t>(end - digits.data()));
+  return std::string(kNameDigits - number.size(), '0') + std::string(number) + std::string(kSuffix);
+}
+
+std::optional<std::uint64_t> SegmentSequence(std::string_view name) {
+  if (name.size() != kNameDigits + kSuffix.size() || !name.ends_with(kSuffix)) return std::nullopt;
+  std::uint64_t sequence = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + kNameDigits, sequence, 16);
+  if (error != std::errc() || end != name.data() + kNameDigits) return std::nullopt;
+  return sequence;
+}
+
+absl::StatusOr<Spare> Spare::Create(io::Directory& directory, std::uint64_t size_bytes) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
+  if (std::ranges::count(names, kSpareName) > 0) RETURN_IF_ERROR(directory.Remove(kSpareName));
+  ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
+                   directory.Open(kSpareName, io::OpenMode::kCreate));
+  return Spare(directory, std::move(file), size_bytes);
+}
+
+absl::Status Spare::Fill(std::uint64_t bytes_max) {
+  static const std::string kZeros(kFillPieceBytes, '\0');
+  const std::uint64_t end = filled_ + std::min(bytes_max, size_bytes_ - filled_);
+  if (end == filled_) return absl::OkStatus();
+  while (filled_ < end) {
+    const std::uint64_t piece = std::min(end - filled_, kFillPieceBytes);
+    RETURN_IF_ERROR(file_->Write(filled_, std::string_view(kZeros).substr(0, piece)));
+    filled_ += piece;
+  }
+  return file_->Sync();
+}
+
+absl::StatusOr<std::unique_ptr<io::File>> Spare::Activate(std::uint64_t sequence,
+                                                          std::string_view head) {
+  RETURN_IF_ERROR(Fill(size_bytes_));
+  RETURN_IF_ERROR(file_->Write(0, head));
+  RETURN_IF_ERROR(file_->Sync());
+  RETURN_IF_ERROR(directory_->Rename(kSpareName, SegmentName(sequence)));
+  RETURN_IF_ERROR(directory_->Sync());
+  return std::move(file_);
+}
+
+}  // namespace coterie::wal
