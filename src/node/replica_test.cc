@@ -1,0 +1,271 @@
+// A cluster of replicas in one thread: real log files, no clock but ours.
+
+#include "node/replica.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "node/testing_cluster.h"
+
+namespace coterie::node {
+namespace {
+
+const NodeId kOne(1);
+const NodeId kTwo(2);
+const NodeId kThree(3);
+
+state::Command LoginAs(const std::string& user) {
+  return {.body = state::Login{.user = user,
+                               .verified_hash = "hash",
+                               .create_user = true,
+                               .create_as_admin = true,
+                               .token_hash = std::string(32, 't'),
+                               .lifetime_ms = 1'000'000'000}};
+}
+
+// A session at work: numbers its requests, so that each happens once.
+class Writer {
+ public:
+  Writer(TestingCluster& cluster, NodeId at) : cluster_(cluster) {
+    const absl::StatusOr<state::Outcome> login = cluster.Propose(at, LoginAs("ann"));
+    EXPECT_TRUE(login.ok() && login->ok()) << login.status();
+    if (login.ok()) session_ = login->session;
+  }
+  state::Command Make(state::CommandBody body) {
+    return {.session = session_,
+            // Far fewer than a hundred are ever on their way.
+            .request = {.client = ClientId(9),
+                        .sequence = ++sequence_,
+                        .acked_below = sequence_ > 100 ? sequence_ - 100 : 0},
+            .body = std::move(body)};
+  }
+  state::Outcome Do(NodeId at, state::CommandBody body) {
+    const absl::StatusOr<state::Outcome> outcome = cluster_.Propose(at, Make(std::move(body)));
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    if (!outcome.ok()) return {};
+    EXPECT_TRUE(outcome->ok()) << outcome->message;
+    return *outcome;
+  }
+  DocId Create(NodeId at, const std::string& name) {
+    return Do(at, state::CreateDocument{.name = name}).doc;
+  }
+  void Add(NodeId at, DocId doc, const std::string& text) {
+    Do(at, state::Append{.doc = doc, .text = text});
+  }
+  SessionId session() const { return session_; }
+
+ private:
+  TestingCluster& cluster_;
+  SessionId session_;
+  std::uint64_t sequence_ = 0;
+};
+
+std::string TextOf(TestingCluster& cluster, NodeId at, DocId doc,
+                   Consistency consistency = Consistency::kLinearizable) {
+  std::string text = "no answer";
+  const absl::Status read = cluster.Read(at, consistency, [&](const state::Machine& machine) {
+    text = machine.TextAt(doc, Revision()).value_or("no such document");
+  });
+  return read.ok() ? text : read.ToString();
+}
+
+TEST(Replica, OneNodeServes) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kOne, "notes");
+  ann.Add(kOne, doc, "hello");
+  EXPECT_EQ(TextOf(cluster, kOne, doc), "hello");
+}
+
+TEST(Replica, AnyNodeTakesWritesAndReadsThem) {
+  TestingCluster cluster(3);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kTwo, "notes");
+  ann.Add(kThree, doc, "a");
+  EXPECT_EQ(TextOf(cluster, kOne, doc), "a");
+  ann.Add(kOne, doc, "b");
+  EXPECT_EQ(TextOf(cluster, kTwo, doc), "ab");
+  EXPECT_EQ(TextOf(cluster, kThree, doc), "ab");
+}
+
+TEST(Replica, NothingIsLostWhenTheLeaderDies) {
+  TestingCluster cluster(3);
+  const NodeId first = cluster.AwaitLeader();
+  Writer ann(cluster, first);
+  const DocId doc = ann.Create(first, "notes");
+  ann.Add(first, doc, "before ");
+  cluster.Kill(first);
+  const NodeId second = cluster.AwaitLeader();
+  ASSERT_FALSE(second.IsNone());
+  EXPECT_EQ(TextOf(cluster, second, doc), "before ");
+  ann.Add(second, doc, "after");
+  cluster.Start(first);
+  cluster.Run(1'000);
+  EXPECT_EQ(TextOf(cluster, first, doc), "before after");
+}
+
+TEST(Replica, AProposalOutlivesTheLeaderItWasSentTo) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  const NodeId follower = leader == kOne ? kTwo : kOne;
+  // The leader never gets it, or its answer never comes back.
+  cluster.cuts.insert({follower, leader});
+  std::optional<absl::StatusOr<state::Outcome>> answer;
+  cluster.replica(follower).Propose(
+      ann.Make(state::Append{.doc = doc, .text = "once"}), cluster.Deadline(),
+      [&answer](absl::StatusOr<state::Outcome> got) { answer = std::move(got); });
+  cluster.Work();
+  EXPECT_FALSE(answer.has_value());
+  cluster.Kill(leader);
+  cluster.cuts.clear();
+  cluster.Run(3'000);
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_TRUE(answer->ok()) << answer->status();
+  EXPECT_EQ(TextOf(cluster, follower, doc), "once");
+}
+
+TEST(Replica, WithoutAMajorityNothingIsAcknowledged) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  for (const NodeId id : {kOne, kTwo, kThree}) {
+    if (id != leader) cluster.Kill(id);
+  }
+  bool is_answered = false;
+  cluster.replica(leader).Propose(
+      ann.Make(state::Append{.doc = doc, .text = "x"}), cluster.Deadline(),
+      [&is_answered](const absl::StatusOr<state::Outcome>& got) { is_answered = got.ok(); });
+  bool was_read = false;
+  cluster.replica(leader).Read(
+      Consistency::kLinearizable, cluster.Deadline(), [](const state::Machine&) {},
+      [&was_read](const absl::StatusOr<Revision>& got) { was_read = got.ok(); });
+  cluster.Run(3'000);
+  EXPECT_FALSE(is_answered);
+  EXPECT_FALSE(was_read);
+  EXPECT_EQ(TextOf(cluster, leader, doc, Consistency::kStale), "");
+}
+
+TEST(Replica, EventsComeOnceAndInOrder) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  std::vector<Revision> seen;
+  cluster.replica(kTwo).Subscribe([&](const state::EventBatch& batch, const state::Machine&) {
+    seen.push_back(batch.revision);
+  });
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  for (int i = 0; i < 20; ++i) ann.Add(kThree, doc, "x");
+  cluster.Run(100);
+  ASSERT_GE(seen.size(), 21u);
+  for (std::size_t i = 1; i < seen.size(); ++i) EXPECT_LT(seen[i - 1], seen[i]);
+}
+
+TEST(Replica, AFollowerThatWasAwayGetsASnapshot) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  const NodeId away = leader == kThree ? kTwo : kThree;
+  cluster.Kill(away);
+  // More than the log keeps behind a snapshot.
+  const std::string piece(8'000, 'x');
+  std::string expected;
+  for (int i = 0; i < 2'400; ++i) {
+    const std::string text = i % 8 == 0 ? piece : "y";
+    cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = text}),
+                                    cluster.Deadline(), [](const auto&) {});
+    expected += text;
+    if (i % 50 == 0) cluster.Work();
+  }
+  cluster.Run(100);
+  for (int i = 0; i < 3'000; ++i) {
+    cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = "z"}),
+                                    cluster.Deadline(), [](const auto&) {});
+    expected += "z";
+    if (i % 50 == 0) cluster.Work();
+  }
+  cluster.Run(100);
+  bool is_taken = false;
+  cluster.replica(leader).TakeSnapshot(
+      cluster.Deadline(), [&](const absl::StatusOr<Revision>& got) { is_taken = got.ok(); });
+  cluster.Run(100);
+  ASSERT_TRUE(is_taken);
+  EXPECT_GT(cluster.replica(leader).status().first, Index(10));
+  cluster.Start(away);
+  cluster.Run(3'000);
+  EXPECT_EQ(cluster.replica(away).status().applied, cluster.replica(leader).status().applied);
+  EXPECT_EQ(TextOf(cluster, away, doc) == expected, true);
+  // What it installed is durable.
+  cluster.Kill(away);
+  cluster.Start(away);
+  cluster.Run(500);
+  EXPECT_EQ(TextOf(cluster, away, doc) == expected, true);
+}
+
+TEST(Replica, ANodeIsAddedPromotedAndAnotherRemoved) {
+  TestingCluster cluster(3);
+  NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  const NodeId fourth(4);
+  cluster.AddServer(fourth);
+  cluster.Start(fourth);
+  cluster.Run(500);
+  const auto change = [&](const raft::MembershipChange& wanted) {
+    std::optional<absl::StatusOr<Revision>> answer;
+    cluster.replica(leader).Reconfigure(
+        wanted, cluster.Deadline(), [&](absl::StatusOr<Revision> got) { answer = std::move(got); });
+    cluster.Run(1'000);
+    ASSERT_TRUE(answer.has_value());
+    EXPECT_TRUE(answer->ok()) << answer->status();
+  };
+  change({.add_learners = {{.id = fourth, .incarnation = Incarnation(1004), .address = "node4"}}});
+  ann.Add(leader, doc, "text");
+  EXPECT_EQ(TextOf(cluster, fourth, doc), "text");
+  change({.promote = {fourth}});
+  const NodeId old = leader == kOne ? kTwo : kOne;
+  change({.remove = {old}});
+  cluster.Kill(old);
+  ann.Add(fourth, doc, " more");
+  EXPECT_EQ(TextOf(cluster, leader, doc), "text more");
+  EXPECT_EQ(cluster.replica(leader).status().configuration.voters.size(), 3u);
+}
+
+TEST(Replica, LeadershipIsHandedOver) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  const NodeId target = leader == kTwo ? kThree : kTwo;
+  std::optional<absl::StatusOr<NodeId>> answer;
+  cluster.replica(leader).TransferLeadership(
+      target, cluster.Deadline(), [&](absl::StatusOr<NodeId> got) { answer = std::move(got); });
+  cluster.Run(500);
+  ASSERT_TRUE(answer.has_value());
+  ASSERT_TRUE(answer->ok()) << answer->status();
+  EXPECT_EQ(**answer, target);
+  EXPECT_EQ(cluster.AwaitLeader(), target);
+}
+
+TEST(Replica, EverybodyRestarts) {
+  TestingCluster cluster(3);
+  NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  for (int round = 0; round < 5; ++round) {
+    ann.Add(leader, doc, "x");
+    for (const NodeId id : {kOne, kTwo, kThree}) cluster.Kill(id);
+    for (const NodeId id : {kOne, kTwo, kThree}) cluster.Start(id);
+    leader = cluster.AwaitLeader();
+    ASSERT_FALSE(leader.IsNone());
+  }
+  EXPECT_EQ(TextOf(cluster, leader, doc), "xxxxx");
+}
+
+}  // namespace
+}  // namespace coterie::node
