@@ -16,8 +16,6 @@
 namespace coterie::wal {
 namespace {
 
-// Of the spare segment, with each append, until it is whole.
-constexpr std::uint64_t kFillBytesPerAppend = 256 << 10;
 // How much is written between two looks at the free space.
 constexpr std::uint64_t kFreeSpaceIntervalBytes = 16 << 20;
 // A log that fills less than this part of a segment is written anew when it is opened, so that
@@ -51,7 +49,7 @@ class Log::Impl {
   absl::Status WriteBuffer();
   absl::Status Sync();
   absl::Status RemoveNeedless();
-  absl::Status FillSpare();
+  absl::Status FillAhead();
   void Note(const raft::AppendJob& job);
   std::uint64_t offset() const { return segments_.back().end; }
   bool HasSegment() const { return file_ != nullptr; }
@@ -63,10 +61,10 @@ class Log::Impl {
 
   std::vector<SegmentInfo> segments_;  // The last one is written to.
   std::unique_ptr<io::File> file_;     // Of that one.
-  std::uint64_t file_bytes_ = 0;
+  std::uint64_t capacity_ = 0;         // Records go up to here,
+  std::uint64_t filled_ = 0;           // and there are zeros up to here.
   std::uint32_t seed_ = 0;
   std::uint64_t synced_upto_ = 0;
-  std::optional<Spare> spare_;
   std::string buffer_;  // Records on their way to the file; keeps its capacity.
 
   // What a checkpoint says.
@@ -124,7 +122,7 @@ absl::Status Log::Impl::AppendAll(const std::vector<raft::AppendJob>& jobs) {
   }
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
-  return FillSpare();
+  return FillAhead();
 }
 
 void Log::Impl::Note(const raft::AppendJob& job) {
@@ -141,7 +139,7 @@ void Log::Impl::Note(const raft::AppendJob& job) {
 }
 
 absl::Status Log::Impl::Reserve(std::uint64_t bytes) {
-  if (offset() + buffer_.size() + bytes <= file_bytes_) return absl::OkStatus();
+  if (offset() + buffer_.size() + bytes <= capacity_) return absl::OkStatus();
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
   return Roll(bytes);
@@ -183,15 +181,12 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
     AppendRecord(head, seed_, 0, job);
     segment.last = last_;
   }
-  // One that is larger than usual, for a batch that is.
-  const std::uint64_t needed = head.size() + bytes;
-  const std::uint64_t size = std::max<std::uint64_t>(options_.segment_bytes, needed);
-  if (!spare_ || spare_->size_bytes() < size) {
-    ASSIGN_OR_RETURN(spare_, Spare::Create(directory_, size));
-  }
-  file_bytes_ = spare_->size_bytes();
-  ASSIGN_OR_RETURN(file_, spare_->Activate(header.sequence, head));
-  spare_.reset();
+  // Larger than usual for a batch that is.
+  capacity_ = std::max<std::uint64_t>(options_.segment_bytes, head.size() + bytes);
+  const std::uint64_t zeros =
+      std::min<std::uint64_t>(options_.fill_ahead_bytes, capacity_ - head.size());
+  ASSIGN_OR_RETURN(file_, CreateSegment(directory_, header.sequence, head, zeros));
+  filled_ = head.size() + zeros;
   segment.end = head.size();
   // A full one makes all before it needless.
   if (rewrite != nullptr) {
@@ -203,12 +198,17 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
   return absl::OkStatus();
 }
 
-absl::Status Log::Impl::FillSpare() {
-  if (options_.spare_segments == 0 || (spare_ && spare_->IsFilled())) return absl::OkStatus();
-  if (!spare_) {
-    ASSIGN_OR_RETURN(spare_, Spare::Create(directory_, options_.segment_bytes));
+// After the append, so that nobody waits for it but the next.
+absl::Status Log::Impl::FillAhead() {
+  if (filled_ >= capacity_ ||
+      filled_ - std::min(filled_, offset()) > options_.fill_ahead_bytes / 2) {
+    return absl::OkStatus();
   }
-  return spare_->Fill(kFillBytesPerAppend);
+  const std::uint64_t end =
+      std::min<std::uint64_t>(capacity_, std::max(filled_, offset()) + options_.fill_ahead_bytes);
+  RETURN_IF_ERROR(FillWithZeros(*file_, std::max(filled_, offset()), end));
+  filled_ = end;
+  return absl::OkStatus();
 }
 
 // --- Compacting ---
@@ -275,7 +275,7 @@ std::uint64_t Log::Impl::size_bytes() const {
 void Log::Impl::CheckInvariants() const {
   if (!HasSegment()) return;
   CHECK(synced_upto_ <= offset());
-  CHECK(offset() <= file_bytes_);
+  CHECK(offset() <= capacity_);
   CHECK(snapshot_.last.index <= last_);
   for (std::size_t i = 1; i < segments_.size(); ++i) {
     CHECK(segments_[i].sequence == segments_[i - 1].sequence + 1);

@@ -37,7 +37,7 @@ struct Identity {
 
 struct Options {
   std::size_t segment_bytes = 64 << 20;
-  std::size_t spare_segments = 1;           // Zero-filled ahead of need.
+  std::size_t fill_ahead_bytes = 1 << 20;   // How far behind the end there are zeros already.
   std::uint64_t reserve_bytes = 256 << 20;  // HasRoom() is false when less is free.
 };
 

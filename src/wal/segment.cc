@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t kMagic = 0x4c41572d45544f43;  // "COTE-WAL", little-endian.
 constexpr std::uint32_t kVersion = 1;
-constexpr std::string_view kSpareName = "spare.draft";
+constexpr std::string_view kDraftName = "segment.draft";
 constexpr std::string_view kSuffix = ".wal";
 constexpr std::size_t kNameDigits = 16;
 constexpr std::uint64_t kFillPieceBytes = 1 << 20;
@@ -83,34 +83,30 @@ std::optional<std::uint64_t> SegmentSequence(std::string_view name) {
   return sequence;
 }
 
-absl::StatusOr<Spare> Spare::Create(io::Directory& directory, std::uint64_t size_bytes) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
-  if (std::ranges::count(names, kSpareName) > 0) RETURN_IF_ERROR(directory.Remove(kSpareName));
-  ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
-                   directory.Open(kSpareName, io::OpenMode::kCreate));
-  return Spare(directory, std::move(file), size_bytes);
-}
-
-absl::Status Spare::Fill(std::uint64_t bytes_max) {
+absl::Status FillWithZeros(io::File& file, std::uint64_t from, std::uint64_t to) {
   static const std::string kZeros(kFillPieceBytes, '\0');
-  const std::uint64_t end = filled_ + std::min(bytes_max, size_bytes_ - filled_);
-  if (end == filled_) return absl::OkStatus();
-  while (filled_ < end) {
-    const std::uint64_t piece = std::min(end - filled_, kFillPieceBytes);
-    RETURN_IF_ERROR(file_->Write(filled_, std::string_view(kZeros).substr(0, piece)));
-    filled_ += piece;
+  while (from < to) {
+    const std::uint64_t piece = std::min(to - from, kFillPieceBytes);
+    RETURN_IF_ERROR(file.Write(from, std::string_view(kZeros).substr(0, piece)));
+    from += piece;
   }
-  return file_->Sync();
+  return file.Sync();
 }
 
-absl::StatusOr<std::unique_ptr<io::File>> Spare::Activate(std::uint64_t sequence,
-                                                          std::string_view head) {
-  RETURN_IF_ERROR(Fill(size_bytes_));
-  RETURN_IF_ERROR(file_->Write(0, head));
-  RETURN_IF_ERROR(file_->Sync());
-  RETURN_IF_ERROR(directory_->Rename(kSpareName, SegmentName(sequence)));
-  RETURN_IF_ERROR(directory_->Sync());
-  return std::move(file_);
+absl::StatusOr<std::unique_ptr<io::File>> CreateSegment(io::Directory& directory,
+                                                        std::uint64_t sequence,
+                                                        std::string_view head,
+                                                        std::uint64_t zeros) {
+  // What a process that died in the middle of this left.
+  ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
+  if (std::ranges::count(names, kDraftName) > 0) RETURN_IF_ERROR(directory.Remove(kDraftName));
+  ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
+                   directory.Open(kDraftName, io::OpenMode::kCreate));
+  RETURN_IF_ERROR(file->Write(0, head));
+  RETURN_IF_ERROR(FillWithZeros(*file, head.size(), head.size() + zeros));
+  RETURN_IF_ERROR(directory.Rename(kDraftName, SegmentName(sequence)));
+  RETURN_IF_ERROR(directory.Sync());
+  return file;
 }
 
 }  // namespace coterie::wal

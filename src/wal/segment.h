@@ -1,9 +1,8 @@
 #pragma once
 
 // One file of the log: its name, its header, and how a new one comes to be. A segment is written
-// under another name, filled with zeros to its full size and synced, before it gets its own: what
-// is found under a segment's name has a whole header and a whole first record, or the disk is
-// damaged. Owner: the log thread.
+// under another name and synced before it gets its own: what is found under a segment's name has a
+// whole header and a whole first record, or the disk is damaged. Owner: the log thread.
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -39,30 +38,14 @@ std::string SegmentName(std::uint64_t sequence);
 // Nothing if `name` is not that of a segment.
 std::optional<std::uint64_t> SegmentSequence(std::string_view name);
 
-// A file that is being filled with zeros ahead of need, a piece at a time, so that no append waits
-// for all of it.
-class Spare {
- public:
-  // Removes what an earlier process left.
-  static absl::StatusOr<Spare> Create(io::Directory& directory, std::uint64_t size_bytes);
+// The file of a new segment: `head` (header and first records), then `zeros` bytes of zeros, all
+// durable, and its name too.
+absl::StatusOr<std::unique_ptr<io::File>> CreateSegment(io::Directory& directory,
+                                                        std::uint64_t sequence,
+                                                        std::string_view head, std::uint64_t zeros);
 
-  // Writes and syncs the next piece of at most `bytes_max`.
-  [[nodiscard]] absl::Status Fill(std::uint64_t bytes_max);
-  bool IsFilled() const { return filled_ == size_bytes_; }
-  std::uint64_t size_bytes() const { return size_bytes_; }
-
-  // Fills the rest, writes `head` (header and first records) to the start, syncs, and gives the
-  // file its name for good.
-  absl::StatusOr<std::unique_ptr<io::File>> Activate(std::uint64_t sequence, std::string_view head);
-
- private:
-  Spare(io::Directory& directory, std::unique_ptr<io::File> file, std::uint64_t size_bytes)
-      : directory_(&directory), file_(std::move(file)), size_bytes_(size_bytes) {}
-
-  io::Directory* directory_;
-  std::unique_ptr<io::File> file_;
-  std::uint64_t size_bytes_ = 0;
-  std::uint64_t filled_ = 0;
-};
+// Writes zeros to [from, to) and syncs: a later write there changes no metadata, so that its sync
+// costs one write of the disk and not several.
+[[nodiscard]] absl::Status FillWithZeros(io::File& file, std::uint64_t from, std::uint64_t to);
 
 }  // namespace coterie::wal
