@@ -17,14 +17,14 @@
 namespace coterie::state {
 
 // Limits, enforced by Machine and, before anything is proposed, by rpc/.
-inline constexpr std::size_t kNameBytesMax = 256;           // Documents and users, UTF-8.
-inline constexpr std::size_t kTextBytesMax = 64 << 20;      // One document.
-inline constexpr std::size_t kCommandBytesMax = 4 << 20;    // One encoded command.
-inline constexpr std::size_t kSplicesMax = 1'000;           // In one Edit.
+inline constexpr std::size_t kNameBytesMax = 256;         // Documents and users, UTF-8.
+inline constexpr std::size_t kTextBytesMax = 64 << 20;    // One document.
+inline constexpr std::size_t kCommandBytesMax = 4 << 20;  // One encoded command.
+inline constexpr std::size_t kSplicesMax = 1'000;         // In one Edit.
 inline constexpr std::size_t kDocumentsMax = 1'000'000;
-inline constexpr std::size_t kSessionsPerUserMax = 1'000;   // The oldest goes first.
-inline constexpr std::size_t kClientsPerSessionMax = 64;    // The least recent goes first.
-inline constexpr std::size_t kOutcomesPerClientMax = 1'024; // Kept for retries, by sequence.
+inline constexpr std::size_t kSessionsPerUserMax = 1'000;    // The oldest goes first.
+inline constexpr std::size_t kClientsPerSessionMax = 64;     // The least recent goes first.
+inline constexpr std::size_t kOutcomesPerClientMax = 1'024;  // Kept for retries, by sequence.
 inline constexpr std::size_t kVersionsPerDocumentMax = 1'000;
 inline constexpr std::uint64_t kLockTtlMsMax = 24ull * 60 * 60 * 1'000;
 
@@ -146,7 +146,8 @@ struct Unlock {
 struct BreakLock {
   DocId doc;
 };
-// By the leader's timer. No effect unless `token` is still the lock's and `renewed` its last renewal.
+// By the leader's timer. No effect unless `token` is still the lock's and `renewed` its last
+// renewal.
 struct ExpireLock {
   DocId doc;
   FencingToken token;
@@ -176,7 +177,10 @@ struct Stamp {
   std::uint64_t waiter = 0;   // which one (unique within a life of the origin's process).
 };
 
-// The encodings start with a version byte; an unknown one does not decode.
+// The encodings start with a version byte; an unknown one does not decode. DecodeCommand() also
+// refuses what any machine would refuse whatever its state: limits, invalid UTF-8, unfit names. It
+// is the gate before anything is proposed; DecodeStampedCommand() only asks for a readable
+// structure, because what is committed has an outcome, not an argument.
 std::string EncodeCommand(const Command& command);
 std::optional<Command> DecodeCommand(std::string_view bytes);
 std::string StampCommand(const Stamp& stamp, std::string_view encoded_command);

@@ -74,9 +74,9 @@ struct DocumentUnlocked {
   UnlockReason reason = UnlockReason::kReleased;
 };
 
-using EventBody =
-    std::variant<UserCreated, UserRemoved, Joined, Left, DocumentCreated, DocumentRenamed,
-                 DocumentDeleted, DocumentShared, DocumentChanged, DocumentLocked, DocumentUnlocked>;
+using EventBody = std::variant<UserCreated, UserRemoved, Joined, Left, DocumentCreated,
+                               DocumentRenamed, DocumentDeleted, DocumentShared, DocumentChanged,
+                               DocumentLocked, DocumentUnlocked>;
 
 struct Event {
   std::string user;  // Who caused it; empty = the cluster itself.

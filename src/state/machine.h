@@ -1,8 +1,8 @@
 #pragma once
 
 // The replicated state machine: applies committed commands in the log's order and answers questions
-// about the state as of the last one. A pure function of the log: it reads no clock, draws no random
-// number and iterates nothing whose order could differ between nodes.
+// about the state as of the last one. A pure function of the log: it reads no clock, draws no
+// random number and iterates nothing whose order could differ between nodes.
 //
 // What is small and always needed (users, sessions, locks, document heads) is held in memory and
 // written through; texts, versions, outcomes and events live in the Kv. Everything of one Apply()
@@ -67,7 +67,7 @@ struct VersionView {
 struct Applied {
   Term term;
   Index index;
-  std::string configuration;        // The last applied membership, as its log entry held it.
+  std::string configuration;  // The last applied membership, as its log entry held it.
   Index configuration_index;
 };
 
@@ -95,7 +95,7 @@ struct Divergence {
 class Machine {
  public:
   struct Options {
-    std::size_t events_retained_max = 100'000;       // Batches.
+    std::size_t events_retained_max = 100'000;  // Batches.
     std::uint64_t events_retained_bytes_max = 256 << 20;
     std::size_t text_cache_bytes_max = 64 << 20;
   };
@@ -112,7 +112,7 @@ class Machine {
   void ApplyConfiguration(Term term, Index index, std::string_view configuration);
   void Commit();
 
-  // --- Questions, as of the last Commit() ---
+  // --- Questions, as of the last applied entry, committed or not ---
   const Applied& applied() const;
   std::uint64_t time_ms() const;  // The newest stamp seen; never goes back.
   std::uint64_t digest() const;   // Of everything applied, chained.
@@ -141,6 +141,7 @@ class Machine {
   Revision oldest_event_revision() const;
 
   void CheckInvariants() const;
+  // Loads the state anew from the Kv and compares. Requires that nothing is pending.
   void CheckInvariantsDeep() const;
 
  private:

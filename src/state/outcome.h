@@ -39,11 +39,11 @@ struct LockView {
 
 struct Outcome {
   Code code = Code::kOk;
-  std::string message;        // What, why and what to do; empty when OK.
-  Revision revision;          // Of the command itself; of a duplicate, of the first one.
-  DocId doc;                  // CreateDocument.
-  SessionId session;          // Login.
-  FencingToken token;         // Lock.
+  std::string message;           // What, why and what to do; empty when OK.
+  Revision revision;             // Of the command itself; of a duplicate, of the first one.
+  DocId doc;                     // CreateDocument.
+  SessionId session;             // Login.
+  FencingToken token;            // Lock.
   std::optional<LockView> lock;  // kLocked, kLockRequired with another holder, Lock.
 
   bool ok() const { return code == Code::kOk; }

@@ -1,20 +1,20 @@
 #pragma once
 
 // RocksDB behind state's Kv: one column family, its own write-ahead log off (ours is the log), and
-// everything of one Commit() atomic, the applied position included. After a crash the store is as of
-// some earlier Commit(): replay goes on from the applied position that it holds.
+// everything of one Commit() atomic, the applied position included. After a crash the store is as
+// of some earlier Commit(): replay goes on from the applied position that it holds.
 //
 // Threads: Get, Scan, Put, Delete, Commit: the apply thread. Flush, WriteCheckpoint: any one other.
 // A RocksDB error on the apply path ends the process (CHECK with the text): the log brings it back.
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include "state/kv.h"
 

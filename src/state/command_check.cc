@@ -1,0 +1,134 @@
+#include "state/command_check.h"
+
+#include <utility>
+
+#include "base/overload.h"
+#include "state/utf8.h"
+
+namespace coterie::state {
+namespace {
+
+Outcome Invalid(std::string message) {
+  return {.code = Code::kInvalidArgument, .message = std::move(message)};
+}
+Outcome Exhausted(std::string message) {
+  return {.code = Code::kExhausted, .message = std::move(message)};
+}
+
+std::optional<Outcome> CheckName(std::string_view what, std::string_view name) {
+  const std::string_view why = WhyUnfitName(name);
+  if (why.empty()) return std::nullopt;
+  return Invalid(std::string("The ").append(what).append(" ").append(why).append(
+      "; use 1 to 256 bytes of UTF-8 without control characters or blanks at its ends."));
+}
+
+std::optional<Outcome> CheckText(std::string_view text) {
+  if (text.size() > kTextBytesMax) {
+    return Exhausted(
+        "The text is longer than 64 MiB (kTextBytesMax); split it over several documents.");
+  }
+  if (!IsValidUtf8(text)) return Invalid("The text is not valid UTF-8; convert it first.");
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckHash(std::string_view hash) {
+  if (hash.size() <= kPasswordHashBytesMax && IsValidUtf8(hash)) return std::nullopt;
+  return Invalid("The password hash is longer than 1024 bytes or not text; hash with Argon2id.");
+}
+
+std::optional<Outcome> CheckLogin(const Login& login) {
+  if (auto refusal = CheckName("user name", login.user)) return refusal;
+  if (auto refusal = CheckHash(login.verified_hash)) return refusal;
+  if (login.token_hash.size() != kTokenHashBytes) {
+    return Invalid("The hash of the session's token must be 32 bytes.");
+  }
+  if (login.lifetime_ms == 0)
+    return Invalid("The session's lifetime is 0; give one in milliseconds.");
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckSplices(const Edit& edit) {
+  if (edit.splices.size() > kSplicesMax) {
+    return Exhausted("The edit has more than 1000 splices (kSplicesMax); send several edits.");
+  }
+  std::uint64_t previous_end = 0;
+  std::uint64_t inserted_bytes = 0;
+  for (const Splice& splice : edit.splices) {
+    if (splice.position < previous_end) {
+      return Invalid(
+          "The splices overlap or descend; sort them by position, all as in the text before "
+          "the edit.");
+    }
+    if (splice.deleted > kTextBytesMax || splice.position > kTextBytesMax) {
+      return Invalid("A splice lies beyond any text's end (kTextBytesMax).");
+    }
+    previous_end = splice.position + splice.deleted;
+    inserted_bytes += splice.inserted.size();
+    if (inserted_bytes > kTextBytesMax)
+      return Exhausted("The edit inserts more than 64 MiB (kTextBytesMax).");
+    if (!IsValidUtf8(splice.inserted)) return Invalid("An inserted text is not valid UTF-8.");
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckLease(const Attach& attach) {
+  if (attach.lease_ms > 0 && attach.lease_ms <= kLeaseMsMax) return std::nullopt;
+  return Invalid("The lease must be between 1 ms and 1 hour.");
+}
+
+std::optional<Outcome> CheckTtl(const Lock& lock) {
+  if (lock.ttl_ms <= kLockTtlMsMax) return std::nullopt;
+  return Exhausted(
+      "A lock's time to live is at most 24 hours (kLockTtlMsMax); lock again to renew it.");
+}
+
+std::optional<Outcome> CheckNewDocument(const CreateDocument& create) {
+  if (auto refusal = CheckName("document's name", create.name)) return refusal;
+  if (create.everyone == DocumentRole::kOwner) {
+    return Invalid("Not everyone can own a document; share it as viewer or editor.");
+  }
+  return CheckText(create.text);
+}
+
+std::optional<Outcome> CheckShare(const ShareDocument& share) {
+  if (!share.user.empty()) return CheckName("user name", share.user);
+  if (share.role != DocumentRole::kOwner) return std::nullopt;
+  return Invalid("Not everyone can own a document; share it as viewer or editor.");
+}
+
+std::optional<Outcome> CheckNewUser(const CreateUser& create) {
+  if (auto refusal = CheckName("user name", create.name)) return refusal;
+  return CheckHash(create.password_hash);
+}
+
+std::optional<Outcome> CheckSetPassword(const SetPassword& set) {
+  if (auto refusal = CheckName("user name", set.name)) return refusal;
+  return CheckHash(set.password_hash);
+}
+
+}  // namespace
+
+std::optional<Outcome> RefuseMalformed(const Command& command) {
+  if (command.request.sequence > 0 && command.request.client.IsNone()) {
+    return Invalid("A request with a sequence number needs a client id; choose a random one.");
+  }
+  return std::visit(
+      Overload{
+          [](const CreateUser& body) { return CheckNewUser(body); },
+          [](const SetPassword& body) { return CheckSetPassword(body); },
+          [](const RemoveUser& body) { return CheckName("user name", body.name); },
+          [](const Login& body) { return CheckLogin(body); },
+          [](const Attach& body) { return CheckLease(body); },
+          [](const CreateDocument& body) { return CheckNewDocument(body); },
+          [](const RenameDocument& body) { return CheckName("document's name", body.name); },
+          [](const ShareDocument& body) { return CheckShare(body); },
+          [](const Write& body) { return CheckText(body.text); },
+          [](const Edit& body) { return CheckSplices(body); },
+          [](const Append& body) { return CheckText(body.text); },
+          [](const Lock& body) { return CheckTtl(body); },
+          [](const auto&) { return std::optional<Outcome>(); },
+      },
+      command.body);
+}
+
+}  // namespace coterie::state

@@ -1,0 +1,399 @@
+#include "state/machine.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "state/command_check.h"
+#include "state/machine_impl.h"
+
+namespace coterie::state {
+
+// --- Applying ---
+
+Machine::Impl::Impl(Kv& kv, Options options)
+    : kv_(kv), options_(options), digests_(kDigestsRemembered) {
+  Load();
+}
+
+ApplyResult Machine::Impl::ApplyCommand(Term term, Index index, std::string_view payload) {
+  if (divergence_) return {};
+  CHECK(index == applied_.index.Next());
+  std::optional<StampedCommand> decoded = DecodeStampedCommand(payload);
+  if (!decoded) {
+    // Not applied, and not counted as applied: a newer program can go on from here.
+    divergence_ = {.at = index,
+                   .what =
+                       "a committed entry does not decode; is this program older "
+                       "than the one that proposed it?"};
+    return {};
+  }
+  BeginEntry(index, payload);
+  meta_.time_ms = std::max(meta_.time_ms, decoded->stamp.time_ms);
+  ApplyResult result{.stamp = decoded->stamp};
+  result.outcome = Decide(decoded->command);
+  result.events = StoreEvents();
+  result.sessions = std::move(entry_.sessions);
+  FinishEntry(term, index);
+  if (is_broken_) return {};
+  return result;
+}
+
+void Machine::Impl::ApplyOther(Term term, Index index, std::string_view configuration) {
+  if (divergence_) return;
+  CHECK(index == applied_.index.Next());
+  BeginEntry(index, configuration);
+  if (!configuration.empty()) {
+    applied_.configuration = configuration;
+    applied_.configuration_index = index;
+  }
+  FinishEntry(term, index);
+}
+
+void Machine::Impl::BeginEntry(Index index, std::string_view payload) {
+  has_pending_ = true;
+  digest_.Add(index.value());
+  digest_.Add(payload);
+  entry_ = {.revision = index};
+}
+
+void Machine::Impl::FinishEntry(Term term, Index index) {
+  SweepDeletedTexts();
+  applied_.term = term;
+  applied_.index = index;
+  meta_.digest = digest_.value();
+  digests_[index.value() % kDigestsRemembered] = {index, meta_.digest};
+}
+
+// Control flow of a command: who asks, was it asked before, may it be, what comes of it.
+Outcome Machine::Impl::Decide(const Command& command) {
+  Outcome outcome;
+  Session* session = nullptr;
+  if (!command.session.IsNone()) {
+    const auto found = sessions_.find(command.session);
+    if (found == sessions_.end() || found->second.record.expires_at_ms <= meta_.time_ms) {
+      outcome =
+          Refusal(Code::kUnauthenticated, "This session is over or was never there; log in again.");
+      outcome.revision = entry_.revision;
+      return outcome;
+    }
+    session = &found->second;
+    entry_.session = command.session;
+    entry_.user = session->record.user;
+    entry_.is_admin = UserOf(entry_.user)->record.is_admin;
+  }
+  const bool is_once = session != nullptr && command.request.sequence > 0;
+  if (is_once && !command.request.client.IsNone()) {
+    if (std::optional<Outcome> before = AnswerFromBefore(*session, command.request)) return *before;
+  }
+  std::optional<Outcome> refusal = Refuse(command);
+  outcome = refusal ? std::move(*refusal) : Dispatch(command);
+  outcome.revision = entry_.revision;
+  if (is_once && !command.request.client.IsNone()) Remember(command.request, outcome);
+  return outcome;
+}
+
+Outcome Machine::Impl::Dispatch(const Command& command) {
+  return std::visit([this](const auto& body) { return Apply(body); }, command.body);
+}
+
+// What only the cluster itself, or only a session, may ask for.
+std::optional<Outcome> Machine::Impl::Refuse(const Command& command) {
+  if (std::optional<Outcome> refusal = RefuseMalformed(command)) return refusal;
+  const bool is_cluster_only = std::holds_alternative<ExpireSession>(command.body) ||
+                               std::holds_alternative<ExpireLock>(command.body) ||
+                               std::holds_alternative<CheckDigest>(command.body);
+  const bool is_for_both = std::holds_alternative<Login>(command.body) ||
+                           std::holds_alternative<Leave>(command.body) ||
+                           (std::holds_alternative<CreateUser>(command.body) && users_.empty());
+  if (is_cluster_only && !command.session.IsNone()) {
+    return Refusal(Code::kPermissionDenied, "Only the cluster itself does this.");
+  }
+  if (!is_cluster_only && !is_for_both && command.session.IsNone()) {
+    return Refusal(Code::kUnauthenticated, "This needs a session; log in first.");
+  }
+  return std::nullopt;
+}
+
+Outcome Machine::Impl::Apply(const CheckDigest& command) {
+  const auto& [index, digest] = digests_[command.at.value() % kDigestsRemembered];
+  if (command.at.IsNone() || index != command.at || digest == command.digest) return {};
+  // What this replica thinks of itself is no part of the replicated state, nor of the digest.
+  divergence_ = {.at = command.at,
+                 .what =
+                     "the digest of this node's state differs from the leader's; replace this "
+                     "node: remove it, empty its data folder, add it again"};
+  kv_.Put(kFaultKey, codec::EncodeRecord(*divergence_));
+  return {};
+}
+
+void Machine::Impl::Put(std::string_view key, std::string_view value) {
+  digest_.Add(key);
+  digest_.Add(value);
+  kv_.Put(key, value);
+}
+
+void Machine::Impl::Delete(std::string_view key) {
+  digest_.Add(key);
+  kv_.Delete(key);
+}
+
+void Machine::Impl::Break(std::string_view what) const {
+  is_broken_ = true;
+  if (!divergence_) divergence_ = {.at = entry_.revision, .what = std::string(what)};
+}
+
+void Machine::Impl::Commit() {
+  if (is_broken_ || !has_pending_) return;
+  kv_.Put(kAppliedKey, EncodeApplied(applied_));
+  kv_.Put(kMetaKey, codec::EncodeRecord(meta_));
+  kv_.Commit();
+  has_pending_ = false;
+}
+
+// --- Loading ---
+
+template <class Record>
+void Machine::Impl::LoadTable(char table,
+                              void (Impl::*add)(std::string_view key, Record&& record)) {
+  const std::string first(1, table);
+  const std::string end(1, static_cast<char>(table + 1));
+  kv_.Scan(first, end, [&](std::string_view key, std::string_view value) {
+    std::optional<Record> record = codec::DecodeRecord<Record>(value);
+    if (!record) {
+      Break(std::string("a stored record of table ") + table + " does not decode");
+      return false;
+    }
+    (this->*add)(key, std::move(*record));
+    return true;
+  });
+}
+
+void Machine::Impl::Load() {
+  if (const std::optional<std::string> value = kv_.Get(kAppliedKey)) {
+    std::optional<Applied> applied = DecodeApplied(*value);
+    if (!applied) return Break("the stored applied position does not decode");
+    applied_ = std::move(*applied);
+  }
+  entry_.revision = applied_.index;
+  if (const std::optional<std::string> value = kv_.Get(kMetaKey)) {
+    const std::optional<Meta> meta = codec::DecodeRecord<Meta>(*value);
+    if (!meta) return Break("the stored digest and time do not decode");
+    meta_ = *meta;
+  }
+  if (const std::optional<std::string> value = kv_.Get(kFaultKey)) {
+    divergence_ = codec::DecodeRecord<Divergence>(*value);
+    if (!divergence_) return Break("the stored fault does not decode");
+  }
+  digest_ = Digest(meta_.digest);
+  digests_[applied_.index.value() % kDigestsRemembered] = {applied_.index, meta_.digest};
+  LoadTable('u', &Impl::LoadUser);
+  LoadTable('s', &Impl::LoadSession);
+  LoadTable('o', &Impl::LoadOutcome);
+  LoadTable('c', &Impl::LoadEvictedClient);
+  LoadTable('d', &Impl::LoadDocument);
+  LoadTable('h', &Impl::LoadTextHead);
+  LoadTable('l', &Impl::LoadLock);
+  LoadEvents();
+}
+
+void Machine::Impl::LoadUser(std::string_view /*key*/, UserRecord&& record) {
+  std::string name = record.name;
+  users_[std::move(name)].record = std::move(record);
+}
+
+void Machine::Impl::LoadSession(std::string_view /*key*/, SessionRecord&& record) {
+  const auto user = users_.find(record.user);
+  if (user == users_.end()) return Break("a stored session belongs to no user");
+  user->second.sessions.insert(record.id);
+  const SessionId id = record.id;
+  sessions_[id].record = std::move(record);
+}
+
+void Machine::Impl::LoadOutcome(std::string_view key, OutcomeRecord&& record) {
+  const auto session = sessions_.find(SessionId(NumberInKey(key, 0)));
+  if (session == sessions_.end()) return Break("a stored outcome belongs to no session");
+  Client& client = session->second.clients[ClientId(NumberInKey(key, 1))];
+  client.last_used = std::max(client.last_used, record.outcome.revision);
+  client.acked_below = std::max(client.acked_below, record.acked_below);
+  client.sequences.push_back(NumberInKey(key, 2));  // The keys' order is ascending.
+}
+
+void Machine::Impl::LoadEvictedClient(std::string_view key, EvictedClient&& record) {
+  const auto session = sessions_.find(SessionId(NumberInKey(key, 0)));
+  if (session == sessions_.end()) return Break("a stored client belongs to no session");
+  session->second.evicted[ClientId(NumberInKey(key, 1))] = record.evicted;
+}
+
+void Machine::Impl::LoadDocument(std::string_view key, DocumentRecord&& record) {
+  const DocId id(NumberInKey(key, 0));
+  if (!record.deleted.IsNone()) {
+    deletions_.emplace(record.deleted, id);
+    deleted_[id] = std::move(record);
+    return;
+  }
+  documents_by_name_[record.name] = id;
+  Document& document = documents_[id];
+  document.id = id;
+  document.record = std::move(record);
+}
+
+void Machine::Impl::LoadTextHead(std::string_view key, TextHead&& record) {
+  const DocId id(NumberInKey(key, 0));
+  const auto found = documents_.find(id);
+  if (found == documents_.end()) {
+    deleted_texts_[id] = std::move(record);
+  } else {
+    found->second.head = std::move(record);
+  }
+}
+
+void Machine::Impl::LoadLock(std::string_view key, LockRecord&& record) {
+  const auto document = documents_.find(DocId(NumberInKey(key, 0)));
+  const auto session = sessions_.find(record.session);
+  if (document == documents_.end() || session == sessions_.end()) {
+    return Break("a stored lock belongs to no document or no session");
+  }
+  session->second.locks.insert(document->first);
+  locked_.insert(document->first);
+  document->second.lock = std::move(record);
+}
+
+// --- Invariants ---
+
+void Machine::Impl::CheckInvariants() const {
+  CHECK(documents_.size() == documents_by_name_.size());
+  CHECK(deleted_.size() == deletions_.size());
+  CHECK(locked_.size() <= documents_.size());
+  CHECK(applied_.configuration_index <= applied_.index);
+  CHECK(meta_.events_pruned_through <= applied_.index);
+  CHECK(events_.empty() || events_.front().first > meta_.events_pruned_through);
+  CHECK(events_.empty() || events_.back().first <= applied_.index);
+  CHECK(events_.size() <= std::max<std::size_t>(options_.events_retained_max, 1));
+  CHECK(texts_.size() == text_uses_.size());
+}
+
+std::string Machine::Impl::DumpMirrors() const {
+  ByteWriter out;
+  codec::Put(out, applied_);
+  codec::Put(out, meta_);
+  for (const auto& [name, user] : users_) {
+    codec::Put(out, user.record);
+    for (const SessionId id : user.sessions) out.Id(id);
+  }
+  for (const auto& [id, session] : sessions_) {
+    codec::Put(out, session.record);
+    for (const auto& [client_id, client] : session.clients) {
+      out.Id(client_id);
+      out.Id(client.last_used);
+      out.Varint(client.acked_below);
+      codec::Put(out, client.sequences);
+    }
+    for (const auto& [client_id, revision] : session.evicted) {
+      out.Id(client_id);
+      out.Id(revision);
+    }
+    for (const DocId doc : session.locks) out.Id(doc);
+  }
+  for (const auto& [name, id] : documents_by_name_) {
+    const Document& document = documents_.at(id);
+    CHECK(document.record.name == name);
+    CHECK(document.lock.has_value() == (locked_.count(id) == 1));
+    out.Id(id);
+    codec::Put(out, document.record);
+    codec::Put(out, document.head);
+    out.U8(document.lock ? 1 : 0);
+    if (document.lock) codec::Put(out, *document.lock);
+  }
+  for (const auto& [id, record] : deleted_) {
+    out.Id(id);
+    codec::Put(out, record);
+  }
+  for (const auto& [id, head] : deleted_texts_) {
+    out.Id(id);
+    codec::Put(out, head);
+  }
+  for (const auto& [revision, size_bytes] : events_) {
+    out.Id(revision);
+    out.Varint(size_bytes);
+  }
+  out.Varint(events_bytes_);
+  return out.Take();
+}
+
+void Machine::Impl::CheckInvariantsDeep() const {
+  CheckInvariants();
+  if (is_broken_) return;
+  CHECK(!has_pending_);
+  const Impl reloaded(kv_, options_);
+  CHECK(!reloaded.is_broken_);
+  CHECK(reloaded.DumpMirrors() == DumpMirrors());
+  for (const auto& [name, id] : documents_by_name_) {
+    const Document& document = documents_.at(id);
+    const std::optional<Text> stored = LoadText(document);
+    CHECK(stored.has_value());
+    stored->CheckInvariants();
+    CHECK(stored->size() == document.head.size);
+    const auto cached = texts_.find(id);
+    if (cached == texts_.end()) continue;
+    cached->second.text.CheckInvariants();
+    CHECK(cached->second.text.ToString() == stored->ToString());
+  }
+}
+
+// --- The public face ---
+
+std::string EncodeApplied(const Applied& applied) { return codec::EncodeRecord(applied); }
+
+std::optional<Applied> DecodeApplied(std::string_view value) {
+  return codec::DecodeRecord<Applied>(value);
+}
+
+Machine::Machine(Kv& kv, Options options) : impl_(std::make_unique<Impl>(kv, options)) {}
+Machine::~Machine() = default;
+
+ApplyResult Machine::ApplyCommand(Term term, Index index, std::string_view payload) {
+  return impl_->ApplyCommand(term, index, payload);
+}
+void Machine::ApplyNoop(Term term, Index index) { impl_->ApplyOther(term, index, {}); }
+void Machine::ApplyConfiguration(Term term, Index index, std::string_view configuration) {
+  impl_->ApplyOther(term, index, configuration);
+}
+void Machine::Commit() { impl_->Commit(); }
+
+const Applied& Machine::applied() const { return impl_->applied(); }
+std::uint64_t Machine::time_ms() const { return impl_->meta().time_ms; }
+std::uint64_t Machine::digest() const { return impl_->meta().digest; }
+const std::optional<Divergence>& Machine::divergence() const { return impl_->divergence(); }
+
+std::optional<UserView> Machine::FindUser(std::string_view name) const {
+  return impl_->FindUser(name);
+}
+std::vector<UserView> Machine::Users() const { return impl_->Users(); }
+std::optional<SessionView> Machine::FindSession(SessionId id) const {
+  return impl_->FindSession(id);
+}
+std::vector<SessionView> Machine::Sessions() const { return impl_->Sessions(); }
+std::optional<DocumentView> Machine::FindDocument(DocId id) const {
+  return impl_->FindDocument(id);
+}
+std::optional<DocumentView> Machine::FindDocumentByName(std::string_view name) const {
+  return impl_->FindDocumentByName(name);
+}
+std::vector<DocumentView> Machine::Documents() const { return impl_->Documents(); }
+DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
+  return impl_->RoleOf(user, doc);
+}
+std::optional<std::string> Machine::TextAt(DocId doc, Revision revision) const {
+  return impl_->TextAt(doc, revision);
+}
+std::vector<VersionView> Machine::Versions(DocId doc) const { return impl_->Versions(doc); }
+std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }
+std::vector<EventBatch> Machine::EventsAfter(Revision after, std::size_t batches_max,
+                                             std::size_t bytes_max) const {
+  return impl_->EventsAfter(after, batches_max, bytes_max);
+}
+Revision Machine::oldest_event_revision() const { return impl_->oldest_event_revision(); }
+void Machine::CheckInvariants() const { impl_->CheckInvariants(); }
+void Machine::CheckInvariantsDeep() const { impl_->CheckInvariantsDeep(); }
+
+}  // namespace coterie::state

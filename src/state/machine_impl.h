@@ -1,0 +1,233 @@
+#pragma once
+
+// The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
+// requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc (changing
+// texts), texts.cc (storing them), events.cc. Private to state/. Owner: the apply thread.
+//
+// A command's handler, Apply(const X&), first checks everything and then does everything: it never
+// refuses after a first write. All writes go through Put() and Delete(), which the digest sees.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "state/codec.h"
+#include "state/digest.h"
+#include "state/keys.h"
+#include "state/machine.h"
+#include "state/records.h"
+#include "state/text.h"
+
+namespace coterie::state {
+
+inline constexpr std::size_t kDigestsRemembered = 4'096;
+inline constexpr std::size_t kEvictedClientsMax = 4'096;  // Remembered per session.
+inline constexpr std::size_t kLocksPerSessionMax = 1'000;
+inline constexpr std::size_t kUsersMax = 100'000;
+inline constexpr std::size_t kGrantsPerDocumentMax = 1'000;
+inline constexpr std::size_t kBasePieceBytes = 256 << 10;
+
+class Machine::Impl {
+ public:
+  Impl(Kv& kv, Options options);
+
+  // machine.cc
+  ApplyResult ApplyCommand(Term term, Index index, std::string_view payload);
+  void ApplyOther(Term term, Index index, std::string_view configuration);
+  void Commit();
+  void CheckInvariants() const;
+  void CheckInvariantsDeep() const;
+  const Applied& applied() const { return applied_; }
+  const Meta& meta() const { return meta_; }
+  const std::optional<Divergence>& divergence() const { return divergence_; }
+
+  // Questions, each in its topic's file.
+  std::optional<UserView> FindUser(std::string_view name) const;
+  std::vector<UserView> Users() const;
+  std::optional<SessionView> FindSession(SessionId id) const;
+  std::vector<SessionView> Sessions() const;
+  std::optional<DocumentView> FindDocument(DocId id) const;
+  std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
+  std::vector<DocumentView> Documents() const;
+  DocumentRole RoleOf(std::string_view user, DocId doc) const;
+  std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  std::vector<VersionView> Versions(DocId doc) const;
+  std::vector<LockView> Locks() const;
+  std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
+                                      std::size_t bytes_max) const;
+  Revision oldest_event_revision() const { return meta_.events_pruned_through.Next(); }
+
+ private:
+  // The command being applied.
+  struct Entry {
+    Revision revision;
+    SessionId session;  // None: the cluster itself asks.
+    std::string user;
+    bool is_admin = false;
+    std::vector<Event> events;
+    std::vector<SessionId> sessions;  // Touched.
+  };
+  // Which of a session's locks: those bound to its lease, or those with a time to live, too.
+  enum class HeldBy : std::uint8_t { kLease, kAnything };
+  struct Allowed {
+    Document* document = nullptr;  // Null when refused.
+    Outcome refusal;
+  };
+
+  // machine.cc
+  void Load();
+  template <class Record>
+  void LoadTable(char table, void (Impl::*add)(std::string_view key, Record&& record));
+  void LoadUser(std::string_view key, UserRecord&& record);
+  void LoadSession(std::string_view key, SessionRecord&& record);
+  void LoadOutcome(std::string_view key, OutcomeRecord&& record);
+  void LoadEvictedClient(std::string_view key, EvictedClient&& record);
+  void LoadDocument(std::string_view key, DocumentRecord&& record);
+  void LoadTextHead(std::string_view key, TextHead&& record);
+  void LoadLock(std::string_view key, LockRecord&& record);
+  void BeginEntry(Index index, std::string_view payload);
+  void FinishEntry(Term term, Index index);
+  Outcome Decide(const Command& command);
+  Outcome Dispatch(const Command& command);
+  std::optional<Outcome> Refuse(const Command& command);
+  void Put(std::string_view key, std::string_view value);
+  void Delete(std::string_view key);
+  // What the Kv holds makes no sense: nothing more is applied or committed.
+  void Break(std::string_view what) const;
+  std::string DumpMirrors() const;
+  Outcome Apply(const CheckDigest& command);
+
+  // requests.cc
+  std::optional<Outcome> AnswerFromBefore(Session& session, const RequestId& request);
+  void Remember(const RequestId& request, const Outcome& outcome);
+  void MaybeEvictClient(Session& session);
+  void ForgetClients(const Session& session);
+
+  // users.cc
+  Outcome Apply(const CreateUser& command);
+  Outcome Apply(const SetPassword& command);
+  Outcome Apply(const RemoveUser& command);
+  const User* UserOf(std::string_view name) const;
+  void AddUser(std::string name, std::string password_hash, bool is_admin);
+
+  // sessions.cc
+  Outcome Apply(const Login& command);
+  Outcome Apply(const Logout& command);
+  Outcome Apply(const ExpireSession& command);
+  Outcome Apply(const Attach& command);
+  Outcome Apply(const Leave& command);
+  void StoreSession(const Session& session);
+  void EndPresence(Session& session, LeaveReason reason);
+  void EndSession(SessionId id, LeaveReason reason);
+  SessionView ViewOf(const Session& session) const;
+
+  // documents.cc
+  Outcome Apply(const CreateDocument& command);
+  Outcome Apply(const RenameDocument& command);
+  Outcome Apply(const DeleteDocument& command);
+  Outcome Apply(const ShareDocument& command);
+  Allowed Require(DocId doc, DocumentRole role);
+  DocumentRole RoleIn(const DocumentRecord& document, std::string_view user) const;
+  void StoreDocument(const Document& document);
+  void ForgetOldDeletions();
+  DocumentView ViewOf(const Document& document) const;
+
+  // locks.cc
+  Outcome Apply(const Lock& command);
+  Outcome Apply(const Unlock& command);
+  Outcome Apply(const BreakLock& command);
+  Outcome Apply(const ExpireLock& command);
+  std::optional<Outcome> RefuseWrite(const Document& document, FencingToken token) const;
+  std::optional<Outcome> RefuseEdit(const Document& document, FencingToken token) const;
+  Outcome RefuseForHolder(const Document& document, Code code) const;
+  Outcome RefuseStaleToken(const Document& document) const;
+  void ReleaseLock(Document& document, UnlockReason reason);
+  void ReleaseLocksOf(Session& session, HeldBy which);
+  LockView LockViewOf(const Document& document) const;
+
+  // edits.cc
+  Outcome Apply(const Write& command);
+  Outcome Apply(const Edit& command);
+  Outcome Apply(const Append& command);
+  Outcome Apply(const Restore& command);
+  Outcome ReplaceText(Document& document, ChangeKind kind, std::string_view text);
+  std::optional<Outcome> TransformToNow(const Document& document, const Edit& command,
+                                        std::vector<Splice>& splices);
+  // Makes one change of the text: a new version and its event. Requires that the changes fit and
+  // that the new text is within the limit; no changes at all do nothing.
+  void ChangeText(Document& document, ChangeKind kind, std::vector<Change> changes);
+
+  // texts.cc
+  // The current text. Null when the Kv is broken. Valid until the next call.
+  Text* TextOf(const Document& document) const;
+  std::optional<Text> LoadText(const Document& document) const;
+  std::optional<VersionRecord> VersionAt(DocId doc, std::uint64_t ordinal) const;
+  bool LoadLargeChanges(DocId doc, std::uint64_t ordinal, VersionRecord& version) const;
+  std::uint64_t OldestVisibleOrdinal(const TextHead& head) const;
+  // The newest kept version at or before `revision`; empty when it is no longer kept.
+  std::optional<std::uint64_t> OrdinalAt(const Document& document, Revision revision) const;
+  std::optional<std::string> TextOfVersion(const Document& document, std::uint64_t ordinal) const;
+  void StoreVersion(Document& document, VersionRecord& version);
+  void MaybeRebase(Document& document);
+  void PruneVersions(Document& document);
+  void StoreTextHead(const Document& document);
+  void DropText(Document& document);
+  void SweepDeletedTexts();
+  void TrimTextCache(DocId keep) const;
+
+  // events.cc
+  void Emit(EventBody body) { EmitAs(entry_.user, std::move(body)); }
+  void EmitAs(std::string user, EventBody body);
+  std::optional<EventBatch> StoreEvents();
+  void PruneEvents();
+  void LoadEvents();
+
+  Kv& kv_;
+  const Options options_;
+  Applied applied_;
+  Meta meta_;
+  Digest digest_{0};
+  mutable std::optional<Divergence> divergence_;
+  mutable bool is_broken_ = false;  // Not even what is pending may be committed.
+  bool has_pending_ = false;
+  Entry entry_;
+  // digests_[i % kDigestsRemembered] is of after entry i, for those applied since Load().
+  std::vector<std::pair<Index, std::uint64_t>> digests_;
+
+  std::map<std::string, User, std::less<>> users_;
+  std::map<SessionId, Session> sessions_;
+  std::unordered_map<DocId, Document> documents_;                // Alive; found by id only.
+  std::map<std::string, DocId, std::less<>> documents_by_name_;  // The same ones.
+  std::map<DocId, DocumentRecord> deleted_;
+  std::set<std::pair<Revision, DocId>> deletions_;  // Of deleted_, oldest first.
+  std::map<DocId, TextHead> deleted_texts_;         // Still to be swept from the Kv.
+  std::set<DocId> locked_;
+
+  std::deque<std::pair<Revision, std::uint64_t>> events_;  // Kept batches and their bytes.
+  std::uint64_t events_bytes_ = 0;
+
+  struct CachedText {
+    Text text;
+    std::list<DocId>::iterator use;
+  };
+  mutable std::unordered_map<DocId, CachedText> texts_;
+  mutable std::list<DocId> text_uses_;  // Most recent first.
+  mutable std::uint64_t texts_bytes_ = 0;
+};
+
+// The refusal of a command. `message`: what, why, what to do.
+inline Outcome Refusal(Code code, std::string message) {
+  return {.code = code, .message = std::move(message)};
+}
+
+}  // namespace coterie::state

@@ -1,0 +1,219 @@
+#include "store/store.h"
+
+#include <absl/container/flat_hash_map.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::store {
+namespace {
+
+constexpr std::size_t kWriteBufferBytes = 64 << 20;
+constexpr std::size_t kBlockCacheBytes = 64 << 20;
+
+absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = std::string(what) + ": " + status.ToString();
+  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsNotFound()) return absl::NotFoundError(text);
+  if (status.IsIOError()) return absl::UnavailableError(text);
+  return absl::InternalError(text);
+}
+
+// On the apply path there is no way on: half of a state is no state.
+void CheckOk(const rocksdb::Status& status, const char* what) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "store: %s: %s\n", what, status.ToString().c_str());
+  CHECK(status.ok());
+}
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+// Debian's abseil has a string_view of its own.
+absl::string_view ToAbsl(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+rocksdb::Options MakeOptions() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.compression = rocksdb::kLZ4Compression;
+  options.bottommost_compression = rocksdb::kZSTD;
+  options.write_buffer_size = kWriteBufferBytes;
+  options.max_write_buffer_number = 3;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.max_background_jobs = 2;
+  options.bytes_per_sync = 1 << 20;
+  options.max_open_files = 512;
+  // Only one thread writes.
+  options.allow_concurrent_memtable_write = false;
+  options.enable_write_thread_adaptive_yield = false;
+  // The text log of RocksDB itself: rarely read, never unbounded.
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.max_log_file_size = 4 << 20;
+  options.keep_log_file_num = 4;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// fsync of one folder, its files first.
+absl::Status SyncFolder(rocksdb::Env& env, const std::string& path) {
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(ToStatus(env.GetChildren(path, &names), "list " + path));
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    std::unique_ptr<rocksdb::WritableFile> file;
+    const std::string file_path = path + "/" + name;
+    RETURN_IF_ERROR(
+        ToStatus(env.ReopenWritableFile(file_path, &file, rocksdb::EnvOptions()), file_path));
+    RETURN_IF_ERROR(ToStatus(file->Fsync(), "sync " + file_path));
+    RETURN_IF_ERROR(ToStatus(file->Close(), "close " + file_path));
+  }
+  std::unique_ptr<rocksdb::Directory> directory;
+  RETURN_IF_ERROR(ToStatus(env.NewDirectory(path, &directory), path));
+  return ToStatus(directory->Fsync(), "sync " + path);
+}
+
+std::string ParentOf(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+class Store::Impl {
+ public:
+  explicit Impl(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {
+    write_options_.disableWAL = true;
+  }
+
+  std::optional<std::string> Get(std::string_view key) const {
+    const auto pending = pending_.find(ToAbsl(key));
+    if (pending != pending_.end()) return pending->second;
+    std::string value;
+    const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), ToSlice(key), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    CheckOk(status, "read");
+    return value;
+  }
+
+  void Scan(std::string_view first, std::string_view end, const Visitor& visit) const {
+    CHECK(pending_.empty());
+    const rocksdb::Slice upper = ToSlice(end);
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> at(db_->NewIterator(options));
+    for (at->Seek(ToSlice(first)); at->Valid(); at->Next()) {
+      if (!visit(ToView(at->key()), ToView(at->value()))) return;
+    }
+    CheckOk(at->status(), "scan");
+  }
+
+  void Put(std::string_view key, std::string_view value) {
+    pending_.insert_or_assign(ToAbsl(key), std::string(value));
+  }
+  void Delete(std::string_view key) { pending_.insert_or_assign(ToAbsl(key), std::nullopt); }
+
+  void Commit() {
+    if (pending_.empty()) return;
+    rocksdb::WriteBatch batch;
+    for (const auto& [key, value] : pending_) {
+      CheckOk(value ? batch.Put(key, *value) : batch.Delete(key), "batch");
+    }
+    CheckOk(db_->Write(write_options_, &batch), "commit");
+    pending_.clear();
+  }
+
+  absl::Status Flush() {
+    rocksdb::FlushOptions options;
+    options.wait = true;
+    return ToStatus(db_->Flush(options), "flush");
+  }
+
+  absl::StatusOr<std::optional<std::string>> GetDurable(std::string_view key) const {
+    // Without RocksDB's own log, "persisted" means: in a table file, which was synced with the
+    // manifest that names it. store_test.cc shows that 7.8 keeps to that.
+    rocksdb::ReadOptions options;
+    options.read_tier = rocksdb::kPersistedTier;
+    std::string value;
+    const rocksdb::Status status = db_->Get(options, ToSlice(key), &value);
+    if (status.IsNotFound()) return std::optional<std::string>();
+    RETURN_IF_ERROR(ToStatus(status, "read what is durable"));
+    return std::optional<std::string>(std::move(value));
+  }
+
+  absl::Status WriteCheckpoint(const std::string& path) {
+    rocksdb::Checkpoint* raw = nullptr;
+    RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db_.get(), &raw), "checkpoint"));
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+    // 0 = flush first, always: there is no log that could hold the rest.
+    RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(path, /*log_size_for_flush=*/0), path));
+    rocksdb::Env& env = *db_->GetEnv();
+    RETURN_IF_ERROR(SyncFolder(env, path));
+    std::unique_ptr<rocksdb::Directory> parent;
+    RETURN_IF_ERROR(ToStatus(env.NewDirectory(ParentOf(path), &parent), ParentOf(path)));
+    return ToStatus(parent->Fsync(), "sync " + ParentOf(path));
+  }
+
+  std::uint64_t size_bytes() const {
+    std::uint64_t files = 0;
+    std::uint64_t memory = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &files);
+    db_->GetIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &memory);
+    return files + memory;
+  }
+
+ private:
+  const std::unique_ptr<rocksdb::DB> db_;
+  rocksdb::WriteOptions write_options_;
+  // The writes since the last Commit(): the last one of each key.
+  absl::flat_hash_map<std::string, std::optional<std::string>> pending_;
+};
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path) {
+  rocksdb::DB* raw = nullptr;
+  RETURN_IF_ERROR(ToStatus(rocksdb::DB::Open(MakeOptions(), path, &raw), "open " + path));
+  return std::unique_ptr<Store>(
+      new Store(std::make_unique<Impl>(std::unique_ptr<rocksdb::DB>(raw))));
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+std::optional<std::string> Store::Get(std::string_view key) const { return impl_->Get(key); }
+void Store::Scan(std::string_view first, std::string_view end, const Visitor& visit) const {
+  impl_->Scan(first, end, visit);
+}
+void Store::Put(std::string_view key, std::string_view value) { impl_->Put(key, value); }
+void Store::Delete(std::string_view key) { impl_->Delete(key); }
+void Store::Commit() { impl_->Commit(); }
+absl::Status Store::Flush() { return impl_->Flush(); }
+absl::StatusOr<std::optional<std::string>> Store::GetDurable(std::string_view key) const {
+  return impl_->GetDurable(key);
+}
+absl::Status Store::WriteCheckpoint(const std::string& path) {
+  return impl_->WriteCheckpoint(path);
+}
+std::uint64_t Store::size_bytes() const { return impl_->size_bytes(); }
+
+}  // namespace coterie::store
