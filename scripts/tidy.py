@@ -47,7 +47,7 @@ BANNED = [
              r"|_clock::now\(|absl::Now\(", OUTER | {"io", "telemetry", "node"}, True,
      "Ticks in pure rooms, io::Clock elsewhere"),
     ("sleep", r"\bsleep_(for|until)\b|(?<![\w:.>])u?sleep\(|\bnanosleep\b|absl::SleepFor",
-     ANYWHERE, False, "wait for the event itself, with a deadline"),
+     {"bench"}, False, "wait for the event itself, with a deadline"),
     ("mutex", r"std::(recursive_|shared_|timed_)?mutex\b|std::condition_variable", ANYWHERE, False,
      "absl::Mutex with ABSL_GUARDED_BY"),
     ("assert", r"(?<![\w:.>])assert\(", ANYWHERE, False, "CHECK, which is always on"),
