@@ -2,8 +2,11 @@
 
 // Files and directories as the log needs them: one of the four seams with the world. The POSIX form
 // is in posix_file.h; io/faulty_file.h (tests and the simulator) crashes, tears and forgets.
-// Threads: each File has one owner. Errors: kUnavailable = the device said EIO; kResourceExhausted =
-// no space; kNotFound; kInternal = any other errno, in the text.
+// Threads: each File has one owner. Errors: kUnavailable = the device said EIO; kResourceExhausted
+// = no space; kNotFound; kInternal = any other errno, in the text.
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -11,9 +14,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 namespace coterie::io {
 

@@ -1,5 +1,6 @@
 #include "io/posix_file.h"
 
+#include <absl/strings/str_cat.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,8 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/check.h"
 
@@ -62,8 +61,7 @@ class PosixFile final : public File {
 
   absl::Status Write(std::uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
-      const ssize_t written =
-          ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (written < 0 && errno == EINTR) continue;
       if (written < 0) return ErrnoStatus("write", path_);
       bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -137,7 +135,8 @@ class PosixDirectory final : public Directory {
   }
 
   absl::Status Remove(std::string_view name) override {
-    if (::unlinkat(fd_, Plain(name).c_str(), 0) != 0) return ErrnoStatus("remove", PathOf(Plain(name)));
+    if (::unlinkat(fd_, Plain(name).c_str(), 0) != 0)
+      return ErrnoStatus("remove", PathOf(Plain(name)));
     return absl::OkStatus();
   }
 

@@ -2,10 +2,10 @@
 
 // Files and directories of the machine, by POSIX calls. See file.h for the contract.
 
+#include <absl/status/statusor.h>
+
 #include <memory>
 #include <string>
-
-#include <absl/status/statusor.h>
 
 #include "io/file.h"
 
