@@ -7,6 +7,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/prng.h"
+
 namespace coterie::tests {
 namespace {
 
@@ -97,25 +99,30 @@ std::optional<State> Apply(const State& state, const Operation& op) {
   return std::nullopt;
 }
 
+// A set of operations as the exclusive or of one random number for each (Zobrist 1970): 128 bits,
+// so that two sets of a search never meet by chance.
+struct SetHash {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+  friend bool operator==(const SetHash&, const SetHash&) = default;
+  SetHash operator^(const SetHash& other) const { return {high ^ other.high, low ^ other.low}; }
+};
+
 // Which operations have been linearized, and the state they left.
 struct Configuration {
-  std::vector<std::uint64_t> bits;
+  SetHash linearized;
   State state;
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 
 struct ConfigurationHash {
   std::size_t operator()(const Configuration& configuration) const {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    const auto mix = [&](std::uint64_t word) {
+    std::uint64_t hash = configuration.linearized.low;
+    for (const std::uint64_t word : {configuration.state.value, configuration.state.holder,
+                                     configuration.state.token, configuration.state.token_max}) {
       hash = (hash ^ word) * 0x9e3779b97f4a7c15;
       hash ^= hash >> 29;
-    };
-    for (const std::uint64_t word : configuration.bits) mix(word);
-    mix(configuration.state.value);
-    mix(configuration.state.holder);
-    mix(configuration.state.token);
-    mix(configuration.state.token_max);
+    }
     return hash;
   }
 };
@@ -125,7 +132,10 @@ class Search {
  public:
   explicit Search(std::vector<const Operation*> operations) : operations_(std::move(operations)) {
     BuildList();
-    current_.bits.resize((operations_.size() + 63) / 64);
+    Prng prng(operations_.size());
+    for (std::size_t i = 0; i < operations_.size(); ++i) {
+      marks_.push_back({.high = prng.Next(), .low = prng.Next()});
+    }
   }
 
   Verdict Run(std::size_t& steps_left);
@@ -160,6 +170,7 @@ class Search {
   std::vector<Event> events_;         // The first is a sentinel.
   std::vector<std::size_t> answers_;  // Operation -> its answer's event; kEnd if unknown.
   std::size_t answered_left_ = 0;
+  std::vector<SetHash> marks_;  // One an operation.
   Configuration current_;
   std::vector<Step> steps_;
   std::unordered_set<Configuration, ConfigurationHash> seen_;
@@ -210,7 +221,7 @@ void Search::Lift(std::size_t call, const State& after) {
   const std::size_t operation = events_[call].operation;
   steps_.push_back({.call = call, .before = current_.state});
   current_.state = after;
-  current_.bits[operation / 64] |= std::uint64_t{1} << (operation % 64);
+  current_.linearized = current_.linearized ^ marks_[operation];
   Unlink(call);
   if (answers_[operation] == kEnd) return;
   Unlink(answers_[operation]);
@@ -228,7 +239,7 @@ std::size_t Search::UndoLast() {
   }
   Relink(step.call);
   current_.state = step.before;
-  current_.bits[operation / 64] &= ~(std::uint64_t{1} << (operation % 64));
+  current_.linearized = current_.linearized ^ marks_[operation];
   return events_[step.call].next;
 }
 
@@ -257,10 +268,9 @@ Verdict Search::Run(std::size_t& steps_left) {
     const std::size_t here = std::exchange(at, event.next);
     const std::optional<State> after = Apply(current_.state, *operations_[event.operation]);
     if (!after) continue;
-    Configuration next = current_;
-    next.bits[event.operation / 64] |= std::uint64_t{1} << (event.operation % 64);
-    next.state = *after;
-    if (!seen_.insert(std::move(next)).second) continue;
+    const Configuration next{.linearized = current_.linearized ^ marks_[event.operation],
+                             .state = *after};
+    if (!seen_.insert(next).second) continue;
     Lift(here, *after);
     at = events_[0].next;
   }
