@@ -308,6 +308,35 @@ TEST(Core, NothingThatAPeerSendsBringsItDown) {
   }
 }
 
+// The pre-vote asks the same, so only a message that skips it shows that the vote asks too (Raft
+// paper 5.4.1).
+TEST(Core, VotesForNobodyWhoKnowsLess) {
+  for (const bool is_fresh : {false, true}) {
+    const Configuration founders{
+        .voters = {NodeId(1), NodeId(2), NodeId(3)},
+        .members = {{.id = NodeId(1)}, {.id = NodeId(2)}, {.id = NodeId(3)}}};
+    Core core(
+        {.id = NodeId(1), .election_timeout = Ticks(10), .heartbeat_interval = Ticks(2)},
+        {.hard_state = {.term = Term(2)},
+         .snapshot_configuration = founders,
+         .entries = {{.term = Term(1), .index = Index(1)}, {.term = Term(2), .index = Index(2)}}},
+        Prng(1));
+    const LogPosition last = is_fresh ? LogPosition{.term = Term(2), .index = Index(2)}
+                                      : LogPosition{.term = Term(1), .index = Index(9)};
+    core.Step(Message{.from = NodeId(2),
+                      .to = NodeId(1),
+                      .term = Term(3),
+                      .body = VoteRequest{.kind = VoteKind::kVote, .last = last}});
+    Effects effects;
+    core.Drain(effects);
+    ASSERT_TRUE(effects.append && effects.append->after_durable.size() == 1);
+    const auto* reply = std::get_if<VoteReply>(&effects.append->after_durable[0].body);
+    ASSERT_NE(reply, nullptr);
+    EXPECT_EQ(reply->granted, is_fresh);
+    EXPECT_EQ(effects.append->hard_state->vote, is_fresh ? NodeId(2) : NodeId());
+  }
+}
+
 // 60 days of ticks of 10 ms, in steps: no counter is narrow (NuRaft 92fce2f).
 TEST(Core, TimeDoesNotRunOut) {
   const Configuration founders = OnlyVoter(1);

@@ -56,7 +56,9 @@ class Schedule {
     } else if (dice < 70 + mix_.snapshot) {
       cluster_.TakeSnapshot(id);
     } else if (dice < 130) {
-      cluster_.Propose(id, "p" + std::to_string(next_payload_++));
+      // Sizes such that an append holds one to six of them.
+      cluster_.Propose(
+          id, "p" + std::to_string(next_payload_++) + std::string(prng_.Below(4) * 50, '.'));
     } else if (dice < 160) {
       cluster_.Read(id);
     } else if (dice < 300) {
