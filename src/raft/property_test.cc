@@ -337,6 +337,33 @@ TEST(Core, VotesForNobodyWhoKnowsLess) {
   }
 }
 
+// A divergent tail behind what the request has shown to be equal is not acknowledged (redpanda
+// d0e45c0baf).
+TEST(Core, AcknowledgesOnlyWhatItWasShown) {
+  const Configuration founders{
+      .voters = {NodeId(1), NodeId(2), NodeId(3)},
+      .members = {{.id = NodeId(1)}, {.id = NodeId(2)}, {.id = NodeId(3)}}};
+  Core core({.id = NodeId(1), .election_timeout = Ticks(10), .heartbeat_interval = Ticks(2)},
+            {.hard_state = {.term = Term(1)},
+             .snapshot_configuration = founders,
+             .entries = {{.term = Term(1), .index = Index(1)},
+                         {.term = Term(1), .index = Index(2)},
+                         {.term = Term(1), .index = Index(3)}}},
+            Prng(1));
+  core.Step(Message{.from = NodeId(2),
+                    .to = NodeId(1),
+                    .term = Term(2),
+                    .body = AppendRequest{.previous = {.term = Term(1), .index = Index(1)},
+                                          .entries = {{.term = Term(1), .index = Index(2)}}}});
+  Effects effects;
+  core.Drain(effects);
+  ASSERT_TRUE(effects.append && effects.append->after_durable.size() == 1);
+  const auto* reply = std::get_if<AppendReply>(&effects.append->after_durable[0].body);
+  ASSERT_NE(reply, nullptr);
+  EXPECT_TRUE(reply->success);
+  EXPECT_EQ(reply->match, Index(2));
+}
+
 // 60 days of ticks of 10 ms, in steps: no counter is narrow (NuRaft 92fce2f).
 TEST(Core, TimeDoesNotRunOut) {
   const Configuration founders = OnlyVoter(1);
