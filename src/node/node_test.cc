@@ -1,0 +1,205 @@
+// Three nodes with their real threads, disks and RocksDB in one process, under load from several
+// threads. What it shows under ThreadSanitizer is that the threads share nothing but what they may.
+
+#include "node/node.h"
+
+#include <absl/base/thread_annotations.h>
+#include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/synchronization/notification.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace coterie::node {
+namespace {
+
+// Who is there; frames go straight into the other's inbox.
+class Switchboard {
+ public:
+  void Connect(NodeId id, Node* node) {
+    absl::MutexLock lock(&mutex_);
+    nodes_[id] = node;
+  }
+  void Deliver(const Frame& frame) {
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto found = nodes_.find(frame.to);
+    if (found != nodes_.end() && found->second != nullptr) found->second->Deliver(frame.bytes);
+  }
+  absl::StatusOr<Peers::SnapshotSlice> Read(NodeId from, NodeId reader, Term term,
+                                            std::uint64_t transfer, std::uint64_t offset) {
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto found = nodes_.find(from);
+    if (found == nodes_.end() || found->second == nullptr) {
+      return absl::UnavailableError("not there");
+    }
+    return found->second->ReadSnapshot(reader, term, transfer, offset, 64 << 10);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::map<NodeId, Node*> nodes_ ABSL_GUARDED_BY(mutex_);
+};
+
+class DirectPeers final : public Peers {
+ public:
+  DirectPeers(Switchboard& switchboard, NodeId self) : switchboard_(switchboard), self_(self) {}
+  void Send(std::vector<Frame> frames) override {
+    for (const Frame& frame : frames) switchboard_.Deliver(frame);
+  }
+  void SetMembers(const std::vector<raft::Member>&) override {}
+  absl::StatusOr<SnapshotSlice> FetchSnapshot(NodeId leader, Term term, std::uint64_t transfer_id,
+                                              std::uint64_t offset) override {
+    return switchboard_.Read(leader, self_, term, transfer_id, offset);
+  }
+
+ private:
+  Switchboard& switchboard_;
+  NodeId self_;
+};
+
+class Trio : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "coterie-node-XXXXXX").string();
+    CHECK(mkdtemp(name.data()) != nullptr);
+    folder_ = name;
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      founders_.push_back({.id = NodeId(id), .address = absl::StrCat("node", id)});
+    }
+    for (const raft::Member& member : founders_) Start(member.id);
+  }
+  void TearDown() override {
+    while (!nodes_.empty()) Stop(nodes_.begin()->first);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  void Start(NodeId id) {
+    Options options;
+    options.data_path = (folder_ / absl::StrCat(id.value())).string();
+    std::filesystem::create_directories(options.data_path);
+    options.id = id;
+    options.cluster_id = 5;
+    options.founders = founders_;
+    options.peer_address = absl::StrCat("node", id.value());
+    peers_[id] = std::make_unique<DirectPeers>(switchboard_, id);
+    absl::StatusOr<std::unique_ptr<Node>> node = Node::Start(options, *peers_[id]);
+    ASSERT_TRUE(node.ok()) << node.status();
+    nodes_[id] = *std::move(node);
+    switchboard_.Connect(id, nodes_[id].get());
+  }
+  void Stop(NodeId id) {
+    switchboard_.Connect(id, nullptr);
+    nodes_.erase(id);
+  }
+  absl::StatusOr<state::Outcome> Propose(NodeId at, const state::Command& command) {
+    absl::Notification answered;
+    absl::StatusOr<state::Outcome> answer;
+    nodes_.at(at)->Propose(command, absl::Now() + absl::Seconds(60),
+                           [&](absl::StatusOr<state::Outcome> got) {
+                             answer = std::move(got);
+                             answered.Notify();
+                           });
+    answered.WaitForNotification();
+    return answer;
+  }
+  std::string TextOf(NodeId at, DocId doc) {
+    absl::Notification answered;
+    std::string text;
+    nodes_.at(at)->Read(
+        Consistency::kLinearizable, absl::Now() + absl::Seconds(60),
+        [&](const state::Machine& machine) {
+          text = machine.TextAt(doc, Revision()).value_or("no such document");
+        },
+        [&](const absl::StatusOr<Revision>& got) {
+          if (!got.ok()) text = got.status().ToString();
+          answered.Notify();
+        });
+    answered.WaitForNotification();
+    return text;
+  }
+  state::Outcome Login() {
+    const absl::StatusOr<state::Outcome> login =
+        Propose(NodeId(1), {.body = state::Login{.user = "ann",
+                                                 .verified_hash = "hash",
+                                                 .create_user = true,
+                                                 .token_hash = std::string(32, 't'),
+                                                 .lifetime_ms = 1'000'000'000}});
+    EXPECT_TRUE(login.ok()) << login.status();
+    return login.ok() ? *login : state::Outcome();
+  }
+
+  std::filesystem::path folder_;
+  std::vector<raft::Member> founders_;
+  Switchboard switchboard_;
+  std::map<NodeId, std::unique_ptr<DirectPeers>> peers_;
+  std::map<NodeId, std::unique_ptr<Node>> nodes_;
+};
+
+TEST_F(Trio, ServesManyThreads) {
+  const SessionId session = Login().session;
+  const absl::StatusOr<state::Outcome> created =
+      Propose(NodeId(2), {.session = session, .body = state::CreateDocument{.name = "notes"}});
+  ASSERT_TRUE(created.ok() && created->ok());
+  std::atomic<int> events{0};
+  const std::uint64_t listener =
+      nodes_.at(NodeId(3))->Subscribe([&](const state::EventBatch& batch, const state::Machine&) {
+        if (!batch.events.empty()) ++events;
+      });
+  std::vector<std::thread> writers;
+  for (std::uint64_t writer = 0; writer < 4; ++writer) {
+    writers.emplace_back([&, writer] {
+      for (std::uint64_t i = 1; i <= 50; ++i) {
+        const absl::StatusOr<state::Outcome> outcome =
+            Propose(NodeId(writer % 3 + 1),
+                    {.session = session,
+                     .request = {.client = ClientId(writer + 1), .sequence = i, .acked_below = i},
+                     .body = state::Append{.doc = created->doc, .text = "x"}});
+        EXPECT_TRUE(outcome.ok() && outcome->ok()) << outcome.status();
+        static_cast<void>(nodes_.at(NodeId(writer % 3 + 1))->status());
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    EXPECT_EQ(TextOf(NodeId(id), created->doc), std::string(200, 'x'));
+  }
+  EXPECT_EQ(events.load(), 200);
+  nodes_.at(NodeId(3))->Unsubscribe(listener);
+}
+
+TEST_F(Trio, GoesOnWhenItsLeaderStops) {
+  const SessionId session = Login().session;
+  const absl::StatusOr<state::Outcome> created =
+      Propose(NodeId(1), {.session = session, .body = state::CreateDocument{.name = "notes"}});
+  ASSERT_TRUE(created.ok() && created->ok());
+  std::string expected;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    const NodeId leader = nodes_.begin()->second->status().leader;
+    ASSERT_FALSE(leader.IsNone());
+    Stop(leader);
+    const NodeId at = nodes_.begin()->first;
+    const absl::StatusOr<state::Outcome> outcome =
+        Propose(at, {.session = session,
+                     .request = {.client = ClientId(7), .sequence = round, .acked_below = round},
+                     .body = state::Append{.doc = created->doc, .text = "y"}});
+    ASSERT_TRUE(outcome.ok() && outcome->ok()) << outcome.status();
+    expected += "y";
+    EXPECT_EQ(TextOf(at, created->doc), expected);
+    Start(leader);
+    EXPECT_EQ(TextOf(leader, created->doc), expected);
+  }
+}
+
+}  // namespace
+}  // namespace coterie::node
