@@ -1,0 +1,74 @@
+#pragma once
+
+// A cluster of real coterie-node processes on free ports of this machine, its data in a folder that
+// goes away with it. Kills, stops and restarts them; never judges them. The processes die with this
+// object, and with the test however it ends (PR_SET_PDEATHSIG). Because that signal is tied to the
+// thread that starts a process, one thread owns the object and outlives it.
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace coterie::tests {
+
+class ClusterProcess {
+ public:
+  // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. `flags` are
+  // given to every node. kUnavailable with the end of a log if one does not come up.
+  static absl::StatusOr<std::unique_ptr<ClusterProcess>> Start(std::size_t founders,
+                                                               std::vector<std::string> flags = {});
+  ~ClusterProcess();
+  ClusterProcess(const ClusterProcess&) = delete;
+  ClusterProcess& operator=(const ClusterProcess&) = delete;
+
+  // Starts a process that belongs to no cluster yet and waits to be added; returns its id.
+  absl::StatusOr<std::uint64_t> StartJoiner();
+
+  void Kill(std::uint64_t id);             // SIGKILL, and waits for the end.
+  void Stop(std::uint64_t id);             // SIGSTOP: frozen, its connections stay open.
+  void Continue(std::uint64_t id);         // SIGCONT.
+  absl::Status Restart(std::uint64_t id);  // After Kill or Terminate: same data, same ports.
+  // SIGTERM; the exit status, or kDeadlineExceeded after 20 s.
+  absl::StatusOr<int> Terminate(std::uint64_t id);
+
+  // False for one that we ended, and for one that ended by itself: see Obituaries().
+  bool IsRunning(std::uint64_t id);
+  // Of every node that ended without being told: how, and its last lines. Empty = none did.
+  std::string Obituaries();
+
+  std::vector<std::uint64_t> ids() const;
+  std::string client_address(std::uint64_t id) const;
+  std::string peer_address(std::uint64_t id) const;
+  std::vector<std::string> client_addresses() const;
+  pid_t process(std::uint64_t id) const;
+  std::uint64_t ResidentBytes(std::uint64_t id) const;
+
+ private:
+  struct Node {
+    std::string client_address;
+    std::string peer_address;
+    std::string folder;
+    bool is_founder = false;
+    pid_t process = 0;  // 0 = not running.
+  };
+
+  ClusterProcess(std::string folder, std::vector<std::string> flags);
+  void Add(std::uint64_t id, bool is_founder);
+  absl::Status Launch(std::uint64_t id);
+  absl::Status WaitForPort(std::uint64_t id);
+  std::vector<std::string> CommandLine(std::uint64_t id) const;
+  std::string LogTail(std::uint64_t id) const;
+
+  const std::string folder_;
+  const std::vector<std::string> flags_;
+  std::map<std::uint64_t, Node> nodes_;
+  std::string obituaries_;
+};
+
+}  // namespace coterie::tests
