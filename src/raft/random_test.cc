@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -21,6 +22,7 @@ struct Mix {
   std::uint64_t change = 5;
   std::uint64_t transfer = 3;
   std::uint64_t cut = 4;
+  std::uint64_t wipe = 0;  // Of a minority, once the members know each other's disks.
 };
 
 class Schedule {
@@ -42,6 +44,8 @@ class Schedule {
     const std::uint64_t dice = prng_.Below(1000);
     if (dice < mix_.crash) {
       cluster_.Crash(id);
+    } else if (dice < mix_.crash + mix_.wipe) {
+      Wipe(id);
     } else if (dice < 20 || !cluster_.IsUp(id)) {
       cluster_.Restart(id);
     } else if (dice < 20 + mix_.cut) {
@@ -76,6 +80,28 @@ class Schedule {
     } else if (!cluster_.network().empty()) {
       Network();
     }
+  }
+
+  // A disk is replaced, and the node comes up under its old id: it must not count for what its old
+  // disk promised (dragonboat #256). The operator removes it.
+  void Wipe(NodeId id) {
+    const NodeId leader = cluster_.Leader();
+    if (leader.IsNone() || leader == id || !wiped_.IsNone()) return;
+    const Core& core = cluster_.core(leader);
+    const Configuration& now = core.configuration();
+    const bool are_pinned = std::ranges::none_of(
+        now.members, [](const Member& member) { return member.incarnation.IsNone(); });
+    if (!are_pinned || core.commit_index() != core.last().index || now.IsJoint()) return;
+    // Every other disk holds what it will be asked for.
+    for (const NodeId other : cluster_.ids()) {
+      if (!cluster_.IsUp(other) || cluster_.core(other).commit_index() != core.commit_index() ||
+          cluster_.core(other).durable_index() != core.last().index) {
+        return;
+      }
+    }
+    wiped_ = id;
+    cluster_.Wipe(id);
+    cluster_.Restart(id);
   }
 
   void Network() {
@@ -129,6 +155,7 @@ class Schedule {
   Mix mix_;
   std::size_t servers_;
   std::uint64_t next_payload_ = 0;
+  NodeId wiped_;
 };
 
 std::uint64_t Seeds() {
@@ -168,6 +195,9 @@ TEST(RandomSchedules, MembershipChanges) { RunAll(3, 6, {.snapshot = 20, .change
 TEST(RandomSchedules, ManyCrashes) { RunAll(3, 3, {.crash = 15, .snapshot = 40}, 500'000); }
 TEST(RandomSchedules, BadNetwork) {
   RunAll(5, 5, {.drop = 300, .duplicate = 200, .cut = 10}, 600'000);
+}
+TEST(RandomSchedules, WipedServers) {
+  RunAll(3, 3, {.crash = 2, .drop = 5, .change = 0, .cut = 1, .wipe = 100}, 700'000);
 }
 
 }  // namespace
