@@ -159,6 +159,12 @@ void AddressBook::Learn(const std::vector<std::string>& members, std::string_vie
   if (!leader.empty()) LeaderIs(leader);
 }
 
+bool AddressBook::IsSuspect(std::string_view address, absl::Time now) const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const Node& node) {
+    return node.address == address && node.failed_at + kSuspicion > now;
+  });
+}
+
 std::vector<std::string> AddressBook::addresses() const {
   std::vector<std::string> addresses;
   addresses.reserve(nodes_.size());

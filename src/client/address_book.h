@@ -41,6 +41,8 @@ class AddressBook {
   // What the cluster says of itself; replaces what was learned before. `leader` may be empty.
   void Learn(const std::vector<std::string>& members, std::string_view leader);
 
+  // True for a node that failed within kSuspicion.
+  bool IsSuspect(std::string_view address, absl::Time now) const;
   std::vector<std::string> addresses() const;
   std::size_t size() const { return nodes_.size(); }
   const std::string& leader() const { return leader_; }

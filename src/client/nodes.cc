@@ -77,6 +77,11 @@ void Nodes::Learn(const std::vector<std::string>& members, const std::string& le
   }
 }
 
+bool Nodes::IsSuspect(const std::string& address) const {
+  absl::MutexLock lock(&mutex_);
+  return book_.IsSuspect(address, absl::Now());
+}
+
 std::vector<std::string> Nodes::addresses() const {
   absl::MutexLock lock(&mutex_);
   return book_.addresses();
@@ -177,7 +182,8 @@ bool Tour::Absorb(const absl::Status& error) {
     return true;
   }
   // Without a reason it comes from the transport: the node may have done it before it died.
-  is_outcome_unknown_ = is_outcome_unknown_ || detail.reason.empty();
+  const bool is_unknown = detail.reason.empty() || detail.reason == "OUTCOME_UNKNOWN";
+  is_outcome_unknown_ = is_outcome_unknown_ || is_unknown;
   const std::string leader = LeaderHint(detail);
   if (leader.empty()) {
     nodes_.Failed(current_);
@@ -193,6 +199,7 @@ void Tour::Redirect(const std::string& leader) {
   // each other must not keep us from pausing.
   const auto visits = std::count(tried_.begin(), tried_.end(), current_);
   if (leader == current_ || visits > kRedirectsPerRoundMax) return;
+  if (nodes_.IsSuspect(leader)) return;  // Dead, and this node has not noticed yet.
   const auto seen = std::find(tried_.begin(), tried_.end(), leader);
   if (seen != tried_.end()) *seen = current_;
 }

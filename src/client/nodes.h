@@ -41,6 +41,7 @@ class Nodes {
   void Failed(const std::string& address);
   void LeaderIs(const std::string& address);
   void Learn(const std::vector<std::string>& members, const std::string& leader);
+  bool IsSuspect(const std::string& address) const;
   std::vector<std::string> addresses() const;
   std::string leader() const;
 

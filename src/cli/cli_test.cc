@@ -1,0 +1,282 @@
+// The command line's own parts: words, files, texts, and what a script gets to see.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/command_line.h"
+#include "cli/commands.h"
+#include "cli/credentials_file.h"
+#include "cli/event_text.h"
+#include "cli/explain.h"
+#include "cli/held_lock.h"
+#include "cli/local_cluster.h"
+#include "cli/terminal.h"
+#include "client/error_detail.h"
+
+namespace coterie::cli {
+namespace {
+
+// A temporary folder, and an environment without Coterie's variables.
+class CliTest : public ::testing::Test {
+ protected:
+  CliTest() {
+    folder_ = (std::filesystem::temp_directory_path() / "coterie-test.XXXXXX").string();
+    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
+    for (const char* name : {"COTERIE_NODES", "COTERIE_USER", "COTERIE_PASSWORD"}) unsetenv(name);
+    setenv("COTERIE_CREDENTIALS", (folder_ + "/credentials.json").c_str(), 1);
+    setenv("XDG_STATE_HOME", folder_.c_str(), 1);
+  }
+  ~CliTest() override { std::filesystem::remove_all(folder_); }
+
+  // Runs the program in this process.
+  ExitCode Do(const std::vector<std::string>& words) {
+    Invocation cli;
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    const ExitCode code = cli::Run(cli, words);
+    out_ = ::testing::internal::GetCapturedStdout();
+    err_ = ::testing::internal::GetCapturedStderr();
+    return code;
+  }
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+
+  std::string folder_;
+  std::string out_;
+  std::string err_;
+};
+
+// --- Words ---
+
+TEST_F(CliTest, HelpTeachesOnStandardOutput) {
+  EXPECT_EQ(Do({"--help"}), ExitCode::kOk);
+  EXPECT_NE(out_.find("Exit codes:"), std::string::npos);
+  EXPECT_NE(out_.find("coterie up"), std::string::npos);
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(CliTest, EveryCommandHasHelp) {
+  for (const char* command :
+       {"login", "logout",  "whoami", "passwd",  "users",  "docs",    "cat",
+        "new",   "write",   "append", "rm",      "rename", "share",   "edit",
+        "lock",  "unlock",  "locks",  "history", "show",   "restore", "watch",
+        "who",   "cluster", "shell",  "up",      "down",   "demo",    "completion"}) {
+    EXPECT_EQ(Do({command, "--help"}), ExitCode::kOk) << command;
+    EXPECT_NE(out_.find("Usage:"), std::string::npos) << command;
+  }
+}
+
+TEST_F(CliTest, WrongUsageIsExplained) {
+  EXPECT_EQ(Do({"wrte"}), ExitCode::kUsage);
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(err_, "error: there is no command \"wrte\"\n  fix: did you mean `coterie write`?\n");
+  EXPECT_EQ(Do({"cluster", "statsu"}), ExitCode::kUsage);
+  EXPECT_NE(err_.find("did you mean `coterie cluster status`?"), std::string::npos);
+  EXPECT_EQ(Do({"cat"}), ExitCode::kUsage);
+  EXPECT_NE(err_.find("DOCUMENT is required"), std::string::npos);
+  EXPECT_EQ(Do({"lock", "a", "--for", "soon"}), ExitCode::kUsage);
+  EXPECT_EQ(Do({"share", "a", "ben", "king"}), ExitCode::kUsage);
+  EXPECT_EQ(Do({"cat", "id:x"}), ExitCode::kUsage);
+  EXPECT_EQ(Do({"docs", "--nodes", "::nonsense"}), ExitCode::kUsage);
+}
+
+TEST_F(CliTest, ErrorsAreJsonWhenAsked) {
+  EXPECT_EQ(Do({"docs", "--json"}), ExitCode::kDenied);
+  const nlohmann::json json = nlohmann::json::parse(out_);
+  EXPECT_EQ(json["v"], 1);
+  EXPECT_EQ(json["error"]["code"], "UNAUTHENTICATED");
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(CliTest, WithoutASessionTheFixIsToLogIn) {
+  EXPECT_EQ(Do({"docs"}), ExitCode::kDenied);
+  EXPECT_NE(err_.find("coterie login"), std::string::npos);
+}
+
+TEST_F(CliTest, UnreachableNodesAreNamed) {
+  setenv("COTERIE_USER", "mia", 1);
+  setenv("COTERIE_PASSWORD", "x", 1);
+  EXPECT_EQ(Do({"docs", "--nodes", "127.0.0.1:1"}), ExitCode::kUnavailable);
+  EXPECT_NE(err_.find("127.0.0.1:1"), std::string::npos);
+  EXPECT_NE(err_.find("  fix: "), std::string::npos);
+}
+
+TEST(SplitWords, FollowsTheShell) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(*SplitWords("write notes 'two words' \"a \\\" b\" c\\ d ''"),
+            (Words{"write", "notes", "two words", "a \" b", "c d", ""}));
+  EXPECT_EQ(*SplitWords("  \t "), Words{});
+  EXPECT_FALSE(SplitWords("write 'open").ok());
+}
+
+TEST(DidYouMean, GuessesOnlyWhatIsNear) {
+  const std::vector<std::string> known = {"write", "watch", "who"};
+  EXPECT_EQ(DidYouMean("wirte", known), "write");
+  EXPECT_EQ(DidYouMean("watc", known), "watch");
+  EXPECT_EQ(DidYouMean("frobnicate", known), "");
+}
+
+TEST_F(CliTest, CompletionKnowsTheTree) {
+  EXPECT_EQ(Do({"completion", "bash"}), ExitCode::kOk);
+  EXPECT_NE(out_.find("'cluster status')"), std::string::npos);
+  EXPECT_NE(out_.find("complete -o default -F _coterie coterie"), std::string::npos);
+  std::ofstream(path("completion.bash")) << out_;
+  EXPECT_EQ(std::system(("bash -n " + path("completion.bash")).c_str()), 0);
+}
+
+TEST(Complete, FindsCommandsAndOptions) {
+  Invocation cli;
+  CLI::App app;
+  AddClusterCommands(app, cli);
+  AddWatchCommands(app, cli);
+  EXPECT_EQ(Complete(app, {"w"}), (std::vector<std::string>{"watch", "who"}));
+  EXPECT_EQ(Complete(app, {"cluster", "pro"}), (std::vector<std::string>{"promote"}));
+  EXPECT_EQ(Complete(app, {"watch", "--si"}), (std::vector<std::string>{"--since"}));
+}
+
+// --- Credentials ---
+
+TEST_F(CliTest, CredentialsSurviveAndArePrivate) {
+  CredentialsFile file;
+  file.current_user = "mia";
+  file.sessions["mia"] = {.token = "t\"1", .nodes = {"a:1", "b:2"}, .expires_at_ms = 7};
+  file.sessions["ben"] = {.token = "t2"};
+  ASSERT_TRUE(file.Save(path("x/y/credentials.json")).ok());
+
+  struct stat info {};
+  ASSERT_EQ(stat(path("x/y/credentials.json").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  const auto loaded = CredentialsFile::Load(path("x/y/credentials.json"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->current_user, "mia");
+  EXPECT_EQ(loaded->sessions.at("mia").token, "t\"1");
+  EXPECT_EQ(loaded->sessions.at("mia").nodes.size(), 2u);
+  EXPECT_EQ(loaded->sessions.size(), 2u);
+}
+
+TEST_F(CliTest, CredentialsThatOthersCanReadAreRefused) {
+  ASSERT_TRUE(CredentialsFile().Save(path("c.json")).ok());
+  ASSERT_EQ(chmod(path("c.json").c_str(), 0644), 0);
+  const auto loaded = CredentialsFile::Load(path("c.json"));
+  EXPECT_TRUE(absl::IsPermissionDenied(loaded.status()));
+  EXPECT_NE(ErrorText(loaded.status()).find("chmod 600"), std::string::npos);
+}
+
+TEST_F(CliTest, MalformedCredentialsAreAnErrorAndAbsentOnesAreNone) {
+  EXPECT_TRUE(CredentialsFile::Load(path("absent.json"))->sessions.empty());
+  for (const char* bad :
+       {"", "{", "[]", "{\"current_user\":1,\"sessions\":{}}",
+        "{\"current_user\":\"a\",\"sessions\":{\"a\":{\"token\":1}}}",
+        "{\"current_user\":\"a\",\"sessions\":{\"a\":{\"token\":\"t\",\"nodes\":[1],"
+        "\"expires_at_ms\":1}}}"}) {
+    ASSERT_TRUE(WritePrivateFile(path("bad.json"), bad).ok());
+    EXPECT_TRUE(absl::IsDataLoss(CredentialsFile::Load(path("bad.json")).status())) << bad;
+  }
+}
+
+// --- Texts ---
+
+TEST(Printable, LetsNoEscapeSequenceThrough) {
+  EXPECT_EQ(Printable("a\033[31mb\n\tc"), "a\xef\xbf\xbd[31mb\n\tc");
+  EXPECT_EQ(Printable("\xc2\x9b"), "\xef\xbf\xbd");
+  EXPECT_EQ(Printable("gr\xc3\xbc\xc3\x9f"), "gr\xc3\xbc\xc3\x9f");
+  EXPECT_EQ(OneLine("ab\ncd", 80),
+            "ab\xe2\x8f\x8e"
+            "cd");
+  EXPECT_EQ(OneLine("abcdef", 4), "abc\xe2\x80\xa6");
+}
+
+TEST(Table, AlignsColumnsByCharacters) {
+  EXPECT_EQ(Table({{"a", "b"}, {"\xc3\xbc\xc3\xbc", "c"}}), "a   b\n\xc3\xbc\xc3\xbc  c\n");
+}
+
+TEST(Paint, OnlyWhenItIsOn) {
+  EXPECT_EQ(Paint("x", Color::kRed, false), "x");
+  EXPECT_EQ(Paint("x", Color::kRed, true), "\033[31mx\033[0m");
+}
+
+TEST(Texts, OfSizesAndTimes) {
+  EXPECT_EQ(SizeText(812), "812 B");
+  EXPECT_EQ(SizeText(1434), "1.4 KiB");
+  EXPECT_EQ(DurationText(absl::Milliseconds(850)), "850ms");
+  EXPECT_EQ(DurationText(absl::Seconds(102)), "1m42s");
+  EXPECT_EQ(TimeText(0), "-");
+  EXPECT_EQ(*ParseDuration("--for", "1h30m"), absl::Minutes(90));
+  EXPECT_EQ(*ParseDuration("--for", "0"), absl::ZeroDuration());
+  EXPECT_FALSE(ParseDuration("--for", "-1s").ok());
+}
+
+TEST(Explain, ALockNamesItsHolderAndTheWayOut) {
+  absl::Status status = absl::FailedPreconditionError("\"notes\" is locked by mia");
+  client::SetDetail(status, {.reason = "LOCKED", .metadata = {{"holder", "mia"}}});
+  EXPECT_EQ(ExitCodeOf(status), ExitCode::kConflict);
+  const std::string text = ErrorText(status);
+  EXPECT_NE(text.find("error: \"notes\" is locked by mia\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("why: only the holder of the lock, mia,"), std::string::npos) << text;
+  EXPECT_NE(text.find("--wait"), std::string::npos) << text;
+  EXPECT_EQ(ErrorJson(status)["error"]["reason"], "LOCKED");
+}
+
+TEST(ToJson, UsesTheProtosNamesAndPlainNumbers) {
+  v1::GetStatusResponse status;
+  status.set_leader_id(1);
+  v1::NodeStatus& node = *status.add_nodes();
+  node.set_role(v1::NODE_ROLE_LEADER);
+  node.set_term(18446744073709551615ULL);
+  node.add_alarms("NOSPACE");
+  const nlohmann::json json = ToJson(status);
+  EXPECT_EQ(json["leader_id"], 1);
+  EXPECT_EQ(json["nodes"][0]["role"], "leader");
+  EXPECT_EQ(json["nodes"][0]["term"], 18446744073709551615ULL);
+  EXPECT_EQ(json["nodes"][0]["alarms"][0], "NOSPACE");
+  EXPECT_EQ(json["nodes"][0]["is_reachable"], false);
+  EXPECT_EQ(JsonText({{"a", "\xff"}}), "{\"a\":\"\xef\xbf\xbd\"}");
+}
+
+TEST(EventText, ReadsAsAPersonWouldSayIt) {
+  EventText text;
+  v1::Event event;
+  event.set_user("mia");
+  event.mutable_document_created()->set_document_id(7);
+  event.mutable_document_created()->set_name("notes");
+  EXPECT_EQ(text.Line(event), "mia created notes");
+  v1::DocumentChanged& changed = *event.mutable_document_changed();
+  changed.set_document_id(7);
+  changed.set_kind(v1::CHANGE_KIND_WRITE);
+  changed.add_changes()->set_inserted("hi\033[2J\n");
+  EXPECT_EQ(text.Line(event), "mia wrote notes  +\"hi [2J\xe2\x8f\x8e\"");
+  event.mutable_left()->set_reason(v1::Left::REASON_LEASE_EXPIRED);
+  EXPECT_EQ(text.Line(event), "mia is gone (no sign of life)");
+  event.clear_body();
+  EXPECT_NE(text.Line(event), "");
+}
+
+// --- A local cluster ---
+
+TEST_F(CliTest, UpExplainsWhatIsMissing) {
+  EXPECT_EQ(Do({"up", "--data", path("d"), "--node-program", "/nowhere/coterie-node"}),
+            ExitCode::kNotFound);
+  EXPECT_EQ(Do({"down", "--data", path("d")}), ExitCode::kNotFound);
+  EXPECT_EQ(Do({"up", "--nodes", "0"}), ExitCode::kUsage);
+}
+
+TEST_F(CliTest, ANodeThatEndsAtOnceIsReportedWithItsLog) {
+  const std::string program = path("coterie-node");
+  std::ofstream(program) << "#!/bin/sh\necho no such disk >&2\nexit 3\n";
+  ASSERT_EQ(chmod(program.c_str(), 0755), 0);
+  const std::optional<int> port = FindFreePorts(56000, 3);
+  ASSERT_TRUE(port.has_value());
+  EXPECT_EQ(Do({"up", "--data", path("d"), "--node-program", program, "--grpc-port",
+                std::to_string(*port)}),
+            ExitCode::kUnavailable);
+  EXPECT_NE(err_.find("exit code 3"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("no such disk"), std::string::npos) << err_;
+}
+
+}  // namespace
+}  // namespace coterie::cli

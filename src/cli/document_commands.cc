@@ -1,0 +1,273 @@
+// docs, new, cat, write, append, rm, rename, share: documents and their texts.
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/explain.h"
+#include "cli/held_lock.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+// The lock that one write takes: long enough for a failover, short enough if this process dies.
+constexpr absl::Duration kWriteLock = absl::Seconds(30);
+
+struct Flags {
+  std::string document;
+  std::vector<std::string> words;
+  std::string to;
+  std::string wait;
+  std::uint64_t version = 0;
+  bool is_stale = false;
+  bool create = false;
+  bool names_only = false;
+  bool yes = false;
+};
+
+// The words joined, or standard input for "-" or, where `or_stdin`, for none.
+enum class Absent { kEmpty, kStandardInput };
+absl::StatusOr<std::string> GetText(const std::vector<std::string>& words, Absent absent) {
+  const bool is_dash = words.size() == 1 && words[0] == "-";
+  if (!is_dash && (!words.empty() || absent == Absent::kEmpty)) return absl::StrJoin(words, " ");
+  if (!is_dash && isatty(STDIN_FILENO) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "there is no text to write",
+                 "say it after the name, pipe it in, or use `coterie edit`");
+  }
+  return ReadStandardInput(kTextBytesMax);
+}
+
+// Either the message as JSON, or its revision for scripts and a word for people.
+void Report(Invocation& cli, const google::protobuf::Message& response, std::uint64_t revision,
+            const std::string& said) {
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+    return;
+  }
+  cli.PrintLine(absl::StrCat(revision));
+  if (isatty(STDERR_FILENO) != 0) cli.Say(said);
+}
+
+absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
+  std::vector<v1::Document> documents;
+  v1::ListDocumentsResponse page;
+  do {
+    v1::ListDocumentsRequest request;
+    request.set_page_token(page.next_page_token());
+    if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
+    ASSIGN_OR_RETURN(page, cli.Call(std::move(request)));
+    documents.insert(documents.end(), page.documents().begin(), page.documents().end());
+  } while (!page.next_page_token().empty());
+
+  if (cli.is_json()) {
+    nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", page.revision()}};
+    for (const v1::Document& document : documents) json["documents"].push_back(ToJson(document));
+    cli.PrintJson(std::move(json));
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows;
+  const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+  if (is_terminal && !flags.names_only) {
+    rows.push_back({"ID", "NAME", "SIZE", "ROLE", "BY", "CHANGED", "LOCKED BY"});
+  }
+  for (const v1::Document& document : documents) {
+    const std::string name = Printable(document.name());
+    if (flags.names_only) {
+      rows.push_back({name});
+      continue;
+    }
+    const nlohmann::json role = ToJson(document)["role"];
+    rows.push_back({absl::StrCat(document.id()), name, SizeText(document.size_bytes()),
+                    role.get<std::string>(), OneLine(document.author(), 32),
+                    TimeText(document.changed_at_ms()), OneLine(document.lock().holder(), 32)});
+  }
+  cli.Print(Table(rows));
+  if (documents.empty() && is_terminal) cli.Say("no documents yet; make one: coterie new NAME");
+  return absl::OkStatus();
+}
+
+absl::Status New(Invocation& cli, const Flags& flags) {
+  v1::CreateDocumentRequest request;
+  request.set_name(flags.document);
+  ASSIGN_OR_RETURN(*request.mutable_text(), GetText(flags.words, Absent::kEmpty));
+  ASSIGN_OR_RETURN(const v1::CreateDocumentResponse response, cli.Call(std::move(request)));
+  Report(cli, response, response.document_id(), absl::StrCat("created ", flags.document));
+  return absl::OkStatus();
+}
+
+absl::Status Cat(Invocation& cli, const Flags& flags) {
+  v1::GetDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_version(flags.version);
+  if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
+  ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+    return absl::OkStatus();
+  }
+  const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+  cli.Print(is_terminal ? Printable(response.text()) : response.text());
+  const bool needs_newline = !response.text().empty() && response.text().back() != '\n';
+  if (is_terminal && needs_newline) cli.Print("\n");
+  return absl::OkStatus();
+}
+
+// Makes the document if that is wanted and it is not there.
+absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
+  if (!flags.create) return absl::OkStatus();
+  v1::CreateDocumentRequest request;
+  request.set_name(flags.document);
+  const absl::Status status = cli.Call(std::move(request)).status();
+  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
+}
+
+absl::Status Write(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
+  ASSIGN_OR_RETURN(const std::string text, GetText(flags.words, Absent::kStandardInput));
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(HeldLock lock, HeldLock::Take(cli, document, kWriteLock, wait));
+  v1::WriteDocumentRequest request;
+  *request.mutable_document() = document;
+  request.set_lock_token(lock.token());
+  request.set_text(text);
+  const absl::StatusOr<v1::WriteDocumentResponse> response = cli.Call(std::move(request));
+  lock.Release(cli);
+  RETURN_IF_ERROR(response.status());
+  Report(cli, *response, response->revision(), absl::StrCat("saved ", SizeText(text.size())));
+  return absl::OkStatus();
+}
+
+absl::Status Append(Invocation& cli, const Flags& flags) {
+  v1::AppendDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
+  const bool is_from_words = !flags.words.empty() && flags.words[0] != "-";
+  request.set_text(is_from_words ? text + "\n" : std::move(text));
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(const v1::AppendDocumentResponse response, cli.Call(std::move(request)));
+  Report(cli, response, response.revision(), "saved");
+  return absl::OkStatus();
+}
+
+absl::Status Remove(Invocation& cli, const Flags& flags) {
+  v1::DeleteDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  RETURN_IF_ERROR(
+      cli.Confirm(absl::StrCat("Delete ", flags.document, " and its history?"), flags.yes));
+  ASSIGN_OR_RETURN(const v1::DeleteDocumentResponse response, cli.Call(std::move(request)));
+  Report(cli, response, response.revision(), absl::StrCat("deleted ", flags.document));
+  return absl::OkStatus();
+}
+
+absl::Status Rename(Invocation& cli, const Flags& flags) {
+  v1::RenameDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_new_name(flags.to);
+  ASSIGN_OR_RETURN(const v1::RenameDocumentResponse response, cli.Call(std::move(request)));
+  Report(cli, response, response.revision(), absl::StrCat("is now ", flags.to));
+  return absl::OkStatus();
+}
+
+absl::Status Share(Invocation& cli, const Flags& flags) {
+  const std::map<std::string, v1::Role> roles = {{"none", v1::ROLE_NONE},
+                                                 {"viewer", v1::ROLE_VIEWER},
+                                                 {"editor", v1::ROLE_EDITOR},
+                                                 {"owner", v1::ROLE_OWNER}};
+  v1::ShareDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.mutable_grant()->set_user(flags.words[0] == "everyone" ? "" : flags.words[0]);
+  request.mutable_grant()->set_role(roles.at(flags.to));
+  ASSIGN_OR_RETURN(const v1::ShareDocumentResponse response, cli.Call(std::move(request)));
+  Report(cli, response, response.revision(), absl::StrCat(flags.words[0], " is ", flags.to));
+  return absl::OkStatus();
+}
+
+CLI::App* Add(CLI::App& app, Invocation& cli, const std::string& name,
+              const std::string& description, const std::string& examples,
+              const std::shared_ptr<Flags>& flags, absl::Status (*run)(Invocation&, const Flags&)) {
+  return AddCommand<Flags>(app, cli, name, description, examples, flags, run);
+}
+
+void AddReadingCommands(CLI::App& app, Invocation& cli) {
+  auto docs = std::make_shared<Flags>();
+  CLI::App* command =
+      Add(app, cli, "docs", "List the documents that you may see",
+          "  coterie docs\n  coterie docs --json | jq -r '.documents[].name'", docs, ListDocuments);
+  command->add_flag("-1,--names", docs->names_only, "Only the names, one a line");
+  command->add_flag("--stale", docs->is_stale, "Accept what one node knows, however old");
+
+  auto cat = std::make_shared<Flags>();
+  command = Add(app, cli, "cat", "Print a document's text",
+                "  coterie cat notes > notes.txt\n  coterie cat notes --version 118", cat, Cat);
+  command->add_option("DOCUMENT", cat->document, "Its name, or id:NUMBER")->required();
+  command->add_option("--version", cat->version, "As of this revision; see `coterie history`");
+  command->add_flag("--stale", cat->is_stale, "Accept what one node knows, however old");
+}
+
+void AddWritingCommands(CLI::App& app, Invocation& cli) {
+  auto made = std::make_shared<Flags>();
+  CLI::App* command = Add(app, cli, "new", "Make a document; prints its id",
+                          "  coterie new notes\n  coterie new notes 'first line'\n"
+                          "  coterie new notes - < notes.txt",
+                          made, New);
+  command->add_option("NAME", made->document, "The new document's name")->required();
+  command->add_option("TEXT", made->words, "Its first text; - reads standard input");
+
+  auto write = std::make_shared<Flags>();
+  command = Add(app, cli, "write", "Replace a document's text; prints the revision",
+                "  coterie write notes 'all is well'\n  date | coterie write notes\n"
+                "  coterie write notes --wait 30s < notes.txt",
+                write, Write);
+  command->add_option("DOCUMENT", write->document, "Its name, or id:NUMBER")->required();
+  command->add_option("TEXT", write->words, "The new text; left out or -: standard input");
+  command->add_flag("-c,--create", write->create, "Make it first if it is not there");
+  command->add_option("--wait", write->wait, "How long to wait for somebody's lock: 30s, 5m");
+
+  auto append = std::make_shared<Flags>();
+  command =
+      Add(app, cli, "append", "Add to the end of a text; needs no lock",
+          "  coterie append log 'one more line'\n  uptime | coterie append log", append, Append);
+  command->add_option("DOCUMENT", append->document, "Its name, or id:NUMBER")->required();
+  command->add_option("TEXT", append->words, "A line to add; left out or -: standard input");
+  command->add_flag("-c,--create", append->create, "Make it first if it is not there");
+}
+
+void AddNamingCommands(CLI::App& app, Invocation& cli) {
+  auto removed = std::make_shared<Flags>();
+  CLI::App* command = Add(app, cli, "rm", "Delete a document and its history",
+                          "  coterie rm notes --yes", removed, Remove);
+  command->add_option("DOCUMENT", removed->document, "Its name, or id:NUMBER")->required();
+  command->add_flag("-y,--yes", removed->yes, "Do not ask");
+
+  auto renamed = std::make_shared<Flags>();
+  command = Add(app, cli, "rename", "Give a document another name",
+                "  coterie rename notes old-notes", renamed, Rename);
+  command->add_option("DOCUMENT", renamed->document, "Its name, or id:NUMBER")->required();
+  command->add_option("NAME", renamed->to, "The new name")->required();
+
+  auto share = std::make_shared<Flags>();
+  command =
+      Add(app, cli, "share", "Say what somebody may do with a document",
+          "  coterie share notes ben editor\n  coterie share notes everyone none", share, Share);
+  command->add_option("DOCUMENT", share->document, "Its name, or id:NUMBER")->required();
+  command->add_option("USER", share->words, "Who; or everyone")->required()->expected(1);
+  command->add_option("ROLE", share->to, "none, viewer, editor or owner")
+      ->required()
+      ->check(CLI::IsMember({"none", "viewer", "editor", "owner"}));
+}
+
+}  // namespace
+
+void AddDocumentCommands(CLI::App& app, Invocation& cli) {
+  AddReadingCommands(app, cli);
+  AddWritingCommands(app, cli);
+  AddNamingCommands(app, cli);
+}
+
+}  // namespace coterie::cli

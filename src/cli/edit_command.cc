@@ -1,0 +1,146 @@
+// edit: lock, open an editor, write back, unlock.
+
+#include <absl/cleanup/cleanup.h>
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/explain.h"
+#include "cli/held_lock.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+constexpr absl::Duration kAttachTimeout = absl::Seconds(10);
+
+struct Flags {
+  std::string document;
+  std::string wait;
+  std::string editor;
+  bool create = false;
+};
+
+std::string EditorOf(const Flags& flags) {
+  if (!flags.editor.empty()) return flags.editor;
+  if (std::string editor = Environment("VISUAL"); !editor.empty()) return editor;
+  if (std::string editor = Environment("EDITOR"); !editor.empty()) return editor;
+  return "vi";
+}
+
+// A new private folder with the text in a file of the document's name, for the editor to show.
+absl::StatusOr<std::string> MakeDraft(const std::string& document, const std::string& text) {
+  std::string folder = Environment("XDG_RUNTIME_DIR");
+  if (folder.empty()) folder = Environment("TMPDIR");
+  if (folder.empty()) folder = "/tmp";
+  folder += "/coterie-edit.XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) {
+    return Error(absl::StatusCode::kInternal, "no folder for the draft could be made in " + folder,
+                 "set TMPDIR to a folder that you can write to");
+  }
+  std::string name;
+  for (const char c : document.substr(0, 100)) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+    name += is_plain ? c : '_';
+  }
+  if (name.front() == '.' || name.front() == '-') name.insert(0, "_");
+  const std::string path = folder + "/" + name;
+  RETURN_IF_ERROR(WritePrivateFile(path, text));
+  return path;
+}
+
+void RemoveDraft(const std::string& path) {
+  unlink(path.c_str());
+  rmdir(path.substr(0, path.rfind('/')).c_str());
+}
+
+// The editor may be a command line ("code --wait"), hence the shell; the path is its argument and
+// never part of the command.
+absl::Status RunEditor(const std::string& editor, const std::string& path) {
+  const std::string script = editor + " \"$1\"";
+  const pid_t child = fork();
+  if (child < 0) return absl::InternalError("no process for the editor could be started");
+  if (child == 0) {
+    execl("/bin/sh", "sh", "-c", script.c_str(), "sh", path.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
+  return Error(absl::StatusCode::kCancelled, absl::StrCat("the editor (", editor, ") failed"),
+               "nothing was written; set EDITOR to the one that you like");
+}
+
+// Locked, attached, with the text in a file: the part between the two.
+absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentRef& document,
+                        std::uint64_t lock_token) {
+  v1::GetDocumentRequest get;
+  *get.mutable_document() = document;
+  ASSIGN_OR_RETURN(const v1::GetDocumentResponse before, cli.Call(std::move(get)));
+  ASSIGN_OR_RETURN(const std::string path, MakeDraft(before.document().name(), before.text()));
+  absl::Cleanup remove = [&path] { RemoveDraft(path); };
+  RETURN_IF_ERROR(RunEditor(EditorOf(flags), path));
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kTextBytesMax));
+  if (text == before.text()) {
+    cli.Say("nothing was changed");
+    return absl::OkStatus();
+  }
+  v1::WriteDocumentRequest request;
+  *request.mutable_document() = document;
+  request.set_lock_token(lock_token);
+  request.set_text(text);
+  const absl::StatusOr<v1::WriteDocumentResponse> written = cli.Call(std::move(request));
+  if (!written.ok()) {
+    std::move(remove).Cancel();
+    cli.Say(absl::StrCat("your text is kept in ", path));
+    return written.status();
+  }
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(*written));
+  } else {
+    cli.PrintLine(absl::StrCat(written->revision()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Edit(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
+  ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
+  if (flags.create) {
+    v1::CreateDocumentRequest request;
+    request.set_name(flags.document);
+    const absl::Status made = cli.Call(std::move(request)).status();
+    if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  }
+  // The lock lasts as long as we are here, however long that is: if this process dies it ends.
+  const auto attachment = client->Attach({.activity = v1::ACTIVITY_EDITING, .document = document});
+  RETURN_IF_ERROR(attachment->WaitUntilAttached(absl::Now() + kAttachTimeout));
+  ASSIGN_OR_RETURN(HeldLock lock, HeldLock::Take(cli, document, absl::ZeroDuration(), wait));
+  const absl::Status status = EditLocked(cli, flags, document, lock.token());
+  lock.Release(cli);
+  return status;
+}
+
+}  // namespace
+
+void AddEditCommand(CLI::App& app, Invocation& cli) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = AddCommand<Flags>(
+      app, cli, "edit", "Edit a document in your editor, locked meanwhile",
+      "  coterie edit notes\n  EDITOR='code --wait' coterie edit notes -c", flags, Edit);
+  command->add_option("DOCUMENT", flags->document, "Its name, or id:NUMBER")->required();
+  command->add_option("--editor", flags->editor, "Instead of $VISUAL, $EDITOR or vi");
+  command->add_flag("-c,--create", flags->create, "Make it first if it is not there");
+  command->add_option("--wait", flags->wait, "How long to wait for somebody's lock: 30s, 5m");
+}
+
+}  // namespace coterie::cli

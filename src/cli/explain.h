@@ -1,0 +1,28 @@
+#pragma once
+
+// Errors for people: what happened, why, and what to do about it. Pure.
+
+#include <absl/status/status.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace coterie::cli {
+
+// An error of this program's own with a fix.
+absl::Status Error(absl::StatusCode code, const std::string& what, const std::string& fix);
+
+struct Explanation {
+  std::string what;
+  std::string why;  // May be empty.
+  std::string fix;  // May be empty.
+};
+
+Explanation Explain(const absl::Status& status);
+
+// "error: WHAT\n  why: WHY\n  fix: FIX\n"
+std::string ErrorText(const absl::Status& status);
+// {"v":1,"error":{"code","reason","what","why","fix","metadata"}}
+nlohmann::json ErrorJson(const absl::Status& status);
+
+}  // namespace coterie::cli

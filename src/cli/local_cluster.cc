@@ -1,0 +1,374 @@
+#include "cli/local_cluster.h"
+
+#include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/time/clock.h>
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/credentials_file.h"
+#include "cli/explain.h"
+#include "cli/terminal.h"
+#include "client/health.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+constexpr std::size_t kStateBytesMax = 1 << 20;
+constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
+
+std::string StatePath(const std::string& data) { return data + "/cluster.json"; }
+
+bool IsPortFree(int port) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool is_free = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  close(listener);
+  return is_free;
+}
+
+// The processes of the cluster in `data`, whoever started them. Found by what they run, because
+// process ids are reused and a node may have been started again by hand.
+std::vector<pid_t> RunningIn(const std::string& data) {
+  std::vector<pid_t> pids;
+  const std::string folder = std::string("\0--data\0", 8) + data + "/n";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    const auto line = ReadFile(entry.path().string() + "/cmdline", 1 << 16);
+    if (!line.ok() || !absl::StrContains(line->substr(0, line->find('\0')), "coterie-node"))
+      continue;
+    if (absl::StrContains(*line, folder)) pids.push_back(pid);
+  }
+  return pids;
+}
+
+std::string NodeProgram(const std::string& given) {
+  if (!given.empty()) return given;
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (self.parent_path() / "coterie-node").string();
+}
+
+// The last lines of a log, for an error's "why".
+std::string LogEnd(const std::string& path) {
+  const auto text = ReadFile(path, 64 << 20);
+  if (!text.ok() || text->empty()) return "its log is empty";
+  std::size_t begin = text->size();
+  for (int lines = 0; begin > 0 && lines < 4; --begin) {
+    if ((*text)[begin - 1] == '\n' && begin != text->size() && ++lines == 4) break;
+  }
+  return text->substr(begin);
+}
+
+absl::StatusOr<nlohmann::json> LoadState(const std::string& data) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(StatePath(data), kStateBytesMax));
+  nlohmann::json state = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool is_whole = state.is_object() && state.contains("cluster_id") &&
+                        state["cluster_id"].is_number_unsigned() && state.contains("nodes") &&
+                        state["nodes"].is_array();
+  if (!is_whole) {
+    return Error(absl::StatusCode::kDataLoss, StatePath(data) + " is malformed",
+                 "move the folder away, or choose another with --data");
+  }
+  return state;
+}
+
+}  // namespace
+
+std::string DefaultLocalFolder() {
+  const std::string state = StateFolder();
+  return state.empty() ? std::string() : state + "/local";
+}
+
+std::optional<int> FindFreePorts(int first, int nodes) {
+  for (int port = first; port + kPeerPortOffset + nodes < 65536 && port < first + 1000;
+       port += 10) {
+    bool is_free = true;
+    for (int i = 0; is_free && i < nodes; ++i) {
+      is_free = IsPortFree(port + i) && IsPortFree(port + kPeerPortOffset + i);
+    }
+    if (is_free) return port;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<LocalCluster> LocalCluster::Start(LocalOptions options) {
+  LocalCluster cluster(std::move(options));
+  RETURN_IF_ERROR(cluster.Prepare());
+  for (LocalNode& node : cluster.nodes_) {
+    const absl::Status launched = cluster.Launch(node);
+    if (launched.ok()) continue;
+    cluster.Stop(absl::ZeroDuration());
+    return launched;
+  }
+  RETURN_IF_ERROR(cluster.SaveState());
+  return cluster;
+}
+
+absl::Status LocalCluster::Prepare() {
+  options_.node_program = NodeProgram(options_.node_program);
+  if (access(options_.node_program.c_str(), X_OK) != 0) {
+    return Error(absl::StatusCode::kNotFound,
+                 absl::StrCat("the program ", options_.node_program, " is not there"),
+                 "build it (./dev build), or say where it is with --node-program");
+  }
+  RETURN_IF_ERROR(MakeFolders(options_.data));
+  options_.data = std::filesystem::canonical(options_.data).string();
+  std::random_device random;
+  cluster_id_ = (std::uint64_t{random()} << 32) | random();
+  const absl::StatusOr<nlohmann::json> state = LoadState(options_.data);
+  if (!state.ok() && !absl::IsNotFound(state.status())) return state.status();
+  if (state.ok()) {
+    cluster_id_ = (*state)["cluster_id"].get<std::uint64_t>();
+    if (!RunningIn(options_.data).empty()) {
+      return Error(absl::StatusCode::kAlreadyExists,
+                   absl::StrCat("a cluster is running from ", options_.data),
+                   "use it, stop it with `coterie down`, or choose another --data");
+    }
+    if (static_cast<int>((*state)["nodes"].size()) != options_.nodes) {
+      return Error(
+          absl::StatusCode::kFailedPrecondition,
+          absl::StrCat(options_.data, " holds a cluster of ", (*state)["nodes"].size(),
+                       " nodes, not ", options_.nodes),
+          absl::StrCat("say --nodes ", (*state)["nodes"].size(), ", or choose another --data"));
+    }
+  }
+  for (int i = 0; i < options_.nodes; ++i) {
+    const int port = options_.grpc_port + i;
+    for (const int taken : {port, port + kPeerPortOffset}) {
+      if (IsPortFree(taken)) continue;
+      return Error(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("port ", taken, " is in use by another program"),
+                   "choose others with --grpc-port, for example --grpc-port 51053");
+    }
+    const std::string folder = absl::StrCat(options_.data, "/n", i + 1);
+    RETURN_IF_ERROR(MakeFolders(folder));
+    nodes_.push_back({.id = static_cast<std::uint64_t>(i + 1),
+                      .client_address = absl::StrCat("127.0.0.1:", port),
+                      .peer_address = absl::StrCat("127.0.0.1:", port + kPeerPortOffset),
+                      .data = folder,
+                      .log = folder + ".log"});
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
+  std::vector<std::string> arguments = {options_.node_program,
+                                        "--id",
+                                        absl::StrCat(node.id),
+                                        "--cluster-id",
+                                        absl::StrCat(cluster_id_),
+                                        "--data",
+                                        node.data,
+                                        "--listen",
+                                        node.client_address,
+                                        "--peer-listen",
+                                        node.peer_address};
+  for (const LocalNode& founder : nodes_) {
+    arguments.push_back("--founder");
+    arguments.push_back(
+        absl::StrCat(founder.id, "=", founder.peer_address, "=", founder.client_address));
+  }
+  if (options_.secure) arguments.push_back("--secure");
+  return arguments;
+}
+
+std::string LocalCluster::CommandLine(const LocalNode& node) const {
+  return absl::StrJoin(Arguments(node), " ");
+}
+
+absl::Status LocalCluster::Launch(LocalNode& node) {
+  const std::vector<std::string> arguments = Arguments(node);
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const int log = open(node.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log < 0) return absl::PermissionDeniedError(absl::StrCat(node.log, " cannot be written"));
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child == 0) {
+    // A group of its own: Ctrl-C on the terminal is ours to hand on.
+    setsid();
+    if (options_.is_temporary) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (options_.is_temporary && getppid() != parent) _exit(1);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  close(log);
+  if (child < 0) return absl::ResourceExhaustedError("no process could be started");
+  node.pid = child;
+  node.is_frozen = false;
+  return absl::OkStatus();
+}
+
+absl::Status LocalCluster::SaveState() const {
+  nlohmann::json state = {{"v", 1},
+                          {"cluster_id", cluster_id_},
+                          {"supervisor_pid", options_.is_detached ? 0 : getpid()},
+                          {"nodes", nlohmann::json::array()}};
+  for (const LocalNode& node : nodes_) {
+    state["nodes"].push_back({{"id", node.id},
+                              {"pid", node.pid},
+                              {"data", node.data},
+                              {"client_address", node.client_address},
+                              {"peer_address", node.peer_address}});
+  }
+  return WritePrivateFile(StatePath(options_.data), state.dump(2) + "\n");
+}
+
+absl::Status LocalCluster::WaitUntilServing(absl::Time deadline) {
+  std::vector<std::unique_ptr<client::Connection>> connections;
+  for (const LocalNode& node : nodes_) {
+    connections.push_back(
+        std::make_unique<client::Connection>(node.client_address, client::Credentials()));
+  }
+  absl::Status last = absl::UnavailableError("no node was asked");
+  while (absl::Now() < deadline) {
+    for (const NodeEnd& end : Reap()) {
+      const LocalNode* node = Find(end.id);
+      return Error(
+          absl::StatusCode::kUnavailable,
+          absl::StrCat("node n", end.id, " has ended at once: ", end.how, "\n", LogEnd(node->log)),
+          absl::StrCat("read ", node->log));
+    }
+    for (const auto& connection : connections) {
+      last = client::CheckHealth(*connection, std::min(deadline, absl::Now() + absl::Seconds(1)));
+      if (last.ok()) return last;
+    }
+    absl::SleepFor(kLookEvery);
+  }
+  return Error(absl::StatusCode::kUnavailable,
+               absl::StrCat("the nodes run, but none serves: ", last.message()),
+               absl::StrCat("read ", nodes_.front().log));
+}
+
+std::vector<NodeEnd> LocalCluster::Reap() {
+  std::vector<NodeEnd> ends;
+  for (LocalNode& node : nodes_) {
+    int status = 0;
+    if (node.pid == 0 || waitpid(node.pid, &status, WNOHANG) != node.pid) continue;
+    node.pid = 0;
+    node.is_frozen = false;
+    ends.push_back({.id = node.id,
+                    .how = WIFSIGNALED(status) ? absl::StrCat("signal ", WTERMSIG(status), " (",
+                                                              sigdescr_np(WTERMSIG(status)), ")")
+                                               : absl::StrCat("exit code ", WEXITSTATUS(status))});
+  }
+  return ends;
+}
+
+void LocalCluster::Stop(absl::Duration patience) {
+  for (const LocalNode& node : nodes_) {
+    if (node.pid == 0) continue;
+    kill(node.pid, SIGTERM);
+    kill(node.pid, SIGCONT);
+  }
+  const absl::Time give_up_at = absl::Now() + patience;
+  while (IsRunning() && absl::Now() < give_up_at) {
+    Reap();
+    absl::SleepFor(kLookEvery);
+  }
+  for (LocalNode& node : nodes_) {
+    if (node.pid == 0) continue;
+    kill(node.pid, SIGKILL);
+    waitpid(node.pid, nullptr, 0);
+    node.pid = 0;
+  }
+}
+
+const LocalNode* LocalCluster::Find(std::uint64_t id) const {
+  const auto found =
+      std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) { return node.id == id; });
+  return found == nodes_.end() ? nullptr : &*found;
+}
+
+void LocalCluster::Kill(std::uint64_t id) {
+  if (const LocalNode* node = Find(id); node != nullptr && node->pid != 0) {
+    kill(node->pid, SIGKILL);
+  }
+}
+
+void LocalCluster::Freeze(std::uint64_t id) {
+  for (LocalNode& node : nodes_) {
+    if (node.id != id || node.pid == 0) continue;
+    kill(node.pid, SIGSTOP);
+    node.is_frozen = true;
+  }
+}
+
+void LocalCluster::Thaw(std::uint64_t id) {
+  for (LocalNode& node : nodes_) {
+    if (node.id != id || node.pid == 0) continue;
+    kill(node.pid, SIGCONT);
+    node.is_frozen = false;
+  }
+}
+
+absl::Status LocalCluster::Restart(std::uint64_t id) {
+  for (LocalNode& node : nodes_) {
+    if (node.id != id || node.pid != 0) continue;
+    RETURN_IF_ERROR(Launch(node));
+    return SaveState();
+  }
+  return absl::NotFoundError(absl::StrCat("n", id, " is running, or not there"));
+}
+
+std::string LocalCluster::addresses() const {
+  std::vector<std::string> addresses;
+  for (const LocalNode& node : nodes_) addresses.push_back(node.client_address);
+  return absl::StrJoin(addresses, ",");
+}
+
+bool LocalCluster::IsRunning() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node.pid != 0; });
+}
+
+absl::StatusOr<int> StopLocal(const std::string& data, absl::Duration patience) {
+  RETURN_IF_ERROR(LoadState(data).status());
+  std::error_code error;
+  const std::string folder = std::filesystem::canonical(data, error).string();
+  std::vector<pid_t> pids = RunningIn(folder);
+  const int count = static_cast<int>(pids.size());
+  for (const pid_t pid : pids) {
+    kill(pid, SIGTERM);
+    kill(pid, SIGCONT);
+  }
+  const absl::Time give_up_at = absl::Now() + patience;
+  while (!pids.empty() && absl::Now() < give_up_at) {
+    absl::SleepFor(kLookEvery);
+    pids = RunningIn(folder);  // A zombie has no command line any more.
+  }
+  for (const pid_t pid : pids) kill(pid, SIGKILL);
+  return count;
+}
+
+}  // namespace coterie::cli
