@@ -87,21 +87,23 @@ class Schedule {
   void Wipe(NodeId id) {
     const NodeId leader = cluster_.Leader();
     if (leader.IsNone() || leader == id || !wiped_.IsNone()) return;
-    const Core& core = cluster_.core(leader);
-    const Configuration& now = core.configuration();
-    const bool are_pinned = std::ranges::none_of(
-        now.members, [](const Member& member) { return member.incarnation.IsNone(); });
-    if (!are_pinned || core.commit_index() != core.last().index || now.IsJoint()) return;
-    // Every other disk holds what it will be asked for.
     for (const NodeId other : cluster_.ids()) {
-      if (!cluster_.IsUp(other) || cluster_.core(other).commit_index() != core.commit_index() ||
-          cluster_.core(other).durable_index() != core.last().index) {
-        return;
-      }
+      if (!KnowsEverybody(cluster_.server(other).disk)) return;
     }
     wiped_ = id;
     cluster_.Wipe(id);
     cluster_.Restart(id);
+  }
+
+  // Whether the members' incarnations are on this disk.
+  static bool KnowsEverybody(const Disk& disk) {
+    Configuration newest = disk.snapshot_configuration;
+    for (const EntryRef& entry : disk.entries) {
+      if (entry.type != EntryType::kConfiguration) continue;
+      newest = *DecodeConfiguration(entry.payload.view());
+    }
+    return std::ranges::none_of(newest.members,
+                                [](const Member& member) { return member.incarnation.IsNone(); });
   }
 
   void Network() {

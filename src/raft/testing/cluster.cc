@@ -87,7 +87,7 @@ void Cluster::Restart(NodeId id) {
 void Cluster::Wipe(NodeId id) {
   Crash(id);
   Server& server = servers_.at(id);
-  server.disk = {};
+  server.lost = std::exchange(server.disk, {});
   if (founders_.IsMember(id)) server.disk.snapshot_configuration = founders_;
   server.incarnation = Incarnation(prng_.Next() | 1);
 }
@@ -387,11 +387,13 @@ void Cluster::CheckCommitted(NodeId id) {
     }
     committed_.emplace(index, entry);
     // Durable on a majority of disks before anybody calls it committed.
-    const auto holds = [&](NodeId voter) {
-      const Disk& disk = servers_.at(voter).disk;
+    const auto is_on = [&](const Disk& disk) {
       if (disk.snapshot.index >= index) return true;
       const std::uint64_t position = index - disk.snapshot.index.Next();
       return position < disk.entries.size() && disk.entries[position] == entry;
+    };
+    const auto holds = [&](NodeId voter) {
+      return is_on(servers_.at(voter).disk) || is_on(servers_.at(voter).lost);
     };
     const auto count = [&](const std::vector<NodeId>& voters) {
       return static_cast<std::size_t>(std::ranges::count_if(voters, holds)) > voters.size() / 2;

@@ -34,6 +34,8 @@ struct Disk {
 
 struct Server {
   Disk disk;
+  // The one before it, if it was wiped: what it acknowledged was true when it said so.
+  Disk lost;
   Incarnation incarnation;
   std::unique_ptr<Core> core;  // Null while down.
   std::deque<AppendJob> jobs;  // Handed over, not durable.
