@@ -1,10 +1,10 @@
 #include "base/bytes.h"
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <limits>
 #include <string>
-
-#include <gtest/gtest.h>
 
 #include "base/crc32c.h"
 #include "base/prng.h"

@@ -12,9 +12,8 @@ namespace coterie {
 
 }  // namespace coterie
 
-#define CHECK(condition)          \
-  ((condition) ? static_cast<void>(0) \
-               : ::coterie::CheckFailed(__FILE__, __LINE__, #condition))
+#define CHECK(condition) \
+  ((condition) ? static_cast<void>(0) : ::coterie::CheckFailed(__FILE__, __LINE__, #condition))
 
 #ifdef NDEBUG
 #define DCHECK(condition) static_cast<void>(sizeof(!(condition)))

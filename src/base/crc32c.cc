@@ -30,7 +30,7 @@ std::uint32_t ExtendByTable(std::uint32_t crc, std::string_view bytes) {
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) std::uint32_t ExtendBySse42(std::uint32_t crc,
-                                                               std::string_view bytes) {
+                                                              std::string_view bytes) {
   const char* data = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t wide = crc;

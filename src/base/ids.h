@@ -42,18 +42,18 @@ class Tagged {
   std::uint64_t value_ = 0;
 };
 
-using Term = Tagged<struct TermTag>;            // Raft term (paper 5.1). 0 = before any election.
-using Index = Tagged<struct IndexTag>;          // Raft log index; the first entry is 1.
-using Revision = Index;                         // A revision of the state IS its log index.
-using NodeId = Tagged<struct NodeIdTag>;        // A member of the cluster, for all time.
+using Term = Tagged<struct TermTag>;      // Raft term (paper 5.1). 0 = before any election.
+using Index = Tagged<struct IndexTag>;    // Raft log index; the first entry is 1.
+using Revision = Index;                   // A revision of the state IS its log index.
+using NodeId = Tagged<struct NodeIdTag>;  // A member of the cluster, for all time.
 using Incarnation = Tagged<struct IncarnationTag>;  // One life of a node's disk; random, never 0.
-using GroupId = Tagged<struct GroupIdTag>;      // One Raft group. Today there is one: 1.
-using Epoch = Tagged<struct EpochTag>;          // Counts suffix truncations of the local log.
-using DocId = Tagged<struct DocIdTag>;          // The revision that created the document.
-using SessionId = Tagged<struct SessionIdTag>;  // The revision of the login.
-using ClientId = Tagged<struct ClientIdTag>;    // One client process within a session; random.
+using GroupId = Tagged<struct GroupIdTag>;          // One Raft group. Today there is one: 1.
+using Epoch = Tagged<struct EpochTag>;              // Counts suffix truncations of the local log.
+using DocId = Tagged<struct DocIdTag>;              // The revision that created the document.
+using SessionId = Tagged<struct SessionIdTag>;      // The revision of the login.
+using ClientId = Tagged<struct ClientIdTag>;        // One client process within a session; random.
 using FencingToken = Tagged<struct FencingTokenTag>;  // The revision of a lock's grant.
-using Ticks = Tagged<struct TicksTag>;          // Logical time, in ticks since the owner's start.
+using Ticks = Tagged<struct TicksTag>;  // Logical time, in ticks since the owner's start.
 
 inline constexpr GroupId kTheGroup{1};
 

@@ -1,11 +1,11 @@
 #include "node/identity.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
@@ -73,10 +73,10 @@ absl::StatusOr<wal::Identity> EstablishIdentity(io::Directory& directory,
   ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, kFileBytes + 1));
   ASSIGN_OR_RETURN(const wal::Identity found, Decode(bytes));
   if (found.node != wanted.node || found.cluster_id != wanted.cluster_id) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this data folder belongs to node ", found.node.value(), " of cluster ", found.cluster_id,
-        ", not to node ", wanted.node.value(), " of cluster ", wanted.cluster_id,
-        "; give each node a folder of its own"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("this data folder belongs to node ", found.node.value(), " of cluster ",
+                     found.cluster_id, ", not to node ", wanted.node.value(), " of cluster ",
+                     wanted.cluster_id, "; give each node a folder of its own"));
   }
   return found;
 }

@@ -57,16 +57,13 @@ void Leases::Observe(const state::EventBatch& batch, const state::Machine& state
                      std::uint64_t now_us) {
   if (!is_running_) return;
   for (const state::Event& event : batch.events) {
-    std::visit(Overload{[&](const state::Joined& joined) {
-                          TrackSession(state, joined.session, now_us);
-                        },
-                        [&](const state::Left& left) { sessions_.erase(left.session); },
-                        [&](const state::DocumentLocked& locked) { TrackLock(locked.lock, now_us); },
-                        [&](const state::DocumentUnlocked& unlocked) {
-                          locks_.erase(unlocked.doc);
-                        },
-                        [](const auto&) {}},
-               event.body);
+    std::visit(
+        Overload{[&](const state::Joined& joined) { TrackSession(state, joined.session, now_us); },
+                 [&](const state::Left& left) { sessions_.erase(left.session); },
+                 [&](const state::DocumentLocked& locked) { TrackLock(locked.lock, now_us); },
+                 [&](const state::DocumentUnlocked& unlocked) { locks_.erase(unlocked.doc); },
+                 [](const auto&) {}},
+        event.body);
   }
 }
 
@@ -83,9 +80,8 @@ std::vector<state::CommandBody> Leases::TakeExpired(const state::Machine& state,
   for (auto& [id, lease] : sessions_) {
     if (lease.deadline_us > now_us) continue;
     lease.deadline_us = now_us + grace_us_;
-    expired.emplace_back(state::Leave{.session = id,
-                                      .attached = lease.attached,
-                                      .reason = state::LeaveReason::kLeaseExpired});
+    expired.emplace_back(state::Leave{
+        .session = id, .attached = lease.attached, .reason = state::LeaveReason::kLeaseExpired});
   }
   for (auto& [doc, lease] : locks_) {
     if (lease.deadline_us > now_us) continue;

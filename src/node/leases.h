@@ -1,8 +1,8 @@
 #pragma once
 
 // The timers that only the leader runs: session leases, locks with a time to live, lifetimes of
-// logins. A timer that runs out proposes; it never changes the state itself, and each proposal names
-// the grant that it means, so that one from a leader that has lost office does nothing (etcd
+// logins. A timer that runs out proposes; it never changes the state itself, and each proposal
+// names the grant that it means, so that one from a leader that has lost office does nothing (etcd
 // #15247). A new leader gives everybody their full time again, plus an election timeout.
 // Safety never depends on these clocks; only how soon something ends does.
 // Owner: the apply thread. Time is monotonic microseconds, handed in.

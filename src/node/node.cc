@@ -1,13 +1,12 @@
 #include "node/node.h"
 
+#include <absl/strings/str_cat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <random>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "io/posix_clock.h"
 #include "io/posix_file.h"
@@ -23,9 +22,9 @@ namespace {
 // A failed write or sync of the log: what is on the disk is unknown, and a retry would lie about it
 // (Rebello et al., ATC 2020). The other nodes go on; a restart reads what is really there.
 [[noreturn]] void StopProcess(const absl::Status& status) {
-  static_cast<void>(std::fprintf(
-      stderr, "FATAL: the disk failed, stopping before anything untrue is said: %s\n",
-      status.ToString().c_str()));
+  static_cast<void>(
+      std::fprintf(stderr, "FATAL: the disk failed, stopping before anything untrue is said: %s\n",
+                   status.ToString().c_str()));
   std::_Exit(70);  // EX_SOFTWARE of sysexits.h; no destructors: they would write.
 }
 
@@ -40,7 +39,8 @@ std::uint64_t RandomSeed() {
 class Node::Impl {
  public:
   Impl(const Options& options, std::unique_ptr<io::Directory> log_directory)
-      : log_directory_(std::move(log_directory)), storage_(absl::StrCat(options.data_path, "/state")) {}
+      : log_directory_(std::move(log_directory)),
+        storage_(absl::StrCat(options.data_path, "/state")) {}
 
   absl::Status Start(const Options& options, Peers& peers) {
     const std::uint64_t seed = RandomSeed();
@@ -87,8 +87,7 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Start(Options options, Peers& peers)
 Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() = default;
 
-void Node::Propose(const state::Command& command, absl::Time deadline,
-                   Done<state::Outcome> done) {
+void Node::Propose(const state::Command& command, absl::Time deadline, Done<state::Outcome> done) {
   impl_->replica().Propose(command, deadline, std::move(done));
 }
 void Node::Read(Consistency consistency, absl::Time deadline, Query query, Done<Revision> done) {

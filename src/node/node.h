@@ -2,9 +2,13 @@
 
 // One running member of the cluster, as the rest of the process sees it: propose a command, read,
 // subscribe, ask how things are. Owns the Replica and the threads that pump it (threads.cc); every
-// public member may be called from any thread and returns at once, and callbacks run on the apply or
-// core thread and must return at once too. Knows no gRPC: what goes to other nodes goes through
+// public member may be called from any thread and returns at once, and callbacks run on the apply
+// or core thread and must return at once too. Knows no gRPC: what goes to other nodes goes through
 // Peers, what comes from them is handed to Deliver().
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <functional>
@@ -13,10 +17,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include "base/ids.h"
 #include "node/peer_codec.h"
@@ -38,7 +38,7 @@ struct Options {
   // Who founds the cluster. Used only when the data folder is new; empty = this node joins an
   // existing cluster and waits to be added by its leader.
   std::vector<raft::Member> founders;
-  std::string peer_address;  // Where other nodes reach this one, "host:port".
+  std::string peer_address;    // Where other nodes reach this one, "host:port".
   std::string client_address;  // Where clients do.
   absl::Duration tick = absl::Milliseconds(10);
   std::uint64_t election_timeout_ticks = 15;
@@ -111,8 +111,8 @@ class Node {
   // Live batches in order, each with the machine as of that batch, for filtering; called on the
   // apply thread; must not block. Register, then fetch history up to what the first live batch
   // leaves open with Read + EventsAfter. A batch without events says that the state jumped to that
-  // revision (a snapshot was installed): read what lies between with EventsAfter. Returns a number for Unsubscribe, after which (on return)
-  // the listener is not called any more.
+  // revision (a snapshot was installed): read what lies between with EventsAfter. Returns a number
+  // for Unsubscribe, after which (on return) the listener is not called any more.
   using Listener = std::function<void(const state::EventBatch& batch, const state::Machine& state)>;
   std::uint64_t Subscribe(Listener listener);
   void Unsubscribe(std::uint64_t id);
@@ -148,8 +148,9 @@ class Node {
   void Deliver(std::string_view frame);
   // Serves the snapshot transfer `id` of this leader's `term` to a follower: `read` returns up to
   // `size` bytes at `offset`. kNotFound when there is no such transfer (any more).
-  absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term, std::uint64_t transfer_id,
-                                             std::uint64_t offset, std::size_t size);
+  absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term,
+                                                    std::uint64_t transfer_id, std::uint64_t offset,
+                                                    std::size_t size);
 
  private:
   class Impl;

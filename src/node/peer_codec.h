@@ -6,8 +6,8 @@
 //   sender's peer address, length-prefixed | kind u8 | body
 //
 // The address lets a node that is not yet (or no longer) in our membership be answered. Frames from
-// a socket are untrusted: they decode to a value or to nothing. An unknown version is refused, never
-// guessed at. Pure functions.
+// a socket are untrusted: they decode to a value or to nothing. An unknown version is refused,
+// never guessed at. Pure functions.
 
 #include <cstdint>
 #include <optional>

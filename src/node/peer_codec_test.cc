@@ -8,7 +8,8 @@ namespace coterie::node {
 namespace {
 
 PeerMessage Wrap(PeerBody body) {
-  return {.cluster_id = 7, .from = NodeId(2), .from_address = "localhost:1", .body = std::move(body)};
+  return {
+      .cluster_id = 7, .from = NodeId(2), .from_address = "localhost:1", .body = std::move(body)};
 }
 
 raft::Configuration ThreeVoters() {
@@ -91,8 +92,7 @@ TEST(PeerCodec, ATruncatedFrameIsRefused) {
 
 TEST(PeerCodec, EntriesCarryTheIndexesThatFollowPrevious) {
   const std::optional<PeerMessage> read = DecodePeerMessage(EncodePeerMessage(OneOfEach()[2]));
-  const auto& append =
-      std::get<raft::AppendRequest>(std::get<raft::Message>(read->body).body);
+  const auto& append = std::get<raft::AppendRequest>(std::get<raft::Message>(read->body).body);
   ASSERT_EQ(append.entries.size(), 2u);
   EXPECT_EQ(append.entries[1].index, Index(11));
   EXPECT_EQ(append.entries[1].payload.view(), "payload");

@@ -1,14 +1,14 @@
 #pragma once
 
-// How a node reaches the others: one of the four seams with the world. The real form is gRPC streams
-// (rpc/peer_streams.h), the simulated one a network with faults. May drop, delay, repeat and reorder
-// frames, except that it should not.
+// How a node reaches the others: one of the four seams with the world. The real form is gRPC
+// streams (rpc/peer_streams.h), the simulated one a network with faults. May drop, delay, repeat
+// and reorder frames, except that it should not.
+
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <absl/status/statusor.h>
 
 #include "base/ids.h"
 #include "raft/configuration.h"

@@ -4,14 +4,14 @@
 // what the other nodes said of theirs. Best effort, newest wins, forgotten when a node has said
 // nothing for 30 s. JOIN and LEAVE are not here: they are in the log. Any thread.
 
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <vector>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include "base/ids.h"
 #include "node/peer_codec.h"

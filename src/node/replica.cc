@@ -1,9 +1,9 @@
 #include "node/replica.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/overload.h"
 #include "runtime/status_macros.h"
@@ -66,10 +66,10 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   std::unique_ptr<Replica> replica(new Replica(options, std::move(world), std::move(opened)));
   const Index applied = replica->machine_->applied().index;
   if (applied < log_start || applied > last) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "log and state do not belong together: the state stands at ", applied.value(),
-        ", the log holds ", log_start.value(), " to ", last.value(),
-        ". Was one of them copied or restored without the other?"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("log and state do not belong together: the state stands at ", applied.value(),
+                     ", the log holds ", log_start.value(), " to ", last.value(),
+                     ". Was one of them copied or restored without the other?"));
   }
   return replica;
 }
@@ -145,8 +145,8 @@ void Replica::Propose(const state::Command& command, absl::Time deadline,
     answer(absl::ResourceExhaustedError("too many calls wait on this node; retry in a moment"));
     return;
   }
-  if (!core_inbox_.TryPush(ProposalInput{
-          .command = std::move(encoded), .origin = options_.id, .waiter = *waiter})) {
+  if (!core_inbox_.TryPush(
+          ProposalInput{.command = std::move(encoded), .origin = options_.id, .waiter = *waiter})) {
     FailProposal(*waiter, core_inbox_.IsClosed()
                               ? absl::UnavailableError("this node is stopping; ask another one")
                               : absl::ResourceExhaustedError("this node is overloaded; retry"));
@@ -162,11 +162,11 @@ void Replica::Read(Consistency consistency, absl::Time deadline, Node::Query que
   }
   const absl::Duration left = deadline - absl::Now();
   Done<Revision> answer = done;
-  const std::optional<std::uint64_t> waiter = reads_.Add(
-      {.query = std::move(query),
-       .done = std::move(done),
-       .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(
-                                  0, absl::ToInt64Microseconds(left)))});
+  const std::optional<std::uint64_t> waiter =
+      reads_.Add({.query = std::move(query),
+                  .done = std::move(done),
+                  .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(
+                                             0, absl::ToInt64Microseconds(left)))});
   if (!waiter) {
     answer(absl::ResourceExhaustedError("too many reads wait on this node; retry in a moment"));
     return;
@@ -243,28 +243,26 @@ void Replica::Deliver(std::string_view frame) {
   NoteAddress(message->from, message->from_address);
   const NodeId from = message->from;
   std::visit(
-      Overload{[this, from](raft::Message& raft_message) {
-                 if (raft_message.from != from || raft_message.to != options_.id) return;
-                 static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
-               },
-               [this, from](ForwardedProposal& proposal) {
-                 ProposalInput input{.command = std::move(proposal.command),
-                                     .origin = from,
-                                     .waiter = proposal.waiter};
-                 if (!core_inbox_.TryPush(std::move(input))) {
-                   SendTo(from, ForwardRefused{.waiter = proposal.waiter,
-                                               .reason = ForwardRefusal::kBusy});
-                 }
-               },
-               [this](ForwardRefused& refused) {
-                 static_cast<void>(core_inbox_.TryPush(std::move(refused)));
-               },
-               [this](RenewLeases& renewal) {
-                 static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
-               },
-               [this, from](Activities& activities) {
-                 presence_.Receive(from, activities, Now());
-               }},
+      Overload{
+          [this, from](raft::Message& raft_message) {
+            if (raft_message.from != from || raft_message.to != options_.id) return;
+            static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
+          },
+          [this, from](ForwardedProposal& proposal) {
+            ProposalInput input{
+                .command = std::move(proposal.command), .origin = from, .waiter = proposal.waiter};
+            if (!core_inbox_.TryPush(std::move(input))) {
+              SendTo(from,
+                     ForwardRefused{.waiter = proposal.waiter, .reason = ForwardRefusal::kBusy});
+            }
+          },
+          [this](ForwardRefused& refused) {
+            static_cast<void>(core_inbox_.TryPush(std::move(refused)));
+          },
+          [this](RenewLeases& renewal) {
+            static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
+          },
+          [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); }},
       message->body);
 }
 
@@ -281,8 +279,7 @@ void Replica::NoteAddress(NodeId from, const std::string& address) {
 
 absl::StatusOr<Peers::SnapshotSlice> Replica::ReadSnapshot(NodeId reader, Term term,
                                                            std::uint64_t transfer_id,
-                                                           std::uint64_t offset,
-                                                           std::size_t size) {
+                                                           std::uint64_t offset, std::size_t size) {
   return transfers_.Read({.peer = reader, .term = term, .id = transfer_id}, offset, size, Now());
 }
 
@@ -295,9 +292,8 @@ PeerMessage Replica::Envelope(PeerBody body) const {
 
 void Replica::SendTo(NodeId to, PeerBody body) {
   std::vector<Frame> frames;
-  frames.push_back({.to = to,
-                    .lane = Lane::kControl,
-                    .bytes = EncodePeerMessage(Envelope(std::move(body)))});
+  frames.push_back(
+      {.to = to, .lane = Lane::kControl, .bytes = EncodePeerMessage(Envelope(std::move(body)))});
   world_.peers.Send(std::move(frames));
 }
 

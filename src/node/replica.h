@@ -13,6 +13,12 @@
 // What dies loudly: a failed write or sync of the log, a committed entry that cannot be applied.
 // Source: docs/architecture.md, "Threads and what each owns".
 
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -24,12 +30,6 @@
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-#include <absl/synchronization/mutex.h>
-#include <absl/time/time.h>
 
 #include "base/ids.h"
 #include "base/prng.h"
@@ -84,10 +84,11 @@ class Replica {
   void TakeSnapshot(absl::Time deadline, Done<Revision> done);
   void Deliver(std::string_view frame);
   absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term,
-                                                    std::uint64_t transfer_id,
-                                                    std::uint64_t offset, std::size_t size);
+                                                    std::uint64_t transfer_id, std::uint64_t offset,
+                                                    std::size_t size);
 
-  // --- The pumps, each for one owner; wait at most `wait` for input; return whether there was any ---
+  // --- The pumps, each for one owner; wait at most `wait` for input; return whether there was any
+  // ---
   bool PumpCore(absl::Duration wait);
   bool PumpLog(absl::Duration wait);
   bool PumpApply(absl::Duration wait);
@@ -131,11 +132,10 @@ class Replica {
     std::string address;
   };
   struct DivergedInput {};
-  using CoreInput =
-      std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput, TransferInput,
-                   ForwardRefused, raft::AppendDone, raft::ApplyDone, raft::SnapshotTaken,
-                   raft::SnapshotSent, raft::SnapshotInstalled, TermApplied, ConfigurationApplied,
-                   LearnedPeer, DivergedInput>;
+  using CoreInput = std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput,
+                                 TransferInput, ForwardRefused, raft::AppendDone, raft::ApplyDone,
+                                 raft::SnapshotTaken, raft::SnapshotSent, raft::SnapshotInstalled,
+                                 TermApplied, ConfigurationApplied, LearnedPeer, DivergedInput>;
 
   // What the log thread is asked.
   struct InstallLog {

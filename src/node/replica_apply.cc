@@ -1,11 +1,11 @@
 // What the apply thread does: apply what is committed, answer who waits for it, tell subscribers,
 // serve reads, and, on the leader, tend the leases.
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/overload.h"
 #include "node/replica.h"
@@ -23,8 +23,7 @@ constexpr std::uint64_t kDigestIntervalEntries = 1'024;
 
 bool Replica::PumpApply(absl::Duration wait) {
   if (apply_inputs_.empty()) {
-    apply_inbox_.WaitAndTakeAll(apply_inputs_,
-                                std::min(wait, absl::Microseconds(kTendIntervalUs)));
+    apply_inbox_.WaitAndTakeAll(apply_inputs_, std::min(wait, absl::Microseconds(kTendIntervalUs)));
   }
   const bool has_input = !apply_inputs_.empty();
   while (!apply_inputs_.empty()) {
@@ -61,8 +60,7 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
         machine_->ApplyNoop(entry.term, entry.index);
         break;
       case raft::EntryType::kCommand:
-        results.push_back(
-            machine_->ApplyCommand(entry.term, entry.index, entry.payload.view()));
+        results.push_back(machine_->ApplyCommand(entry.term, entry.index, entry.payload.view()));
         break;
       case raft::EntryType::kConfiguration: {
         machine_->ApplyConfiguration(entry.term, entry.index, entry.payload.view());
@@ -209,7 +207,8 @@ void Replica::TendLeases() {
 
 void Replica::ProposeOwn(state::CommandBody body) {
   static_cast<void>(core_inbox_.TryPush(ProposalInput{
-      .command = Blob(state::EncodeCommand({.session = {}, .request = {}, .body = std::move(body)})),
+      .command =
+          Blob(state::EncodeCommand({.session = {}, .request = {}, .body = std::move(body)})),
       .origin = options_.id,
       .waiter = 0}));
 }

@@ -1,9 +1,9 @@
 // What the core thread does: feed raft::Core, hand its effects on, and look after who waits.
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/overload.h"
 #include "node/replica.h"
@@ -160,15 +160,14 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
   }
   if (!has_room_.load(std::memory_order_relaxed)) return Refuse(input, ForwardRefusal::kNoSpace);
   stamped_ms_ = std::max(stamped_ms_, world_.clock.WallTimeMs());
-  const state::Stamp stamp{
-      .time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter};
+  const state::Stamp stamp{.time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter};
   const raft::ProposeResult result =
       core_->Propose(Blob(state::StampCommand(stamp, input.command.view())));
   if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
-    return Refuse(input, *refusal == raft::Refusal::kNotLeader ||
-                                 *refusal == raft::Refusal::kTransferring
-                             ? ForwardRefusal::kNotLeader
-                             : ForwardRefusal::kBusy);
+    return Refuse(input,
+                  *refusal == raft::Refusal::kNotLeader || *refusal == raft::Refusal::kTransferring
+                      ? ForwardRefusal::kNotLeader
+                      : ForwardRefusal::kBusy);
   }
   if (is_own && input.waiter != 0) {
     proposals_.Update(input.waiter, [this](PendingProposal& pending) {
@@ -257,9 +256,8 @@ void Replica::Handle(TransferInput& input) {
   if (pending_transfer_) {
     pending_transfer_->done(absl::AbortedError("another transfer was asked for meanwhile"));
   }
-  pending_transfer_ = {.target = input.target,
-                       .deadline_us = input.deadline_us,
-                       .done = std::move(input.done)};
+  pending_transfer_ = {
+      .target = input.target, .deadline_us = input.deadline_us, .done = std::move(input.done)};
 }
 
 void Replica::Handle(const LearnedPeer& peer) {

@@ -1,9 +1,9 @@
 // What the log thread and the snapshot thread do: make entries durable, and make, serve, fetch and
 // install copies of the state.
 
-#include <utility>
-
 #include <absl/strings/str_cat.h>
+
+#include <utility>
 
 #include "base/overload.h"
 #include "node/replica.h"
@@ -57,17 +57,17 @@ void Replica::NoteLogSize() {
 }
 
 void Replica::Handle(const raft::Compaction& compaction) {
-  const absl::Status compacted = log_->Compact(
-      {.last = compaction.last, .configuration = compaction.configuration},
-      wal::Log::Keep::kSuffix);
+  const absl::Status compacted =
+      log_->Compact({.last = compaction.last, .configuration = compaction.configuration},
+                    wal::Log::Keep::kSuffix);
   if (!compacted.ok()) world_.on_fatal(compacted);
   NoteLogSize();
 }
 
 void Replica::Handle(const InstallLog& install) {
-  const absl::Status reset = log_->Compact(
-      {.last = install.job.last, .configuration = install.job.configuration},
-      wal::Log::Keep::kNothing);
+  const absl::Status reset =
+      log_->Compact({.last = install.job.last, .configuration = install.job.configuration},
+                    wal::Log::Keep::kNothing);
   if (!reset.ok()) {
     world_.on_fatal(reset);
     return;

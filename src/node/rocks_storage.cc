@@ -1,5 +1,6 @@
 #include "node/rocks_storage.h"
 
+#include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,8 +11,6 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
-
-#include <absl/strings/str_cat.h>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -60,7 +59,8 @@ absl::Status SyncPath(const std::string& path) {
 absl::Status RemoveFolder(const std::string& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) return absl::InternalError(absl::StrCat("cannot remove ", path, ": ", error.message()));
+  if (error)
+    return absl::InternalError(absl::StrCat("cannot remove ", path, ": ", error.message()));
   return absl::OkStatus();
 }
 
@@ -83,8 +83,8 @@ absl::StatusOr<std::string> ReadAt(const std::string& path, std::uint64_t offset
   std::string bytes(size, '\0');
   std::size_t done = 0;
   while (done < size) {
-    const ssize_t got = ::pread(file.get(), bytes.data() + done, size - done,
-                                static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus("cannot read", path);
     if (got == 0) return absl::DataLossError(absl::StrCat(path, " is shorter than it was"));
@@ -235,7 +235,8 @@ struct RocksStorage::Incoming {
     if (manifest_bytes.size() >= kManifestPrefixBytes) {
       wanted += ByteReader(manifest_bytes).Fixed32();
     }
-    if (wanted > kManifestBytesMax) return absl::DataLossError("the snapshot's manifest is too long");
+    if (wanted > kManifestBytesMax)
+      return absl::DataLossError("the snapshot's manifest is too long");
     const std::size_t taken = std::min(bytes.size(), wanted - manifest_bytes.size());
     manifest_bytes.append(bytes.substr(0, taken));
     bytes.remove_prefix(taken);
@@ -284,9 +285,7 @@ struct RocksStorage::Incoming {
 RocksStorage::RocksStorage(std::string path) : path_(std::move(path)) {}
 RocksStorage::~RocksStorage() = default;
 
-std::string RocksStorage::PathOf(const char* name) const {
-  return absl::StrCat(path_, "/", name);
-}
+std::string RocksStorage::PathOf(const char* name) const { return absl::StrCat(path_, "/", name); }
 
 std::shared_ptr<store::Store> RocksStorage::store() const {
   absl::MutexLock lock(&mutex_);
@@ -312,8 +311,7 @@ absl::Status RocksStorage::Open(Index log_start) {
   }
   RETURN_IF_ERROR(OpenStore());
   const std::optional<std::string> value = kv().Get(state::kAppliedKey);
-  const std::optional<state::Applied> applied =
-      value ? state::DecodeApplied(*value) : std::nullopt;
+  const std::optional<state::Applied> applied = value ? state::DecodeApplied(*value) : std::nullopt;
   const bool is_behind = (applied ? applied->index : Index()) < log_start;
   if (is_behind && fs::exists(PathOf("sealed"))) return Swap();
   RETURN_IF_ERROR(RemoveFolder(PathOf("sealed")));

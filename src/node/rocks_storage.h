@@ -11,15 +11,15 @@
 // A copy travels as one stream: a manifest (count, then name, size and CRC of each file), then the
 // files' bytes in that order. Threads: see state_storage.h.
 
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include "node/state_storage.h"
 #include "store/store.h"

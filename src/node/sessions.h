@@ -1,16 +1,16 @@
 #pragma once
 
-// The sessions that exist, for checking tokens on any thread without asking the apply thread. A read
-// model: written by the apply thread before the outcome that made it true is told to anybody, so a
-// logout or a removed user takes effect at once on this node.
-
-#include <optional>
-#include <string>
-#include <vector>
+// The sessions that exist, for checking tokens on any thread without asking the apply thread. A
+// read model: written by the apply thread before the outcome that made it true is told to anybody,
+// so a logout or a removed user takes effect at once on this node.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/container/flat_hash_map.h>
 #include <absl/synchronization/mutex.h>
+
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "state/machine.h"

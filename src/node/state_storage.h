@@ -11,14 +11,14 @@
 //
 // Threads: kv() and Swap(): apply thread. Flush, copies and the incoming place: snapshot thread.
 
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include "base/ids.h"
 #include "state/kv.h"

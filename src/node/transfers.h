@@ -1,7 +1,13 @@
 #pragma once
 
 // The snapshots that this node, as a leader, has on offer: frozen copies that followers read piece
-// by piece, in their own time. At most a few at once; one that nobody reads is given up. Any thread.
+// by piece, in their own time. At most a few at once; one that nobody reads is given up. Any
+// thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
 
 #include <cstdint>
 #include <map>
@@ -9,11 +15,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/status/statusor.h>
-#include <absl/strings/str_cat.h>
-#include <absl/synchronization/mutex.h>
 
 #include "base/ids.h"
 #include "node/peers.h"

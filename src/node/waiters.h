@@ -5,8 +5,14 @@
 // and the apply thread that answers; each waiter is answered exactly once, by whoever takes it out.
 //
 // A proposal that is safe to repeat (it has a session, a client and a sequence: the state machine
-// drops a second one) is proposed again after a change of leader or a silence, so that a caller sees
-// "late" instead of "failed". Any thread.
+// drops a second one) is proposed again after a change of leader or a silence, so that a caller
+// sees "late" instead of "failed". Any thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/container/flat_hash_map.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
 
 #include <cstdint>
 #include <functional>
@@ -14,12 +20,6 @@
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include <absl/base/thread_annotations.h>
-#include <absl/container/flat_hash_map.h>
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-#include <absl/synchronization/mutex.h>
 
 #include "base/blob.h"
 #include "base/ids.h"

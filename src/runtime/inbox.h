@@ -1,16 +1,16 @@
 #pragma once
 
-// A bounded queue of values between threads: many producers, one consumer. A full inbox refuses, and
-// what that means is the producer's to say. The consumer takes everything at once, so that a burst
-// costs one lock and one wake-up. Any thread pushes; one thread pops.
-
-#include <cstddef>
-#include <deque>
-#include <utility>
+// A bounded queue of values between threads: many producers, one consumer. A full inbox refuses,
+// and what that means is the producer's to say. The consumer takes everything at once, so that a
+// burst costs one lock and one wake-up. Any thread pushes; one thread pops.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
+
+#include <cstddef>
+#include <deque>
+#include <utility>
 
 #include "base/check.h"
 
@@ -64,9 +64,7 @@ class Inbox {
   }
 
  private:
-  bool IsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !values_.empty();
-  }
+  bool IsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !values_.empty(); }
   bool TakeAllLocked(std::deque<T>& out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (values_.empty()) return false;
     if (out.empty()) {

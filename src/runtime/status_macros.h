@@ -2,16 +2,16 @@
 
 // The two macros by which a function hands an error on to its caller.
 
-#include <utility>
-
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#define RETURN_IF_ERROR(expression)                                   \
-  do {                                                                \
+#include <utility>
+
+#define RETURN_IF_ERROR(expression)                                                   \
+  do {                                                                                \
     if (absl::Status status_macro_status = (expression); !status_macro_status.ok()) { \
-      return status_macro_status;                                     \
-    }                                                                 \
+      return status_macro_status;                                                     \
+    }                                                                                 \
   } while (false)
 
 #define ASSIGN_OR_RETURN(target, expression) \
