@@ -1,7 +1,9 @@
 // demo: a cluster in a temporary folder, with keys to hurt it while somebody writes.
 
+#include <absl/base/thread_annotations.h>
 #include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
 #include <absl/time/clock.h>
 #include <poll.h>
 #include <termios.h>
@@ -26,6 +28,7 @@ constexpr absl::Duration kServeTimeout = absl::Seconds(30);
 constexpr absl::Duration kStopPatience = absl::Seconds(3);
 // What a writer would notice.
 constexpr absl::Duration kGapWorthTelling = absl::Milliseconds(100);
+constexpr absl::Duration kWriteEvery = absl::Milliseconds(100);
 constexpr char kDocument[] = "demo";
 constexpr char kKeys[] =
     "Keys: k kill the leader   r restart who is down   p freeze / thaw the leader   "
@@ -59,13 +62,16 @@ class Writer {
  public:
   Writer(Invocation& cli, client::Client& client)
       : cli_(cli), client_(client), thread_([this] { Run(); }) {}
-  ~Writer() { is_stopping_ = true; }
+  ~Writer() {
+    absl::MutexLock lock(&mutex_);
+    is_stopping_ = true;
+  }
 
   std::uint64_t acknowledged() const { return acknowledged_; }
 
  private:
   void Run() {
-    while (!is_stopping_) {
+    while (Pause()) {
       v1::AppendDocumentRequest request;
       request.mutable_document()->set_name(kDocument);
       request.set_text(absl::StrCat("line ", acknowledged_ + 1, "\n"));
@@ -73,20 +79,25 @@ class Writer {
       const absl::Status status =
           client_.Call(std::move(request), {.timeout = absl::Seconds(5)}).status();
       const absl::Duration took = absl::Now() - start;
-      if (is_stopping_) return;
       if (!status.ok()) {
         cli_.Say(
             absl::StrCat("  a write failed after ", DurationText(took), ": ", status.message()));
       } else if (++acknowledged_; took >= kGapWorthTelling) {
         cli_.Say(absl::StrCat("  a write took ", DurationText(took), ", and is safe"));
       }
-      absl::SleepFor(absl::Milliseconds(100));
     }
+  }
+
+  // False when it is time to stop.
+  bool Pause() {
+    absl::MutexLock lock(&mutex_);
+    return !mutex_.AwaitWithTimeout(absl::Condition(&is_stopping_), kWriteEvery);
   }
 
   Invocation& cli_;
   client::Client& client_;
-  std::atomic<bool> is_stopping_{false};
+  absl::Mutex mutex_;
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<std::uint64_t> acknowledged_{0};
   std::jthread thread_;
 };

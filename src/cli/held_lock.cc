@@ -3,6 +3,8 @@
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "cli/explain.h"
@@ -12,7 +14,8 @@
 namespace coterie::cli {
 namespace {
 
-constexpr absl::Duration kAskAgainEvery = absl::Milliseconds(200);
+// Should an event not come for whatever reason.
+constexpr absl::Duration kAskAgainEvery = absl::Seconds(2);
 
 }  // namespace
 
@@ -30,7 +33,7 @@ absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std:
 absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& document,
                                   absl::Duration ttl, absl::Duration wait) {
   const absl::Time give_up_at = absl::Now() + wait;
-  bool has_said = false;
+  std::unique_ptr<client::Subscription> events;
   for (;;) {
     v1::LockDocumentRequest request;
     *request.mutable_document() = document;
@@ -38,13 +41,21 @@ absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& docume
     const absl::StatusOr<v1::LockDocumentResponse> response = cli.Call(std::move(request));
     if (response.ok()) return response->lock();
     const client::ErrorDetail detail = client::DetailOf(response.status());
-    if (detail.reason != "LOCKED" || absl::Now() + kAskAgainEvery > give_up_at) {
-      return response.status();
-    }
-    if (!std::exchange(has_said, true)) {
+    if (detail.reason != "LOCKED" || absl::Now() >= give_up_at) return response.status();
+    if (events == nullptr) {
       cli.Say(absl::StrCat("waiting for ", detail.Get("holder"), " to unlock it ..."));
+      ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
+      v1::SubscribeRequest subscribe;
+      subscribe.set_from_now(true);
+      subscribe.set_without_text(true);
+      *subscribe.add_documents() = document;
+      ASSIGN_OR_RETURN(events, client->Subscribe(std::move(subscribe)));
+      continue;  // It may have been unlocked before the subscription began.
     }
-    absl::SleepFor(kAskAgainEvery);
+    // Whatever happens to the document may have ended the lock.
+    const absl::Status event =
+        events->Next(std::min(give_up_at, absl::Now() + kAskAgainEvery)).status();
+    if (!event.ok() && !absl::IsDeadlineExceeded(event)) return event;
   }
 }
 

@@ -7,8 +7,10 @@
 #include <absl/time/clock.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +64,17 @@ std::vector<pid_t> RunningIn(const std::string& data) {
     if (absl::StrContains(*line, folder)) pids.push_back(pid);
   }
   return pids;
+}
+
+// Until one of `pids` ends or `timeout` is over. Ends of others are noticed by the timeout.
+void WaitForAnEnd(const std::vector<pid_t>& pids, absl::Duration timeout) {
+  std::vector<pollfd> ends;
+  for (const pid_t pid : pids) {
+    const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+    if (fd >= 0) ends.push_back({.fd = fd, .events = POLLIN});
+  }
+  poll(ends.data(), ends.size(), static_cast<int>(absl::ToInt64Milliseconds(timeout)));
+  for (const pollfd& end : ends) close(end.fd);
 }
 
 std::string NodeProgram(const std::string& given) {
@@ -136,8 +149,8 @@ absl::Status LocalCluster::Prepare() {
   }
   RETURN_IF_ERROR(MakeFolders(options_.data));
   options_.data = std::filesystem::canonical(options_.data).string();
-  std::random_device random;
-  cluster_id_ = (std::uint64_t{random()} << 32) | random();
+  std::random_device device;
+  cluster_id_ = (std::uint64_t{device()} << 32) | device();
   const absl::StatusOr<nlohmann::json> state = LoadState(options_.data);
   if (!state.ok() && !absl::IsNotFound(state.status())) return state.status();
   if (state.ok()) {
@@ -264,7 +277,7 @@ absl::Status LocalCluster::WaitUntilServing(absl::Time deadline) {
       last = client::CheckHealth(*connection, std::min(deadline, absl::Now() + absl::Seconds(1)));
       if (last.ok()) return last;
     }
-    absl::SleepFor(kLookEvery);
+    WaitForAnEnd(pids(), kLookEvery);
   }
   return Error(absl::StatusCode::kUnavailable,
                absl::StrCat("the nodes run, but none serves: ", last.message()),
@@ -293,10 +306,7 @@ void LocalCluster::Stop(absl::Duration patience) {
     kill(node.pid, SIGCONT);
   }
   const absl::Time give_up_at = absl::Now() + patience;
-  while (IsRunning() && absl::Now() < give_up_at) {
-    Reap();
-    absl::SleepFor(kLookEvery);
-  }
+  for (Reap(); IsRunning() && absl::Now() < give_up_at; Reap()) WaitForAnEnd(pids(), kLookEvery);
   for (LocalNode& node : nodes_) {
     if (node.pid == 0) continue;
     kill(node.pid, SIGKILL);
@@ -348,6 +358,14 @@ std::string LocalCluster::addresses() const {
   return absl::StrJoin(addresses, ",");
 }
 
+std::vector<pid_t> LocalCluster::pids() const {
+  std::vector<pid_t> pids;
+  for (const LocalNode& node : nodes_) {
+    if (node.pid != 0) pids.push_back(node.pid);
+  }
+  return pids;
+}
+
 bool LocalCluster::IsRunning() const {
   return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) { return node.pid != 0; });
 }
@@ -364,7 +382,7 @@ absl::StatusOr<int> StopLocal(const std::string& data, absl::Duration patience) 
   }
   const absl::Time give_up_at = absl::Now() + patience;
   while (!pids.empty() && absl::Now() < give_up_at) {
-    absl::SleepFor(kLookEvery);
+    WaitForAnEnd(pids, kLookEvery);
     pids = RunningIn(folder);  // A zombie has no command line any more.
   }
   for (const pid_t pid : pids) kill(pid, SIGKILL);

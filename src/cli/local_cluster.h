@@ -77,6 +77,7 @@ class LocalCluster {
   absl::Status Launch(LocalNode& node);
   std::vector<std::string> Arguments(const LocalNode& node) const;
   absl::Status SaveState() const;
+  std::vector<pid_t> pids() const;
 
   LocalOptions options_;
   std::uint64_t cluster_id_ = 0;
