@@ -1,0 +1,161 @@
+// coterie-node: one member of a cluster as a process. Reads the flags, starts node and servers,
+// waits for SIGTERM or SIGINT, and leaves in good order: leadership handed over, calls finished.
+
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bin/node_options.h"
+#include "node/node.h"
+#include "rpc/peer_streams.h"
+#include "rpc/server.h"
+
+namespace coterie::bin {
+namespace {
+
+constexpr int kExitStart = 1;
+constexpr int kExitFlags = 2;
+constexpr absl::Duration kHandOverTimeout = absl::Seconds(2);
+constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
+constexpr std::uint64_t kTicksPerElectionTimeout = 15;
+
+int Fail(int code, const std::string& message) {
+  static_cast<void>(std::fprintf(stderr, "coterie-node: %s\n", message.c_str()));
+  return code;
+}
+
+void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& founders) {
+  app.add_option("--id", options.id, "This node's number in the cluster, for all time")->required();
+  app.add_option("--cluster-id", options.cluster_id, "The cluster's number, the same on all nodes")
+      ->required();
+  app.add_option("--data", options.data_path, "Folder of this node's own for log and state")
+      ->required();
+  app.add_option("--listen", options.listen, "HOST:PORT for clients")->required();
+  app.add_option("--peer-listen", options.peer_listen, "HOST:PORT for the other nodes")->required();
+  app.add_option("--advertise", options.advertise, "Where clients reach it; default: --listen");
+  app.add_option("--peer-advertise", options.peer_advertise,
+                 "Where nodes reach it; default: --peer-listen");
+  app.add_option("--founder", founders, "ID=PEER=CLIENT of a founding member; repeat for each");
+  app.add_flag("--join", options.joins, "Wait to be added to an existing cluster");
+  app.add_flag("--secure", options.is_secure,
+               "Only users made by an administrator log in; else a first login makes the user");
+  app.add_option("--admin", options.admin,
+                 "Administrator to make if there are no users; password in COTERIE_PASSWORD");
+  app.add_option("--election-timeout-ms", options.election_timeout_ms,
+                 "Silence of the leader after which another is elected")
+      ->capture_default_str();
+  app.add_option("--log-level", options.log_level, "Least level that is logged to stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+}
+
+node::Options ToNode(const NodeOptions& options) {
+  node::Options result{.data_path = options.data_path,
+                       .id = NodeId(options.id),
+                       .cluster_id = options.cluster_id,
+                       .founders = options.founders,
+                       .peer_address = options.peer_advertise,
+                       .client_address = options.advertise};
+  result.election_timeout_ticks = kTicksPerElectionTimeout;
+  result.tick = absl::Milliseconds(static_cast<double>(options.election_timeout_ms)) /
+                kTicksPerElectionTimeout;
+  return result;
+}
+
+// So that the others need not first notice that this node is gone.
+void HandOver(node::Node& node) {
+  if (node.status().role != raft::Role::kLeader) return;
+  // Shared: the answer may come when nobody waits any more.
+  const auto done = std::make_shared<absl::Notification>();
+  node.TransferLeadership(
+      NodeId(), absl::Now() + kHandOverTimeout, [done](const absl::StatusOr<NodeId>& leader) {
+        if (leader.ok()) {
+          spdlog::info("leadership handed over to node {}", leader->value());
+        } else {
+          spdlog::warn("leadership not handed over: {}", std::string(leader.status().message()));
+        }
+        done->Notify();
+      });
+  done->WaitForNotificationWithTimeout(kHandOverTimeout + absl::Milliseconds(100));
+}
+
+int Run(const NodeOptions& options, const sigset_t& signals) {
+  rpc::PeerStreams peers(options.cluster_id, NodeId(options.id));
+  absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
+  if (!node.ok()) {
+    return Fail(kExitStart, "cannot start: " + std::string(node.status().message()));
+  }
+  const rpc::ServerOptions server_options{.client_listen = options.listen,
+                                          .peer_listen = options.peer_listen,
+                                          .cluster_id = options.cluster_id,
+                                          .is_secure = options.is_secure};
+  absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
+  if (!server.ok()) {
+    return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));
+  }
+  if (!options.admin.empty()) {
+    (*server)->MakeFirstUser(options.admin, std::getenv("COTERIE_PASSWORD"));
+  }
+  spdlog::info("node {} of cluster {} serves clients at {} and nodes at {}", options.id,
+               options.cluster_id, options.listen, options.peer_listen);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("signal {}: stopping", signal);
+  HandOver(**node);
+  (*server)->Stop(absl::Now() + kDrainTimeout);
+  node->reset();
+  spdlog::info("stopped");
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("One member of a Coterie cluster.", "coterie-node");
+  NodeOptions options;
+  std::vector<std::string> founders;
+  AddFlags(app, options, founders);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help.
+    return Fail(kExitFlags, std::string(error.what()) + " (see coterie-node --help)");
+  }
+  if (options.advertise.empty()) options.advertise = options.listen;
+  if (options.peer_advertise.empty()) options.peer_advertise = options.peer_listen;
+  for (const std::string& text : founders) {
+    absl::StatusOr<raft::Member> member = ParseFounder(text);
+    if (!member.ok()) return Fail(kExitFlags, std::string(member.status().message()));
+    options.founders.push_back(*std::move(member));
+  }
+  if (absl::Status status = CheckOptions(options); !status.ok()) {
+    return Fail(kExitFlags, std::string(status.message()));
+  }
+  if (!options.admin.empty() && std::getenv("COTERIE_PASSWORD") == nullptr) {
+    return Fail(kExitFlags, "--admin: its password is not in COTERIE_PASSWORD; set that");
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt("coterie"));
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+
+  // Before any thread starts, so that all inherit it and only sigwait() gets them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  return Run(options, signals);
+}
+
+}  // namespace
+}  // namespace coterie::bin
+
+int main(int argc, char** argv) { return coterie::bin::Main(argc, argv); }

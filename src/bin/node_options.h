@@ -1,0 +1,36 @@
+#pragma once
+
+// What the flags of coterie-node say, checked. Pure functions of their input.
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "raft/configuration.h"
+
+namespace coterie::bin {
+
+struct NodeOptions {
+  std::uint64_t id = 0;
+  std::uint64_t cluster_id = 0;
+  std::string data_path;
+  std::string listen;
+  std::string peer_listen;
+  std::string advertise;
+  std::string peer_advertise;
+  std::vector<raft::Member> founders;
+  bool joins = false;
+  bool is_secure = false;
+  std::string admin;  // Made if there is no user yet; its password is in COTERIE_PASSWORD.
+  std::uint64_t election_timeout_ms = 150;
+  std::string log_level = "info";
+};
+
+// "ID=PEER_ADDRESS=CLIENT_ADDRESS".
+absl::StatusOr<raft::Member> ParseFounder(const std::string& text);
+// What does not fit together, as one sentence with what to do.
+absl::Status CheckOptions(const NodeOptions& options);
+
+}  // namespace coterie::bin

@@ -1,0 +1,68 @@
+#include "rpc/authenticate.h"
+
+#include <utility>
+
+#include "rpc/status_map.h"
+
+namespace coterie::rpc {
+namespace {
+
+// Each costs one read index, shared with all others of the moment; more are refused at once.
+constexpr int kLookingAgainMax = 256;
+
+absl::Status NotLoggedIn(const std::string& what) {
+  return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
+               what + " Log in, and send \"authorization: Bearer TOKEN\".");
+}
+
+absl::Status NoSession() {
+  return NotLoggedIn("The session is unknown or over: it was logged out or has expired.");
+}
+
+absl::StatusOr<Caller> Permit(const Policy& policy, absl::StatusOr<Caller> caller) {
+  if (!caller.ok() || policy.access != Access::kAdmin || caller->is_admin) return caller;
+  return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
+               "Only an administrator may do this; you are " + caller->user + ". Ask one.");
+}
+
+}  // namespace
+
+std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& sessions,
+                                                 const Token& token) {
+  std::optional<state::SessionView> session = sessions.Find(token.session);
+  if (!session) return std::nullopt;
+  if (!IsSecretOf(session->token_hash, token.secret)) return absl::StatusOr<Caller>(NoSession());
+  return absl::StatusOr<Caller>(Caller{.session = session->id,
+                                       .user = std::move(session->user),
+                                       .is_admin = session->is_admin,
+                                       .expires_at_ms = session->expires_at_ms});
+}
+
+void Authenticator::Admit(const Policy& policy, std::string_view authorization, absl::Time deadline,
+                          Done done) {
+  if (policy.access == Access::kAnyone) return done(Caller{});
+  const std::optional<Token> token = ParseAuthorization(authorization);
+  if (!token) {
+    return done(NotLoggedIn(authorization.empty() ? "This call needs a session and has no token."
+                                                  : "The token is malformed."));
+  }
+  std::optional<absl::StatusOr<Caller>> known = CheckToken(node_.sessions(), *token);
+  if (known) return done(Permit(policy, *std::move(known)));
+  if (looking_again_.fetch_add(1) >= kLookingAgainMax) {
+    looking_again_.fetch_sub(1);
+    return done(NoSession());
+  }
+  node_.Read(
+      node::Consistency::kLinearizable, deadline, [](const state::Machine&) {},
+      [this, &policy, token = *token,
+       done = std::move(done)](const absl::StatusOr<Revision>& read) {
+        looking_again_.fetch_sub(1);
+        if (!read.ok()) {
+          return done(FromNode(read.status(), Effect::kNone, node_.status()));
+        }
+        std::optional<absl::StatusOr<Caller>> caller = CheckToken(node_.sessions(), token);
+        done(caller ? Permit(policy, *std::move(caller)) : NoSession());
+      });
+}
+
+}  // namespace coterie::rpc

@@ -1,0 +1,295 @@
+#include "rpc/document_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "rpc/to_proto.h"
+
+namespace coterie::rpc {
+namespace {
+
+constexpr std::uint32_t kPageMax = 1'000;
+constexpr std::uint32_t kVersionsDefault = 100;
+
+absl::Status Invalid(const std::string& message) {
+  return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
+}
+
+state::PositionUnit FromProto(v1::PositionUnit unit) {
+  return unit == v1::POSITION_UNIT_CODE_POINT ? state::PositionUnit::kCodePoint
+                                              : state::PositionUnit::kUtf16;
+}
+
+state::CommandBody EditOf(DocId doc, v1::EditDocumentRequest& request) {
+  state::Edit edit{.doc = doc,
+                   .token = FencingToken(request.lock_token()),
+                   .base = Revision(request.base_revision()),
+                   .unit = FromProto(request.unit())};
+  edit.splices.reserve(static_cast<std::size_t>(request.splices_size()));
+  for (v1::Splice& splice : *request.mutable_splices()) {
+    edit.splices.push_back({.position = splice.position(),
+                            .deleted = splice.deleted(),
+                            .inserted = std::move(*splice.mutable_inserted())});
+  }
+  return edit;
+}
+
+absl::StatusOr<v1::GetDocumentResponse> Describe(const state::Machine& state, const Caller& caller,
+                                                 const v1::GetDocumentRequest& request) {
+  const absl::StatusOr<DocId> id = FindVisible(state, caller, request.document());
+  if (!id.ok()) return id.status();
+  v1::GetDocumentResponse response;
+  *response.mutable_document() =
+      ToProto(*state.FindDocument(*id), state.RoleOf(caller.user, *id), caller.session);
+  if (request.without_text()) return response;
+  std::optional<std::string> text = state.TextAt(*id, Revision(request.version()));
+  if (!text) {
+    return WithDetail(
+        absl::OutOfRangeError("Version " + std::to_string(request.version()) +
+                              " of the document is not there (any more); list its versions."),
+        {.reason = "OUT_OF_RANGE"});
+  }
+  response.set_text(*std::move(text));
+  return response;
+}
+
+// The machine lists by name, so that the last name of a page tells where the next one begins.
+v1::ListDocumentsResponse List(const state::Machine& state, const Caller& caller,
+                               const v1::ListDocumentsRequest& request) {
+  const std::uint32_t size =
+      request.page_size() == 0 ? kPageMax : std::min(request.page_size(), kPageMax);
+  v1::ListDocumentsResponse response;
+  for (const state::DocumentView& document : state.Documents()) {
+    if (!request.page_token().empty() && document.name <= request.page_token()) continue;
+    const state::DocumentRole role = state.RoleOf(caller.user, document.id);
+    if (role == state::DocumentRole::kNone) continue;
+    if (static_cast<std::uint32_t>(response.documents_size()) == size) {
+      response.set_next_page_token(response.documents(response.documents_size() - 1).name());
+      break;
+    }
+    *response.add_documents() = ToProto(document, role, caller.session);
+  }
+  return response;
+}
+
+}  // namespace
+
+template <class Request, class Response>
+void DocumentService::Change(const Call& call, Request request,
+                             std::function<state::CommandBody(DocId, Request&)> body,
+                             Reply<Response> reply) {
+  const v1::DocumentRef ref = request.document();
+  const bool is_named = ref.ref_case() == v1::DocumentRef::kName;
+  calls_.Resolve(call, ref,
+                 [this, call, is_named, request = std::move(request), body,
+                  reply](const absl::StatusOr<DocId>& doc) mutable {
+                   // A repeated request whose first try renamed or deleted the document must find
+                   // its answer: the machine, which keeps it, is asked about no document.
+                   const bool may_be_repeated = is_named && request.request_id().sequence() > 0;
+                   if (!doc.ok() && !(absl::IsNotFound(doc.status()) && may_be_repeated)) {
+                     return reply(doc.status());
+                   }
+                   const v1::RequestId id = request.request_id();
+                   calls_.Propose(
+                       call, id, body(doc.ok() ? *doc : DocId(), request),
+                       [this, call, reply](const absl::StatusOr<state::Outcome>& outcome) {
+                         if (!outcome.ok()) return reply(outcome.status());
+                         Response response;
+                         response.set_revision(outcome->revision.value());
+                         if constexpr (requires { response.mutable_lock(); }) {
+                           if (outcome->lock) {
+                             *response.mutable_lock() =
+                                 ToProto(*outcome->lock, call.caller.session);
+                           }
+                         }
+                         reply(std::move(response));
+                       });
+                 });
+}
+
+void DocumentService::CreateDocument(const Call& call, v1::CreateDocumentRequest request,
+                                     Reply<v1::CreateDocumentResponse> reply) {
+  state::CreateDocument create{.name = std::move(*request.mutable_name()),
+                               .text = std::move(*request.mutable_text())};
+  if (request.everyone() != v1::ROLE_UNSPECIFIED) {
+    const std::optional<state::DocumentRole> role = FromProto(request.everyone());
+    if (!role) return reply(Invalid("The role for everyone is unknown."));
+    create.everyone = *role;
+  }
+  calls_.Propose(call, request.request_id(), std::move(create),
+                 [reply = std::move(reply)](const absl::StatusOr<state::Outcome>& outcome) {
+                   if (!outcome.ok()) return reply(outcome.status());
+                   v1::CreateDocumentResponse response;
+                   response.set_document_id(outcome->doc.value());
+                   response.set_revision(outcome->revision.value());
+                   reply(std::move(response));
+                 });
+}
+
+void DocumentService::GetDocument(const Call& call, v1::GetDocumentRequest request,
+                                  Reply<v1::GetDocumentResponse> reply) {
+  const v1::Consistency consistency = request.consistency();
+  calls_.Read<v1::GetDocumentResponse>(
+      call, consistency,
+      [caller = call.caller, request = std::move(request)](const state::Machine& state) {
+        return Describe(state, caller, request);
+      },
+      std::move(reply));
+}
+
+void DocumentService::ListDocuments(const Call& call, v1::ListDocumentsRequest request,
+                                    Reply<v1::ListDocumentsResponse> reply) {
+  const v1::Consistency consistency = request.consistency();
+  calls_.Read<v1::ListDocumentsResponse>(
+      call, consistency,
+      [caller = call.caller, request = std::move(request)](const state::Machine& state) {
+        return List(state, caller, request);
+      },
+      std::move(reply));
+}
+
+void DocumentService::RenameDocument(const Call& call, v1::RenameDocumentRequest request,
+                                     Reply<v1::RenameDocumentResponse> reply) {
+  Change<v1::RenameDocumentRequest, v1::RenameDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::RenameDocumentRequest& from) -> state::CommandBody {
+        return state::RenameDocument{.doc = doc, .name = std::move(*from.mutable_new_name())};
+      },
+      std::move(reply));
+}
+
+void DocumentService::DeleteDocument(const Call& call, v1::DeleteDocumentRequest request,
+                                     Reply<v1::DeleteDocumentResponse> reply) {
+  Change<v1::DeleteDocumentRequest, v1::DeleteDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::DeleteDocumentRequest&) -> state::CommandBody {
+        return state::DeleteDocument{.doc = doc};
+      },
+      std::move(reply));
+}
+
+void DocumentService::ShareDocument(const Call& call, v1::ShareDocumentRequest request,
+                                    Reply<v1::ShareDocumentResponse> reply) {
+  const std::optional<state::DocumentRole> role = FromProto(request.grant().role());
+  if (!role) {
+    return reply(Invalid("The grant names no role; give none, viewer, editor or owner."));
+  }
+  Change<v1::ShareDocumentRequest, v1::ShareDocumentResponse>(
+      call, std::move(request),
+      [role = *role](DocId doc, v1::ShareDocumentRequest& from) -> state::CommandBody {
+        return state::ShareDocument{.doc = doc, .user = from.grant().user(), .role = role};
+      },
+      std::move(reply));
+}
+
+void DocumentService::WriteDocument(const Call& call, v1::WriteDocumentRequest request,
+                                    Reply<v1::WriteDocumentResponse> reply) {
+  Change<v1::WriteDocumentRequest, v1::WriteDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::WriteDocumentRequest& from) -> state::CommandBody {
+        return state::Write{.doc = doc,
+                            .token = FencingToken(from.lock_token()),
+                            .text = std::move(*from.mutable_text())};
+      },
+      std::move(reply));
+}
+
+void DocumentService::EditDocument(const Call& call, v1::EditDocumentRequest request,
+                                   Reply<v1::EditDocumentResponse> reply) {
+  Change<v1::EditDocumentRequest, v1::EditDocumentResponse>(call, std::move(request), EditOf,
+                                                            std::move(reply));
+}
+
+void DocumentService::AppendDocument(const Call& call, v1::AppendDocumentRequest request,
+                                     Reply<v1::AppendDocumentResponse> reply) {
+  Change<v1::AppendDocumentRequest, v1::AppendDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::AppendDocumentRequest& from) -> state::CommandBody {
+        return state::Append{.doc = doc,
+                             .token = FencingToken(from.lock_token()),
+                             .text = std::move(*from.mutable_text())};
+      },
+      std::move(reply));
+}
+
+void DocumentService::LockDocument(const Call& call, v1::LockDocumentRequest request,
+                                   Reply<v1::LockDocumentResponse> reply) {
+  Change<v1::LockDocumentRequest, v1::LockDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::LockDocumentRequest& from) -> state::CommandBody {
+        return state::Lock{.doc = doc, .ttl_ms = from.ttl_ms()};
+      },
+      std::move(reply));
+}
+
+void DocumentService::UnlockDocument(const Call& call, v1::UnlockDocumentRequest request,
+                                     Reply<v1::UnlockDocumentResponse> reply) {
+  Change<v1::UnlockDocumentRequest, v1::UnlockDocumentResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::UnlockDocumentRequest& from) -> state::CommandBody {
+        return state::Unlock{.doc = doc, .token = FencingToken(from.lock_token())};
+      },
+      std::move(reply));
+}
+
+void DocumentService::BreakLock(const Call& call, v1::BreakLockRequest request,
+                                Reply<v1::BreakLockResponse> reply) {
+  Change<v1::BreakLockRequest, v1::BreakLockResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::BreakLockRequest&) -> state::CommandBody {
+        return state::BreakLock{.doc = doc};
+      },
+      std::move(reply));
+}
+
+void DocumentService::ListLocks(const Call& call, v1::ListLocksRequest request,
+                                Reply<v1::ListLocksResponse> reply) {
+  calls_.Read<v1::ListLocksResponse>(
+      call, request.consistency(),
+      [caller = call.caller](const state::Machine& state) {
+        v1::ListLocksResponse response;
+        for (const state::LockView& lock : state.Locks()) {
+          if (state.RoleOf(caller.user, lock.doc) == state::DocumentRole::kNone) continue;
+          *response.add_locks() = ToProto(lock, caller.session);
+        }
+        return response;
+      },
+      std::move(reply));
+}
+
+void DocumentService::ListVersions(const Call& call, v1::ListVersionsRequest request,
+                                   Reply<v1::ListVersionsResponse> reply) {
+  const std::uint32_t limit =
+      request.limit() == 0 ? kVersionsDefault : std::min(request.limit(), kPageMax);
+  calls_.Read<v1::ListVersionsResponse>(
+      call, request.consistency(),
+      [caller = call.caller, ref = request.document(),
+       limit](const state::Machine& state) -> absl::StatusOr<v1::ListVersionsResponse> {
+        const absl::StatusOr<DocId> id = FindVisible(state, caller, ref);
+        if (!id.ok()) return id.status();
+        v1::ListVersionsResponse response;
+        for (const state::VersionView& version : state.Versions(*id)) {
+          if (static_cast<std::uint32_t>(response.versions_size()) == limit) break;
+          *response.add_versions() = ToProto(version);
+        }
+        return response;
+      },
+      std::move(reply));
+}
+
+void DocumentService::RestoreVersion(const Call& call, v1::RestoreVersionRequest request,
+                                     Reply<v1::RestoreVersionResponse> reply) {
+  if (request.version() == 0) return reply(Invalid("The request names no version; list them."));
+  Change<v1::RestoreVersionRequest, v1::RestoreVersionResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::RestoreVersionRequest& from) -> state::CommandBody {
+        return state::Restore{.doc = doc,
+                              .token = FencingToken(from.lock_token()),
+                              .version = Revision(from.version())};
+      },
+      std::move(reply));
+}
+
+}  // namespace coterie::rpc

@@ -1,0 +1,91 @@
+#pragma once
+
+// How handlers talk to the node: propose a command or read the state, for a call and until its
+// deadline, with the answer already in a client's terms. Any thread.
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "coterie/v1/auth.pb.h"
+#include "coterie/v1/documents.pb.h"
+#include "node/node.h"
+#include "rpc/call.h"
+#include "rpc/status_map.h"
+#include "state/command.h"
+#include "state/machine.h"
+#include "state/outcome.h"
+
+namespace coterie::rpc {
+
+state::RequestId FromProto(const v1::RequestId& id);
+node::Consistency FromProto(v1::Consistency consistency);
+
+class NodeCalls {
+ public:
+  explicit NodeCalls(node::Node& node) : node_(node) {}
+
+  // Refuses what no state would accept before it is proposed. `done` gets OK outcomes only.
+  using OutcomeDone = std::function<void(absl::StatusOr<state::Outcome>)>;
+  void Propose(const Call& call, const v1::RequestId& request, state::CommandBody body,
+               OutcomeDone done) const;
+
+  // Runs `answer` on the apply thread; what it returns is the reply, with the revision read at.
+  template <class Response>
+  void Read(const Call& call, v1::Consistency consistency,
+            std::function<absl::StatusOr<Response>(const state::Machine&)> answer,
+            Reply<Response> reply) const;
+  // As Read, for a value that has no revision.
+  template <class Value>
+  void Ask(const Call& call, node::Consistency consistency,
+           std::function<absl::StatusOr<Value>(const state::Machine&)> answer,
+           std::function<void(absl::StatusOr<Value>)> done) const;
+
+  // The document that `ref` names and the caller may see.
+  void Resolve(const Call& call, const v1::DocumentRef& ref,
+               std::function<void(absl::StatusOr<DocId>)> done) const;
+
+  node::Node& node() const { return node_; }
+
+ private:
+  node::Node& node_;
+};
+
+// kNotFound unless the caller may see it. kInvalidArgument: `ref` names nothing.
+absl::StatusOr<DocId> FindVisible(const state::Machine& state, const Caller& caller,
+                                  const v1::DocumentRef& ref);
+
+template <class Value>
+void NodeCalls::Ask(const Call& call, node::Consistency consistency,
+                    std::function<absl::StatusOr<Value>(const state::Machine&)> answer,
+                    std::function<void(absl::StatusOr<Value>)> done) const {
+  auto result = std::make_shared<absl::StatusOr<Value>>(absl::UnknownError("not asked"));
+  node_.Read(
+      consistency, call.deadline,
+      [result, answer = std::move(answer)](const state::Machine& state) {
+        *result = answer(state);
+      },
+      [this, result, done = std::move(done)](const absl::StatusOr<Revision>& read) {
+        if (!read.ok()) return done(FromNode(read.status(), Effect::kNone, node_.status()));
+        done(std::move(*result));
+      });
+}
+
+template <class Response>
+void NodeCalls::Read(const Call& call, v1::Consistency consistency,
+                     std::function<absl::StatusOr<Response>(const state::Machine&)> answer,
+                     Reply<Response> reply) const {
+  Ask<Response>(
+      call, FromProto(consistency),
+      [answer = std::move(answer)](const state::Machine& state) {
+        absl::StatusOr<Response> response = answer(state);
+        if (response.ok()) response->set_revision(state.applied().index.value());
+        return response;
+      },
+      std::move(reply));
+}
+
+}  // namespace coterie::rpc

@@ -1,0 +1,49 @@
+#pragma once
+
+// node::Peers over gRPC: two lanes to every member, and pieces of snapshots on request. Any thread,
+// but FetchSnapshot, which blocks and belongs to the snapshot thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "coterie/internal/v1/peer.grpc.pb.h"
+#include "node/peers.h"
+#include "rpc/peer_lane.h"
+
+namespace coterie::rpc {
+
+class PeerStreams final : public node::Peers {
+ public:
+  PeerStreams(std::uint64_t cluster_id, NodeId self) : cluster_id_(cluster_id), self_(self) {}
+  // Ends all streams.
+  ~PeerStreams() override;
+
+  void Send(std::vector<node::Frame> frames) override;
+  void SetMembers(const std::vector<raft::Member>& members) override;
+  // kNotFound: the leader has no such transfer. kDataLoss: a piece was damaged on its way.
+  absl::StatusOr<SnapshotSlice> FetchSnapshot(NodeId leader, Term term, std::uint64_t transfer_id,
+                                              std::uint64_t offset) override;
+
+ private:
+  struct Peer {
+    std::string address;
+    std::shared_ptr<PeerLane> control;
+    std::shared_ptr<PeerLane> appends;
+    std::shared_ptr<grpc::Channel> snapshots;  // Made when first needed.
+  };
+  static void Close(std::vector<Peer> peers);
+
+  const std::uint64_t cluster_id_;
+  const NodeId self_;
+  absl::Mutex mutex_;
+  std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace coterie::rpc

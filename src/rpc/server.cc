@@ -1,0 +1,198 @@
+#include "rpc/server.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <sodium.h>
+
+#include <utility>
+
+#include "coterie/v1/auth.grpc.pb.h"
+#include "coterie/v1/cluster.grpc.pb.h"
+#include "coterie/v1/documents.grpc.pb.h"
+#include "rpc/auth_service.h"
+#include "rpc/cluster_service.h"
+#include "rpc/document_service.h"
+#include "rpc/gate.h"
+#include "rpc/node_calls.h"
+#include "rpc/passwords.h"
+#include "rpc/peer_service.h"
+#include "rpc/unary_binding.h"
+
+namespace coterie::rpc {
+namespace {
+
+// A little more than any policy allows, so that it is the policy's clear text that refuses.
+constexpr int kRequestBytesMax = 8 << 20;
+constexpr std::size_t kMemoryMax = 1 << 30;
+constexpr absl::Duration kFirstUserTimeout = absl::Seconds(10);
+constexpr int kFirstUserTries = 30;
+
+void SetTransport(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Two nodes on one port would share its connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxSendMessageSize(-1);
+}
+
+absl::Status CannotListen(const std::string& address) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen at ", address,
+                   ": the port is taken by another program, or the address is not this machine's"));
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(node::Node& node, const ServerOptions& options)
+      : calls_(node),
+        gate_(node),
+        auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
+        documents_(calls_),
+        cluster_(calls_),
+        auth_binding_(gate_),
+        document_binding_(gate_),
+        cluster_binding_(gate_),
+        peers_(node, options.cluster_id) {
+    BindAuth();
+    BindDocuments();
+    BindCluster();
+  }
+
+  absl::Status Start(const ServerOptions& options) {
+    passwords_.Start();
+    int peer_port = 0;
+    grpc::ServerBuilder peer_builder;
+    SetTransport(peer_builder);
+    peer_builder.SetMaxReceiveMessageSize(-1);  // Frames are bounded by their sender; other nodes.
+    peer_builder.AddListeningPort(options.peer_listen, grpc::InsecureServerCredentials(),
+                                  &peer_port);
+    peer_builder.RegisterService(&peers_);
+    peer_server_ = peer_builder.BuildAndStart();
+    if (peer_server_ == nullptr || peer_port == 0) return CannotListen(options.peer_listen);
+
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    int client_port = 0;
+    grpc::ServerBuilder builder;
+    SetTransport(builder);
+    builder.SetMaxReceiveMessageSize(kRequestBytesMax);
+    grpc::ResourceQuota quota("clients");
+    quota.Resize(kMemoryMax);
+    builder.SetResourceQuota(quota);
+    builder.AddListeningPort(options.client_listen, grpc::InsecureServerCredentials(),
+                             &client_port);
+    builder.RegisterService(&auth_binding_);
+    builder.RegisterService(&document_binding_);
+    builder.RegisterService(&cluster_binding_);
+    client_server_ = builder.BuildAndStart();
+    if (client_server_ == nullptr || client_port == 0) return CannotListen(options.client_listen);
+    return absl::OkStatus();
+  }
+
+  // All nodes may do this at once: the state makes the first user only once.
+  void MakeFirstUser(const state::CreateUser& user, int tries) {
+    calls_.node().Propose({.body = user}, absl::Now() + kFirstUserTimeout,
+                          [this, user, tries](const absl::StatusOr<state::Outcome>& outcome) {
+                            if (!outcome.ok() && tries > 1 && !gate_.IsClosed()) {
+                              MakeFirstUser(user, tries - 1);
+                            }
+                          });
+  }
+
+  void Stop(absl::Time deadline) {
+    if (client_server_ != nullptr) {
+      client_server_->GetHealthCheckService()->SetServingStatus(false);
+      gate_.Close();
+      client_server_->Shutdown(absl::ToChronoTime(deadline));
+    }
+    if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
+    passwords_.Stop();
+  }
+
+ private:
+  void BindAuth() {
+    auth_binding_.Bind(auth_, &AuthService::Login);
+    auth_binding_.Bind(auth_, &AuthService::Logout);
+    auth_binding_.Bind(auth_, &AuthService::WhoAmI);
+    auth_binding_.Bind(auth_, &AuthService::ListUsers);
+    auth_binding_.Bind(auth_, &AuthService::CreateUser);
+    auth_binding_.Bind(auth_, &AuthService::SetPassword);
+    auth_binding_.Bind(auth_, &AuthService::RemoveUser);
+  }
+  void BindDocuments() {
+    BoundService<v1::DocumentService>& binding = document_binding_;
+    binding.Bind(documents_, &DocumentService::CreateDocument);
+    binding.Bind(documents_, &DocumentService::GetDocument);
+    binding.Bind(documents_, &DocumentService::ListDocuments);
+    binding.Bind(documents_, &DocumentService::RenameDocument);
+    binding.Bind(documents_, &DocumentService::DeleteDocument);
+    binding.Bind(documents_, &DocumentService::ShareDocument);
+    binding.Bind(documents_, &DocumentService::WriteDocument);
+    binding.Bind(documents_, &DocumentService::EditDocument);
+    binding.Bind(documents_, &DocumentService::AppendDocument);
+    binding.Bind(documents_, &DocumentService::LockDocument);
+    binding.Bind(documents_, &DocumentService::UnlockDocument);
+    binding.Bind(documents_, &DocumentService::BreakLock);
+    binding.Bind(documents_, &DocumentService::ListLocks);
+    binding.Bind(documents_, &DocumentService::ListVersions);
+    binding.Bind(documents_, &DocumentService::RestoreVersion);
+  }
+  void BindCluster() {
+    cluster_binding_.Bind(cluster_, &ClusterService::GetStatus);
+    cluster_binding_.Bind(cluster_, &ClusterService::AddNode);
+    cluster_binding_.Bind(cluster_, &ClusterService::PromoteNode);
+    cluster_binding_.Bind(cluster_, &ClusterService::RemoveNode);
+    cluster_binding_.Bind(cluster_, &ClusterService::TransferLeadership);
+    cluster_binding_.Bind(cluster_, &ClusterService::TakeSnapshot);
+  }
+
+  const NodeCalls calls_;
+  PasswordThreads passwords_;  // Stopped before the rest goes.
+  Gate gate_;
+  AuthService auth_;
+  DocumentService documents_;
+  ClusterService cluster_;
+  BoundService<v1::AuthService> auth_binding_;
+  BoundService<v1::DocumentService> document_binding_;
+  BoundService<v1::ClusterService> cluster_binding_;
+  PeerService peers_;
+  std::unique_ptr<grpc::Server> peer_server_;
+  std::unique_ptr<grpc::Server> client_server_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(node::Node& node,
+                                                      const ServerOptions& options) {
+  if (sodium_init() < 0) return absl::InternalError("libsodium cannot get random numbers");
+  auto impl = std::make_unique<Impl>(node, options);
+  if (absl::Status status = impl->Start(options); !status.ok()) {
+    impl->Stop(absl::InfinitePast());
+    return status;
+  }
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+void Server::MakeFirstUser(const std::string& name, const std::string& password) {
+  absl::StatusOr<std::string> hash = HashPassword(password);
+  if (!hash.ok()) return;
+  impl_->MakeFirstUser({.name = name, .password_hash = *std::move(hash), .is_admin = true},
+                       kFirstUserTries);
+}
+
+void Server::Stop(absl::Time deadline) { impl_->Stop(deadline); }
+
+}  // namespace coterie::rpc

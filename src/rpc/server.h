@@ -1,0 +1,46 @@
+#pragma once
+
+// The node's two gRPC servers: coterie.v1 with health and reflection for clients, PeerService on a
+// port of its own for the other nodes. Wires the handlers together and knows no business of theirs.
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <memory>
+#include <string>
+
+#include "node/node.h"
+
+namespace coterie::rpc {
+
+struct ServerOptions {
+  std::string client_listen;  // "host:port".
+  std::string peer_listen;
+  std::uint64_t cluster_id = 0;
+  // Only those whom an administrator made may log in; else a first login makes the user.
+  bool is_secure = false;
+};
+
+class Server {
+ public:
+  // kUnavailable: an address cannot be listened at. After Stop() the node may go.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(node::Node& node,
+                                                       const ServerOptions& options);
+  // Requires Stop(), and that the node is gone: it answers who still waits.
+  ~Server();
+
+  // In the background: makes `name` an administrator if the cluster has no users yet. Blocks for
+  // the time of one password hash.
+  void MakeFirstUser(const std::string& name, const std::string& password);
+
+  // Lets no new call in, ends streams so that their clients go elsewhere, lets the others finish
+  // until `deadline`, and cancels what is left. The other nodes are served to the end.
+  void Stop(absl::Time deadline);
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace coterie::rpc

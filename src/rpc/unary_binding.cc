@@ -1,0 +1,71 @@
+#include "rpc/unary_binding.h"
+
+#include <algorithm>
+
+namespace coterie::rpc {
+
+std::string AuthorizationOf(const grpc::CallbackServerContext& context) {
+  const auto found = context.client_metadata().find("authorization");
+  if (found == context.client_metadata().end()) return {};
+  return std::string(found->second.data(), found->second.size());
+}
+
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context, const Policy& policy) {
+  const absl::Time asked = absl::FromChrono(context.deadline());
+  const absl::Time now = absl::Now();
+  // Without one gRPC says a time that is years away.
+  if (asked > now + absl::Hours(24 * 365)) return now + absl::Seconds(kSecondsDefault);
+  return std::min(asked, now + absl::Seconds(policy.seconds_max));
+}
+
+absl::Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message& message) {
+  grpc::ByteBuffer copy(bytes);  // Shares the bytes.
+  grpc::ProtoBufferReader reader(&copy);
+  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "MALFORMED",
+               "The request is no " + message.GetDescriptor()->full_name() +
+                   ": it is cut off, damaged, or a text in it is not valid UTF-8.");
+}
+
+grpc::ByteBuffer Serialize(const google::protobuf::Message& message) {
+  grpc::Slice slice(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(const_cast<std::uint8_t*>(slice.begin()));
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+const google::protobuf::MethodDescriptor& MethodOf(const google::protobuf::Descriptor& request) {
+  const google::protobuf::FileDescriptor& file = *request.file();
+  for (int i = 0; i < file.service_count(); ++i) {
+    for (int j = 0; j < file.service(i)->method_count(); ++j) {
+      const google::protobuf::MethodDescriptor& method = *file.service(i)->method(j);
+      if (method.input_type() == &request) return method;
+    }
+  }
+  CHECK(false && "no method has this request");
+}
+
+absl::Status UnaryReactor::Enter(const Policy& policy, std::size_t request_bytes) {
+  absl::Status status = gate_.Enter(policy, request_bytes);
+  has_entered_ = status.ok();
+  request_bytes_ = request_bytes;
+  return status;
+}
+
+void UnaryReactor::Answer(const google::protobuf::Message& message) {
+  grpc::ByteBuffer bytes = Serialize(message);
+  if (is_answered_.exchange(true)) return;
+  response_->Swap(&bytes);
+  Finish(grpc::Status::OK);
+}
+
+void UnaryReactor::Refuse(const absl::Status& error) {
+  if (is_answered_.exchange(true)) return;
+  Finish(ToGrpc(error));
+}
+
+void UnaryReactor::OnCancel() {
+  if (is_answered_.exchange(true)) return;
+  Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call was given up"));
+}
+
+}  // namespace coterie::rpc
