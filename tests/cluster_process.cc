@@ -140,6 +140,7 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
                                    node.client_address,
                                    "--peer-listen",
                                    node.peer_address};
+  if (!node.is_founder) line.push_back("--join");
   for (const auto& [other, founder] : nodes_) {
     if (!node.is_founder || !founder.is_founder) continue;
     line.push_back("--founder");

@@ -311,7 +311,9 @@ class Streams {
 
   std::size_t answered() const { return answered_; }
   std::size_t refused() const { return refused_; }
-  const std::vector<grpc::StatusCode>& codes() const { return codes_; }
+  // Refused with RESOURCE_EXHAUSTED; and what another refusal said.
+  std::size_t refused_for_limit() const { return refused_for_limit_; }
+  const std::string& other_refusal() const { return other_refusal_; }
 
  private:
   enum class Step { kStarting, kReading, kIdle, kFinishing };
@@ -354,7 +356,11 @@ class Streams {
         return;
       case Step::kFinishing:
         ++refused_;
-        codes_.push_back(stream.status.error_code());
+        if (stream.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+          ++refused_for_limit_;
+        } else {
+          other_refusal_ = stream.status.error_message();
+        }
         return;
       case Step::kIdle:
         return;
@@ -366,7 +372,8 @@ class Streams {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::size_t answered_ = 0;
   std::size_t refused_ = 0;
-  std::vector<grpc::StatusCode> codes_;
+  std::size_t refused_for_limit_ = 0;
+  std::string other_refusal_;
   std::size_t pending_ = 0;  // Tags that the queue has not given back.
 };
 
@@ -381,9 +388,8 @@ TEST_F(Hostile, TenThousandSubscriptionsLeaveMemoryBounded) {
               << " refused; resident " << before / kMiB << " MiB before, "
               << cluster_->ResidentBytes(1) / kMiB << " MiB with them\n";
     EXPECT_EQ(streams.answered() + streams.refused(), kCount);
-    for (const grpc::StatusCode code : streams.codes()) {
-      EXPECT_EQ(code, grpc::StatusCode::RESOURCE_EXHAUSTED);
-    }
+    EXPECT_EQ(streams.refused_for_limit(), streams.refused()) << streams.other_refusal();
+    EXPECT_GT(streams.answered(), 0u);
 
     // None of them reads on; the node must neither keep what they leave nor make others wait.
     for (int i = 0; i < 200; ++i) {

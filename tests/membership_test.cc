@@ -38,9 +38,10 @@ class Membership : public testing::Test {
     return status.value_or(v1::GetStatusResponse{});
   }
 
-  // 0 if there is no such node.
+  // Node id 0 if there is no such node.
   v1::NodeStatus StatusOf(std::uint64_t id) {
-    for (const v1::NodeStatus& node : Status().nodes()) {
+    const v1::GetStatusResponse status = Status();
+    for (const v1::NodeStatus& node : status.nodes()) {
       if (node.node_id() == id) return node;
     }
     return {};
