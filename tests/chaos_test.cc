@@ -31,7 +31,8 @@ class Chaos : public testing::TestWithParam<std::size_t> {
     auto cluster = ClusterProcess::Start(GetParam());
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
-    auto load = Workload::Prepare({.addresses = cluster_->client_addresses()});
+    auto load = Workload::Prepare(
+        {.addresses = cluster_->client_addresses(), .presence = Presence::kAttached});
     ASSERT_TRUE(load.ok()) << load.status() << cluster_->Obituaries();
     load_ = *std::move(load);
     for (std::size_t i = 0; i < kSubscribers; ++i) AddWatch(i);

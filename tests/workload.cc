@@ -230,6 +230,7 @@ absl::Status Workload::Login() {
                      client->Login(absl::StrCat("client", i + 1), "a password that is long"));
     (void)login;
     clients_.push_back(std::move(client));
+    if (options_.presence == Presence::kAbsent) continue;
     attachments_.push_back(clients_.back()->Attach({}));
   }
   for (const auto& attachment : attachments_) {

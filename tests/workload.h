@@ -24,11 +24,14 @@
 
 namespace coterie::tests {
 
+enum class Presence : std::uint8_t { kAbsent, kAttached };
+
 struct WorkloadOptions {
   std::vector<std::string> addresses;
   std::size_t clients = 8;
   std::size_t documents = 4;
   std::uint64_t seed = 1;
+  Presence presence = Presence::kAbsent;         // Whether the clients' sessions are attached.
   absl::Duration pause = absl::Milliseconds(2);  // Of each client between two calls.
 };
 
@@ -51,7 +54,7 @@ std::int64_t NowNanos();
 
 class Workload {
  public:
-  // Logs in every client, attaches it and makes the documents.
+  // Logs in every client and makes the documents.
   static absl::StatusOr<std::unique_ptr<Workload>> Prepare(const WorkloadOptions& options);
   ~Workload();
 
