@@ -117,7 +117,7 @@ def check_angle(name, room, allowed, is_test):
 
 
 def check_quoted(name, room, rooms, allowed):
-    if name.startswith("coterie/v1/"):
+    if name.startswith(("coterie/v1/", "coterie/internal/v1/", "google/rpc/")):
         ok = "proto" in allowed or "*" in allowed
         return None if ok else f"edge: {room} may not include \"{name}\" (proto); see LAYERS"
     target = name.split("/")[0]

@@ -18,6 +18,8 @@
 #include "rpc/auth_service.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
+#include "rpc/event_hub.h"
+#include "rpc/event_service.h"
 #include "rpc/gate.h"
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
@@ -61,9 +63,11 @@ class Server::Impl {
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
         cluster_(calls_),
+        hub_(node),
         auth_binding_(gate_),
         document_binding_(gate_),
         cluster_binding_(gate_),
+        event_binding_(gate_, hub_),
         peers_(node, options.cluster_id) {
     BindAuth();
     BindDocuments();
@@ -72,6 +76,7 @@ class Server::Impl {
 
   absl::Status Start(const ServerOptions& options) {
     passwords_.Start();
+    hub_.Start();
     int peer_port = 0;
     grpc::ServerBuilder peer_builder;
     SetTransport(peer_builder);
@@ -96,6 +101,7 @@ class Server::Impl {
     builder.RegisterService(&auth_binding_);
     builder.RegisterService(&document_binding_);
     builder.RegisterService(&cluster_binding_);
+    builder.RegisterService(&event_binding_);
     client_server_ = builder.BuildAndStart();
     if (client_server_ == nullptr || client_port == 0) return CannotListen(options.client_listen);
     return absl::OkStatus();
@@ -115,10 +121,13 @@ class Server::Impl {
     if (client_server_ != nullptr) {
       client_server_->GetHealthCheckService()->SetServingStatus(false);
       gate_.Close();
+      hub_.EndAll(Error(absl::StatusCode::kUnavailable, "STOPPING",
+                        "This node is stopping; resume on another one."));
       client_server_->Shutdown(absl::ToChronoTime(deadline));
     }
     if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
     passwords_.Stop();
+    hub_.Stop();
   }
 
  private:
@@ -164,9 +173,11 @@ class Server::Impl {
   AuthService auth_;
   DocumentService documents_;
   ClusterService cluster_;
+  EventHub hub_;
   BoundService<v1::AuthService> auth_binding_;
   BoundService<v1::DocumentService> document_binding_;
   BoundService<v1::ClusterService> cluster_binding_;
+  EventService event_binding_;
   PeerService peers_;
   std::unique_ptr<grpc::Server> peer_server_;
   std::unique_ptr<grpc::Server> client_server_;

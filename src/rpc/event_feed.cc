@@ -1,0 +1,69 @@
+#include "rpc/event_feed.h"
+
+#include <absl/time/clock.h>
+
+#include <utility>
+
+namespace coterie::rpc {
+
+EventFeed::Taken EventFeed::Take() {
+  absl::MutexLock lock(&mutex_);
+  Taken taken;
+  taken_at_ = absl::Now();
+  if (queue_.empty()) {
+    taken.ended = ended_;
+    taken.wants_page = ended_.ok() && std::exchange(is_behind_, false);
+    return taken;
+  }
+  taken.message = std::move(queue_.front());
+  queue_.pop_front();
+  queued_bytes_ -= taken.message->size_bytes();
+  taken.has_more = !queue_.empty();
+  return taken;
+}
+
+bool EventFeed::TryPush(Revision revision, Blob message) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!ended_.ok()) return true;
+    const bool is_full =
+        queue_.size() >= kQueuedMax || queued_bytes_ + message.size_bytes() > kQueuedBytesMax;
+    if (is_full && !queue_.empty()) return false;
+    if (queue_.empty()) taken_at_ = absl::Now();
+    queued_bytes_ += message.size_bytes();
+    queue_.push_back(std::move(message));
+  }
+  last_pushed_ = revision;
+  on_ready_();
+  return true;
+}
+
+void EventFeed::FallBehind() {
+  mode = Mode::kBehind;
+  {
+    absl::MutexLock lock(&mutex_);
+    is_behind_ = true;
+  }
+  on_ready_();
+}
+
+void EventFeed::End(absl::Status why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!ended_.ok()) return;
+    ended_ = std::move(why);
+  }
+  on_ready_();
+}
+
+bool EventFeed::IsEmpty() const {
+  absl::MutexLock lock(&mutex_);
+  return queue_.empty();
+}
+
+bool EventFeed::IsStalled(absl::Time since) const {
+  absl::MutexLock lock(&mutex_);
+  return !queue_.empty() && taken_at_ < since;
+}
+
+}  // namespace coterie::rpc

@@ -1,0 +1,87 @@
+#pragma once
+
+// One subscriber's events on their way out: what it may see, where it stands, and a bounded queue
+// of encoded v1::SubscribeResponse. Filled by EventHub's thread, emptied by whoever writes to the
+// client. The two halves are named below; what is guarded belongs to both.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/blob.h"
+#include "base/ids.h"
+#include "coterie/v1/documents.pb.h"
+#include "rpc/call.h"
+#include "rpc/to_proto.h"
+
+namespace coterie::rpc {
+
+class EventFeed {
+ public:
+  static constexpr std::size_t kQueuedMax = 1'024;
+  static constexpr std::size_t kQueuedBytesMax = 1 << 20;
+
+  struct Options {
+    Caller caller;
+    Revision after;
+    bool from_now = false;
+    std::vector<v1::DocumentRef> documents;  // Empty = everything.
+    Texts texts = Texts::kWith;
+  };
+  // `on_ready` runs on the hub's thread when there is something to take or the feed has ended.
+  EventFeed(Options options, std::function<void()> on_ready)
+      : options_(std::move(options)), on_ready_(std::move(on_ready)) {}
+
+  const Options& options() const { return options_; }
+
+  // --- Who writes to the client; any thread ---
+
+  struct Taken {
+    std::optional<Blob> message;
+    bool has_more = false;
+    bool wants_page = false;  // Tell the hub that the queue is empty: EventHub::Drained().
+    absl::Status ended;       // Not OK and no message: finish with this.
+  };
+  Taken Take();
+
+  // --- The hub's thread ---
+
+  // Where it stands. kBehind: reads history when its queue is empty.
+  enum class Mode : std::uint8_t { kBehind, kReading, kLive };
+  Mode mode = Mode::kBehind;
+  Revision position;  // Everything up to here was queued, or is not for this subscriber.
+  bool is_started = false;
+  std::set<DocId> documents;
+  absl::Time marked_at;
+
+  // False when it does not fit: fall behind. An empty queue takes anything.
+  [[nodiscard]] bool TryPush(Revision revision, Blob message);
+  void FallBehind();
+  void End(absl::Status why);
+  bool IsEmpty() const;
+  Revision last_pushed() const { return last_pushed_; }
+  // Since when the client has not taken what waits for it.
+  bool IsStalled(absl::Time since) const;
+
+ private:
+  const Options options_;
+  const std::function<void()> on_ready_;
+  Revision last_pushed_;
+  mutable absl::Mutex mutex_;
+  std::deque<Blob> queue_ ABSL_GUARDED_BY(mutex_);
+  std::size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool is_behind_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time taken_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Status ended_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace coterie::rpc
