@@ -2,6 +2,7 @@
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include <clocale>
 #include <cstdio>
@@ -181,7 +182,8 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
 }
 
 int Main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe)
+  std::setlocale(LC_CTYPE, "");              // NOLINT(concurrency-mt-unsafe)
+  google::protobuf::SetLogHandler(nullptr);  // Malformed answers are reported by us.
   Invocation cli;
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (words.empty()) return static_cast<int>(Run(cli, {"--help"}));

@@ -57,7 +57,8 @@ absl::Status Error(absl::StatusCode code, const std::string& what, const std::st
 }
 
 Explanation Explain(const absl::Status& status) {
-  const std::string text(status.message());
+  const std::string text = status.message().empty() ? absl::StatusCodeToString(status.code())
+                                                    : std::string(status.message());
   if (std::string fix = FixOf(status); !fix.empty()) return {text, "", std::move(fix)};
   const client::ErrorDetail detail = client::DetailOf(status);
   switch (status.code()) {

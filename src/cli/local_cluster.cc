@@ -205,6 +205,10 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
         absl::StrCat(founder.id, "=", founder.peer_address, "=", founder.client_address));
   }
   if (options_.secure) arguments.push_back("--secure");
+  if (!options_.admin.empty()) {
+    arguments.push_back("--admin");
+    arguments.push_back(options_.admin);
+  }
   return arguments;
 }
 

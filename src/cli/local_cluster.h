@@ -25,6 +25,8 @@ struct LocalOptions {
   int nodes = 3;
   int grpc_port = 50053;  // Clients of node i: this + i - 1; other nodes: that + kPeerPortOffset.
   bool secure = false;
+  // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
+  std::string admin;
   bool is_detached = false;   // The nodes outlive this process.
   bool is_temporary = false;  // The nodes end when this process dies, however it does.
   std::string node_program;   // Empty = coterie-node beside this program.

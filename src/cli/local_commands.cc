@@ -21,7 +21,7 @@ constexpr absl::Duration kServeTimeout = absl::Seconds(30);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
 
 struct Flags {
-  LocalOptions local{.data = DefaultLocalFolder()};
+  LocalOptions local{.data = DefaultLocalFolder(), .admin = "admin"};
 };
 
 // How to call this program from here: "coterie" if the PATH finds it.
@@ -61,8 +61,11 @@ void PrintNextSteps(Invocation& cli, const LocalOptions& options, const LocalClu
   if (cluster.addresses() != kDefaultNodes) {
     cli.Say(absl::StrCat("  export COTERIE_NODES=", cluster.addresses()));
   }
-  cli.Say(absl::StrCat("  ", program, " login mia",
-                       options.secure ? "" : "                  a new name becomes a user"));
+  if (options.secure) {
+    cli.Say(absl::StrCat("  ", program, " login ", options.admin, "   then: users add NAME"));
+  } else {
+    cli.Say(absl::StrCat("  ", program, " login mia                 a new name becomes a user"));
+  }
   cli.Say(absl::StrCat("  ", program, " write -c notes 'hello'    a document"));
   cli.Say(absl::StrCat("  ", program, " watch                     what happens, as it happens"));
   cli.Say(absl::StrCat("  ", program, " cluster status"));
@@ -96,20 +99,36 @@ absl::Status Supervise(Invocation& cli, LocalCluster& cluster, Signals& signals)
   return absl::OkStatus();
 }
 
+// The first administrator's password: the nodes inherit it through the environment.
+absl::Status AskForAdmin(LocalOptions& options) {
+  if (!options.secure) options.admin.clear();
+  if (!options.secure || !Environment("COTERIE_PASSWORD").empty()) return absl::OkStatus();
+  const absl::StatusOr<std::string> password =
+      Ask(absl::StrCat("Password of the administrator ", options.admin, ": "), Echo::kOff);
+  if (!password.ok() || password->empty()) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 "a secure cluster needs a first administrator's password", "set COTERIE_PASSWORD");
+  }
+  setenv("COTERIE_PASSWORD", password->c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+  return absl::OkStatus();
+}
+
 absl::Status Up(Invocation& cli, const Flags& flags) {
   if (flags.local.data.empty()) {
     return Error(absl::StatusCode::kFailedPrecondition, "there is no place for the data",
                  "set HOME, or say --data FOLDER");
   }
+  LocalOptions options = flags.local;
+  RETURN_IF_ERROR(AskForAdmin(options));
   Signals signals;
-  ASSIGN_OR_RETURN(LocalCluster cluster, LocalCluster::Start(flags.local));
+  ASSIGN_OR_RETURN(LocalCluster cluster, LocalCluster::Start(options));
   if (const absl::Status serving = cluster.WaitUntilServing(absl::Now() + kServeTimeout);
       !serving.ok()) {
     cluster.Stop(kStopPatience);
     return serving;
   }
-  PrintNextSteps(cli, flags.local, cluster);
-  if (flags.local.is_detached) return absl::OkStatus();
+  PrintNextSteps(cli, options, cluster);
+  if (options.is_detached) return absl::OkStatus();
   return Supervise(cli, cluster, signals);
 }
 
@@ -149,6 +168,10 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
       ->check(CLI::Range(1, 65535 - kPeerPortOffset - kLocalNodesMax));
   command->add_flag("--detach", up->local.is_detached, "Return when it serves; see `down`");
   command->add_flag("--secure", up->local.secure, "Only users that an admin has made may log in");
+  command
+      ->add_option("--admin", up->local.admin,
+                   "With --secure: the first user, with the password in COTERIE_PASSWORD")
+      ->capture_default_str();
   command->add_option("--node-program", up->local.node_program,
                       "Instead of coterie-node beside this program");
   command->add_flag("--json", cli.options.is_json, "Print JSON");

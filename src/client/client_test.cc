@@ -207,6 +207,18 @@ TEST_F(ClientTest, NothingReachableIsSaidSoon) {
   EXPECT_LT(took_, absl::Milliseconds(900));
 }
 
+TEST_F(ClientTest, ANodeThatComesUpIsNoticedAtOnce) {
+  const std::string address = DeadAddress();
+  client_ = Connect({address});
+  EXPECT_FALSE(Write("a", absl::Milliseconds(300)).ok());
+
+  const FakeNode late(cluster_, address);
+  ASSERT_TRUE(Write("b").ok());
+
+  EXPECT_LT(took_, absl::Milliseconds(1500));
+  EXPECT_EQ(text(), "b");
+}
+
 TEST_F(ClientTest, LearnsTheMembersAndOutlivesItsOnlySeed) {
   Announce(3);
   client_ = Connect({node(0).address()});

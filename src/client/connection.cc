@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
@@ -16,6 +17,7 @@ namespace {
 
 // A document of 64 MiB and what is around it.
 constexpr int kReceiveBytesMax = 80 << 20;
+constexpr absl::Duration kNudgeTimeout = absl::Seconds(5);
 
 grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
@@ -46,15 +48,54 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const Credent
 
 }  // namespace
 
+// A call that waits for the connection. Nobody waits for its answer: gRPC 1.51 (epoll1) makes
+// progress with a connection only while somebody polls for it, as a pending call does, and
+// otherwise looks every 5 s (backup_poller.cc).
+class Connection::Nudge {
+ public:
+  explicit Nudge(const std::shared_ptr<grpc::Channel>& channel) {
+    const grpc::Slice nothing("");
+    request_ = grpc::ByteBuffer(&nothing, 1);
+    context_.set_wait_for_ready(true);
+    Prepare(context_, "", absl::Now() + kNudgeTimeout);
+    grpc::GenericStub stub(channel);
+    stub.UnaryCall(&context_, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request_,
+                   &response_, [this](const grpc::Status&) { done_.Notify(); });
+  }
+  ~Nudge() {
+    context_.TryCancel();
+    done_.WaitForNotification();
+  }
+  bool IsDone() const { return done_.HasBeenNotified(); }
+
+ private:
+  grpc::ClientContext context_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer response_;
+  absl::Notification done_;
+};
+
 Connection::Connection(std::string address, const Credentials& credentials)
     : address_(std::move(address)), channel_(Connect(address_, credentials)) {}
+
+Connection::~Connection() = default;
+
+void Connection::KeepConnecting() {
+  absl::MutexLock lock(&mutex_);
+  if (nudge_ != nullptr && !nudge_->IsDone()) return;
+  nudge_ = std::make_unique<Nudge>(channel_);
+}
 
 bool Connection::WaitUntilReady(absl::Time deadline) {
   for (;;) {
     const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
     if (state == GRPC_CHANNEL_READY) return true;
-    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) return false;
-    if (!channel_->WaitForStateChange(state, absl::ToChronoTime(deadline))) return false;
+    const bool has_failed =
+        state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN;
+    if (has_failed || !channel_->WaitForStateChange(state, absl::ToChronoTime(deadline))) {
+      KeepConnecting();
+      return false;
+    }
   }
 }
 

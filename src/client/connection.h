@@ -3,7 +3,9 @@
 // The channel to one node and the single attempts made over it. Not retries: those are Client's.
 // Every wait ends by its deadline, however dead, frozen or far the node is. Any thread.
 
+#include <absl/base/thread_annotations.h>
 #include <absl/status/status.h>
+#include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 #include <google/protobuf/message.h>
 #include <grpcpp/channel.h>
@@ -25,6 +27,8 @@ struct Credentials {
 class Connection {
  public:
   Connection(std::string address, const Credentials& credentials);
+  // No call may be under way any more.
+  ~Connection();
 
   // Waits until the channel is connected; false as soon as connecting failed, or at `deadline`. The
   // channel goes on connecting in the background, so that a far node is ready for a later attempt.
@@ -42,8 +46,13 @@ class Connection {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
+  class Nudge;
+  void KeepConnecting();
+
   const std::string address_;
   const std::shared_ptr<grpc::Channel> channel_;
+  absl::Mutex mutex_;
+  std::unique_ptr<Nudge> nudge_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A message as bytes on the wire, and back: kInternal when they are not one.

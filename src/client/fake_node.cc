@@ -174,7 +174,7 @@ class FakeNode::Service final : public v1::DocumentService::Service {
   FakeNode& node_;
 };
 
-FakeNode::FakeNode(FakeCluster& cluster) : cluster_(cluster) {
+FakeNode::FakeNode(FakeCluster& cluster, const std::string& address) : cluster_(cluster) {
   services_.push_back(std::make_unique<Service>(*this));
   services_.push_back(std::make_unique<Service::Auth>(*this));
   services_.push_back(std::make_unique<Service::Cluster>(*this));
@@ -182,7 +182,7 @@ FakeNode::FakeNode(FakeCluster& cluster) : cluster_(cluster) {
   services_.push_back(std::make_unique<Service::Presence>(*this));
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   for (const auto& service : services_) builder.RegisterService(service.get());
   server_ = builder.BuildAndStart();
   CHECK(server_ != nullptr);

@@ -54,7 +54,8 @@ struct Failure {
 
 class FakeNode {
  public:
-  explicit FakeNode(FakeCluster& cluster);
+  // Listens at `address`, or wherever there is a free port.
+  explicit FakeNode(FakeCluster& cluster, const std::string& address = "127.0.0.1:0");
   ~FakeNode();
 
   const std::string& address() const { return address_; }
