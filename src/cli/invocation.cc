@@ -6,7 +6,7 @@
 #include <absl/time/clock.h>
 #include <unistd.h>
 
-#include <cctype>
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -50,15 +50,24 @@ absl::StatusOr<absl::Duration> Invocation::timeout() const {
 }
 
 absl::StatusOr<std::vector<std::string>> Invocation::Nodes() {
-  if (!options.nodes.empty()) return client::ParseAddresses(options.nodes, kDefaultPort);
-  if (const std::string nodes = Environment("COTERIE_NODES"); !nodes.empty()) {
-    return client::ParseAddresses(nodes, kDefaultPort);
-  }
+  std::string given = options.nodes.empty() ? Environment("COTERIE_NODES") : options.nodes;
   const auto session = credentials_.sessions.find(user());
-  if (session != credentials_.sessions.end() && !session->second.nodes.empty()) {
-    return client::ParseAddresses(absl::StrJoin(session->second.nodes, ","), kDefaultPort);
+  std::vector<std::string> learned;
+  if (session != credentials_.sessions.end()) learned = session->second.nodes;
+  if (given.empty() && learned.empty()) given = kDefaultNodes;
+  if (given.empty()) return client::ParseAddresses(absl::StrJoin(learned, ","), kDefaultPort);
+  ASSIGN_OR_RETURN(std::vector<std::string> nodes, client::ParseAddresses(given, kDefaultPort));
+  // The session's other nodes stand in for a given one that is down, if it is the same cluster.
+  const bool is_same_cluster =
+      std::any_of(nodes.begin(), nodes.end(), [&](const std::string& node) {
+        return std::find(learned.begin(), learned.end(), node) != learned.end();
+      });
+  if (!is_same_cluster) return nodes;
+  for (const std::string& node : learned) {
+    const bool is_new = std::find(nodes.begin(), nodes.end(), node) == nodes.end();
+    if (is_new && nodes.size() < client::kAddressesMax) nodes.push_back(node);
   }
-  return client::ParseAddresses(kDefaultNodes, kDefaultPort);
+  return nodes;
 }
 
 absl::StatusOr<client::Client*> Invocation::ConnectWithoutSession() {

@@ -57,7 +57,7 @@ absl::Status Follow(Invocation& cli, const Flags& flags, client::Subscription& s
   int resumptions = 0;
   for (;;) {
     absl::StatusOr<v1::SubscribeResponse> batch = subscription.Next();
-    if (subscription.resumptions() != resumptions) {
+    if (batch.ok() && subscription.resumptions() != resumptions) {
       resumptions = subscription.resumptions();
       cli.Say(absl::StrCat("lost a node; went on at ", subscription.node(), " after revision ",
                            subscription.revision()));
