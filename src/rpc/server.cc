@@ -24,6 +24,8 @@
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
 #include "rpc/peer_service.h"
+#include "rpc/presence_hub.h"
+#include "rpc/presence_service.h"
 #include "rpc/unary_binding.h"
 
 namespace coterie::rpc {
@@ -63,20 +65,24 @@ class Server::Impl {
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
         cluster_(calls_),
+        presence_(calls_),
         hub_(node),
+        presence_hub_(node),
         auth_binding_(gate_),
         document_binding_(gate_),
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
+        presence_binding_(gate_, calls_, presence_hub_),
         peers_(node, options.cluster_id) {
     BindAuth();
     BindDocuments();
-    BindCluster();
+    BindTheRest();
   }
 
   absl::Status Start(const ServerOptions& options) {
     passwords_.Start();
     hub_.Start();
+    presence_hub_.Start();
     int peer_port = 0;
     grpc::ServerBuilder peer_builder;
     SetTransport(peer_builder);
@@ -102,6 +108,7 @@ class Server::Impl {
     builder.RegisterService(&document_binding_);
     builder.RegisterService(&cluster_binding_);
     builder.RegisterService(&event_binding_);
+    builder.RegisterService(&presence_binding_);
     client_server_ = builder.BuildAndStart();
     if (client_server_ == nullptr || client_port == 0) return CannotListen(options.client_listen);
     return absl::OkStatus();
@@ -121,13 +128,16 @@ class Server::Impl {
     if (client_server_ != nullptr) {
       client_server_->GetHealthCheckService()->SetServingStatus(false);
       gate_.Close();
-      hub_.EndAll(Error(absl::StatusCode::kUnavailable, "STOPPING",
-                        "This node is stopping; resume on another one."));
+      const absl::Status stopping = Error(absl::StatusCode::kUnavailable, "STOPPING",
+                                          "This node is stopping; resume on another one.");
+      hub_.EndAll(stopping);
+      presence_hub_.EndAll(stopping);
       client_server_->Shutdown(absl::ToChronoTime(deadline));
     }
     if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
     passwords_.Stop();
     hub_.Stop();
+    presence_hub_.Stop();
   }
 
  private:
@@ -158,13 +168,14 @@ class Server::Impl {
     binding.Bind(documents_, &DocumentService::ListVersions);
     binding.Bind(documents_, &DocumentService::RestoreVersion);
   }
-  void BindCluster() {
+  void BindTheRest() {
     cluster_binding_.Bind(cluster_, &ClusterService::GetStatus);
     cluster_binding_.Bind(cluster_, &ClusterService::AddNode);
     cluster_binding_.Bind(cluster_, &ClusterService::PromoteNode);
     cluster_binding_.Bind(cluster_, &ClusterService::RemoveNode);
     cluster_binding_.Bind(cluster_, &ClusterService::TransferLeadership);
     cluster_binding_.Bind(cluster_, &ClusterService::TakeSnapshot);
+    presence_binding_.Bind(presence_, &PresenceService::ListPresent);
   }
 
   const NodeCalls calls_;
@@ -173,11 +184,14 @@ class Server::Impl {
   AuthService auth_;
   DocumentService documents_;
   ClusterService cluster_;
+  PresenceService presence_;
   EventHub hub_;
+  PresenceHub presence_hub_;
   BoundService<v1::AuthService> auth_binding_;
   BoundService<v1::DocumentService> document_binding_;
   BoundService<v1::ClusterService> cluster_binding_;
   EventService event_binding_;
+  PresenceBinding presence_binding_;
   PeerService peers_;
   std::unique_ptr<grpc::Server> peer_server_;
   std::unique_ptr<grpc::Server> client_server_;
