@@ -45,9 +45,10 @@ void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
     world_.on_fatal(appended);
     return;
   }
-  // Only now may anybody learn of it.
-  for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
+  // Only now may anybody learn of it, and the own core first: it must not hear from a voter what
+  // came of its candidacy before it hears that its own vote is durable.
   core_inbox_.Push(raft::AppendDone{.sequence = jobs.back().sequence});
+  for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
   NoteLogSize();
 }
 

@@ -3,8 +3,9 @@
 // What the core wants done: it asks, the driver acts. Drain() moves these out; nothing here has
 // happened yet. The order that keeps the promises:
 //   1. `send_now` may go at once.
-//   2. `append` goes to the log thread, FIFO. When it is durable the log thread sends the job's
-//      `after_durable` and hands AppendDone{sequence} back to the core.
+//   2. `append` goes to the log thread, FIFO. When it is durable the log thread hands
+//      AppendDone{sequence} back to the core and then sends the job's `after_durable`: in this
+//      order, so that no answer to them reaches the core first.
 //   3. `apply` goes to the apply thread, FIFO.
 // Source: etcd-raft's asynchronous storage writes; Raft thesis 10.2.1.
 

@@ -4,12 +4,12 @@
 // and what that means is the producer's to say. The consumer takes everything at once, so that a
 // burst costs one lock and one wake-up. Any thread pushes; one thread pops.
 
-#include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
+#include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <mutex>
 #include <utility>
 
 #include "base/check.h"
@@ -23,49 +23,54 @@ class Inbox {
 
   // False when full or closed; `value` is then untouched.
   [[nodiscard]] bool TryPush(T&& value) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (closed_ || values_.size() >= capacity_) return false;
-    values_.push_back(std::move(value));
+    PushLocked(std::move(value));
     return true;
   }
 
   // For producers whose number of outstanding values the consumer itself bounds (completions of its
   // own jobs): never refused for want of capacity. Dropped when closed.
   void Push(T&& value) {
-    absl::MutexLock lock(&mutex_);
-    if (!closed_) values_.push_back(std::move(value));
+    const std::lock_guard lock(mutex_);
+    if (!closed_) PushLocked(std::move(value));
   }
 
   // Moves everything queued to the end of `out`. Returns whether there was anything.
   bool TakeAll(std::deque<T>& out) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return TakeAllLocked(out);
   }
 
   // As TakeAll, but waits up to `timeout` for a first value or Close().
   bool WaitAndTakeAll(std::deque<T>& out, absl::Duration timeout) {
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(this, &Inbox::IsReady), timeout);
+    std::unique_lock lock(mutex_);
+    filled_or_closed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
+                               [this] { return closed_ || !values_.empty(); });
     return TakeAllLocked(out);
   }
 
   // Refuses everything from now on and wakes the consumer; what is queued stays.
   void Close() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closed_ = true;
+    filled_or_closed_.notify_all();
   }
   bool IsClosed() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return closed_;
   }
   std::size_t size() const {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return values_.size();
   }
 
  private:
-  bool IsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !values_.empty(); }
-  bool TakeAllLocked(std::deque<T>& out) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void PushLocked(T&& value) {
+    values_.push_back(std::move(value));
+    if (values_.size() == 1) filled_or_closed_.notify_one();  // Else it has been woken already.
+  }
+  bool TakeAllLocked(std::deque<T>& out) {
     if (values_.empty()) return false;
     if (out.empty()) {
       out.swap(values_);
@@ -77,9 +82,10 @@ class Inbox {
   }
 
   const std::size_t capacity_;
-  mutable absl::Mutex mutex_;
-  std::deque<T> values_ ABSL_GUARDED_BY(mutex_);
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable std::mutex mutex_;  // Guards what follows.
+  std::condition_variable filled_or_closed_;
+  std::deque<T> values_;
+  bool closed_ = false;
 };
 
 }  // namespace coterie::runtime

@@ -1,0 +1,102 @@
+// Only in builds for ThreadSanitizer. Debian's Abseil is not instrumented, so the sanitizer does
+// not see what an absl::Mutex orders and reports every use of one as a race. These definitions come
+// before those of the library, tell the sanitizer, and call on. Nothing here changes what a mutex
+// does.
+
+#include <dlfcn.h>
+
+#include <cstdint>
+
+extern "C" {
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+
+namespace {
+
+template <class Function>
+Function* Next(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+// A call that takes the lock, one that gives it back, and one that waits: gives back and takes.
+#define TAKES(name, symbol)                              \
+  extern "C" void name(void* mutex) __asm__(symbol);     \
+  extern "C" void name(void* mutex) {                    \
+    static auto* const next = Next<void(void*)>(symbol); \
+    next(mutex);                                         \
+    __tsan_acquire(mutex);                               \
+  }
+#define GIVES(name, symbol)                              \
+  extern "C" void name(void* mutex) __asm__(symbol);     \
+  extern "C" void name(void* mutex) {                    \
+    static auto* const next = Next<void(void*)>(symbol); \
+    __tsan_release(mutex);                               \
+    next(mutex);                                         \
+  }
+#define TRIES(name, symbol)                              \
+  extern "C" bool name(void* mutex) __asm__(symbol);     \
+  extern "C" bool name(void* mutex) {                    \
+    static auto* const next = Next<bool(void*)>(symbol); \
+    const bool is_taken = next(mutex);                   \
+    if (is_taken) __tsan_acquire(mutex);                 \
+    return is_taken;                                     \
+  }
+
+TAKES(TsanMutexLock, "_ZN4absl7debian35Mutex4LockEv")
+GIVES(TsanMutexUnlock, "_ZN4absl7debian35Mutex6UnlockEv")
+TAKES(TsanMutexReaderLock, "_ZN4absl7debian35Mutex10ReaderLockEv")
+GIVES(TsanMutexReaderUnlock, "_ZN4absl7debian35Mutex12ReaderUnlockEv")
+TRIES(TsanMutexTryLock, "_ZN4absl7debian35Mutex7TryLockEv")
+TRIES(TsanMutexReaderTryLock, "_ZN4absl7debian35Mutex13ReaderTryLockEv")
+
+// Mutex::Await(condition).
+extern "C" void TsanAwait(void* mutex, const void* condition) __asm__(
+    "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+extern "C" void TsanAwait(void* mutex, const void* condition) {
+  static auto* const next =
+      Next<void(void*, const void*)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+  __tsan_release(mutex);
+  next(mutex, condition);
+  __tsan_acquire(mutex);
+}
+
+// Durations and times are 16 and 16 bytes of trivial classes: passed in two registers.
+struct TwoWords {
+  std::uint64_t first;
+  std::uint64_t second;
+};
+#define AWAITS(name, symbol)                                                                \
+  extern "C" bool name(void* mutex, const void* condition, TwoWords until) __asm__(symbol); \
+  extern "C" bool name(void* mutex, const void* condition, TwoWords until) {                \
+    static auto* const next = Next<bool(void*, const void*, TwoWords)>(symbol);             \
+    __tsan_release(mutex);                                                                  \
+    const bool is_true = next(mutex, condition, until);                                     \
+    __tsan_acquire(mutex);                                                                  \
+    return is_true;                                                                         \
+  }
+AWAITS(TsanAwaitTimeout, "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE")
+AWAITS(TsanAwaitDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE")
+
+// CondVar::Wait(mutex) and its forms with an end.
+extern "C" void TsanWait(void* variable,
+                         void* mutex) __asm__("_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE");
+extern "C" void TsanWait(void* variable, void* mutex) {
+  static auto* const next = Next<void(void*, void*)>("_ZN4absl7debian37CondVar4WaitEPNS0_5MutexE");
+  __tsan_release(mutex);
+  next(variable, mutex);
+  __tsan_acquire(mutex);
+}
+#define WAITS(name, symbol)                                                          \
+  extern "C" bool name(void* variable, void* mutex, TwoWords until) __asm__(symbol); \
+  extern "C" bool name(void* variable, void* mutex, TwoWords until) {                \
+    static auto* const next = Next<bool(void*, void*, TwoWords)>(symbol);            \
+    __tsan_release(mutex);                                                           \
+    const bool is_over = next(variable, mutex, until);                               \
+    __tsan_acquire(mutex);                                                           \
+    return is_over;                                                                  \
+  }
+WAITS(TsanWaitTimeout, "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE")
+WAITS(TsanWaitDeadline, "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE")
