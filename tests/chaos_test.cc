@@ -170,7 +170,8 @@ class Chaos : public testing::TestWithParam<std::size_t> {
     const std::string journal = TextOf(load_->journal(), &revision);
     std::vector<std::string> first;
     for (const auto& watch : watches_) {
-      ASSERT_TRUE(watch->WaitForRevision(revision, kSettled)) << "a subscriber lags behind";
+      ASSERT_TRUE(watch->WaitForRevision(revision, kSettled))
+          << "a subscriber waits for revision " << revision << " and is " << watch->Describe();
       const auto batches = watch->Finish();
       ASSERT_TRUE(batches.ok()) << batches.status();
       std::cout << "a subscriber saw " << batches->size() << " batches and moved "

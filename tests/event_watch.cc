@@ -52,6 +52,12 @@ bool EventWatch::WaitForRevision(std::uint64_t revision, absl::Duration timeout)
   return revision_ >= revision;
 }
 
+std::string EventWatch::Describe() {
+  const absl::MutexLock lock(&mutex_);
+  return absl::StrCat("at revision ", revision_, ", reading from '", subscription_->node(),
+                      "', status ", status_.ToString());
+}
+
 absl::StatusOr<std::vector<v1::SubscribeResponse>> EventWatch::Finish() {
   subscription_->Cancel();
   if (thread_.joinable()) thread_.join();

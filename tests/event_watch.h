@@ -30,6 +30,8 @@ class EventWatch {
 
   // Whether everything up to `revision` was seen in time.
   bool WaitForRevision(std::uint64_t revision, absl::Duration timeout);
+  // Where it stands, for a failure's message.
+  std::string Describe();
   // Ends the watch. All batches with events, in the order of their arrival; an error that ended it
   // early.
   absl::StatusOr<std::vector<v1::SubscribeResponse>> Finish();
