@@ -3,6 +3,7 @@
 
 #include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
+#include <google/protobuf/stubs/logging.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -145,6 +146,8 @@ int Main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("coterie"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));
 
+  // What is malformed its sender is told; the log is not theirs to fill.
+  google::protobuf::SetLogHandler(nullptr);
   // Before any thread starts, so that all inherit it and only sigwait() gets them.
   sigset_t signals;
   sigemptyset(&signals);

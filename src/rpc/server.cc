@@ -95,7 +95,6 @@ class Server::Impl {
 
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-    int client_port = 0;
     grpc::ServerBuilder builder;
     SetTransport(builder);
     builder.SetMaxReceiveMessageSize(kRequestBytesMax);
@@ -103,16 +102,18 @@ class Server::Impl {
     quota.Resize(kMemoryMax);
     builder.SetResourceQuota(quota);
     builder.AddListeningPort(options.client_listen, grpc::InsecureServerCredentials(),
-                             &client_port);
+                             &client_port_);
     builder.RegisterService(&auth_binding_);
     builder.RegisterService(&document_binding_);
     builder.RegisterService(&cluster_binding_);
     builder.RegisterService(&event_binding_);
     builder.RegisterService(&presence_binding_);
     client_server_ = builder.BuildAndStart();
-    if (client_server_ == nullptr || client_port == 0) return CannotListen(options.client_listen);
+    if (client_server_ == nullptr || client_port_ == 0) return CannotListen(options.client_listen);
     return absl::OkStatus();
   }
+
+  int client_port() const { return client_port_; }
 
   // All nodes may do this at once: the state makes the first user only once.
   void MakeFirstUser(const state::CreateUser& user, int tries) {
@@ -193,6 +194,7 @@ class Server::Impl {
   EventService event_binding_;
   PresenceBinding presence_binding_;
   PeerService peers_;
+  int client_port_ = 0;
   std::unique_ptr<grpc::Server> peer_server_;
   std::unique_ptr<grpc::Server> client_server_;
 };
@@ -210,6 +212,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(node::Node& node,
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
+
+int Server::client_port() const { return impl_->client_port(); }
 
 void Server::MakeFirstUser(const std::string& name, const std::string& password) {
   absl::StatusOr<std::string> hash = HashPassword(password);

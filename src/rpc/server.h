@@ -29,6 +29,9 @@ class Server {
   // Requires Stop(), and that the node is gone: it answers who still waits.
   ~Server();
 
+  // Where clients are served: what `client_listen` said, or what the system chose for port 0.
+  int client_port() const;
+
   // In the background: makes `name` an administrator if the cluster has no users yet. Blocks for
   // the time of one password hash.
   void MakeFirstUser(const std::string& name, const std::string& password);

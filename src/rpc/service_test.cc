@@ -1,0 +1,274 @@
+// What clients see of a real node over real sockets: users, documents and hostile input.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "rpc/testing_node.h"
+#include "state/command.h"
+
+namespace coterie::rpc {
+namespace {
+
+using Documents = v1::DocumentService::Stub;
+using Auth = v1::AuthService::Stub;
+using grpc::StatusCode;
+
+TEST(Service, RefusesWhoHasNoSession) {
+  TestingNode node;
+  TestingClient nobody(node);
+  nobody.Call(&Auth::WhoAmI, v1::WhoAmIRequest());
+  EXPECT_EQ(nobody.status.error_code(), StatusCode::UNAUTHENTICATED);
+
+  TestingClient mia(node, "mia");
+  mia.Call(&Auth::WhoAmI, v1::WhoAmIRequest());
+  EXPECT_TRUE(mia.status.ok());
+
+  mia.token.back() = mia.token.back() == 'A' ? 'B' : 'A';
+  mia.Call(&Auth::WhoAmI, v1::WhoAmIRequest());
+  EXPECT_EQ(mia.status.error_code(), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(mia.Reason(), "UNAUTHENTICATED");
+}
+
+TEST(Service, ASessionEndsWithItsLogout) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+
+  mia.Call(&Auth::Logout, v1::LogoutRequest());
+  EXPECT_TRUE(mia.status.ok());
+
+  mia.Call(&Auth::WhoAmI, v1::WhoAmIRequest());
+  EXPECT_EQ(mia.status.error_code(), StatusCode::UNAUTHENTICATED);
+}
+
+TEST(Service, MalformedBytesAreAnInvalidArgument) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const std::string method = "/coterie.v1.DocumentService/CreateDocument";
+  for (const std::string& bytes :
+       {std::string("\xff\xff\xff\xff"),
+        std::string("\x12\x7f"
+                    "abc"),                     // Longer than it is.
+        std::string("\x12\x02\xc3\x28", 4)}) {  // A name that is not UTF-8.
+    mia.CallWithBytes(method, bytes);
+    EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT) << mia.status.error_message();
+    EXPECT_EQ(mia.Reason(), "MALFORMED");
+  }
+}
+
+TEST(Service, WhatIsTooLongIsRefusedWithTheLimit) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const std::uint64_t doc = mia.Create("notes");
+
+  mia.Append(doc, std::string(5 << 20, 'a'));
+  EXPECT_EQ(mia.status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(mia.Reason(), "LIMIT");
+
+  mia.Append(doc, std::string(9 << 20, 'a'));
+  EXPECT_EQ(mia.status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+
+  mia.Create(std::string(257, 'n'));
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+
+  v1::LoginRequest login;
+  login.set_user("mia");
+  login.set_password(std::string(1'025, 'p'));
+  mia.Call(&Auth::Login, login);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST(Service, AnUnknownMethodIsUnimplemented) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+
+  mia.CallWithBytes("/coterie.v1.DocumentService/Explode", "");
+
+  EXPECT_EQ(mia.status.error_code(), StatusCode::UNIMPLEMENTED);
+}
+
+TEST(Service, WritesNeedTheLock) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  TestingClient ben(node, "ben");
+  const std::uint64_t doc = mia.Create("notes");
+  v1::WriteDocumentRequest write;
+  write.mutable_document()->set_id(doc);
+  write.set_text("hello");
+
+  mia.Call(&Documents::WriteDocument, write);
+  EXPECT_EQ(mia.Reason(), "LOCK_REQUIRED");
+
+  write.set_lock_token(mia.LockIt(doc).token());
+  mia.Call(&Documents::WriteDocument, write);
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+
+  ben.Append(doc, "mine");
+  EXPECT_EQ(ben.status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ben.Reason(), "LOCKED");
+
+  write.set_lock_token(write.lock_token() - 1);
+  mia.Call(&Documents::WriteDocument, write);
+  EXPECT_EQ(mia.Reason(), "STALE_TOKEN");
+}
+
+TEST(Service, ALocksTokenIsShownToItsHolderAlone) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  TestingClient ben(node, "ben");
+  mia.LockIt(mia.Create("notes"));
+
+  EXPECT_NE(mia.Call(&Documents::ListLocks, v1::ListLocksRequest()).locks(0).token(), 0u);
+  EXPECT_EQ(ben.Call(&Documents::ListLocks, v1::ListLocksRequest()).locks(0).token(), 0u);
+}
+
+TEST(Service, ARetriedCallGetsItsFirstAnswer) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const std::uint64_t doc = mia.Create("notes");
+  v1::AppendDocumentRequest append;
+  append.mutable_request_id()->set_client_id(1);
+  append.mutable_request_id()->set_sequence(1);
+  append.mutable_document()->set_id(doc);
+  append.set_text("once");
+
+  const std::uint64_t first = mia.Call(&Documents::AppendDocument, append).revision();
+  const std::uint64_t second = mia.Call(&Documents::AppendDocument, append).revision();
+
+  EXPECT_EQ(first, second);
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_id(doc);
+  EXPECT_EQ(mia.Call(&Documents::GetDocument, get).text(), "once");
+}
+
+TEST(Service, ARetriedRenameFindsItsAnswerUnderTheOldName) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  mia.Create("old");
+  v1::RenameDocumentRequest rename;
+  rename.mutable_request_id()->set_client_id(1);
+  rename.mutable_request_id()->set_sequence(1);
+  rename.mutable_document()->set_name("old");
+  rename.set_new_name("new");
+
+  const std::uint64_t first = mia.Call(&Documents::RenameDocument, rename).revision();
+  const std::uint64_t second = mia.Call(&Documents::RenameDocument, rename).revision();
+
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+  EXPECT_EQ(first, second);
+}
+
+TEST(Service, WhatMayNotBeSeenIsNotThere) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  TestingClient ben(node, "ben");
+  v1::CreateDocumentRequest create;
+  create.set_name("secret");
+  create.set_everyone(v1::ROLE_NONE);
+  const std::uint64_t doc = mia.Call(&Documents::CreateDocument, create).document_id();
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_id(doc);
+
+  ben.Call(&Documents::GetDocument, get);
+  EXPECT_EQ(ben.status.error_code(), StatusCode::NOT_FOUND);
+  get.mutable_document()->set_id(doc + 1'000);
+  ben.Call(&Documents::GetDocument, get);
+  EXPECT_EQ(ben.status.error_code(), StatusCode::NOT_FOUND);
+  ben.Append(doc, "x");
+  EXPECT_EQ(ben.status.error_code(), StatusCode::NOT_FOUND);
+  EXPECT_EQ(ben.Call(&Documents::ListDocuments, v1::ListDocumentsRequest()).documents_size(), 0);
+}
+
+TEST(Service, DocumentsAreListedInPages) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  for (const char* name : {"a", "b", "c", "d", "e"}) mia.Create(name);
+  v1::ListDocumentsRequest list;
+  list.set_page_size(2);
+
+  std::string names;
+  int pages = 0;
+  do {
+    const v1::ListDocumentsResponse page = mia.Call(&Documents::ListDocuments, list);
+    for (const v1::Document& document : page.documents()) names += document.name();
+    list.set_page_token(page.next_page_token());
+    ++pages;
+  } while (!list.page_token().empty() && pages < 10);
+
+  EXPECT_EQ(names, "abcde");
+  EXPECT_EQ(pages, 3);
+}
+
+TEST(Service, OnlyAdministratorsRemoveUsers) {
+  TestingNode node;
+  TestingClient mia(node, "mia");  // The first of all.
+  TestingClient ben(node, "ben");
+  v1::RemoveUserRequest remove;
+
+  remove.set_name("mia");
+  ben.Call(&Auth::RemoveUser, remove);
+  EXPECT_EQ(ben.status.error_code(), StatusCode::PERMISSION_DENIED);
+
+  remove.set_name("ben");
+  mia.Call(&Auth::RemoveUser, remove);
+  EXPECT_TRUE(mia.status.ok());
+  ben.Call(&Auth::WhoAmI, v1::WhoAmIRequest());
+  EXPECT_EQ(ben.status.error_code(), StatusCode::UNAUTHENTICATED);
+}
+
+TEST(Service, ASecureClusterMakesNoUserAtLogin) {
+  TestingNode node(Users::kMadeByAdmins);
+  node.server().MakeFirstUser("root", "secret");
+  TestingClient client(node);
+  v1::LoginRequest login;
+  login.set_user("root");
+  login.set_password("secret");
+  // The first user comes when the node has elected itself.
+  for (int i = 0; i < 100 && client.token.empty(); ++i) {
+    client.token = client.Call(&Auth::Login, login).token();
+  }
+  EXPECT_TRUE(client.Call(&Auth::WhoAmI, v1::WhoAmIRequest()).is_admin());
+
+  login.set_password("wrong");
+  client.Call(&Auth::Login, login);
+  EXPECT_EQ(client.Reason(), "WRONG_PASSWORD");
+  login.set_user("stranger");
+  client.Call(&Auth::Login, login);
+  EXPECT_EQ(client.Reason(), "WRONG_PASSWORD");
+}
+
+TEST(Service, AChangedPasswordIsTheOneThatCounts) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  v1::SetPasswordRequest set;
+  set.set_new_password("first");
+  mia.Call(&Auth::SetPassword, set);
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+
+  set.set_new_password("second");
+  mia.Call(&Auth::SetPassword, set);
+  EXPECT_EQ(mia.Reason(), "WRONG_PASSWORD");
+
+  v1::LoginRequest login;
+  login.set_user("mia");
+  login.set_password("first");
+  mia.Call(&Auth::Login, login);
+  EXPECT_TRUE(mia.status.ok());
+}
+
+TEST(Service, StatusTellsOfTheNode) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+
+  const v1::GetStatusResponse status =
+      mia.Call(&v1::ClusterService::Stub::GetStatus, v1::GetStatusRequest());
+
+  ASSERT_EQ(status.nodes_size(), 1);
+  EXPECT_EQ(status.leader_id(), 1u);
+  EXPECT_EQ(status.cluster_id(), 7u);
+  EXPECT_EQ(status.nodes(0).role(), v1::NODE_ROLE_LEADER);
+  EXPECT_TRUE(status.nodes(0).is_reachable());
+}
+
+}  // namespace
+}  // namespace coterie::rpc

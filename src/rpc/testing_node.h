@@ -1,0 +1,83 @@
+#pragma once
+
+// For tests: a cluster of one node with its real servers on ports of the system's choice, and a
+// client that says what it wants in one line. One thread.
+
+#include <absl/time/time.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "coterie/v1/auth.grpc.pb.h"
+#include "coterie/v1/cluster.grpc.pb.h"
+#include "coterie/v1/documents.grpc.pb.h"
+#include "coterie/v1/events.grpc.pb.h"
+#include "coterie/v1/presence.grpc.pb.h"
+#include "node/node.h"
+#include "rpc/peer_streams.h"
+#include "rpc/server.h"
+
+namespace coterie::rpc {
+
+enum class Users : std::uint8_t { kMadeAtLogin, kMadeByAdmins };
+
+class TestingNode {
+ public:
+  explicit TestingNode(Users users = Users::kMadeAtLogin);
+  ~TestingNode();
+  TestingNode(const TestingNode&) = delete;
+  TestingNode& operator=(const TestingNode&) = delete;
+
+  void StopServer();
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  Server& server() { return *server_; }
+
+ private:
+  std::string folder_;
+  PeerStreams peers_{7, NodeId(1)};
+  std::unique_ptr<node::Node> node_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// A logged-in user. Each verb is one call; its status is in `status`.
+class TestingClient {
+ public:
+  explicit TestingClient(const TestingNode& node);
+  TestingClient(const TestingNode& node, const std::string& user);
+
+  // `method` is a member of a stub: Call(&v1::DocumentService::Stub::GetDocument, request).
+  template <class Stub, class Request, class Response>
+  Response Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                const Request& request) {
+    grpc::ClientContext context;
+    Prepare(context);
+    Response response;
+    Stub stub(channel_);
+    status = (stub.*method)(&context, request, &response);
+    return response;
+  }
+  // The same with bytes that may be no message.
+  void CallWithBytes(const std::string& method, const std::string& bytes);
+
+  // Of the last error.
+  std::string Reason() const;
+
+  std::uint64_t Create(const std::string& name);
+  std::uint64_t Append(std::uint64_t doc, const std::string& text);
+  v1::Lock LockIt(std::uint64_t doc);
+
+  void Prepare(grpc::ClientContext& context) const;
+
+  grpc::Status status;
+  std::string token;
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+}  // namespace coterie::rpc
