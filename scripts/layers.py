@@ -32,7 +32,7 @@ PACKAGES = {
 PURE_ROOMS = {"base", "raft", "state"}
 # Operating system headers; intrinsics of the processor are no platform.
 PLATFORM = re.compile(r"^(sys/|linux/|netinet/|arpa/|net/)|^(unistd|fcntl|pthread|dirent|poll|"
-                      r"termios|signal|netdb|pwd|spawn|sched|dlfcn|ifaddrs|syslog|getopt|wordexp)\.h$")
+                      r"termios|signal|netdb|pwd|spawn|sched|dlfcn|getopt)\.h$")
 INTRINSICS = re.compile(r"^(arm_acle|arm_neon|[a-z]*intrin)\.h$")
 STANDARD = re.compile(r"^[a-z0-9_]+$")  # <vector>, <cstdint>: no dot, no slash.
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
