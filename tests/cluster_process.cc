@@ -42,17 +42,23 @@ sockaddr_in Loopback(std::uint16_t port) {
   return address;
 }
 
-// "127.0.0.1:PORT" of a port that nobody uses now. Another process may take it before the node
-// does; the node then does not come up, which is seen.
+// "127.0.0.1:PORT" of a port that nobody listens on now. Below the range that the kernel gives to
+// outgoing connections (from 32768 on, ip(7)): one of those could take the port of a node that is
+// down, and the node could not come back.
 std::string FreeAddress() {
-  const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  CHECK(file >= 0);
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof(address);
-  CHECK(bind(file, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  CHECK(getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(file);
-  return absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  constexpr int kFirst = 10'000;
+  constexpr int kPorts = 20'000;
+  static int next =
+      getpid() % kPorts * 61;  // Tests that run side by side begin at different ports.
+  while (true) {
+    const int port = kFirst + ++next % kPorts;
+    const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(file >= 0);
+    const sockaddr_in address = Loopback(static_cast<std::uint16_t>(port));
+    const int result = bind(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    close(file);
+    if (result == 0) return absl::StrCat("127.0.0.1:", port);
+  }
 }
 
 bool Accepts(const std::string& address) {
