@@ -188,7 +188,9 @@ std::shared_ptr<grpc::Channel> ClusterService::ChannelTo(const std::string& addr
 
 void ClusterService::GetStatus(const Call& call, v1::GetStatusRequest request,
                                Reply<v1::GetStatusResponse> reply) {
-  v1::GetStatusResponse response = Describe(calls_.node().status());
+  node::Status status = calls_.node().status();
+  status.subscriptions = subscriptions_();  // The node only knows the listener that serves all.
+  v1::GetStatusResponse response = Describe(status);
   if (request.local_only()) return reply(std::move(response));
   std::make_shared<Survey>(std::move(response), std::move(reply))->Begin(*this, call);
 }

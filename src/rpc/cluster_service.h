@@ -7,9 +7,11 @@
 #include <absl/synchronization/mutex.h>
 #include <grpcpp/channel.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/cluster.pb.h"
@@ -20,7 +22,9 @@ namespace coterie::rpc {
 
 class ClusterService {
  public:
-  explicit ClusterService(const NodeCalls& calls) : calls_(calls) {}
+  // `subscriptions` says how many there are now; any thread.
+  ClusterService(const NodeCalls& calls, std::function<std::size_t()> subscriptions)
+      : calls_(calls), subscriptions_(std::move(subscriptions)) {}
 
   void GetStatus(const Call& call, v1::GetStatusRequest request,
                  Reply<v1::GetStatusResponse> reply);
@@ -42,6 +46,7 @@ class ClusterService {
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
 
   const NodeCalls& calls_;
+  const std::function<std::size_t()> subscriptions_;
   absl::Mutex mutex_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
 };

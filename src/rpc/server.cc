@@ -64,7 +64,7 @@ class Server::Impl {
         gate_(node),
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
-        cluster_(calls_),
+        cluster_(calls_, [this] { return hub_.size(); }),
         presence_(calls_),
         hub_(node),
         presence_hub_(node),
