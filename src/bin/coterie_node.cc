@@ -4,6 +4,7 @@
 #include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -148,6 +149,9 @@ int Main(int argc, char** argv) {
 
   // What is malformed its sender is told; the log is not theirs to fill.
   google::protobuf::SetLogHandler(nullptr);
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    spdlog::debug("grpc: {}:{}: {}", line->file, line->line, line->message);
+  });
   // Before any thread starts, so that all inherit it and only sigwait() gets them.
   sigset_t signals;
   sigemptyset(&signals);
