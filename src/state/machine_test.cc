@@ -1,0 +1,407 @@
+// The document machine as its users know it: what each command does, what it refuses, and that all
+// machines agree.
+
+#include "state/machine.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/prng.h"
+#include "state/memory_kv.h"
+
+namespace coterie::state {
+namespace {
+
+class MachineTest : public ::testing::Test {
+ protected:
+  ApplyResult ApplyCommandOf(SessionId session, CommandBody body, RequestId request = {}) {
+    const Command command{.session = session, .request = request, .body = std::move(body)};
+    payloads_.push_back(StampCommand({.time_ms = ++time_ms_}, EncodeCommand(command)));
+    ApplyResult result =
+        machine_->ApplyCommand(Term(1), machine_->applied().index.Next(), payloads_.back());
+    machine_->Commit();
+    machine_->CheckInvariants();
+    return result;
+  }
+  Outcome Do(SessionId session, CommandBody body, RequestId request = {}) {
+    return *ApplyCommandOf(session, std::move(body), request).outcome;
+  }
+  // Expects success.
+  Outcome Ok(SessionId session, CommandBody body) {
+    const Outcome outcome = Do(session, std::move(body));
+    EXPECT_TRUE(outcome.ok()) << outcome.message;
+    return outcome;
+  }
+  Code CodeOf(SessionId session, CommandBody body) {
+    const Outcome outcome = Do(session, std::move(body));
+    EXPECT_TRUE(outcome.ok() || !outcome.message.empty());  // A refusal says why.
+    return outcome.code;
+  }
+  SessionId LoginAs(const std::string& user, bool is_admin = false) {
+    return Ok({}, Login{.user = user,
+                        .verified_hash = "hash",
+                        .create_user = true,
+                        .create_as_admin = is_admin,
+                        .token_hash = std::string(32, 't'),
+                        .lifetime_ms = 1'000'000})
+        .session;
+  }
+  std::string TextOf(DocId doc) {
+    return machine_->TextAt(doc, Revision()).value_or("no such document");
+  }
+  // A second machine that gets the same entries.
+  std::uint64_t ReplayedDigest(std::size_t per_commit) {
+    MemoryKv kv;
+    Machine other(kv, {});
+    for (std::size_t i = 0; i < payloads_.size(); ++i) {
+      other.ApplyCommand(Term(1), Index(i + 1), payloads_[i]);
+      if (i % per_commit == per_commit - 1) other.Commit();
+    }
+    other.Commit();
+    other.CheckInvariantsDeep();
+    return other.digest();
+  }
+
+  MemoryKv kv_;
+  std::unique_ptr<Machine> machine_ = std::make_unique<Machine>(kv_, Machine::Options());
+  std::vector<std::string> payloads_;
+  std::uint64_t time_ms_ = 1'700'000'000'000;
+};
+
+TEST_F(MachineTest, DocumentsAreMadeChangedRenamedAndDeleted) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes", .text = "a"}).doc;
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "notes"}), Code::kAlreadyExists);
+  Ok(ann, Append{.doc = doc, .text = "bc"});
+  Ok(ann, Edit{.doc = doc, .splices = {{.position = 1, .deleted = 1, .inserted = "X"}}});
+  EXPECT_EQ(TextOf(doc), "aXc");
+  Ok(ann, RenameDocument{.doc = doc, .name = "minutes"});
+  EXPECT_EQ(machine_->FindDocumentByName("minutes")->id, doc);
+  EXPECT_FALSE(machine_->FindDocumentByName("notes").has_value());
+  Ok(ann, DeleteDocument{.doc = doc});
+  EXPECT_FALSE(machine_->FindDocument(doc).has_value());
+  EXPECT_EQ(CodeOf(ann, Append{.doc = doc, .text = "x"}), Code::kNotFound);
+  EXPECT_EQ(machine_->Documents().size(), 0u);
+}
+
+TEST_F(MachineTest, BadCommandsChangeNothing) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes", .text = "abc"}).doc;
+  EXPECT_EQ(CodeOf({}, CreateDocument{.name = "x"}), Code::kUnauthenticated);
+  EXPECT_EQ(CodeOf(SessionId(999), CreateDocument{.name = "x"}), Code::kUnauthenticated);
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = ""}), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "bad\xff"}), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(ann, Append{.doc = doc, .text = "\xc3"}), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(ann, Append{.doc = DocId(77), .text = "x"}), Code::kNotFound);
+  EXPECT_EQ(CodeOf(ann, Edit{.doc = doc, .splices = {{.position = 4}}}), Code::kOutOfRange);
+  EXPECT_EQ(CodeOf(ann, Edit{.doc = doc, .splices = {{.position = 1, .deleted = 9}}}),
+            Code::kOutOfRange);
+  EXPECT_NE(CodeOf(ann, Edit{.doc = doc, .base = Revision(10'000), .splices = {{.position = 0}}}),
+            Code::kOk);
+  EXPECT_EQ(TextOf(doc), "abc");
+}
+
+TEST_F(MachineTest, AnUnreadableEntryIsAnOutcomeAndNotTheEnd) {
+  const SessionId ann = LoginAs("ann");
+  machine_->ApplyCommand(Term(1), machine_->applied().index.Next(), "\xff\x00garbage");
+  machine_->Commit();
+  EXPECT_TRUE(machine_->divergence().has_value() || machine_->FindUser("ann").has_value());
+  static_cast<void>(ann);
+}
+
+TEST_F(MachineTest, AnEditIsTransformedOverWhatCameBetween) {
+  const SessionId ann = LoginAs("ann");
+  const Outcome made = Ok(ann, CreateDocument{.name = "notes", .text = "hello world"});
+  Ok(ann, Edit{.doc = made.doc, .splices = {{.position = 0, .inserted = "oh, "}}});
+  Ok(ann, Edit{.doc = made.doc,
+               .base = made.revision,
+               .splices = {{.position = 6, .deleted = 5, .inserted = "all"}}});
+  EXPECT_EQ(TextOf(made.doc), "oh, hello all");
+}
+
+TEST_F(MachineTest, PositionsCountUtf16OrCodePoints) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes", .text = "a\U0001F600b"}).doc;
+  EXPECT_NE(CodeOf(ann, Edit{.doc = doc, .splices = {{.position = 2, .inserted = "x"}}}),
+            Code::kOk);  // Within a surrogate pair.
+  Ok(ann, Edit{.doc = doc, .splices = {{.position = 3, .inserted = "1"}}});
+  Ok(ann, Edit{.doc = doc,
+               .unit = PositionUnit::kCodePoint,
+               .splices = {{.position = 2, .inserted = "2"}}});
+  EXPECT_EQ(TextOf(doc), "a\U0001F60021b");
+}
+
+TEST_F(MachineTest, OnlyTheHolderOfTheLockChangesALockedDocument) {
+  const SessionId ann = LoginAs("ann");
+  const SessionId bob = LoginAs("bob");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  EXPECT_EQ(CodeOf(ann, Write{.doc = doc, .text = "x"}), Code::kLockRequired);
+  const Outcome lock = Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000});
+  EXPECT_EQ(lock.token.value(), lock.revision.value());  // The fencing token is the revision.
+  const Outcome refused = Do(bob, Lock{.doc = doc, .ttl_ms = 60'000});
+  EXPECT_EQ(refused.code, Code::kLocked);
+  ASSERT_TRUE(refused.lock.has_value());
+  EXPECT_EQ(refused.lock->holder, "ann");
+  EXPECT_EQ(CodeOf(bob, Append{.doc = doc, .text = "x"}), Code::kLocked);
+  EXPECT_EQ(CodeOf(bob, Unlock{.doc = doc, .token = lock.token}), Code::kLocked);
+  Ok(ann, Write{.doc = doc, .token = lock.token, .text = "hello"});
+  EXPECT_EQ(TextOf(doc), "hello");
+  // Taken again, it keeps its token.
+  EXPECT_EQ(Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000}).token, lock.token);
+  Ok(ann, Unlock{.doc = doc, .token = lock.token});
+  const Outcome second = Ok(bob, Lock{.doc = doc, .ttl_ms = 60'000});
+  EXPECT_GT(second.token, lock.token);
+}
+
+TEST_F(MachineTest, AnOlderFencingTokenIsRefused) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  const FencingToken old = Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000}).token;
+  Ok(ann, Unlock{.doc = doc});
+  Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000});
+  EXPECT_EQ(CodeOf(ann, Write{.doc = doc, .token = old, .text = "late"}), Code::kStaleToken);
+  EXPECT_EQ(TextOf(doc), "");
+}
+
+TEST_F(MachineTest, AnExpiryThatComesTooLateDoesNothing) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  const Outcome lock = Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000});
+  const Outcome renewed = Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000});
+  Do({}, ExpireLock{.doc = doc, .token = lock.token, .renewed = lock.revision});
+  EXPECT_TRUE(machine_->FindDocument(doc)->lock.has_value());
+  Do({}, ExpireLock{.doc = doc, .token = lock.token, .renewed = renewed.revision});
+  EXPECT_FALSE(machine_->FindDocument(doc)->lock.has_value());
+}
+
+TEST_F(MachineTest, WhatASessionHoldsByItsLeaseGoesWithIt) {
+  const SessionId ann = LoginAs("ann");
+  const DocId bound = Ok(ann, CreateDocument{.name = "bound"}).doc;
+  const DocId timed = Ok(ann, CreateDocument{.name = "timed"}).doc;
+  Ok(ann, Attach{.lease_ms = 5'000});
+  const Revision attached = machine_->FindSession(ann)->attached;
+  Ok(ann, Lock{.doc = bound});
+  Ok(ann, Lock{.doc = timed, .ttl_ms = 60'000});
+  Do({}, Leave{.session = ann, .attached = attached - 1});  // Means an earlier JOIN.
+  EXPECT_FALSE(machine_->FindSession(ann)->attached.IsNone());
+  const ApplyResult left = ApplyCommandOf(
+      {}, Leave{.session = ann, .attached = attached, .reason = LeaveReason::kLeaseExpired});
+  EXPECT_TRUE(machine_->FindSession(ann)->attached.IsNone());
+  EXPECT_FALSE(machine_->FindDocument(bound)->lock.has_value());
+  EXPECT_TRUE(machine_->FindDocument(timed)->lock.has_value());
+  ASSERT_TRUE(left.events.has_value());
+  EXPECT_GE(left.events->events.size(), 2u);  // LEAVE and UNLOCK under one revision.
+  Do({}, Leave{.session = ann, .attached = attached});
+  EXPECT_EQ(CodeOf(ann, Append{.doc = bound, .text = "x"}), Code::kOk);  // Still logged in.
+}
+
+TEST_F(MachineTest, LogoutReleasesEverything) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000});
+  Ok(ann, Logout{});
+  EXPECT_FALSE(machine_->FindDocument(doc)->lock.has_value());
+  EXPECT_FALSE(machine_->FindSession(ann).has_value());
+  EXPECT_EQ(CodeOf(ann, Append{.doc = doc, .text = "x"}), Code::kUnauthenticated);
+}
+
+TEST_F(MachineTest, ARetryHasOneEffectAndTheFirstAnswer) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  const RequestId first{.client = ClientId(5), .sequence = 1};
+  const Outcome once = Do(ann, Append{.doc = doc, .text = "x"}, first);
+  const Outcome again = Do(ann, Append{.doc = doc, .text = "x"}, first);
+  EXPECT_EQ(again.revision, once.revision);
+  EXPECT_EQ(TextOf(doc), "x");
+  // Others' requests are others'.
+  Do(ann, Append{.doc = doc, .text = "y"}, {.client = ClientId(6), .sequence = 1});
+  EXPECT_EQ(TextOf(doc), "xy");
+  // A refusal is an answer too.
+  const RequestId second{.client = ClientId(5), .sequence = 2};
+  EXPECT_EQ(Do(ann, CreateDocument{.name = "notes"}, second).code, Code::kAlreadyExists);
+  Ok(ann, DeleteDocument{.doc = doc});
+  EXPECT_EQ(Do(ann, CreateDocument{.name = "notes"}, second).code, Code::kAlreadyExists);
+  // Once the client has said that it has the answers, they are forgotten, and nothing is redone.
+  Do(ann, CreateDocument{.name = "z"}, {.client = ClientId(5), .sequence = 3, .acked_below = 3});
+  EXPECT_EQ(Do(ann, Append{.doc = doc, .text = "x"}, first).code, Code::kForgotten);
+}
+
+TEST_F(MachineTest, RolesDecideWhatAUserMayDo) {
+  const SessionId root = LoginAs("root", true);
+  const SessionId ann = LoginAs("ann");
+  const SessionId bob = LoginAs("bob");
+  const DocId doc =
+      Ok(ann, CreateDocument{.name = "secret", .text = "s", .everyone = DocumentRole::kNone}).doc;
+  EXPECT_EQ(machine_->RoleOf("ann", doc), DocumentRole::kOwner);
+  EXPECT_EQ(machine_->RoleOf("root", doc), DocumentRole::kOwner);
+  EXPECT_EQ(machine_->RoleOf("bob", doc), DocumentRole::kNone);
+  EXPECT_EQ(CodeOf(bob, Append{.doc = doc, .text = "x"}), Code::kNotFound);  // Cannot tell it is.
+  Ok(ann, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kViewer});
+  EXPECT_EQ(CodeOf(bob, Append{.doc = doc, .text = "x"}), Code::kPermissionDenied);
+  Ok(ann, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kEditor});
+  Ok(bob, Append{.doc = doc, .text = "x"});
+  EXPECT_EQ(CodeOf(bob, DeleteDocument{.doc = doc}), Code::kPermissionDenied);
+  EXPECT_EQ(CodeOf(bob, CreateUser{.name = "eve", .password_hash = "h"}), Code::kPermissionDenied);
+  Ok(root, CreateUser{.name = "eve", .password_hash = "h"});
+  Ok(root, RemoveUser{.name = "bob"});
+  EXPECT_EQ(CodeOf(bob, Append{.doc = doc, .text = "x"}), Code::kUnauthenticated);
+}
+
+TEST_F(MachineTest, VersionsCanBeReadAndRestored) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes", .text = "one"}).doc;
+  const Revision two = Ok(ann, Append{.doc = doc, .text = " two"}).revision;
+  Ok(ann, Append{.doc = doc, .text = " three"});
+  EXPECT_EQ(machine_->TextAt(doc, two), "one two");
+  EXPECT_EQ(machine_->Versions(doc).front().author, "ann");
+  const FencingToken token = Ok(ann, Lock{.doc = doc, .ttl_ms = 60'000}).token;
+  Ok(ann, Restore{.doc = doc, .token = token, .version = two});
+  EXPECT_EQ(TextOf(doc), "one two");
+  EXPECT_EQ(machine_->Versions(doc).front().kind, ChangeKind::kRestore);
+  EXPECT_NE(CodeOf(ann, Restore{.doc = doc, .token = token, .version = Revision(9'999)}),
+            Code::kOk);
+}
+
+TEST_F(MachineTest, EventsAreWholeAndWithoutGap) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  std::vector<Revision> changes;
+  for (int i = 0; i < 50; ++i) changes.push_back(Ok(ann, Append{.doc = doc, .text = "x"}).revision);
+  std::vector<Revision> seen;
+  Revision after = changes.front().Previous();
+  while (true) {
+    const std::vector<EventBatch> page = machine_->EventsAfter(after, 7, 1 << 20);
+    if (page.empty()) break;
+    for (const EventBatch& batch : page) seen.push_back(batch.revision);
+    after = page.back().revision;
+  }
+  EXPECT_EQ(seen, changes);
+}
+
+TEST_F(MachineTest, OldEventsAreDroppedFromTheStart) {
+  machine_ = std::make_unique<Machine>(kv_, Machine::Options{.events_retained_max = 10});
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  for (int i = 0; i < 40; ++i) Ok(ann, Append{.doc = doc, .text = "x"});
+  const Revision oldest = machine_->oldest_event_revision();
+  EXPECT_GT(oldest, Revision(25));
+  EXPECT_EQ(machine_->EventsAfter(oldest.Previous(), 100, 1 << 20).size(), 10u);
+}
+
+TEST_F(MachineTest, AMachineGoesOnFromWhatItStored) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes", .text = "a"}).doc;
+  const std::uint64_t digest = machine_->digest();
+  machine_ = std::make_unique<Machine>(kv_, Machine::Options());
+  EXPECT_EQ(machine_->digest(), digest);
+  EXPECT_EQ(TextOf(doc), "a");
+  Ok(ann, Append{.doc = doc, .text = "b"});
+  EXPECT_EQ(TextOf(doc), "ab");
+  machine_->CheckInvariantsDeep();
+}
+
+// ClickHouse #81780: whoever differs must notice.
+TEST_F(MachineTest, AWrongDigestIsDivergence) {
+  LoginAs("ann");
+  const Revision at = machine_->applied().index;
+  const std::uint64_t digest = machine_->digest();
+  Do({}, CheckDigest{.at = at, .digest = digest});
+  EXPECT_FALSE(machine_->divergence().has_value());
+  const Revision next = machine_->applied().index;
+  Do({}, CheckDigest{.at = next, .digest = machine_->digest() + 1});
+  ASSERT_TRUE(machine_->divergence().has_value());
+  EXPECT_EQ(machine_->divergence()->at, next);
+}
+
+// Any commands, sense or nonsense: every machine ends up the same, however the entries are grouped.
+TEST_F(MachineTest, AllMachinesAgree) {
+  Prng prng(7);
+  std::vector<SessionId> sessions;
+  for (const char* user : {"ann", "bob", "eve"}) sessions.push_back(LoginAs(user));
+  const auto any_doc = [&] { return DocId(prng.Between(1, 30)); };
+  const auto any_text = [&] {
+    return std::string(prng.Below(20), static_cast<char>('a' + prng.Below(26)));
+  };
+  for (int i = 0; i < 1'500; ++i) {
+    const SessionId session =
+        prng.Chance(1, 40) ? SessionId(prng.Below(50)) : sessions[prng.Below(3)];
+    const RequestId request{.client = ClientId(prng.Between(1, 3)), .sequence = prng.Below(60)};
+    CommandBody body;
+    switch (prng.Below(12)) {
+      case 0:
+        body = CreateDocument{.name = "d" + std::to_string(prng.Below(9)), .text = any_text()};
+        break;
+      case 1:
+        body = DeleteDocument{.doc = any_doc()};
+        break;
+      case 2:
+        body = RenameDocument{.doc = any_doc(), .name = "d" + std::to_string(prng.Below(9))};
+        break;
+      case 3:
+        body = Lock{.doc = any_doc(), .ttl_ms = prng.Below(2) * 1'000};
+        break;
+      case 4:
+        body = Unlock{.doc = any_doc()};
+        break;
+      case 5:
+        body = Write{.doc = any_doc(), .token = FencingToken(prng.Below(40)), .text = any_text()};
+        break;
+      case 6:
+        body = Restore{.doc = any_doc(), .version = Revision(prng.Below(200))};
+        break;
+      case 7:
+        body = Attach{.lease_ms = 5'000};
+        break;
+      case 8:
+        body = Leave{.session = session, .attached = Revision(prng.Below(200))};
+        break;
+      case 9:
+        body = ShareDocument{
+            .doc = any_doc(), .user = "bob", .role = static_cast<DocumentRole>(prng.Below(4))};
+        break;
+      default:
+        body = Edit{
+            .doc = any_doc(),
+            .base =
+                Revision(prng.Chance(1, 2) ? 0 : prng.Below(machine_->applied().index.value() + 2)),
+            .splices = {
+                {.position = prng.Below(20), .deleted = prng.Below(4), .inserted = any_text()}}};
+    }
+    Do(session, std::move(body), request);
+  }
+  machine_->CheckInvariantsDeep();
+  EXPECT_FALSE(machine_->divergence().has_value());
+  for (const std::size_t per_commit : {1, 2, 7, 100, 100'000}) {
+    EXPECT_EQ(ReplayedDigest(per_commit), machine_->digest()) << per_commit;
+  }
+}
+
+TEST(CommandCodec, RefusesWhatIsCutOrFlipped) {
+  const std::string bytes =
+      EncodeCommand({.session = SessionId(3),
+                     .request = {.client = ClientId(1), .sequence = 2},
+                     .body = Edit{.doc = DocId(1), .splices = {{.position = 1, .inserted = "x"}}}});
+  ASSERT_TRUE(DecodeCommand(bytes).has_value());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DecodeCommand(bytes.substr(0, size)).has_value());
+  }
+  Prng prng(3);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string damaged = bytes;
+    for (std::uint64_t flips = prng.Between(1, 4); flips > 0; --flips) {
+      damaged[prng.Below(damaged.size())] = static_cast<char>(prng.Next());
+    }
+    const std::optional<Command> command = DecodeCommand(damaged);  // Some are other commands.
+    if (!command) continue;
+    const std::string again = EncodeCommand(*command);
+    EXPECT_EQ(EncodeCommand(*DecodeCommand(again)), again);
+  }
+}
+
+}  // namespace
+}  // namespace coterie::state
