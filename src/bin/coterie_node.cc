@@ -28,7 +28,7 @@ constexpr int kExitStart = 1;
 constexpr int kExitFlags = 2;
 constexpr absl::Duration kHandOverTimeout = absl::Seconds(2);
 constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
-constexpr std::uint64_t kTicksPerElectionTimeout = 15;
+constexpr std::uint64_t kTicksPerElectionTimeout = 20;
 
 int Fail(int code, const std::string& message) {
   static_cast<void>(std::fprintf(stderr, "coterie-node: %s\n", message.c_str()));

@@ -24,7 +24,7 @@ struct NodeOptions {
   bool joins = false;
   bool is_secure = false;
   std::string admin;  // Made if there is no user yet; its password is in COTERIE_PASSWORD.
-  std::uint64_t election_timeout_ms = 150;
+  std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";
 };
 

@@ -41,8 +41,8 @@ struct Options {
   std::string peer_address;    // Where other nodes reach this one, "host:port".
   std::string client_address;  // Where clients do.
   absl::Duration tick = absl::Milliseconds(10);
-  std::uint64_t election_timeout_ticks = 15;
-  std::uint64_t heartbeat_interval_ticks = 3;
+  std::uint64_t election_timeout_ticks = 20;
+  std::uint64_t heartbeat_interval_ticks = 4;
   // The log is compacted when it holds more than either.
   std::uint64_t log_entries_max = 100'000;
   std::uint64_t log_bytes_max = 256 << 20;

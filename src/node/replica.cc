@@ -105,7 +105,11 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
       raft::Options{.id = options.id,
                     .incarnation = world_.incarnation,
                     .election_timeout = Ticks(options.election_timeout_ticks),
-                    .heartbeat_interval = Ticks(options.heartbeat_interval_ticks)},
+                    .heartbeat_interval = Ticks(options.heartbeat_interval_ticks),
+                    // What comes meanwhile travels and is synced together: that is what makes
+                    // batches, and few of them are what makes writes cheap.
+                    .in_flight_messages_max = 4,
+                    .append_jobs_in_flight_max = 2},
       raft::Recovered{.hard_state = recovered.hard_state,
                       .snapshot = recovered.snapshot.last,
                       .snapshot_configuration = std::move(recovered.snapshot.configuration),

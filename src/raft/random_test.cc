@@ -147,8 +147,13 @@ class Schedule {
     cluster_.cuts.clear();
     for (const NodeId id : cluster_.ids()) cluster_.Restart(id);
     ASSERT_TRUE(cluster_.Settle());
-    const NodeId leader = cluster_.Leader();
-    ASSERT_TRUE(cluster_.Propose(leader, "last"));
+    // A leader that is handing over takes nothing until it has, or has given up.
+    bool is_proposed = false;
+    for (int round = 0; round < 50 && !is_proposed; ++round) {
+      ASSERT_TRUE(cluster_.Settle());
+      is_proposed = cluster_.Propose(cluster_.Leader(), "last");
+    }
+    ASSERT_TRUE(is_proposed);
     ASSERT_TRUE(cluster_.Settle());
   }
 

@@ -156,8 +156,12 @@ void Core::MaybeSend(NodeId peer, Progress& progress) {
          progress.in_flight.bytes() < options_.in_flight_bytes_max) {
     SendAppend(peer, progress);
   }
-  // An idle follower learns of a commit at once: it may have somebody waiting for it.
-  if (std::min(commit_, progress.match) > progress.commit_sent) SendHeartbeat(peer, progress);
+  // An idle follower learns of a commit at once: it may have somebody waiting for it. To a busy one
+  // the next append says so, as soon as there is room for it.
+  const bool is_idle = progress.next > log_.last().index;
+  if (is_idle && std::min(commit_, progress.match) > progress.commit_sent) {
+    SendHeartbeat(peer, progress);
+  }
 }
 
 void Core::SendAppend(NodeId peer, Progress& progress) {
