@@ -3,6 +3,8 @@
 // before those of the library, tell the sanitizer, and call on. Nothing here changes what a mutex
 // does.
 
+#include <absl/synchronization/mutex.h>
+#include <absl/synchronization/notification.h>
 #include <dlfcn.h>
 
 #include <cstdint>
@@ -52,33 +54,53 @@ GIVES(TsanMutexReaderUnlock, "_ZN4absl7debian35Mutex12ReaderUnlockEv")
 TRIES(TsanMutexTryLock, "_ZN4absl7debian35Mutex7TryLockEv")
 TRIES(TsanMutexReaderTryLock, "_ZN4absl7debian35Mutex13ReaderTryLockEv")
 
-// Mutex::Await(condition).
-extern "C" void TsanAwait(void* mutex, const void* condition) __asm__(
-    "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
-extern "C" void TsanAwait(void* mutex, const void* condition) {
-  static auto* const next =
-      Next<void(void*, const void*)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
-  __tsan_release(mutex);
-  next(mutex, condition);
-  __tsan_acquire(mutex);
-}
-
-// Durations and times are 16 and 16 bytes of trivial classes: passed in two registers.
+// Durations and times are 16 bytes of trivial classes: passed in two registers.
 struct TwoWords {
   std::uint64_t first;
   std::uint64_t second;
 };
-#define AWAITS(name, symbol)                                                                \
-  extern "C" bool name(void* mutex, const void* condition, TwoWords until) __asm__(symbol); \
-  extern "C" bool name(void* mutex, const void* condition, TwoWords until) {                \
-    static auto* const next = Next<bool(void*, const void*, TwoWords)>(symbol);             \
-    __tsan_release(mutex);                                                                  \
-    const bool is_true = next(mutex, condition, until);                                     \
-    __tsan_acquire(mutex);                                                                  \
-    return is_true;                                                                         \
+
+// A condition that is asked, by whichever thread, while the lock is held.
+struct Asked {
+  void* mutex;
+  const absl::Condition* condition;
+};
+bool Ask(Asked* asked) {
+  __tsan_acquire(asked->mutex);
+  const bool is_true = asked->condition->Eval();
+  __tsan_release(asked->mutex);
+  return is_true;
+}
+
+// Mutex::Await(condition) and its forms with an end.
+extern "C" void TsanAwait(void* mutex, const absl::Condition* condition) __asm__(
+    "_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+extern "C" void TsanAwait(void* mutex, const absl::Condition* condition) {
+  static auto* const next =
+      Next<void(void*, const absl::Condition*)>("_ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE");
+  Asked asked{mutex, condition};
+  const absl::Condition asking(&Ask, &asked);
+  __tsan_release(mutex);
+  next(mutex, &asking);
+  __tsan_acquire(mutex);
+}
+#define AWAITS(name, symbol)                                                               \
+  extern "C" bool name(void* mutex, const absl::Condition* condition,                      \
+                       TwoWords until) __asm__(symbol);                                    \
+  extern "C" bool name(void* mutex, const absl::Condition* condition, TwoWords until) {    \
+    static auto* const next = Next<bool(void*, const absl::Condition*, TwoWords)>(symbol); \
+    Asked asked{mutex, condition};                                                         \
+    const absl::Condition asking(&Ask, &asked);                                            \
+    __tsan_release(mutex);                                                                 \
+    const bool is_true = next(mutex, &asking, until);                                      \
+    __tsan_acquire(mutex);                                                                 \
+    return is_true;                                                                        \
   }
 AWAITS(TsanAwaitTimeout, "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE")
 AWAITS(TsanAwaitDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE")
+
+GIVES(TsanNotify, "_ZN4absl7debian312Notification6NotifyEv")
+TAKES(TsanWaitForNotification, "_ZNK4absl7debian312Notification19WaitForNotificationEv")
 
 // CondVar::Wait(mutex) and its forms with an end.
 extern "C" void TsanWait(void* variable,
