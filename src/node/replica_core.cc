@@ -142,7 +142,18 @@ void Replica::Handle(const raft::AppendDone& done) {
   core_->Step(done);
 }
 
-void Replica::Handle(ProposalInput& input) { ForwardOrPropose(input); }
+void Replica::Handle(ProposalInput& input) {
+  if (input.origin == options_.id && input.waiter != 0) {
+    // A sweep may have found it in the table before its turn here came, and sent it; or its time
+    // is up. It must not happen twice: not every request has an id.
+    bool is_due = false;
+    proposals_.Update(input.waiter, [&is_due](const PendingProposal& pending) {
+      is_due = pending.sent_term.IsNone();
+    });
+    if (!is_due) return;
+  }
+  ForwardOrPropose(input);
+}
 
 void Replica::ForwardOrPropose(ProposalInput& input) {
   const bool is_own = input.origin == options_.id;
