@@ -10,6 +10,8 @@ namespace {
 
 // How many pairs of a splice and a change one Edit may be transformed over.
 constexpr std::uint64_t kTransformPairsMax = 1'000'000;
+// And how many bytes of changes: they are read and measured while all others wait.
+constexpr std::uint64_t kTransformBytesMax = 64 << 20;
 
 Outcome TooLong() {
   return Refusal(Code::kExhausted,
@@ -130,9 +132,13 @@ std::optional<Outcome> Machine::Impl::TransformToNow(const Document& document, c
     }
   }
   std::uint64_t pairs = 0;
+  std::uint64_t bytes = 0;
   for (++ordinal; ordinal <= document.head.ordinal; ++ordinal) {
     std::optional<VersionRecord> version = VersionAt(document.id, ordinal);
-    if (!version || !LoadLargeChanges(document.id, ordinal, *version)) return Outcome();
+    if (!version) return Outcome();
+    bytes += version->inserted_bytes + version->deleted_bytes;
+    if (bytes > kTransformBytesMax) return BaseNotKept();
+    if (!LoadLargeChanges(document.id, ordinal, *version)) return Outcome();
     for (const Change& change : version->changes) {
       pairs += splices.size();
       if (pairs > kTransformPairsMax) return BaseNotKept();

@@ -46,6 +46,19 @@ class HistoryTest : public MachineTest {
                       [table](const auto& record) { return record.first.front() == table; }));
   }
 
+  // An edit of some letters of `text`, which is then as it leaves it.
+  static Edit AnySplice(Prng& prng, DocId doc, const std::string& inserted, std::string& text) {
+    std::vector<std::size_t> at;  // Where letters begin, and the end.
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+      if (i == text.size() || !IsContinuationByte(text[i])) at.push_back(i);
+    }
+    const std::uint64_t begin = prng.Below(at.size());
+    const std::uint64_t end = std::min<std::uint64_t>(at.size() - 1, begin + prng.Below(20));
+    text.replace(at[begin], at[end] - at[begin], inserted);
+    return {
+        .doc = doc, .unit = PositionUnit::kCodePoint, .splices = {{begin, end - begin, inserted}}};
+  }
+
   SessionId ann_;
   FencingToken token_;
   int made_ = 0;
@@ -129,6 +142,19 @@ TEST_F(HistoryTest, ABaseOfAnotherTimeIsRefused) {
   Make("another");
   Ok(ann_, Edit{.doc = doc, .base = machine_->applied().index, .splices = {{0, 0, "x"}}});
   EXPECT_EQ(TextOf(doc), "xtext");
+}
+
+// Nobody makes all others wait with one small edit.
+TEST_F(HistoryTest, AnEditIsNotTransformedOverHundredsOfMegabytes) {
+  const DocId doc = Make("text");
+  LockFor(doc);
+  const Revision base = machine_->applied().index;
+  Rewrite(doc, std::string(3 << 20, 'x'));
+  Ok(ann_, Edit{.doc = doc, .base = base, .splices = {{0, 0, "fine"}}});
+  for (int i = 0; i < 12; ++i) Rewrite(doc, std::string(3 << 20, static_cast<char>('a' + i)));
+  EXPECT_EQ(CodeOf(ann_, Edit{.doc = doc, .base = base, .splices = {{0, 0, "late"}}}),
+            Code::kOutOfRange);
+  EXPECT_FALSE(machine_->divergence().has_value());
 }
 
 TEST_F(HistoryTest, PositionsAreCheckedInTheTextThatTheyMean) {
@@ -215,17 +241,7 @@ TEST_F(HistoryTest, EveryVersionReadsAsItWasWritten) {
       text += more;
       body = Append{.doc = doc, .text = more};
     } else {
-      std::vector<std::size_t> at;
-      for (std::size_t i = 0; i <= text.size(); ++i) {
-        if (i == text.size() || !IsContinuationByte(text[i])) at.push_back(i);
-      }
-      const std::uint64_t begin = prng.Below(at.size());
-      const std::uint64_t end = std::min<std::uint64_t>(at.size() - 1, begin + prng.Below(20));
-      const std::string inserted = any_text(prng.Below(20));
-      text.replace(at[begin], at[end] - at[begin], inserted);
-      body = Edit{.doc = doc,
-                  .unit = PositionUnit::kCodePoint,
-                  .splices = {{begin, end - begin, inserted}}};
+      body = AnySplice(prng, doc, any_text(prng.Below(20)), text);
     }
     const bool is_changed = text != versions.rbegin()->second;
     const ApplyResult result = ApplyCommandOf(ann_, std::move(body));

@@ -1,5 +1,5 @@
-// The document machine as its users know it: what each command does, what it refuses, and that all
-// machines agree.
+// The document machine as its users know it, in one walk through its topics; the details of each
+// topic are in the tests beside this one.
 
 #include "state/machine.h"
 
@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/prng.h"
 #include "state/test_machine.h"
 
 namespace coterie::state {
@@ -269,69 +268,6 @@ TEST_F(MachineTest, AWrongDigestIsDivergence) {
   Do({}, CheckDigest{.at = next, .digest = machine_->digest() + 1});
   ASSERT_TRUE(machine_->divergence().has_value());
   EXPECT_EQ(machine_->divergence()->at, next);
-}
-
-// Any commands, sense or nonsense: every machine ends up the same, however the entries are grouped.
-TEST_F(MachineTest, AllMachinesAgree) {
-  Prng prng(7);
-  std::vector<SessionId> sessions;
-  for (const char* user : {"ann", "bob", "eve"}) sessions.push_back(LoginAs(user));
-  const auto any_doc = [&] { return DocId(prng.Between(1, 30)); };
-  const auto any_text = [&] {
-    return std::string(prng.Below(20), static_cast<char>('a' + prng.Below(26)));
-  };
-  for (int i = 0; i < 1'500; ++i) {
-    const SessionId session =
-        prng.Chance(1, 40) ? SessionId(prng.Below(50)) : sessions[prng.Below(3)];
-    const RequestId request{.client = ClientId(prng.Between(1, 3)), .sequence = prng.Below(60)};
-    CommandBody body;
-    switch (prng.Below(12)) {
-      case 0:
-        body = CreateDocument{.name = "d" + std::to_string(prng.Below(9)), .text = any_text()};
-        break;
-      case 1:
-        body = DeleteDocument{.doc = any_doc()};
-        break;
-      case 2:
-        body = RenameDocument{.doc = any_doc(), .name = "d" + std::to_string(prng.Below(9))};
-        break;
-      case 3:
-        body = Lock{.doc = any_doc(), .ttl_ms = prng.Below(2) * 1'000};
-        break;
-      case 4:
-        body = Unlock{.doc = any_doc()};
-        break;
-      case 5:
-        body = Write{.doc = any_doc(), .token = FencingToken(prng.Below(40)), .text = any_text()};
-        break;
-      case 6:
-        body = Restore{.doc = any_doc(), .version = Revision(prng.Below(200))};
-        break;
-      case 7:
-        body = Attach{.lease_ms = 5'000};
-        break;
-      case 8:
-        body = Leave{.session = session, .attached = Revision(prng.Below(200))};
-        break;
-      case 9:
-        body = ShareDocument{
-            .doc = any_doc(), .user = "bob", .role = static_cast<DocumentRole>(prng.Below(4))};
-        break;
-      default:
-        body = Edit{
-            .doc = any_doc(),
-            .base =
-                Revision(prng.Chance(1, 2) ? 0 : prng.Below(machine_->applied().index.value() + 2)),
-            .splices = {
-                {.position = prng.Below(20), .deleted = prng.Below(4), .inserted = any_text()}}};
-    }
-    Do(session, std::move(body), request);
-  }
-  machine_->CheckInvariantsDeep();
-  EXPECT_FALSE(machine_->divergence().has_value());
-  for (const std::size_t per_commit : {1, 2, 7, 100, 100'000}) {
-    EXPECT_EQ(ReplayedDigest(per_commit), machine_->digest()) << per_commit;
-  }
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #pragma once
 
-// The fixture of the machine's tests: a machine on a simulated Kv, the verbs of its callers, and
-// other machines that get the same log. Every command goes through its encoding, as in a cluster,
-// and after each one the invariants are checked. For tests only.
+// The fixture of the machine's tests: a machine on a simulated Kv, and the verbs of its callers.
+// Every command goes through its encoding, as in a cluster, and after each one the invariants are
+// checked. For tests only.
 
 #include <gtest/gtest.h>
 
@@ -74,18 +74,6 @@ class MachineTest : public ::testing::Test {
     machine_.reset();
     machine_ = std::make_unique<Machine>(kv_, options);
     machine_->CheckInvariantsDeep();
-  }
-  // A second machine that gets the same entries.
-  std::uint64_t ReplayedDigest(std::size_t per_commit) {
-    MemoryKv kv;
-    Machine other(kv, {});
-    for (std::size_t i = 0; i < payloads_.size(); ++i) {
-      other.ApplyCommand(Term(1), Index(i + 1), payloads_[i]);
-      if (i % per_commit == per_commit - 1) other.Commit();
-    }
-    other.Commit();
-    other.CheckInvariantsDeep();
-    return other.digest();
   }
 
   MemoryKv kv_;

@@ -107,9 +107,19 @@ void Text::Replace(std::uint64_t begin, std::uint64_t deleted, std::string_view 
 }
 
 bool Text::Accepts(const Change& change) const {
-  const std::uint64_t begin = change.position.bytes;
-  if (begin > size_.bytes || change.deleted.size() > size_.bytes - begin) return false;
-  return Slice(begin, change.deleted.size()) == change.deleted;
+  return HasAt(change.position, change.deleted) && IsValidUtf8(change.inserted);
+}
+
+bool Text::AcceptsUndone(const Change& change) const {
+  return HasAt(change.position, change.inserted) && IsValidUtf8(change.deleted);
+}
+
+bool Text::HasAt(const TextSize& position, std::string_view bytes) const {
+  const std::uint64_t begin = position.bytes;
+  if (begin > size_.bytes || bytes.size() > size_.bytes - begin) return false;
+  if (begin < size_.bytes && IsContinuationByte(ByteAt(begin))) return false;
+  // Whole letters, beginning with one, end before one.
+  return IsValidUtf8(bytes) && LocateByte(begin) == position && Slice(begin, bytes.size()) == bytes;
 }
 
 void Text::Apply(const Change& change) {
@@ -118,6 +128,7 @@ void Text::Apply(const Change& change) {
 }
 
 void Text::Revert(const Change& change) {
+  DCHECK(AcceptsUndone(change));
   Replace(change.position.bytes, change.inserted.size(), change.deleted);
 }
 

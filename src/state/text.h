@@ -46,10 +46,13 @@ class Text {
 
   // Replaces [begin, begin + deleted) by `inserted`. Requires code point boundaries.
   void Replace(std::uint64_t begin, std::uint64_t deleted, std::string_view inserted);
-  // Whether `change` fits: its deleted bytes are at its position. Cheap; for what storage holds.
+  // Whether `change` fits: the text has its deleted letters at its position. For what storage
+  // holds.
   bool Accepts(const Change& change) const;
-  void Apply(const Change& change);   // Requires Accepts().
-  void Revert(const Change& change);  // Requires that it was the last one applied.
+  void Apply(const Change& change);  // Requires Accepts().
+  // The same for undoing it.
+  bool AcceptsUndone(const Change& change) const;
+  void Revert(const Change& change);  // Requires AcceptsUndone().
 
   // Lengths of the longest common beginning, and of the longest common end of what is left, both
   // cut back to code point boundaries.
@@ -76,6 +79,7 @@ class Text {
   void EraseFrom(Place place, std::uint64_t size);
   void MaybeMerge(std::size_t chunk);
   char ByteAt(std::uint64_t position_bytes) const;
+  bool HasAt(const TextSize& position, std::string_view bytes) const;
 
   std::vector<Chunk> chunks_;
   TextSize size_;

@@ -78,6 +78,110 @@ TEST(Text, AppliesAndRevertsChanges) {
   }
 }
 
+TEST(Text, FindsTheShortestChangeOnLetters) {
+  Prng prng(4);
+  for (int round = 0; round < 2'000; ++round) {
+    const std::string source = RandomText(prng, prng.Below(12));
+    std::string target = source;
+    if (prng.Chance(1, 3)) {
+      target = RandomText(prng, prng.Below(12));
+    } else {
+      const std::vector<std::size_t> at = Boundaries(source);
+      const std::size_t begin = prng.Below(at.size());
+      const std::size_t end = begin + prng.Below(at.size() - begin);
+      target.replace(at[begin], at[end] - at[begin], RandomText(prng, prng.Below(3)));
+    }
+    Text text(source);
+    const std::optional<Change> change = DiffTexts(text, target);
+    ASSERT_EQ(change.has_value(), source != target);
+    if (!change) continue;
+    EXPECT_TRUE(IsValidUtf8(change->inserted));
+    EXPECT_TRUE(IsValidUtf8(change->deleted));
+    EXPECT_TRUE(change->deleted.empty() || change->inserted.empty() ||
+                Text(change->deleted).CommonWith(change->inserted).prefix_bytes == 0);
+    ASSERT_TRUE(text.Accepts(*change));
+    text.Apply(*change);
+    text.CheckInvariants();
+    EXPECT_EQ(text.ToString(), target);
+  }
+}
+
+TEST(Text, AcceptsOnlyChangesThatFit) {
+  const Text text("aé\U0001F600b");
+  const auto accepts = [&](const TextSize& position, const std::string& deleted) {
+    return text.Accepts({.position = position, .deleted = deleted, .inserted = "x"});
+  };
+  EXPECT_TRUE(accepts({1, 1, 1}, "é"));
+  EXPECT_TRUE(accepts({8, 5, 4}, ""));
+  EXPECT_FALSE(accepts({1, 1, 1}, "b"));   // Another letter.
+  EXPECT_FALSE(accepts({2, 1, 1}, ""));    // Within a letter.
+  EXPECT_FALSE(accepts({1, 2, 1}, "é"));   // The units disagree.
+  EXPECT_FALSE(accepts({7, 4, 3}, "bb"));  // Past the end.
+  EXPECT_FALSE(accepts({99, 99, 99}, ""));
+  EXPECT_FALSE(accepts({~0ull, 0, 0}, "ab"));
+  EXPECT_FALSE(text.Accepts({.position = {}, .inserted = "\xff"}));
+}
+
+TEST(Text, NoPositionIsWithinASurrogatePair) {
+  const Text text("a\U0001F600b");
+  EXPECT_EQ(text.Locate(1, PositionUnit::kUtf16)->bytes, 1u);
+  EXPECT_FALSE(text.Locate(2, PositionUnit::kUtf16).has_value());
+  EXPECT_EQ(text.Locate(3, PositionUnit::kUtf16)->bytes, 5u);
+  EXPECT_EQ(text.Locate(4, PositionUnit::kUtf16)->bytes, 6u);
+  EXPECT_FALSE(text.Locate(5, PositionUnit::kUtf16).has_value());
+  EXPECT_FALSE(text.Locate(~0ull, PositionUnit::kUtf16).has_value());
+  EXPECT_EQ(Text().Locate(0, PositionUnit::kUtf16)->bytes, 0u);
+}
+
+// A naive text of letters with names: deleting marks, inserting puts a letter beside a known one.
+TEST(Transform, KeepsTheMeaningOfEverySplice) {
+  Prng prng(5);
+  for (int round = 0; round < 5'000; ++round) {
+    const std::string before = "0123456789";
+    const std::uint64_t begin = prng.Below(11);
+    const std::uint64_t deleted = prng.Below(11 - begin);
+    const std::string inserted(prng.Below(3), 'X');
+    const Change change{.position = {begin, begin, begin},
+                        .deleted = before.substr(begin, deleted),
+                        .inserted = inserted};
+    std::vector<Splice> splices;
+    std::string gone = change.deleted;
+    for (std::uint64_t at = prng.Below(5); at <= 10; at += prng.Below(5)) {
+      const std::uint64_t size = std::min<std::uint64_t>(prng.Below(4), 10 - at);
+      splices.push_back({at, size, std::string(1, static_cast<char>('a' + splices.size()))});
+      gone += before.substr(at, size);
+      at += size;
+    }
+    const std::size_t asked = splices.size();
+    TransformSplices(change, PositionUnit::kUtf16, splices);
+
+    std::string text = before;
+    text.replace(begin, deleted, inserted);
+    std::uint64_t previous_end = 0;
+    for (const Splice& splice : splices) {
+      ASSERT_GE(splice.position, previous_end);  // Still ascending.
+      previous_end = splice.position + splice.deleted;
+      ASSERT_LE(previous_end, text.size());
+    }
+    for (auto splice = splices.rbegin(); splice != splices.rend(); ++splice) {
+      text.replace(splice->position, splice->deleted, splice->inserted);
+    }
+    std::string expected;
+    for (const char digit : before) {
+      if (gone.find(digit) == std::string::npos) expected += digit;
+    }
+    std::string digits;
+    std::string letters;
+    std::string others;
+    for (const char letter : text) {
+      (letter <= '9' ? digits : letter == 'X' ? others : letters) += letter;
+    }
+    EXPECT_EQ(digits, expected);  // What anybody deleted is gone, and nothing else.
+    EXPECT_EQ(others, inserted);  // What the change inserted is whole.
+    EXPECT_EQ(letters, std::string("abcdefghijkl").substr(0, asked));  // In their order.
+  }
+}
+
 // By the table of RFC 3629, byte by byte.
 bool IsValidNaively(const std::string& bytes) {
   for (std::size_t i = 0; i < bytes.size();) {

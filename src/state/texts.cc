@@ -147,6 +147,10 @@ std::optional<std::string> Machine::Impl::TextOfVersion(const Document& document
     std::optional<VersionRecord> version = VersionAt(document.id, undone);
     if (!version || !LoadLargeChanges(document.id, undone, *version)) return std::nullopt;
     for (auto change = version->changes.rbegin(); change != version->changes.rend(); ++change) {
+      if (!text.AcceptsUndone(*change)) {
+        Break("a stored change does not fit the text after it");
+        return std::nullopt;
+      }
       text.Revert(*change);
     }
   }
