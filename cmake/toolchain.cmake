@@ -28,3 +28,9 @@ find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM)
   add_link_options(-fuse-ld=mold)
 endif()
+
+# Faults that can be turned on, for `./dev sim --mutants`: see src/base/mutant.h.
+option(COTERIE_MUTANTS "Compile known faults in, to be turned on one at a time" OFF)
+if(COTERIE_MUTANTS)
+  add_compile_definitions(COTERIE_MUTANTS)
+endif()
