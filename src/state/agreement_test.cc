@@ -248,9 +248,8 @@ TEST(Damage, ARecordThatDoesNotDecodeStopsTheMachine) {
 TEST(Damage, AFlippedBitCrashesNothing) {
   MemoryKv author_kv;
   MakeLog(author_kv, 32, 800);
-  const int rounds = getenv("ROUNDS") ? atoi(getenv("ROUNDS")) : 300;
-  Prng prng(getenv("SEED") ? atoi(getenv("SEED")) : 32);
-  for (int round = 0; round < rounds; ++round) {
+  Prng prng(34);
+  for (int round = 0; round < 1'000; ++round) {
     MemoryKv kv = author_kv;
     const auto record =
         std::next(kv.committed().begin(), static_cast<int>(prng.Below(kv.committed().size())));
@@ -259,7 +258,6 @@ TEST(Damage, AFlippedBitCrashesNothing) {
     value[prng.Below(value.size())] ^= static_cast<char>(1 << prng.Below(8));
     kv.Put(record->first, value);
     kv.Commit();
-    fprintf(stderr, "%d %c\n", round, record->first[0]);
     Machine machine(kv, OptionsWith(0));
     AskEverything(machine);
     RandomCommands commands(machine, prng.Next());

@@ -61,8 +61,8 @@ std::vector<EventBatch> Machine::Impl::EventsAfter(Revision after, std::size_t b
     const std::optional<std::string> value = kv_.Get(Key('e', at->first).view());
     std::optional<EventBatch> batch;
     if (value) batch = DecodeEventBatch(*value);
-    if (!batch) {
-      Break("a stored event batch is missing or does not decode");
+    if (!batch || batch->revision != at->first) {
+      Break("a stored event batch is missing, does not decode or is another one's");
       return batches;
     }
     batches.push_back(std::move(*batch));
