@@ -88,10 +88,10 @@ Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() = default;
 
 void Node::Propose(const state::Command& command, absl::Time deadline, Done<state::Outcome> done) {
-  impl_->replica().Propose(command, deadline, std::move(done));
+  impl_->replica().Propose(command, deadline - absl::Now(), std::move(done));
 }
 void Node::Read(Consistency consistency, absl::Time deadline, Query query, Done<Revision> done) {
-  impl_->replica().Read(consistency, deadline, std::move(query), std::move(done));
+  impl_->replica().Read(consistency, deadline - absl::Now(), std::move(query), std::move(done));
 }
 const SessionDirectory& Node::sessions() const { return impl_->replica().sessions(); }
 
@@ -117,13 +117,13 @@ void Node::ForgetOnActivity(std::uint64_t id) { impl_->replica().presence().Forg
 Status Node::status() const { return impl_->replica().status(); }
 void Node::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
                        Done<Revision> done) {
-  impl_->replica().Reconfigure(change, deadline, std::move(done));
+  impl_->replica().Reconfigure(change, deadline - absl::Now(), std::move(done));
 }
 void Node::TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done) {
-  impl_->replica().TransferLeadership(target, deadline, std::move(done));
+  impl_->replica().TransferLeadership(target, deadline - absl::Now(), std::move(done));
 }
 void Node::TakeSnapshot(absl::Time deadline, Done<Revision> done) {
-  impl_->replica().TakeSnapshot(deadline, std::move(done));
+  impl_->replica().TakeSnapshot(deadline - absl::Now(), std::move(done));
 }
 
 void Node::Deliver(std::string_view frame) { impl_->replica().Deliver(frame); }

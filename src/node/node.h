@@ -28,6 +28,7 @@
 #include "state/event.h"
 #include "state/machine.h"
 #include "state/outcome.h"
+#include "wal/log.h"
 
 namespace coterie::node {
 
@@ -46,6 +47,13 @@ struct Options {
   // The log is compacted when it holds more than either.
   std::uint64_t log_entries_max = 100'000;
   std::uint64_t log_bytes_max = 256 << 20;
+  // What it keeps then, for followers that are only a little behind.
+  std::uint64_t log_trailing_entries_max = 5'000;
+  wal::Options log;
+  // Proposals beyond this many bytes that no majority has yet are refused.
+  std::size_t uncommitted_bytes_max = 64 << 20;
+  // How often the leader has everybody compare the digest of what was applied.
+  std::uint64_t digest_interval_entries = 1'024;
   state::Machine::Options machine;
 };
 

@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   const wal::Identity identity{
       .cluster_id = options.cluster_id, .node = options.id, .incarnation = world.incarnation};
   ASSIGN_OR_RETURN(wal::Log::Opened opened,
-                   wal::Log::Open(world.log_directory, identity, wal::Options{}));
+                   wal::Log::Open(world.log_directory, identity, options.log));
   if (!opened.recovered.damage.empty()) return DamageStatus(opened.recovered.damage);
 
   if (IsBlank(opened.recovered) && !options.founders.empty()) {
@@ -109,7 +109,9 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
                     // What comes meanwhile travels and is synced together: that is what makes
                     // batches, and few of them are what makes writes cheap.
                     .in_flight_messages_max = 4,
-                    .append_jobs_in_flight_max = 2},
+                    .uncommitted_bytes_max = options.uncommitted_bytes_max,
+                    .append_jobs_in_flight_max = 2,
+                    .trailing_entries_max = options.log_trailing_entries_max},
       raft::Recovered{.hard_state = recovered.hard_state,
                       .snapshot = recovered.snapshot.last,
                       .snapshot_configuration = std::move(recovered.snapshot.configuration),
@@ -126,19 +128,21 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
 
 Replica::~Replica() = default;
 
-void Replica::Propose(const state::Command& command, absl::Time deadline,
+std::uint64_t Replica::DeadlineAfter(absl::Duration timeout) const {
+  return Now() +
+         static_cast<std::uint64_t>(std::max<std::int64_t>(0, absl::ToInt64Microseconds(timeout)));
+}
+
+void Replica::Propose(const state::Command& command, absl::Duration timeout,
                       Done<state::Outcome> done) {
   if (is_fenced_.load()) {
     done(absl::FailedPreconditionError(
         "this node's state has diverged from the cluster's and is fenced; ask another node"));
     return;
   }
-  const std::uint64_t now_us = Now();
-  const absl::Duration left = deadline - absl::Now();
   PendingProposal pending{
       .done = std::move(done),
-      .deadline_us = now_us + static_cast<std::uint64_t>(
-                                  std::max<std::int64_t>(0, absl::ToInt64Microseconds(left))),
+      .deadline_us = DeadlineAfter(timeout),
       .command = Blob(state::EncodeCommand(command)),
       .is_repeatable = !command.session.IsNone() && command.request.sequence != 0};
   Blob encoded = pending.command;
@@ -157,20 +161,16 @@ void Replica::Propose(const state::Command& command, absl::Time deadline,
   }
 }
 
-void Replica::Read(Consistency consistency, absl::Time deadline, Node::Query query,
+void Replica::Read(Consistency consistency, absl::Duration timeout, Node::Query query,
                    Done<Revision> done) {
   if (is_fenced_.load()) {
     done(absl::FailedPreconditionError(
         "this node's state has diverged from the cluster's and is fenced; ask another node"));
     return;
   }
-  const absl::Duration left = deadline - absl::Now();
   Done<Revision> answer = done;
-  const std::optional<std::uint64_t> waiter =
-      reads_.Add({.query = std::move(query),
-                  .done = std::move(done),
-                  .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(
-                                             0, absl::ToInt64Microseconds(left)))});
+  const std::optional<std::uint64_t> waiter = reads_.Add(
+      {.query = std::move(query), .done = std::move(done), .deadline_us = DeadlineAfter(timeout)});
   if (!waiter) {
     answer(absl::ResourceExhaustedError("too many reads wait on this node; retry in a moment"));
     return;
@@ -214,28 +214,20 @@ Status Replica::status() const {
   return status;
 }
 
-void Replica::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
+void Replica::Reconfigure(const raft::MembershipChange& change, absl::Duration timeout,
                           Done<Revision> done) {
-  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
   core_inbox_.Push(ReconfigureInput{
-      .change = change,
-      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
-      .done = std::move(done)});
+      .change = change, .deadline_us = DeadlineAfter(timeout), .done = std::move(done)});
 }
 
-void Replica::TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done) {
-  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
+void Replica::TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done) {
   core_inbox_.Push(TransferInput{
-      .target = target,
-      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
-      .done = std::move(done)});
+      .target = target, .deadline_us = DeadlineAfter(timeout), .done = std::move(done)});
 }
 
-void Replica::TakeSnapshot(absl::Time deadline, Done<Revision> done) {
-  const std::int64_t left_us = absl::ToInt64Microseconds(deadline - absl::Now());
-  snapshot_inbox_.Push(TakeSnapshotInput{
-      .deadline_us = Now() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left_us)),
-      .done = std::move(done)});
+void Replica::TakeSnapshot(absl::Duration timeout, Done<Revision> done) {
+  snapshot_inbox_.Push(
+      TakeSnapshotInput{.deadline_us = DeadlineAfter(timeout), .done = std::move(done)});
 }
 
 void Replica::Deliver(std::string_view frame) {

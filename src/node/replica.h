@@ -70,18 +70,20 @@ class Replica {
   static absl::StatusOr<std::unique_ptr<Replica>> Open(const Options& options, World world);
   ~Replica();
 
-  // --- Any thread; see node.h ---
-  void Propose(const state::Command& command, absl::Time deadline, Done<state::Outcome> done);
-  void Read(Consistency consistency, absl::Time deadline, Node::Query query, Done<Revision> done);
+  // --- Any thread; see node.h. Timeouts are by the world's clock ---
+  void Propose(const state::Command& command, absl::Duration timeout, Done<state::Outcome> done);
+  void Read(Consistency consistency, absl::Duration timeout, Node::Query query,
+            Done<Revision> done);
   const SessionDirectory& sessions() const { return sessions_; }
   PresenceBoard& presence() { return presence_; }
   const PresenceBoard& presence() const { return presence_; }
   std::uint64_t Subscribe(Node::Listener listener);
   void Unsubscribe(std::uint64_t id);
   Status status() const;
-  void Reconfigure(const raft::MembershipChange& change, absl::Time deadline, Done<Revision> done);
-  void TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done);
-  void TakeSnapshot(absl::Time deadline, Done<Revision> done);
+  void Reconfigure(const raft::MembershipChange& change, absl::Duration timeout,
+                   Done<Revision> done);
+  void TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done);
+  void TakeSnapshot(absl::Duration timeout, Done<Revision> done);
   void Deliver(std::string_view frame);
   absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term,
                                                     std::uint64_t transfer_id, std::uint64_t offset,
@@ -93,6 +95,10 @@ class Replica {
   bool PumpLog(absl::Duration wait);
   bool PumpApply(absl::Duration wait);
   bool PumpSnapshots(absl::Duration wait);
+
+  // For the checkers of a simulator, between pumps.
+  const raft::Core& core() const { return *core_; }
+  const state::Machine& machine() const { return *machine_; }
 
   // Nothing new is accepted and the pumps return at once. Who still waits is told by Finish(),
   // which is called when no pump runs any more.
@@ -245,6 +251,7 @@ class Replica {
   std::optional<raft::SnapshotTaken> Describe(const std::optional<std::string>& applied) const;
 
   std::uint64_t Now() const { return world_.clock.NowMicros(); }
+  std::uint64_t DeadlineAfter(absl::Duration timeout) const;
 
   // --- Constant after construction ---
   const Options options_;

@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kEntriesPerCommitMax = 512;
 constexpr std::uint64_t kTendIntervalUs = 50'000;
 constexpr std::uint64_t kRenewIntervalUs = 300'000;
-constexpr std::uint64_t kDigestIntervalEntries = 1'024;
 
 }  // namespace
 
@@ -118,7 +117,7 @@ void Replica::AfterApply(Index applied) {
   applied_.store(applied.value());
   core_inbox_.Push(raft::ApplyDone{.index = applied});
 
-  if (leases_.IsRunning() && applied - digest_proposed_ >= kDigestIntervalEntries) {
+  if (leases_.IsRunning() && applied - digest_proposed_ >= options_.digest_interval_entries) {
     digest_proposed_ = applied;
     ProposeOwn(state::CheckDigest{.at = applied, .digest = machine_->digest()});
   }

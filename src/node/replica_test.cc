@@ -118,7 +118,7 @@ TEST(Replica, AProposalOutlivesTheLeaderItWasSentTo) {
   cluster.cuts.insert({follower, leader});
   std::optional<absl::StatusOr<state::Outcome>> answer;
   cluster.replica(follower).Propose(
-      ann.Make(state::Append{.doc = doc, .text = "once"}), cluster.Deadline(),
+      ann.Make(state::Append{.doc = doc, .text = "once"}), TestingCluster::kTimeout,
       [&answer](absl::StatusOr<state::Outcome> got) { answer = std::move(got); });
   cluster.Work();
   EXPECT_FALSE(answer.has_value());
@@ -140,11 +140,11 @@ TEST(Replica, WithoutAMajorityNothingIsAcknowledged) {
   }
   bool is_answered = false;
   cluster.replica(leader).Propose(
-      ann.Make(state::Append{.doc = doc, .text = "x"}), cluster.Deadline(),
+      ann.Make(state::Append{.doc = doc, .text = "x"}), TestingCluster::kTimeout,
       [&is_answered](const absl::StatusOr<state::Outcome>& got) { is_answered = got.ok(); });
   bool was_read = false;
   cluster.replica(leader).Read(
-      Consistency::kLinearizable, cluster.Deadline(), [](const state::Machine&) {},
+      Consistency::kLinearizable, TestingCluster::kTimeout, [](const state::Machine&) {},
       [&was_read](const absl::StatusOr<Revision>& got) { was_read = got.ok(); });
   cluster.Run(3'000);
   EXPECT_FALSE(is_answered);
@@ -180,21 +180,21 @@ TEST(Replica, AFollowerThatWasAwayGetsASnapshot) {
   for (int i = 0; i < 2'400; ++i) {
     const std::string text = i % 8 == 0 ? piece : "y";
     cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = text}),
-                                    cluster.Deadline(), [](const auto&) {});
+                                    TestingCluster::kTimeout, [](const auto&) {});
     expected += text;
     if (i % 50 == 0) cluster.Work();
   }
   cluster.Run(100);
   for (int i = 0; i < 3'000; ++i) {
     cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = "z"}),
-                                    cluster.Deadline(), [](const auto&) {});
+                                    TestingCluster::kTimeout, [](const auto&) {});
     expected += "z";
     if (i % 50 == 0) cluster.Work();
   }
   cluster.Run(100);
   bool is_taken = false;
   cluster.replica(leader).TakeSnapshot(
-      cluster.Deadline(), [&](const absl::StatusOr<Revision>& got) { is_taken = got.ok(); });
+      TestingCluster::kTimeout, [&](const absl::StatusOr<Revision>& got) { is_taken = got.ok(); });
   cluster.Run(100);
   ASSERT_TRUE(is_taken);
   EXPECT_GT(cluster.replica(leader).status().first, Index(10));
@@ -221,7 +221,8 @@ TEST(Replica, ANodeIsAddedPromotedAndAnotherRemoved) {
   const auto change = [&](const raft::MembershipChange& wanted) {
     std::optional<absl::StatusOr<Revision>> answer;
     cluster.replica(leader).Reconfigure(
-        wanted, cluster.Deadline(), [&](absl::StatusOr<Revision> got) { answer = std::move(got); });
+        wanted, TestingCluster::kTimeout,
+        [&](absl::StatusOr<Revision> got) { answer = std::move(got); });
     cluster.Run(1'000);
     ASSERT_TRUE(answer.has_value());
     EXPECT_TRUE(answer->ok()) << answer->status();
@@ -249,7 +250,7 @@ TEST(Replica, ASweepDoesNotSendWhatStillWaitsForItsTurn) {
   const auto add_one = [&] {
     cluster.replica(kOne).Propose(
         {.session = ann.session(), .body = state::Append{.doc = doc, .text = "x"}},
-        cluster.Deadline(), [&acknowledged](const absl::StatusOr<state::Outcome>& got) {
+        TestingCluster::kTimeout, [&acknowledged](const absl::StatusOr<state::Outcome>& got) {
           if (got.ok() && got->ok()) ++acknowledged;
         });
   };
@@ -269,7 +270,8 @@ TEST(Replica, LeadershipIsHandedOver) {
   const NodeId target = leader == kTwo ? kThree : kTwo;
   std::optional<absl::StatusOr<NodeId>> answer;
   cluster.replica(leader).TransferLeadership(
-      target, cluster.Deadline(), [&](absl::StatusOr<NodeId> got) { answer = std::move(got); });
+      target, TestingCluster::kTimeout,
+      [&](absl::StatusOr<NodeId> got) { answer = std::move(got); });
   cluster.Run(500);
   ASSERT_TRUE(answer.has_value());
   ASSERT_TRUE(answer->ok()) << answer->status();

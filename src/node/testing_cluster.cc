@@ -143,11 +143,9 @@ NodeId TestingCluster::AwaitLeader() {
   return {};
 }
 
-absl::Time TestingCluster::Deadline() const { return absl::Now() + absl::Seconds(60); }
-
 absl::StatusOr<state::Outcome> TestingCluster::Propose(NodeId at, const state::Command& command) {
   std::optional<absl::StatusOr<state::Outcome>> answer;
-  replica(at).Propose(command, Deadline(),
+  replica(at).Propose(command, kTimeout,
                       [&answer](absl::StatusOr<state::Outcome> got) { answer = std::move(got); });
   for (int i = 0; i < 500 && !answer; ++i) {
     Work();
@@ -159,7 +157,7 @@ absl::StatusOr<state::Outcome> TestingCluster::Propose(NodeId at, const state::C
 
 absl::Status TestingCluster::Read(NodeId at, Consistency consistency, const Node::Query& query) {
   std::optional<absl::Status> answer;
-  replica(at).Read(consistency, Deadline(), query,
+  replica(at).Read(consistency, kTimeout, query,
                    [&answer](absl::StatusOr<Revision> got) { answer = got.status(); });
   for (int i = 0; i < 500 && !answer; ++i) {
     Work();

@@ -47,7 +47,7 @@ class TestingCluster {
   absl::StatusOr<state::Outcome> Propose(NodeId at, const state::Command& command);
   absl::Status Read(NodeId at, Consistency consistency, const Node::Query& query);
 
-  absl::Time Deadline() const;
+  static constexpr absl::Duration kTimeout = absl::Seconds(60);
   std::set<std::pair<NodeId, NodeId>> cuts;  // One-way.
   Options options;                           // For the servers that start from now on.
 

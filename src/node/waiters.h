@@ -14,6 +14,7 @@
 #include <absl/status/statusor.h>
 #include <absl/synchronization/mutex.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,16 +62,21 @@ class Waiters {
     if (found != waiting_.end()) change(found->second);
   }
 
-  // Takes all for which `predicate(id, payload)` is true; the predicate may change the others.
+  // Takes all for which `predicate(id, payload)` is true; the predicate may change the others. In
+  // the order of their ids, so that a simulated run does not depend on a hash.
   template <class Predicate>
   std::vector<Payload> TakeIf(Predicate predicate) {
     std::vector<Payload> taken;
     absl::MutexLock lock(&mutex_);
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
-      const auto current = it++;
-      if (!predicate(current->first, current->second)) continue;
-      taken.push_back(std::move(current->second));
-      waiting_.erase(current);
+    std::vector<std::uint64_t> ids;
+    ids.reserve(waiting_.size());
+    for (const auto& [id, payload] : waiting_) ids.push_back(id);
+    std::sort(ids.begin(), ids.end());
+    for (const std::uint64_t id : ids) {
+      const auto found = waiting_.find(id);
+      if (!predicate(id, found->second)) continue;
+      taken.push_back(std::move(found->second));
+      waiting_.erase(found);
     }
     return taken;
   }
