@@ -122,6 +122,11 @@ void FaultyDirectory::FailAt(std::uint64_t operation, absl::Status status) {
   failures_[operation] = std::move(status);
 }
 
+void FaultyDirectory::ForgetFaults() {
+  crash_at_.reset();
+  failures_.clear();
+}
+
 void FaultyDirectory::Apply(std::vector<Change> changes) {
   for (const Change& change : changes) {
     if (change.inode) {
@@ -188,6 +193,17 @@ void FaultyDirectory::Restart() {
   ++life_;
   crash_at_.reset();
   has_crashed_ = false;
+}
+
+std::unique_ptr<FaultyDirectory> FaultyDirectory::DurableImage() const {
+  auto image = std::make_unique<FaultyDirectory>(1);
+  for (const auto& [name, inode] : durable_entries_) {
+    auto copy = std::make_shared<Inode>();
+    copy->bytes = copy->durable = inode->durable;
+    image->entries_.emplace(name, std::move(copy));
+  }
+  image->durable_entries_ = image->entries_;
+  return image;
 }
 
 void FaultyDirectory::FlipBit(std::string_view name, std::uint64_t bit) {

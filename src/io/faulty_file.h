@@ -41,9 +41,15 @@ class FaultyDirectory final : public Directory {
   void CrashAt(std::uint64_t operation) { crash_at_ = operation; }
   // That operation fails with this status, and has no effect.
   void FailAt(std::uint64_t operation, absl::Status status);
+  // Neither of them will come.
+  void ForgetFaults();
   bool has_crashed() const { return has_crashed_; }
   // What is left after a crash at this moment. Files that are open stay dead.
   void Restart();
+
+  // What would be left if the machine stopped now and nothing that was not synced had got to the
+  // disk: what an acknowledgement may rest on.
+  std::unique_ptr<FaultyDirectory> DurableImage() const;
 
   // Damage at rest. Requires that the file exists and is long enough.
   void FlipBit(std::string_view name, std::uint64_t bit);

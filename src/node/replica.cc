@@ -309,6 +309,13 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
   world_.peers.Send(std::move(frames));
 }
 
+Replica::Waiting Replica::waiting() const {
+  return {.core = core_inbox_.size() > 0 || !core_inputs_.empty(),
+          .log = log_inbox_.size() > 0 || !log_inputs_.empty(),
+          .apply = apply_inbox_.size() > 0 || !apply_inputs_.empty(),
+          .snapshots = snapshot_inbox_.size() > 0 || !snapshot_inputs_.empty()};
+}
+
 void Replica::Close() {
   core_inbox_.Close();
   log_inbox_.Close();

@@ -96,6 +96,14 @@ class Replica {
   bool PumpApply(absl::Duration wait);
   bool PumpSnapshots(absl::Duration wait);
 
+  // Which pumps have input, for a simulator that calls each when it has.
+  struct Waiting {
+    bool core = false;
+    bool log = false;
+    bool apply = false;
+    bool snapshots = false;
+  };
+  Waiting waiting() const;
   // For the checkers of a simulator, between pumps.
   const raft::Core& core() const { return *core_; }
   const state::Machine& machine() const { return *machine_; }

@@ -1,0 +1,274 @@
+#include "sim/ledger.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "sim/server.h"
+#include "sim/violation.h"
+#include "wal/recovery.h"
+
+namespace coterie::sim {
+namespace {
+
+// Reading a disk takes as long as a hundred other events, so only some commits are looked up.
+constexpr std::uint64_t kCommitsPerLook = 12;
+constexpr std::uint64_t kPumpsPerDeepCheck = 16;
+
+std::uint64_t DigestOf(const raft::EntryRef& entry) {
+  return (std::uint64_t{ComputeCrc32c(entry.payload.view())} << 8) ^
+         static_cast<std::uint64_t>(entry.type);
+}
+
+std::string Name(NodeId id) { return absl::StrCat("node ", id.value()); }
+
+}  // namespace
+
+// What a disk would hold after a power cut at this moment.
+struct Ledger::Image {
+  Incarnation incarnation;
+  std::uint64_t operations = 0;
+  raft::HardState hard_state;
+  Index snapshot;
+  std::map<Index, Term> terms;
+  std::map<Index, std::uint64_t> digests;
+};
+
+Ledger::Ledger(const Schedule& schedule, Trace& trace, std::uint64_t seed)
+    : schedule_(schedule), trace_(trace), prng_(seed ^ 0x6c656467) {}
+Ledger::~Ledger() = default;
+
+// --- Lives ---
+
+void Ledger::OnStart(NodeId id, const node::Replica& replica) {
+  ++counts_.starts;
+  checked_[id] = Index();
+  applied_[id] = replica.machine().applied().index;
+  leader_last_.erase(id);
+}
+
+void Ledger::OnFailedStart(NodeId id, bool has_crashed, const absl::Status& status) {
+  trace_.Note(schedule_.now_us(), "failed-start", {id.value()});
+  // The device failed while the log was opened: as good as a crash.
+  if (has_crashed || absl::IsUnavailable(status)) return;
+  Violate(absl::StrCat(Name(id), " does not start: ", status.ToString()));
+}
+
+void Ledger::OnWipe(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation) {
+  ++counts_.wipes;
+  const Image& image = ImageOf({.id = id, .incarnation = incarnation, .files = &files});
+  std::map<Index, Term> held = image.terms;
+  for (Index index(1); index <= std::min(image.snapshot, highest_commit()); ++index) {
+    held[index] = committed_[index.value() - 1].term;
+  }
+  lost_[id].push_back(std::move(held));
+  images_.erase(id);
+}
+
+// --- Disks ---
+
+const Ledger::Image& Ledger::ImageOf(const Disk& disk) {
+  std::unique_ptr<Image>& image = images_[disk.id];
+  if (image && image->incarnation == disk.incarnation &&
+      image->operations == disk.files->operations()) {
+    return *image;
+  }
+  ++counts_.disks_read;
+  image = std::make_unique<Image>();
+  image->incarnation = disk.incarnation;
+  image->operations = disk.files->operations();
+  const std::unique_ptr<io::FaultyDirectory> files = disk.files->DurableImage();
+  absl::StatusOr<wal::Replayed> replayed = wal::Replay(
+      *files, {.cluster_id = kClusterId, .node = disk.id, .incarnation = disk.incarnation});
+  if (!replayed.ok()) {
+    Violate(absl::StrCat("the disk of ", Name(disk.id),
+                         " could not be read after a power cut: ", replayed.status().ToString()));
+  }
+  image->hard_state = replayed->recovered.hard_state;
+  image->snapshot = replayed->recovered.snapshot.last.index;
+  for (const raft::EntryRef& entry : replayed->recovered.entries) {
+    image->terms[entry.index] = entry.term;
+    image->digests[entry.index] = DigestOf(entry);
+  }
+  return *image;
+}
+
+bool Ledger::Holds(NodeId id, const raft::EntryRef& entry) {
+  for (const std::map<Index, Term>& held : lost_[id]) {
+    const auto found = held.find(entry.index);
+    if (found != held.end() && found->second == entry.term) return true;
+  }
+  const Disk disk = find_disk_(id);
+  if (disk.files == nullptr) return false;
+  const Image& image = ImageOf(disk);
+  if (entry.index <= image.snapshot) return true;
+  const auto found = image.digests.find(entry.index);
+  return found != image.digests.end() && image.terms.at(entry.index) == entry.term &&
+         found->second == DigestOf(entry);
+}
+
+void Ledger::CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote) {
+  ++counts_.votes;
+  const auto [known, is_new] = votes_.emplace(std::pair(disk.incarnation, term), vote);
+  if (known->second != vote) {
+    Violate(absl::StrCat(Name(from), " voted for ", known->second.value(), " and for ",
+                         vote.value(), " in term ", term.value()));
+  }
+  const raft::HardState& durable = ImageOf(disk).hard_state;
+  const bool is_durable = durable.term > term || (durable.term == term && durable.vote == vote);
+  if (!is_durable) {
+    Violate(absl::StrCat(Name(from), " told of a vote in term ", term.value(),
+                         " that is not on its disk: there it is in term ", durable.term.value()));
+  }
+}
+
+// --- What is said ---
+
+void Ledger::OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
+                    std::string_view frame) {
+  const std::optional<node::PeerMessage> decoded = node::DecodePeerMessage(frame);
+  if (!decoded) Violate(absl::StrCat(Name(from), " sent a frame that does not decode"));
+  const auto* message = std::get_if<raft::Message>(&decoded->body);
+  if (message == nullptr) return;
+  const Disk disk{.id = from, .incarnation = incarnation, .files = &files};
+  if (const auto* reply = std::get_if<raft::VoteReply>(&message->body)) {
+    if (reply->granted && reply->kind != raft::VoteKind::kPreVote) {
+      CheckVote(from, disk, message->term, message->to);
+    }
+  } else if (const auto* request = std::get_if<raft::VoteRequest>(&message->body)) {
+    if (request->kind != raft::VoteKind::kPreVote) CheckVote(from, disk, message->term, from);
+  } else if (const auto* append = std::get_if<raft::AppendRequest>(&message->body)) {
+    CheckAppend(from, *message, *append);
+  }
+}
+
+void Ledger::CheckAppend(NodeId from, const raft::Message& message,
+                         const raft::AppendRequest& request) {
+  const auto [leader, is_new] = leaders_.emplace(message.term, from);
+  if (leader->second != from) {
+    Violate(absl::StrCat("term ", message.term.value(), " has two leaders: nodes ",
+                         leader->second.value(), " and ", from.value()));
+  }
+  Term previous = request.previous.term;
+  for (const raft::EntryRef& entry : request.entries) {
+    const Known known{.digest = DigestOf(entry), .previous_term = previous};
+    const auto [found, is_first] = entries_.emplace(std::pair(entry.index, entry.term), known);
+    if (found->second.digest != known.digest || found->second.previous_term != previous) {
+      Violate(absl::StrCat("Log Matching: two different entries ", entry.term.value(), "/",
+                           entry.index.value(), ", the second from ", Name(from)));
+    }
+    previous = entry.term;
+  }
+}
+
+// --- What is held ---
+
+void Ledger::OnCore(NodeId id, Incarnation /*incarnation*/, const raft::Core& core) {
+  if (prng_.Chance(1, kPumpsPerDeepCheck)) core.CheckInvariantsDeep();
+  if (core.role() == raft::Role::kLeader) {
+    CheckLeader(id, core);
+  } else {
+    leader_last_.erase(id);
+  }
+  CheckCommits(id, core);
+}
+
+void Ledger::CheckLeader(NodeId id, const raft::Core& core) {
+  const raft::LogPosition now{.term = core.term(), .index = core.last().index};
+  const auto [leader, is_new] = leaders_.emplace(core.term(), id);
+  if (leader->second != id) {
+    Violate(absl::StrCat("Election Safety: term ", core.term().value(), " is led by nodes ",
+                         leader->second.value(), " and ", id.value()));
+  }
+  const auto last = leader_last_.find(id);
+  if (last != leader_last_.end() && last->second.term == now.term) {
+    if (now.index < last->second.index) {
+      Violate(absl::StrCat("Leader Append-Only: the log of ", Name(id), " has become shorter"));
+    }
+    last->second = now;
+    return;
+  }
+  leader_last_.insert_or_assign(id, now);
+  ++counts_.leaders;
+  trace_.Note(schedule_.now_us(), "leader", {id.value(), now.term.value(), now.index.value()});
+  if (now.index < highest_commit()) {
+    Violate(absl::StrCat("Leader Completeness: ", Name(id), " leads term ", now.term.value(),
+                         " with entries up to ", now.index.value(), "; committed are ",
+                         highest_commit().value()));
+  }
+  for (Index index = core.first_index(); index <= highest_commit(); ++index) {
+    if (core.EntryAt(index).term == committed_[index.value() - 1].term) continue;
+    Violate(absl::StrCat("Leader Completeness: ", Name(id), " leads term ", now.term.value(),
+                         " without the committed entry ", index.value()));
+  }
+}
+
+void Ledger::CheckCommits(NodeId id, const raft::Core& core) {
+  Index& checked = checked_[id];
+  const Index commit = core.commit_index();
+  if (commit < std::min(checked, core.last().index)) {
+    Violate(absl::StrCat(Name(id), " took back its commit index"));
+  }
+  for (Index index = std::max(checked.Next(), core.first_index()); index <= commit; ++index) {
+    const raft::EntryRef& entry = core.EntryAt(index);
+    if (index > highest_commit()) {
+      OnCommitted(entry, core);
+      continue;
+    }
+    const raft::EntryRef& known = committed_[index.value() - 1];
+    if (known.term != entry.term || known.payload.view() != entry.payload.view()) {
+      Violate(absl::StrCat("State Machine Safety: ", Name(id), " holds ", entry.term.value(), "/",
+                           index.value(), " as committed, which was ", known.term.value(), "/",
+                           index.value()));
+    }
+  }
+  checked = std::max(checked, commit);
+}
+
+void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {
+  if (entry.index != highest_commit().Next()) {
+    Violate(absl::StrCat("entry ", entry.index.value(), " was committed before ",
+                         highest_commit().Next().value()));
+  }
+  committed_.push_back(entry);
+  if (entry.type == raft::EntryType::kConfiguration) {
+    configurations_.emplace(entry.index, *raft::DecodeConfiguration(entry.payload.view()));
+  }
+  trace_.Note(schedule_.now_us(), "commit", {entry.index.value(), entry.term.value()});
+  if (!prng_.Chance(1, kCommitsPerLook)) return;
+  // By the configuration that the leader counts with; a follower learns of it later.
+  if (core.role() != raft::Role::kLeader) return;
+  const raft::Configuration& configuration = core.configuration();
+  const auto holds = [&](NodeId id) { return Holds(id, entry); };
+  const auto is_majority = [&](const std::vector<NodeId>& voters) {
+    return static_cast<std::size_t>(std::ranges::count_if(voters, holds)) > voters.size() / 2;
+  };
+  if (!is_majority(configuration.voters) ||
+      (configuration.IsJoint() && !is_majority(configuration.voters_outgoing))) {
+    Violate(absl::StrCat("entry ", entry.term.value(), "/", entry.index.value(),
+                         " is committed and not on a majority of disks"));
+  }
+}
+
+void Ledger::OnApply(NodeId id, const node::Replica& replica) {
+  const state::Machine& machine = replica.machine();
+  if (machine.divergence()) {
+    Violate(absl::StrCat(Name(id), " has diverged: ", machine.divergence()->what));
+  }
+  const Index index = machine.applied().index;
+  Index& applied = applied_[id];
+  if (index < applied) Violate(absl::StrCat(Name(id), " took back what it had applied"));
+  applied = index;
+  if (index > highest_commit()) {
+    Violate(absl::StrCat(Name(id), " applied ", index.value(), ", which is not committed"));
+  }
+  const auto [known, is_new] = digests_.emplace(index, machine.digest());
+  if (known->second != machine.digest()) {
+    Violate(absl::StrCat("State Machine Safety: the state of ", Name(id), " at ", index.value(),
+                         " is not what another node's was"));
+  }
+}
+
+}  // namespace coterie::sim

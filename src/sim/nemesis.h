@@ -1,0 +1,62 @@
+#pragma once
+
+// Whatever goes wrong in a run, and its operators: crashes, restarts, pauses, cut and clogged
+// links, failing, full and hanging disks, clocks, transfers, snapshots, changes of members, lost
+// disks. Draws from the plan's faults, a little at a time, for ever. Owner: the run.
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/prng.h"
+#include "sim/ledger.h"
+#include "sim/network.h"
+#include "sim/plan.h"
+#include "sim/schedule.h"
+#include "sim/server.h"
+
+namespace coterie::sim {
+
+class Nemesis {
+ public:
+  struct Victims {
+    Schedule& schedule;
+    Trace& trace;
+    const Plan& plan;
+    const Ledger& ledger;
+    Network& network;
+    std::function<Server&(NodeId)> server;
+    std::vector<NodeId> ids;
+  };
+  explicit Nemesis(Victims victims);
+
+  void Start() { StrikeLater(); }
+  void Stop() { is_stopped_ = true; }
+  // Whose disk was lost and who has not been taken out and added again since; none = nobody.
+  NodeId wiped() const { return wiped_; }
+  std::uint64_t strikes() const { return strikes_; }
+
+ private:
+  void StrikeLater();
+  void Strike();
+  void Do(Fault fault, Server& server);
+  void CrashFor(Server& server, std::uint64_t down_us);
+  void CutLinks(Server& server);
+  void Wipe(Server& server);
+  void SetClock(Server& server);
+  void Reconfigure(Server& server);
+  void ReplaceWiped(Server& server);
+  Server& Any();
+  // A server that thinks that it leads, or any.
+  Server& Leading();
+
+  Victims victims_;
+  Prng prng_;
+  std::vector<Fault> arsenal_;
+  bool is_stopped_ = false;
+  NodeId wiped_;
+  std::uint64_t strikes_ = 0;
+};
+
+}  // namespace coterie::sim

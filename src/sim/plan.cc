@@ -1,0 +1,114 @@
+#include "sim/plan.h"
+
+#include <algorithm>
+#include <array>
+
+namespace coterie::sim {
+namespace {
+
+constexpr std::array<std::string_view, std::size(kProfiles)> kProfileNames = {
+    "default", "snapshots", "storage", "reconfig", "overload"};
+constexpr std::array<std::string_view, kFaults> kFaultNames = {
+    "loss",   "duplicate", "reorder",   "corrupt",   "cut",        "clog",      "crash",
+    "midway", "pause",     "disk-slow", "disk-hang", "disk-error", "disk-full", "damage",
+    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure"};
+
+// Of ten runs, how many have the fault.
+std::uint64_t TenthsOf(Fault fault, Profile profile) {
+  const bool is_storage = profile == Profile::kStorage;
+  switch (fault) {
+    case Fault::kLoss:
+    case Fault::kDuplicate:
+    case Fault::kReorder:
+      return 5;
+    case Fault::kCorrupt:
+      return 3;
+    case Fault::kCut:
+      return 7;
+    case Fault::kClog:
+      return 3;
+    case Fault::kCrash:
+      return 8;
+    case Fault::kCrashMidway:
+      return is_storage ? 8 : 5;
+    case Fault::kPause:
+      return 4;
+    case Fault::kDiskSlow:
+      return is_storage ? 8 : 4;
+    case Fault::kDiskHang:
+    case Fault::kDiskError:
+      return is_storage ? 5 : 2;
+    case Fault::kDiskFull:
+      return is_storage ? 3 : 1;
+    case Fault::kDamage:
+      return is_storage ? 6 : 0;
+    case Fault::kWipe:
+      return is_storage ? 3 : 1;
+    case Fault::kClock:
+      return 4;
+    case Fault::kTransfer:
+      return 5;
+    case Fault::kSnapshot:
+      return profile == Profile::kSnapshots ? 10 : 4;
+    case Fault::kReconfigure:
+      return profile == Profile::kReconfig ? 10 : 3;
+  }
+  return 0;
+}
+
+template <class Value, std::size_t kCount>
+std::optional<Value> Find(const std::array<std::string_view, kCount>& names,
+                          std::string_view name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Value>(found - names.begin());
+}
+
+}  // namespace
+
+std::string_view NameOf(Profile profile) {
+  return kProfileNames.at(static_cast<std::size_t>(profile));
+}
+std::string_view NameOf(Fault fault) { return kFaultNames.at(static_cast<std::size_t>(fault)); }
+std::optional<Profile> ProfileOf(std::string_view name) {
+  return Find<Profile>(kProfileNames, name);
+}
+std::optional<Fault> FaultOf(std::string_view name) { return Find<Fault>(kFaultNames, name); }
+
+Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& without) {
+  Prng prng(seed * 31 + static_cast<std::uint64_t>(profile));
+  Plan plan{.seed = seed, .profile = profile};
+  for (std::size_t i = 0; i < kFaults; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    const bool is_drawn = prng.Chance(TenthsOf(fault, profile), 10);
+    if (is_drawn && !without.contains(fault)) plan.faults.insert(fault);
+  }
+  const std::array<std::size_t, 8> sizes = {3, 3, 3, 3, 3, 5, 5, 7};
+  plan.founders = sizes.at(prng.Below(sizes.size()));
+  if (prng.Chance(1, 40)) plan.founders = 1;
+  plan.spares = profile == Profile::kReconfig ? prng.Between(1, 3) : prng.Below(2);
+  plan.clients = prng.Between(3, 6);
+  plan.duration_us = prng.Between(3, 8) * 1'000'000;
+  plan.fault_interval_us = prng.Between(30, 300) * 1'000;
+  plan.latency_us = prng.Chance(1, 5) ? prng.Between(5'000, 40'000) : prng.Between(100, 2'000);
+  if (plan.Has(Fault::kLoss)) plan.loss_per_mille = prng.Between(1, 200);
+  if (plan.Has(Fault::kDuplicate)) plan.duplicate_per_mille = prng.Between(1, 200);
+  if (plan.Has(Fault::kReorder)) plan.reorder_per_mille = prng.Between(1, 200);
+  if (plan.Has(Fault::kCorrupt)) plan.corrupt_per_mille = prng.Between(1, 20);
+  plan.disk_us = plan.Has(Fault::kDiskSlow) ? prng.Between(1'000, 30'000) : prng.Between(50, 500);
+  plan.think_us = prng.Between(10, 80) * 1'000;
+  if (profile == Profile::kSnapshots || prng.Chance(1, 4)) {
+    plan.log_entries_max = prng.Between(8, 40);
+    plan.log_trailing_entries_max = prng.Below(10);
+  }
+  plan.log_segment_bytes = prng.Between(4, 64) << 10;
+  if (profile == Profile::kOverload) {
+    plan.clients = prng.Between(20, 40);
+    plan.think_us = prng.Between(1, 5) * 1'000;
+    plan.duration_us = prng.Between(1, 2) * 1'000'000;
+    plan.uncommitted_bytes_max = prng.Between(200, 4'000);
+  }
+  return plan;
+}
+
+}  // namespace coterie::sim

@@ -1,0 +1,84 @@
+#pragma once
+
+// What one run is like: drawn from its seed and a profile, so that every seed is another mix of
+// faults (swarm testing: Groce et al., ISSTA 2012). A mix with everything in it would hide what
+// needs quiet to show itself. Pure value.
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/prng.h"
+
+namespace coterie::sim {
+
+enum class Profile : std::uint8_t {
+  kDefault,
+  kSnapshots,  // The log is compacted every few entries.
+  kStorage,    // Disks are slow, hang, fail, are full, and hold damage.
+  kReconfig,   // Members come and go all the time.
+  kOverload,   // More clients than the queues hold.
+};
+inline constexpr Profile kProfiles[] = {Profile::kDefault, Profile::kSnapshots, Profile::kStorage,
+                                        Profile::kReconfig, Profile::kOverload};
+std::string_view NameOf(Profile profile);
+std::optional<Profile> ProfileOf(std::string_view name);
+
+// What can be left out of a run, to find out what a failure needs.
+enum class Fault : std::uint8_t {
+  kLoss,
+  kDuplicate,
+  kReorder,
+  kCorrupt,
+  kCut,
+  kClog,
+  kCrash,
+  kCrashMidway,  // At any storage operation.
+  kPause,
+  kDiskSlow,
+  kDiskHang,
+  kDiskError,
+  kDiskFull,
+  kDamage,
+  kWipe,
+  kClock,
+  kTransfer,
+  kSnapshot,
+  kReconfigure,
+};
+inline constexpr std::size_t kFaults = 19;
+std::string_view NameOf(Fault fault);
+std::optional<Fault> FaultOf(std::string_view name);
+
+struct Plan {
+  std::uint64_t seed = 0;
+  Profile profile = Profile::kDefault;
+  std::set<Fault> faults;  // The ones that this run has.
+  std::size_t founders = 3;
+  std::size_t spares = 0;  // Servers that wait to be added.
+  std::size_t clients = 4;
+  std::uint64_t duration_us = 8'000'000;  // Of the phase with faults.
+  // How often the nemesis does something, on average.
+  std::uint64_t fault_interval_us = 100'000;
+  std::uint64_t latency_us = 500;  // Of a message; drawn from half to twice that.
+  std::uint64_t loss_per_mille = 0;
+  std::uint64_t duplicate_per_mille = 0;
+  std::uint64_t reorder_per_mille = 0;
+  std::uint64_t corrupt_per_mille = 0;
+  std::uint64_t disk_us = 300;  // Of a write and its sync.
+  std::uint64_t think_us = 50'000;
+  std::uint64_t log_entries_max = 100'000;
+  std::uint64_t log_trailing_entries_max = 5'000;
+  std::size_t log_segment_bytes = 64 << 10;
+  std::size_t uncommitted_bytes_max = 64 << 20;
+
+  bool Has(Fault fault) const { return faults.contains(fault); }
+};
+
+// `without` are left out, whatever the seed says.
+Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& without);
+
+}  // namespace coterie::sim

@@ -1,0 +1,270 @@
+#include "sim/run.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/client.h"
+#include "sim/history.h"
+#include "sim/ledger.h"
+#include "sim/nemesis.h"
+#include "sim/network.h"
+#include "sim/schedule.h"
+#include "sim/server.h"
+#include "sim/subscriber.h"
+#include "sim/trace.h"
+#include "sim/violation.h"
+
+namespace coterie::sim {
+namespace {
+
+constexpr std::uint64_t kStepUs = 20'000;
+constexpr std::uint64_t kSubscribers = 2;
+// Guarantee 10, in election timeouts.
+constexpr std::uint64_t kRecoveryTimeoutsMax = 10;
+constexpr std::uint64_t kConvergenceUsMax = 20'000'000;
+
+class Run {
+ public:
+  Run(const Plan& plan, std::FILE* trace);
+  Result Do();
+
+ private:
+  Server& At(NodeId id) { return *servers_.at(id); }
+  void MakeServers();
+  void MakeClients();
+  void Heal();
+  // Who is left down; empty = nobody.
+  std::vector<NodeId> ChooseDead();
+  void AwaitOneWord();
+  void AwaitConvergence();
+  bool HasConverged();
+  std::string Describe();
+  void Finish();
+
+  const Plan plan_;
+  Trace trace_;
+  Prng prng_;
+  Schedule schedule_;
+  Ledger ledger_;
+  History history_;
+  Neighbourhood neighbourhood_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Subscriber>> subscribers_;
+  Network network_;
+  std::map<NodeId, std::unique_ptr<Server>> servers_;
+  std::unique_ptr<Nemesis> nemesis_;
+  std::vector<NodeId> ids_;
+  std::vector<NodeId> dead_;
+  Result result_;
+};
+
+Run::Run(const Plan& plan, std::FILE* trace)
+    : plan_(plan),
+      trace_(trace),
+      prng_(plan.seed ^ 0x72756e),
+      ledger_(schedule_, trace_, plan.seed),
+      neighbourhood_{.schedule = schedule_,
+                     .trace = trace_,
+                     .plan = plan_,
+                     .ledger = ledger_,
+                     .history = history_,
+                     .server = [this](NodeId id) -> Server& { return At(id); }},
+      network_(schedule_, trace_, plan_,
+               [this](NodeId, NodeId to, const std::string& bytes) { At(to).Deliver(bytes); }) {
+  MakeServers();
+  MakeClients();
+}
+
+void Run::MakeServers() {
+  std::vector<raft::Member> founders;
+  raft::Configuration founding;
+  for (std::uint64_t id = 1; id <= plan_.founders; ++id) {
+    founders.push_back({.id = NodeId(id), .address = absl::StrCat("node", id)});
+    founding.voters.push_back(NodeId(id));
+  }
+  founding.members = founders;
+  ledger_.SetFounders(founding);
+  ledger_.SetDisks([this](NodeId id) -> Disk {
+    const auto found = servers_.find(id);
+    if (found == servers_.end()) return {};
+    return {.id = id, .incarnation = found->second->incarnation(), .files = &found->second->disk()};
+  });
+  for (std::uint64_t number = 1; number <= plan_.founders + plan_.spares; ++number) {
+    const NodeId id(number);
+    ids_.push_back(id);
+    servers_.emplace(
+        id, std::make_unique<Server>(
+                Server::Surroundings{.schedule = schedule_,
+                                     .trace = trace_,
+                                     .plan = plan_,
+                                     .network = network_,
+                                     .ledger = ledger_,
+                                     .find = [this](NodeId wanted) -> Server* {
+                                       const auto found = servers_.find(wanted);
+                                       return found == servers_.end() ? nullptr
+                                                                      : found->second.get();
+                                     }},
+                id, number <= plan_.founders ? founders : std::vector<raft::Member>()));
+  }
+  neighbourhood_.ids = ids_;
+  for (const NodeId id : ids_) At(id).Start();
+}
+
+void Run::MakeClients() {
+  for (std::uint64_t number = 1; number <= plan_.clients; ++number) {
+    clients_.push_back(std::make_unique<Client>(neighbourhood_, number));
+    clients_.back()->Start(number == 1 ? Client::Zeal::kReady : Client::Zeal::kBusy);
+  }
+  for (std::uint64_t number = 1; number <= kSubscribers; ++number) {
+    subscribers_.push_back(std::make_unique<Subscriber>(neighbourhood_, number));
+    subscribers_.back()->Start();
+  }
+  nemesis_ = std::make_unique<Nemesis>(
+      Nemesis::Victims{.schedule = schedule_,
+                       .trace = trace_,
+                       .plan = plan_,
+                       .ledger = ledger_,
+                       .network = network_,
+                       .server = [this](NodeId id) -> Server& { return At(id); },
+                       .ids = ids_});
+  nemesis_->Start();
+}
+
+Result Run::Do() {
+  const std::uint64_t start_us = schedule_.now_us();
+  schedule_.RunUntil(start_us + plan_.duration_us);
+  trace_.Say(schedule_.now_us(), "--- healed ---");
+  Heal();
+  AwaitOneWord();
+  AwaitConvergence();
+  Finish();
+  result_.trace_digest = trace_.digest();
+  result_.events = schedule_.events();
+  result_.simulated_us = schedule_.now_us() - start_us;
+  result_.commits = ledger_.highest_commit().value();
+  result_.leaders = ledger_.counts().leaders;
+  result_.crashes = ledger_.counts().starts - ids_.size();
+  result_.updates = history_.updates();
+  result_.reads = history_.reads();
+  result_.events_told = history_.events_told();
+  return result_;
+}
+
+std::vector<NodeId> Run::ChooseDead() {
+  std::vector<NodeId> dead;
+  if (!nemesis_->wiped().IsNone()) dead.push_back(nemesis_->wiped());
+  if (prng_.Chance(1, 2)) return dead;
+  // A majority that all agree on, or nobody more than must be.
+  const raft::Configuration& configuration = ledger_.configuration();
+  if (configuration.IsJoint()) return dead;
+  for (const NodeId id : ids_) {
+    const Server& server = At(id);
+    if (server.IsUp() && server.replica()->core().configuration() != configuration) return dead;
+  }
+  const std::size_t minority = (configuration.voters.size() - 1) / 2;
+  std::vector<NodeId> voters = configuration.voters;
+  std::erase_if(voters, [&](NodeId id) { return std::ranges::count(dead, id) > 0; });
+  while (dead.size() < minority) {
+    const std::size_t chosen = prng_.Below(voters.size());
+    dead.push_back(voters[chosen]);
+    voters.erase(voters.begin() + static_cast<std::ptrdiff_t>(chosen));
+  }
+  return dead;
+}
+
+void Run::Heal() {
+  nemesis_->Stop();
+  network_.Heal();
+  network_.Calm();
+  for (const NodeId id : ids_) {
+    if (!At(id).IsUp()) At(id).Calm();  // So that everybody's membership can be asked for.
+  }
+  dead_ = ChooseDead();
+  for (const NodeId id : ids_) {
+    if (std::ranges::count(dead_, id) > 0) {
+      At(id).Crash();
+      trace_.Note(schedule_.now_us(), "dead", {id.value()});
+    } else {
+      At(id).Calm();
+    }
+  }
+  for (const std::unique_ptr<Client>& client : clients_) {
+    client->Calm();
+    if (client != clients_.front()) client->Stop();
+  }
+}
+
+void Run::AwaitOneWord() {
+  const std::uint64_t healed_us = schedule_.now_us();
+  bool is_done = false;
+  clients_.front()->AppendOnce([&is_done] { is_done = true; });
+  const std::uint64_t bound_us = kRecoveryTimeoutsMax * kElectionTimeoutUs + 1'000'000;
+  while (!is_done && schedule_.now_us() < healed_us + bound_us) {
+    schedule_.RunUntil(schedule_.now_us() + kStepUs);
+  }
+  if (!is_done)
+    Violate(absl::StrCat("no write succeeds after everything was healed: ", Describe()));
+  result_.recovery_us = schedule_.now_us() - healed_us;
+}
+
+bool Run::HasConverged() {
+  Index applied;
+  for (const NodeId id : ids_) {
+    const Server& server = At(id);
+    // Those who are not members are told nothing more.
+    if (!server.IsUp() || !ledger_.configuration().IsMember(id)) continue;
+    const raft::Member& member = *ledger_.configuration().Find(id);
+    if (!member.incarnation.IsNone() && member.incarnation != server.incarnation()) continue;
+    const Index own = server.replica()->machine().applied().index;
+    if (own != ledger_.highest_commit()) return false;
+    applied = own;
+  }
+  for (const std::unique_ptr<Subscriber>& subscriber : subscribers_) {
+    if (subscriber->reached().IsNone()) return false;
+  }
+  return !applied.IsNone();
+}
+
+void Run::AwaitConvergence() {
+  const std::uint64_t bound_us = schedule_.now_us() + kConvergenceUsMax;
+  while (!HasConverged() && schedule_.now_us() < bound_us) {
+    schedule_.RunUntil(schedule_.now_us() + kStepUs);
+  }
+  if (!HasConverged()) Violate(absl::StrCat("the healed servers do not agree: ", Describe()));
+}
+
+std::string Run::Describe() {
+  std::string text = absl::StrCat("committed ", ledger_.highest_commit().value());
+  for (const NodeId id : ids_) {
+    const Server& server = At(id);
+    absl::StrAppend(&text, "; node ", id.value());
+    if (!server.IsUp()) {
+      absl::StrAppend(&text, " down");
+      continue;
+    }
+    const raft::Core& core = server.replica()->core();
+    absl::StrAppend(&text, core.role() == raft::Role::kLeader ? " leads" : "", " term ",
+                    core.term().value(), " leader ", core.leader().value(), " commit ",
+                    core.commit_index().value(), " last ", core.last().term.value(), "/",
+                    core.last().index.value(), " durable ", core.durable_index().value(),
+                    " applied ", server.replica()->machine().applied().index.value());
+    if (!core.configuration().IsMember(id)) absl::StrAppend(&text, " (no member)");
+  }
+  return text;
+}
+
+void Run::Finish() {
+  for (const std::unique_ptr<Subscriber>& subscriber : subscribers_) subscriber->Finish();
+  history_.Check(ledger_.committed());
+}
+
+}  // namespace
+
+Result RunPlan(const Plan& plan, std::FILE* trace) { return Run(plan, trace).Do(); }
+
+}  // namespace coterie::sim

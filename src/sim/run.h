@@ -1,0 +1,31 @@
+#pragma once
+
+// One run of the whole cluster from one seed, in one thread and virtual time: first everything goes
+// wrong and nothing may break (safety), then a majority is healed and it must serve again, and all
+// healed servers agree (liveness); at the end what clients were told is held against the log.
+// A broken promise stops the process (sim/violation.h). The same plan gives the same trace.
+
+#include <cstdint>
+#include <cstdio>
+
+#include "sim/plan.h"
+
+namespace coterie::sim {
+
+struct Result {
+  std::uint64_t trace_digest = 0;
+  std::uint64_t events = 0;  // Of the schedule.
+  std::uint64_t simulated_us = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t leaders = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t updates = 0;  // Answered.
+  std::uint64_t reads = 0;
+  std::uint64_t events_told = 0;
+  std::uint64_t recovery_us = 0;  // From the healing to the next acknowledged word.
+};
+
+// `trace` gets a readable trace; null = none.
+Result RunPlan(const Plan& plan, std::FILE* trace);
+
+}  // namespace coterie::sim

@@ -1,0 +1,247 @@
+#include "sim/server.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+
+namespace coterie::sim {
+namespace {
+
+constexpr std::uint64_t kWallStartMs = 1'700'000'000'000;
+constexpr std::size_t kSnapshotPieceBytes = 4'000;
+// The apply and snapshot threads look after timers even without input.
+constexpr std::uint64_t kTicksPerTending = 3;
+constexpr std::uint64_t kTicksPerSnapshotPoll = 50;
+
+}  // namespace
+
+// --- The clock ---
+
+std::uint64_t SkewedClock::NowMicros() const {
+  return base_us_ + (schedule_.now_us() - base_true_us_) * rate_per_mille_ / 1'000;
+}
+std::uint64_t SkewedClock::WallTimeMs() const {
+  return kWallStartMs + static_cast<std::uint64_t>(static_cast<std::int64_t>(NowMicros() / 1'000) +
+                                                   wall_offset_ms_);
+}
+void SkewedClock::SetRate(std::uint64_t per_mille) {
+  base_us_ = NowMicros();
+  base_true_us_ = schedule_.now_us();
+  rate_per_mille_ = per_mille;
+}
+
+// --- Life and death ---
+
+Server::Server(Surroundings around, NodeId id, std::vector<raft::Member> founders)
+    : schedule_(around.schedule),
+      trace_(around.trace),
+      plan_(around.plan),
+      network_(around.network),
+      ledger_(around.ledger),
+      find_(std::move(around.find)),
+      id_(id),
+      founders_(std::move(founders)),
+      prng_(around.plan.seed * 1'009 + id.value()),
+      clock_(around.schedule),
+      incarnation_(1'000 + id.value()),
+      disk_(std::make_unique<io::FaultyDirectory>(around.plan.seed * 31 + id.value())) {}
+
+Server::~Server() = default;
+
+node::Options Server::OptionsOf() const {
+  node::Options options;
+  options.id = id_;
+  options.cluster_id = kClusterId;
+  options.founders = founders_;
+  options.peer_address = absl::StrCat("node", id_.value());
+  options.tick = absl::Microseconds(kTickUs);
+  options.election_timeout_ticks = kElectionTimeoutTicks;
+  options.heartbeat_interval_ticks = 2;
+  options.log_entries_max = plan_.log_entries_max;
+  options.log_trailing_entries_max = plan_.log_trailing_entries_max;
+  options.log = {.segment_bytes = plan_.log_segment_bytes,
+                 .fill_ahead_bytes = 4 << 10,
+                 .reserve_bytes = 1 << 20};
+  options.uncommitted_bytes_max = plan_.uncommitted_bytes_max;
+  options.digest_interval_entries = 16;
+  return options;
+}
+
+void Server::Start() {
+  if (IsUp()) return;
+  ++life_;
+  trace_.Note(schedule_.now_us(), "start", {id_.value(), life_});
+  is_awake_.fill(false);
+  is_doomed_ = false;
+  absl::StatusOr<std::unique_ptr<node::Replica>> replica = node::Replica::Open(
+      OptionsOf(), node::World{.peers = *this,
+                               .clock = clock_,
+                               .log_directory = *disk_,
+                               .storage = storage_,
+                               // As good as random: no life's requests may look like another's.
+                               .seed = prng_.Next(),
+                               .incarnation = incarnation_,
+                               .on_fatal = [this](const absl::Status&) { is_doomed_ = true; }});
+  if (!replica.ok()) {
+    // Its disk may have been about to fail: then it has, and is restarted later.
+    ledger_.OnFailedStart(id_, disk_->has_crashed(), replica.status());
+    disk_->Restart();
+    storage_.Crash();
+    return;
+  }
+  replica_ = *std::move(replica);
+  ledger_.OnStart(id_, *replica_);
+  const std::uint64_t life = life_;
+  schedule_.After(prng_.Below(kTickUs), [this, life] {
+    if (life == life_) Tick();
+  });
+  Wake();
+}
+
+void Server::Crash() {
+  if (!IsUp()) return;
+  trace_.Note(schedule_.now_us(), "crash", {id_.value(), life_});
+  replica_->Close();
+  replica_->Finish();
+  replica_.reset();
+  disk_->Restart();
+  storage_.Crash();
+  paused_until_us_ = hung_until_us_ = 0;
+}
+
+void Server::CrashMidway(std::uint64_t operations) {
+  if (IsUp()) disk_->CrashAt(disk_->operations() + operations);
+}
+void Server::FailNextOperation() {
+  if (!IsUp()) return;
+  disk_->FailAt(disk_->operations() + 1, absl::UnavailableError("the device says EIO"));
+}
+void Server::PauseUntil(std::uint64_t time_us) { paused_until_us_ = time_us; }
+void Server::HangDiskUntil(std::uint64_t time_us) { hung_until_us_ = time_us; }
+void Server::SetDiskFull(bool is_full) { disk_->free_bytes = is_full ? 1'000 : 1ULL << 40; }
+
+void Server::Wipe() {
+  CHECK(!IsUp());
+  ledger_.OnWipe(id_, *disk_, incarnation_);
+  incarnation_ = Incarnation(incarnation_.value() + 1'000);
+  disk_ = std::make_unique<io::FaultyDirectory>(plan_.seed * 37 + incarnation_.value());
+  storage_ = node::MemoryStorage();
+}
+
+void Server::Calm() {
+  is_calm_ = true;
+  SetDiskFull(false);
+  paused_until_us_ = hung_until_us_ = 0;
+  clock_.SetRate(1'000);
+  disk_->ForgetFaults();
+  if (!IsUp()) Start();
+  Wake();
+}
+
+// --- Pumps ---
+
+void Server::Tick() {
+  // A period in its own time, which is this long in ours.
+  const std::uint64_t period_us = kTickUs * 1'000 / clock_.rate_per_mille();
+  const std::uint64_t life = life_;
+  schedule_.After(period_us, [this, life] {
+    if (life == life_ && IsUp()) Tick();
+  });
+  ++ticks_;
+  WakePump(kCore, 0);
+  if (ticks_ % kTicksPerTending == 0) WakePump(kApply, 0);
+  if (ticks_ % kTicksPerSnapshotPoll == 0) WakePump(kSnapshots, 0);
+}
+
+void Server::Wake() {
+  if (!IsUp()) return;
+  const node::Replica::Waiting waiting = replica_->waiting();
+  if (waiting.core) WakePump(kCore, DelayOf(kCore));
+  if (waiting.log) WakePump(kLog, DelayOf(kLog));
+  if (waiting.apply) WakePump(kApply, DelayOf(kApply));
+  if (waiting.snapshots) WakePump(kSnapshots, DelayOf(kSnapshots));
+}
+
+std::uint64_t Server::DelayOf(Pump pump) {
+  if (pump == kLog) {
+    const std::uint64_t usual_us = is_calm_ ? 300 : plan_.disk_us;
+    return prng_.Between(usual_us / 2, usual_us * 2);
+  }
+  // Mostly at once; now and then somebody else has the processor.
+  return prng_.Chance(1, 20) ? prng_.Below(5'000) : prng_.Below(60);
+}
+
+void Server::WakePump(Pump pump, std::uint64_t delay_us) {
+  if (is_awake_.at(pump)) return;
+  is_awake_.at(pump) = true;
+  std::uint64_t time_us = std::max(schedule_.now_us() + delay_us, paused_until_us_);
+  if (pump == kLog) time_us = std::max(time_us, hung_until_us_);
+  const std::uint64_t life = life_;
+  schedule_.At(time_us, [this, life, pump] {
+    if (life != life_ || !IsUp()) return;
+    is_awake_.at(pump) = false;
+    const bool is_hung = pump == kLog && schedule_.now_us() < hung_until_us_;
+    if (IsPaused() || is_hung) return WakePump(pump, 0);
+    RunPump(pump);
+  });
+}
+
+void Server::RunPump(Pump pump) {
+  switch (pump) {
+    case kCore:
+      replica_->PumpCore(absl::ZeroDuration());
+      ledger_.OnCore(id_, incarnation_, replica_->core());
+      break;
+    case kLog:
+      replica_->PumpLog(absl::ZeroDuration());
+      break;
+    case kApply:
+      replica_->PumpApply(absl::ZeroDuration());
+      ledger_.OnApply(id_, *replica_);
+      break;
+    case kSnapshots:
+      replica_->PumpSnapshots(absl::ZeroDuration());
+      break;
+  }
+  trace_.Note(schedule_.now_us(), "pump", {id_.value(), pump});
+  if (is_doomed_) return Crash();
+  Wake();
+}
+
+// --- The network ---
+
+void Server::Deliver(const std::string& bytes) {
+  if (!IsUp()) return;
+  replica_->Deliver(bytes);
+  Wake();
+}
+
+void Server::Send(std::vector<node::Frame> frames) {
+  for (node::Frame& frame : frames) {
+    if (!known_.contains(frame.to)) continue;
+    ledger_.OnSend(id_, incarnation_, *disk_, frame.bytes);
+    network_.Send(id_, std::move(frame));
+  }
+}
+
+void Server::SetMembers(const std::vector<raft::Member>& members) {
+  known_.clear();
+  for (const raft::Member& member : members) known_.insert(member.id);
+}
+
+absl::StatusOr<node::Peers::SnapshotSlice> Server::FetchSnapshot(NodeId leader, Term term,
+                                                                 std::uint64_t transfer_id,
+                                                                 std::uint64_t offset) {
+  Server* const source = find_(leader);
+  if (source == nullptr || !source->IsUp() || source->IsPaused() ||
+      !network_.CanReach(id_, leader)) {
+    return absl::UnavailableError("the leader cannot be reached");
+  }
+  return source->replica()->ReadSnapshot(id_, term, transfer_id, offset, kSnapshotPieceBytes);
+}
+
+}  // namespace coterie::sim
