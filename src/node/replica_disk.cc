@@ -22,6 +22,8 @@ constexpr int kFetchAttemptsMax = 5;
 bool Replica::PumpLog(absl::Duration wait) {
   if (log_inputs_.empty()) log_inbox_.WaitAndTakeAll(log_inputs_, wait);
   const bool has_input = !log_inputs_.empty();
+  // A full disk takes no writes, so that no write would ever find it to have room again.
+  if (!has_input && !has_room_.load(std::memory_order_relaxed)) NoteLogSize();
   while (!log_inputs_.empty()) {
     // All jobs in a row become durable by one sync (group commit).
     std::vector<raft::AppendJob> jobs;

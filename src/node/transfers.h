@@ -26,6 +26,8 @@ namespace coterie::node {
 class Transfers {
  public:
   static constexpr std::uint64_t kGiveUpAfterUs = 10'000'000;
+  // Before the first piece was asked for: the offer may have been lost on its way.
+  static constexpr std::uint64_t kGiveUpUnreadAfterUs = 1'000'000;
   static constexpr std::size_t kTransfersMax = 4;
 
   struct Transfer {
@@ -55,6 +57,7 @@ class Transfers {
             absl::StrCat("no snapshot transfer ", transfer.id, " in term ", transfer.term.value()));
       }
       found->second.read_us = now_us;
+      found->second.is_read = true;
       copy = found->second.copy;
     }
     absl::StatusOr<std::string> bytes = copy->Read(offset, size);
@@ -68,7 +71,9 @@ class Transfers {
     absl::MutexLock lock(&mutex_);
     for (auto it = offers_.begin(); it != offers_.end();) {
       const auto current = it++;
-      if (now_us < current->second.read_us + kGiveUpAfterUs) continue;
+      const std::uint64_t patience_us =
+          current->second.is_read ? kGiveUpAfterUs : kGiveUpUnreadAfterUs;
+      if (now_us < current->second.read_us + patience_us) continue;
       abandoned.push_back(
           {.peer = current->second.peer, .transfer_id = current->first.second, .ok = false});
       offers_.erase(current);
@@ -80,7 +85,8 @@ class Transfers {
   struct Offered {
     NodeId peer;
     std::shared_ptr<StateCopy> copy;
-    std::uint64_t read_us = 0;
+    std::uint64_t read_us = 0;  // Or offered.
+    bool is_read = false;
   };
   absl::Mutex mutex_;
   std::map<std::pair<Term, std::uint64_t>, Offered> offers_ ABSL_GUARDED_BY(mutex_);

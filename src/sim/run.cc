@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "raft/testing/describe.h"
 #include "sim/client.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
@@ -27,6 +28,14 @@ constexpr std::uint64_t kSubscribers = 2;
 // Guarantee 10, in election timeouts.
 constexpr std::uint64_t kRecoveryTimeoutsMax = 10;
 constexpr std::uint64_t kConvergenceUsMax = 20'000'000;
+
+std::string DescribeFrame(const std::string& bytes) {
+  const std::optional<node::PeerMessage> message = node::DecodePeerMessage(bytes);
+  if (!message) return "  (damaged)";
+  const auto* raft_message = std::get_if<raft::Message>(&message->body);
+  if (raft_message != nullptr) return "  " + raft::testing::Describe(*raft_message);
+  return absl::StrCat("  (kind ", message->body.index(), ")");
+}
 
 class Run {
  public:
@@ -74,8 +83,10 @@ Run::Run(const Plan& plan, std::FILE* trace)
                      .ledger = ledger_,
                      .history = history_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
-      network_(schedule_, trace_, plan_,
-               [this](NodeId, NodeId to, const std::string& bytes) { At(to).Deliver(bytes); }) {
+      network_(schedule_, trace_, plan_, [this](NodeId, NodeId to, const std::string& bytes) {
+        if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
+        At(to).Deliver(bytes);
+      }) {
   MakeServers();
   MakeClients();
 }

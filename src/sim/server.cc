@@ -153,7 +153,10 @@ void Server::Tick() {
   });
   ++ticks_;
   WakePump(kCore, 0);
-  if (ticks_ % kTicksPerTending == 0) WakePump(kApply, 0);
+  if (ticks_ % kTicksPerTending == 0) {
+    WakePump(kApply, 0);
+    WakePump(kLog, DelayOf(kLog));
+  }
   if (ticks_ % kTicksPerSnapshotPoll == 0) WakePump(kSnapshots, 0);
 }
 
