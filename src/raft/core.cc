@@ -248,8 +248,11 @@ void Core::Flush() {
 
 void Core::MakeAppendJob() {
   const bool has_hard_state = handed_over_.term != term_ || handed_over_.vote != vote_;
-  const bool has_entries = append_next_ <= log_.last().index;
-  if (!has_hard_state && !has_entries && truncate_from_.IsNone()) {
+  // While a snapshot is on its way the log thread is handed no entries: they might come to it
+  // behind the reset of the log, which they do not fit. If the snapshot fails they follow.
+  const bool has_entries = !installing_ && append_next_ <= log_.last().index;
+  const bool has_truncation = !installing_ && !truncate_from_.IsNone();
+  if (!has_hard_state && !has_entries && !has_truncation) {
     if (after_durable_.empty()) return;
     if (jobs_.empty()) {
       std::ranges::move(after_durable_, std::back_inserter(effects_.send_now));
@@ -264,19 +267,21 @@ void Core::MakeAppendJob() {
   AppendJob job{.sequence = next_job_++, .epoch = epoch_};
   handed_over_ = {.term = term_, .vote = vote_, .commit = commit_};
   job.hard_state = handed_over_;
-  job.truncate_from = std::exchange(truncate_from_, Index());
+  if (has_truncation) job.truncate_from = std::exchange(truncate_from_, Index());
   if (has_entries) {
     job.entries =
         log_.Slice(append_next_, log_.last().index, kAppendsPerJob * options_.append_bytes_max);
     append_next_ = job.entries.back().index.Next();
   }
-  // Replies may rest on all entries, so they go with the job that writes the last.
-  if (append_next_ > log_.last().index) job.after_durable = std::exchange(after_durable_, {});
+  // Replies may rest on all entries, so they go with the job that writes the last. During an
+  // installation there are only votes, which rest on none.
+  const bool is_last = installing_ || append_next_ > log_.last().index;
+  if (is_last) job.after_durable = std::exchange(after_durable_, {});
   jobs_.push_back(
       {.sequence = job.sequence, .last = append_next_.Previous(), .term = term_, .vote = vote_});
   effects_.append = std::move(job);
   // What did not fit follows with the next Drain().
-  if (append_next_ <= log_.last().index) is_dirty_ = true;
+  if (!is_last) is_dirty_ = true;
 }
 
 // Only what is committed AND durable here: the state must never be ahead of the own log.

@@ -337,6 +337,43 @@ TEST(Core, VotesForNobodyWhoKnowsLess) {
   }
 }
 
+// What the log thread is handed during an installation would come to it behind the reset of the
+// log.
+TEST(Core, HandsNoEntriesToTheLogDuringAnInstallation) {
+  const Configuration founders{
+      .voters = {NodeId(1), NodeId(2), NodeId(3)},
+      .members = {{.id = NodeId(1)}, {.id = NodeId(2)}, {.id = NodeId(3)}}};
+  Core core({.id = NodeId(1),
+             .election_timeout = Ticks(10),
+             .heartbeat_interval = Ticks(2),
+             .append_jobs_in_flight_max = 1},
+            {.hard_state = {.term = Term(2)}, .snapshot_configuration = founders}, Prng(1));
+  const auto receive = [&core](Body body) {
+    core.Step(
+        Message{.from = NodeId(2), .to = NodeId(1), .term = Term(2), .body = std::move(body)});
+    Effects effects;
+    core.Drain(effects);
+    return effects;
+  };
+  const Effects first = receive(AppendRequest{.entries = {{.term = Term(2), .index = Index(1)}}});
+  ASSERT_TRUE(first.append.has_value());
+  receive(AppendRequest{.previous = {.term = Term(2), .index = Index(1)},
+                        .entries = {{.term = Term(2), .index = Index(2)}}});
+
+  const Effects offered = receive(SnapshotOffer{
+      .last = {.term = Term(2), .index = Index(9)}, .configuration = founders, .transfer_id = 1});
+  ASSERT_TRUE(offered.install_snapshot.has_value());
+  core.Step(AppendDone{.sequence = first.append->sequence});
+  Effects effects;
+  core.Drain(effects);
+
+  EXPECT_FALSE(effects.append.has_value());
+  for (const Message& sent : effects.send_now) {
+    const auto* reply = std::get_if<AppendReply>(&sent.body);
+    EXPECT_TRUE(reply == nullptr || reply->match < Index(2));
+  }
+}
+
 // A divergent tail behind what the request has shown to be equal is not acknowledged (redpanda
 // d0e45c0baf).
 TEST(Core, AcknowledgesOnlyWhatItWasShown) {

@@ -48,6 +48,10 @@ void Core::Handle(const Message& message, const SnapshotOffer& offer) {
     return;
   }
   installing_ = {.leader = message.from, .transfer_id = offer.transfer_id, .term = term_};
+  // Acknowledgements of entries that are not handed over now (MakeAppendJob) are not given.
+  std::erase_if(after_durable_, [](const Message& held) {
+    return std::holds_alternative<AppendReply>(held.body);
+  });
   effects_.install_snapshot = {.leader = message.from,
                                .term = term_,
                                .transfer_id = offer.transfer_id,

@@ -262,9 +262,9 @@ bool Cluster::CompleteInstall(NodeId id, bool ok) {
   const InstallSnapshotJob job = server.installs.front();
   server.installs.pop_front();
   if (ok) {
-    // The log thread works through what it was handed before it resets the log.
-    while (CompleteAppend(id)) {
-    }
+    // The log thread works through what it was handed before it resets the log; what it is handed
+    // meanwhile comes after.
+    for (std::size_t jobs = server.jobs.size(); jobs > 0; --jobs) CompleteAppend(id);
     server.applies.clear();
     ++snapshots_installed;
     Disk& disk = server.disk;
