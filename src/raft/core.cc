@@ -113,6 +113,9 @@ bool Core::IsAcceptable(const Message& message) const {
       message.from.IsNone() || message.term >= kTermMax || !IsInRange(message.body)) {
     return false;
   }
+  // Whoever leads was elected by those who knew its disk. One that was away while it was replaced
+  // and knows only the old disk must follow it all the same, or it would never learn of the new.
+  if (IsFromLeader(message.body)) return true;
   // A node that lost its disk has forgotten what it promised: it is not the member of that id.
   const Member* member = log_.configuration().Find(message.from);
   return member == nullptr || member->incarnation.IsNone() ||

@@ -374,6 +374,29 @@ TEST(Core, HandsNoEntriesToTheLogDuringAnInstallation) {
   }
 }
 
+// It was away while node 2 lost its disk, was taken out, added again, promoted and elected.
+TEST(Core, FollowsALeaderWhoseNewDiskItDoesNotKnow) {
+  const Configuration known{.voters = {NodeId(1), NodeId(2), NodeId(3)},
+                            .members = {{.id = NodeId(1), .incarnation = Incarnation(11)},
+                                        {.id = NodeId(2), .incarnation = Incarnation(12)},
+                                        {.id = NodeId(3), .incarnation = Incarnation(13)}}};
+  Core core({.id = NodeId(1), .election_timeout = Ticks(10), .heartbeat_interval = Ticks(2)},
+            {.hard_state = {.term = Term(2)}, .snapshot_configuration = known}, Prng(1));
+  const Message from_the_new{.from = NodeId(2),
+                             .to = NodeId(1),
+                             .from_incarnation = Incarnation(99),
+                             .term = Term(3),
+                             .body = Heartbeat{}};
+  core.Step(from_the_new);
+  EXPECT_EQ(core.leader(), NodeId(2));
+
+  Message vote = from_the_new;  // But the new disk gets no vote of a node that knows the old.
+  vote.term = Term(4);
+  vote.body = VoteRequest{.kind = VoteKind::kTransfer};
+  core.Step(vote);
+  EXPECT_EQ(core.term(), Term(3));
+}
+
 // A divergent tail behind what the request has shown to be equal is not acknowledged (redpanda
 // d0e45c0baf).
 TEST(Core, AcknowledgesOnlyWhatItWasShown) {
