@@ -36,9 +36,14 @@ class Transfers {
     std::uint64_t id = 0;
   };
 
-  // False when there are too many.
+  // False when there are too many. Takes the place of what was offered to that peer before: the
+  // core never has two transfers to one.
   bool Offer(const Transfer& transfer, std::unique_ptr<StateCopy> copy, std::uint64_t now_us) {
     absl::MutexLock lock(&mutex_);
+    for (auto it = offers_.begin(); it != offers_.end();) {
+      const auto current = it++;
+      if (current->second.peer == transfer.peer) offers_.erase(current);
+    }
     if (offers_.size() >= kTransfersMax) return false;
     offers_[{transfer.term, transfer.id}] = {
         .peer = transfer.peer, .copy = std::move(copy), .read_us = now_us};

@@ -94,7 +94,11 @@ void Core::Tick() {
   }
   if (now_ < campaign_at_) return;
   ResetElectionTimer();
-  if (CanCampaign()) StartPreVote();
+  if (CanCampaign()) {
+    StartPreVote();
+  } else if (!installing_) {
+    leader_ = NodeId();  // One that is silent for so long leads no more, or not us.
+  }
 }
 
 void Core::Campaign() {

@@ -211,6 +211,8 @@ class Core {
   void AcceptEntries(const Message& message, const AppendRequest& request);
   void OnMatch(NodeId peer, Progress& progress, Index match);
   void OnRejected(Progress& progress, const AppendReply& reply);
+  void OnReplyDuringSnapshot(Progress& progress, const AppendReply& reply);
+  void SendSnapshotProbe(NodeId peer, Progress& progress);
   void MaybeSend(NodeId peer, Progress& progress);
   void SendAppend(NodeId peer, Progress& progress);
   void SendHeartbeat(NodeId peer, Progress& progress);

@@ -87,8 +87,10 @@ Progress* Core::Hear(const Message& message) {
 
 void Core::Handle(const Message& message, const AppendReply& reply) {
   Progress* progress = Hear(message);
-  if (progress == nullptr || progress->state == ProgressState::kSnapshot) return;
-  if (!reply.success) {
+  if (progress == nullptr) return;
+  if (progress->state == ProgressState::kSnapshot) {
+    OnReplyDuringSnapshot(*progress, reply);
+  } else if (!reply.success) {
     OnRejected(*progress, reply);
   } else if (reply.match <= log_.last().index) {
     OnMatch(message.from, *progress, reply.match);
@@ -123,6 +125,25 @@ void Core::OnRejected(Progress& progress, const AppendReply& reply) {
   progress.is_probe_outstanding = false;
 }
 
+// To the question of SendSnapshotProbe(). A peer that is installing answers no appends.
+void Core::OnReplyDuringSnapshot(Progress& progress, const AppendReply& reply) {
+  const Index asked = log_.snapshot().index;
+  if (reply.success && reply.match >= asked && reply.match <= log_.last().index) {
+    progress.match = std::max(progress.match, reply.match);
+    progress.BecomeProbe(now_);
+  } else if (!reply.success && reply.rejected == asked && reply.rejected > progress.match) {
+    progress.BecomeProbe(now_);
+    progress.is_probe_outstanding = true;  // The next one leads to another snapshot.
+  }
+}
+
+// Offers and answers get lost: whether the peer has what was offered, or has never heard of it.
+void Core::SendSnapshotProbe(NodeId peer, Progress& progress) {
+  progress.waiting_since = now_;
+  SendNow(peer, AppendRequest{.previous = log_.snapshot(),
+                              .commit = std::min(commit_, log_.snapshot().index)});
+}
+
 void Core::Handle(const Message& message, const HeartbeatReply& reply) {
   Progress* progress = Hear(message);
   if (progress == nullptr) return;
@@ -136,6 +157,9 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
   } else if (progress->state == ProgressState::kProbe) {
     progress->is_probe_outstanding = false;
     progress->waiting_since = now_;
+  } else if (progress->state == ProgressState::kSnapshot &&
+             now_ - progress->waiting_since >= options_.election_timeout.value()) {
+    SendSnapshotProbe(message.from, *progress);
   }
 }
 
