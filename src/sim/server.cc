@@ -139,6 +139,8 @@ void Server::Calm() {
   clock_.SetRate(1'000);
   disk_->ForgetFaults();
   if (!IsUp()) Start();
+  // What was put off until the end of a pause or a hang is due now.
+  is_awake_.fill(false);
   Wake();
 }
 
