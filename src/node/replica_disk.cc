@@ -139,6 +139,9 @@ void Replica::Handle(TakeSnapshotInput& input) {
 
 void Replica::Handle(const raft::SendSnapshotJob& job) {
   const auto offer = [&]() -> absl::StatusOr<raft::SnapshotOffer> {
+    if (!transfers_.HasPlaceFor(job.peer)) {
+      return absl::ResourceExhaustedError("too many snapshot transfers at once");
+    }
     ASSIGN_OR_RETURN(std::unique_ptr<StateCopy> copy, world_.storage.Copy());
     ASSIGN_OR_RETURN(const std::optional<std::string> value, copy->Get(state::kAppliedKey));
     std::optional<raft::SnapshotTaken> inside = Describe(value);

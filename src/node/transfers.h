@@ -9,6 +9,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/synchronization/mutex.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +36,15 @@ class Transfers {
     Term term;
     std::uint64_t id = 0;
   };
+
+  // Whether Offer() to that peer would be taken; a copy is too dear to be made in vain.
+  bool HasPlaceFor(NodeId peer) {
+    absl::MutexLock lock(&mutex_);
+    const bool has_one = std::any_of(offers_.begin(), offers_.end(), [peer](const auto& offer) {
+      return offer.second.peer == peer;
+    });
+    return has_one || offers_.size() < kTransfersMax;
+  }
 
   // False when there are too many. Takes the place of what was offered to that peer before: the
   // core never has two transfers to one.

@@ -234,6 +234,7 @@ absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
   snapshot_ = mark;
+  hard_state_ = AtLeast(hard_state_, mark);
   if (keep == Keep::kNothing || mark.last.index > last_) {
     last_ = mark.last.index;
     for (SegmentInfo& segment : segments_) segment.last = Index();

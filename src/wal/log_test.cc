@@ -48,6 +48,10 @@ struct Model {
                     entries.begin() + static_cast<std::ptrdiff_t>(to.last.index - mark.last.index));
     }
     mark = to;
+    // A snapshot proves its term.
+    if (hard_state.term < to.last.term) {
+      hard_state = {.term = to.last.term, .commit = hard_state.commit};
+    }
   }
   bool Fits(const Recovered& recovered) const {
     return recovered.hard_state == hard_state && recovered.snapshot.last == mark.last &&

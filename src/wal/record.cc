@@ -74,6 +74,11 @@ SnapshotMark ReadMark(ByteReader& reader) {
 
 }  // namespace
 
+raft::HardState AtLeast(const raft::HardState& known, const SnapshotMark& mark) {
+  if (known.term >= mark.last.term) return known;
+  return {.term = mark.last.term, .commit = known.commit};
+}
+
 void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
                   const CheckpointBody& body) {
   ByteWriter writer;

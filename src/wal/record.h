@@ -48,6 +48,11 @@ struct CompactionBody {
   bool keeps_suffix = false;
 };
 
+// The hard state that `known` and `mark` prove together. The record of a new term may still be on
+// its way when a snapshot from that term replaces the log; no vote of that term can have been told
+// to anybody before it.
+raft::HardState AtLeast(const raft::HardState& known, const SnapshotMark& mark);
+
 // Appends one framed, padded record to `out`. `synced_upto`: the offset in the same segment below
 // which everything is known to be durable.
 void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,

@@ -98,6 +98,7 @@ class Replayer {
     if (!compaction) return false;
     const Index mark = compaction->snapshot.last.index;
     recovered().snapshot = std::move(compaction->snapshot);
+    recovered().hard_state = AtLeast(recovered().hard_state, recovered().snapshot);
     if (!compaction->keeps_suffix || mark >= next()) {
       recovered().entries.clear();
       base_ = mark;
