@@ -45,8 +45,11 @@ class Inbox {
   // As TakeAll, but waits up to `timeout` for a first value or Close().
   bool WaitAndTakeAll(std::deque<T>& out, absl::Duration timeout) {
     std::unique_lock lock(mutex_);
-    filled_or_closed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
-                               [this] { return closed_ || !values_.empty(); });
+    // Waiting for no time at all is a system call too.
+    if (timeout > absl::ZeroDuration()) {
+      filled_or_closed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
+                                 [this] { return closed_ || !values_.empty(); });
+    }
     return TakeAllLocked(out);
   }
 
