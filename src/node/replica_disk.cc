@@ -139,7 +139,7 @@ void Replica::Handle(TakeSnapshotInput& input) {
 
 void Replica::Handle(const raft::SendSnapshotJob& job) {
   const auto offer = [&]() -> absl::StatusOr<raft::SnapshotOffer> {
-    if (!transfers_.HasPlaceFor(job.peer)) {
+    if (!transfers_.HasPlaceFor(job.peer, Now())) {
       return absl::ResourceExhaustedError("too many snapshot transfers at once");
     }
     ASSIGN_OR_RETURN(std::unique_ptr<StateCopy> copy, world_.storage.Copy());

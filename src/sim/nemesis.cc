@@ -181,13 +181,13 @@ void Nemesis::Wipe(Server& server) {
   for (const raft::Member& member : configuration.members) {
     if (member.incarnation.IsNone()) return;
   }
-  // The others' disks must know it too: what is committed is on a majority of them only.
-  for (const NodeId id : victims_.ids) {
-    const Server& other = victims_.server(id);
-    if (!other.IsUp() || !configuration.IsMember(id)) continue;
-    for (const raft::Member& member : other.replica()->core().configuration().members) {
-      if (member.incarnation.IsNone()) return;
-    }
+  // On every disk, not only on a majority of them: one that has not heard of it yet would vote for
+  // the new disk and count it.
+  for (const raft::Member& member : configuration.members) {
+    const Server& other = victims_.server(member.id);
+    if (!other.IsUp()) return;
+    const raft::Core& core = other.replica()->core();
+    if (core.configuration() != configuration || core.durable_index() != core.last().index) return;
   }
   wiped_ = server.id();
   server.Crash();
