@@ -1,5 +1,6 @@
 #include "node/leases.h"
 
+#include <algorithm>
 #include <optional>
 #include <variant>
 
@@ -91,6 +92,9 @@ std::vector<state::CommandBody> Leases::TakeExpired(const state::Machine& state,
   }
   if (now_us >= lifetimes_checked_us_ + kLifetimeCheckIntervalUs) {
     lifetimes_checked_us_ = now_us;
+    // What the machine goes by: a session that it refuses must not linger because this leader's
+    // wall clock is behind the one that stamped the log.
+    wall_ms = std::max(wall_ms, state.time_ms());
     for (const state::SessionView& session : state.Sessions()) {
       if (session.expires_at_ms > wall_ms) continue;
       expired.emplace_back(state::ExpireSession{.session = session.id});

@@ -112,5 +112,19 @@ TEST_F(LeasesTest, ALoginEndsWithItsLifetime) {
   EXPECT_EQ(expire->session, session);
 }
 
+// The log was stamped by a leader whose wall clock was ahead; the machine refuses the session.
+TEST_F(LeasesTest, ALoginEndsByTheTimeOfTheLog) {
+  const SessionId session = Login();
+  wall_ms_ += 4'000'000;
+  Apply({}, state::CreateUser{.name = "bob"});
+  wall_ms_ -= 4'000'000;
+  leases_.Start(machine_, now_us_);
+  const std::vector<state::CommandBody> expired = After(20 * kSecond);
+  ASSERT_EQ(expired.size(), 1u);
+  const auto* expire = std::get_if<state::ExpireSession>(&expired[0]);
+  ASSERT_NE(expire, nullptr);
+  EXPECT_EQ(expire->session, session);
+}
+
 }  // namespace
 }  // namespace coterie::node

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint64_t kGiveUpAfterUs = 3'000'000;
 constexpr std::uint64_t kAttemptUs = 400'000;
-constexpr std::uint64_t kLeaseMs = 1'500;
 constexpr std::size_t kListsWanted = 2;
 constexpr std::size_t kLockedDocsWanted = 2;
 
@@ -92,6 +91,12 @@ void Client::OpenStream() {
   home().replica()->presence().StreamOpened(session_);
   stream_at_ = home_;
   stream_life_ = home().life();
+}
+
+NodeId Client::StreamAt() const {
+  if (stream_at_.IsNone() || !is_joined_) return {};
+  const Server& server = around_.server(stream_at_);
+  return server.IsUp() && server.life() == stream_life_ ? stream_at_ : NodeId();
 }
 
 void Client::LookUp() {

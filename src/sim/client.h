@@ -37,6 +37,8 @@ struct Neighbourhood {
 
 class Client {
  public:
+  static constexpr std::uint64_t kLeaseMs = 1'500;
+
   Client(Neighbourhood& around, std::uint64_t number);
 
   // Works until Stop(); what it has begun it ends. kReady: logs in, finds its documents and waits
@@ -46,6 +48,11 @@ class Client {
   void Stop() { is_stopped_ = true; }
   // The answers that come in from now on are not lost.
   void Calm() { is_calm_ = true; }
+  bool IsWaiting() const { return call_.has_value(); }
+  // Its session; none before it has one.
+  SessionId session() const { return session_; }
+  // Where it has joined and its stream is open, so that its lease is being renewed; none = nowhere.
+  NodeId StreamAt() const;
   // Appends one word with all its might; `done` once it is acknowledged.
   void AppendOnce(std::function<void()> done);
 

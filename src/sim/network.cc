@@ -8,6 +8,7 @@ namespace coterie::sim {
 namespace {
 
 constexpr std::size_t kHeldPerLinkMax = 2'000;
+constexpr std::uint64_t kCalmLatencyUs = 2'000;
 
 }  // namespace
 
@@ -19,7 +20,10 @@ Network::Network(Schedule& schedule, Trace& trace, const Plan& plan, Deliver del
       prng_(plan.seed ^ 0x6e657477) {}
 
 std::uint64_t Network::Latency() {
-  return prng_.Between(plan_.latency_us / 2, plan_.latency_us * 2);
+  // Healed is also: short against the election timeout, on which liveness rests (Raft paper 5.6).
+  const std::uint64_t usual_us =
+      is_calm_ ? std::min(plan_.latency_us, kCalmLatencyUs) : plan_.latency_us;
+  return prng_.Between(usual_us / 2, usual_us * 2);
 }
 
 void Network::Send(NodeId from, node::Frame frame) {

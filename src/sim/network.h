@@ -37,7 +37,7 @@ class Network {
   void Clog(NodeId from, NodeId to);
   // Links work again; what was held comes through.
   void Heal();
-  // From now on nothing is lost, repeated, reordered or corrupted.
+  // From now on nothing is lost, repeated, reordered, corrupted or very late.
   void Calm() { is_calm_ = true; }
 
  private:

@@ -3,8 +3,11 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -53,6 +56,13 @@ class Run {
   void AwaitConvergence();
   bool HasConverged();
   std::string Describe();
+  // One that has applied all that is committed.
+  node::Replica& UpToDate();
+  void CheckLeases();
+  std::optional<state::SessionView> FindLingering(const std::map<SessionId, Revision>& with_stream,
+                                                  const std::set<SessionId>& elsewhere);
+  // For a bounded time.
+  void RunWhile(const std::function<bool()>& condition);
   void Finish();
 
   const Plan plan_;
@@ -153,6 +163,7 @@ Result Run::Do() {
   Heal();
   AwaitOneWord();
   AwaitConvergence();
+  CheckLeases();
   Finish();
   result_.trace_digest = trace_.digest();
   result_.events = schedule_.events();
@@ -242,10 +253,7 @@ bool Run::HasConverged() {
 }
 
 void Run::AwaitConvergence() {
-  const std::uint64_t bound_us = schedule_.now_us() + kConvergenceUsMax;
-  while (!HasConverged() && schedule_.now_us() < bound_us) {
-    schedule_.RunUntil(schedule_.now_us() + kStepUs);
-  }
+  RunWhile([this] { return !HasConverged(); });
   if (!HasConverged()) Violate(absl::StrCat("the healed servers do not agree: ", Describe()));
 }
 
@@ -267,6 +275,81 @@ std::string Run::Describe() {
     if (!core.configuration().IsMember(id)) absl::StrAppend(&text, " (no member)");
   }
   return text;
+}
+
+// Guarantee 8: who has a stream has not left; who has none leaves, and what it held by its lease is
+// free. A leader that is new gives everybody their time again, and one whose queue is short
+// proposes a few ends at a time.
+void Run::CheckLeases() {
+  // What was under way when they were stopped may be a JOIN.
+  const auto is_waiting = [](const std::unique_ptr<Client>& client) { return client->IsWaiting(); };
+  RunWhile([&] { return std::ranges::any_of(clients_, is_waiting); });
+  // And a LEAVE may have been proposed just before who it is about came back.
+  schedule_.RunUntil(schedule_.now_us() + 5 * kElectionTimeoutUs);
+  std::map<SessionId, Revision> with_stream;
+  std::set<SessionId> elsewhere;  // At a server that is no member: such a client has to move.
+  const state::Machine& before = UpToDate().machine();
+  for (const std::unique_ptr<Client>& client : clients_) {
+    const auto session = before.FindSession(client->session());
+    const NodeId at = client->StreamAt();
+    if (at.IsNone() || !session || session->attached.IsNone()) continue;
+    if (ledger_.configuration().IsMember(at)) {
+      with_stream.emplace(session->id, session->attached);
+    } else {
+      elsewhere.insert(session->id);
+    }
+  }
+  schedule_.RunUntil(schedule_.now_us() + Client::kLeaseMs * 1'000 + 2 * kElectionTimeoutUs);
+  const auto lingering = [&] { return FindLingering(with_stream, elsewhere); };
+  RunWhile([&] { return !HasConverged() || lingering().has_value(); });
+  if (const auto session = lingering()) {
+    Violate(absl::StrCat("session ", session->id.value(), " of ", session->user,
+                         ", which joined at ", session->attached.value(),
+                         ", has no stream and has not left"));
+  }
+  const state::Machine& after = UpToDate().machine();
+  for (const auto& [id, joined] : with_stream) {
+    const auto session = after.FindSession(id);
+    if (session && session->attached == joined) continue;
+    // Unless its login was over.
+    if (!session || session->expires_at_ms <= after.time_ms()) continue;
+    Violate(absl::StrCat("session ", id.value(), ", which joined at ", joined.value(),
+                         ", has a stream and has left"));
+  }
+  for (const state::LockView& lock : after.Locks()) {
+    const auto holder = after.FindSession(lock.session);
+    if (lock.ttl_ms != 0 || (holder && !holder->attached.IsNone())) continue;
+    Violate(absl::StrCat("session ", lock.session.value(), " has left and holds a lock"));
+  }
+}
+
+std::optional<state::SessionView> Run::FindLingering(
+    const std::map<SessionId, Revision>& with_stream, const std::set<SessionId>& elsewhere) {
+  const state::Machine& now = UpToDate().machine();
+  for (const state::SessionView& session : now.Sessions()) {
+    if (session.attached.IsNone() || with_stream.contains(session.id)) continue;
+    // A client that is told that its login is over may leave its stream open.
+    if (elsewhere.contains(session.id) || session.expires_at_ms <= now.time_ms()) continue;
+    return session;
+  }
+  return std::nullopt;
+}
+
+void Run::RunWhile(const std::function<bool()>& condition) {
+  const std::uint64_t bound_us = schedule_.now_us() + kConvergenceUsMax;
+  while (condition() && schedule_.now_us() < bound_us) {
+    schedule_.RunUntil(schedule_.now_us() + kStepUs);
+  }
+}
+
+node::Replica& Run::UpToDate() {
+  for (const NodeId id : ids_) {
+    const Server& server = At(id);
+    if (server.IsUp() && server.replica()->machine().applied().index == ledger_.highest_commit()) {
+      return *At(id).replica();
+    }
+  }
+  Violate("nobody has applied what is committed");
 }
 
 void Run::Finish() {
