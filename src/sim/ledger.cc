@@ -193,13 +193,13 @@ void Ledger::CheckLeader(NodeId id, const raft::Core& core) {
   leader_last_.insert_or_assign(id, now);
   ++counts_.leaders;
   trace_.Note(schedule_.now_us(), "leader", {id.value(), now.term.value(), now.index.value()});
-  if (now.index < highest_commit()) {
-    Violate(absl::StrCat("Leader Completeness: ", Name(id), " leads term ", now.term.value(),
-                         " with entries up to ", now.index.value(), "; committed are ",
-                         highest_commit().value()));
-  }
+  // Whatever was committed in an earlier term. One that wakes up to votes of long ago may still
+  // come to lead a term that is over; it can commit nothing.
   for (Index index = core.first_index(); index <= highest_commit(); ++index) {
-    if (core.EntryAt(index).term == committed_[index.value() - 1].term) continue;
+    if (commit_terms_[index.value() - 1] >= now.term) break;
+    if (index <= now.index && core.EntryAt(index).term == committed_[index.value() - 1].term) {
+      continue;
+    }
     Violate(absl::StrCat("Leader Completeness: ", Name(id), " leads term ", now.term.value(),
                          " without the committed entry ", index.value()));
   }
@@ -233,6 +233,7 @@ void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {
                          highest_commit().Next().value()));
   }
   committed_.push_back(entry);
+  commit_terms_.push_back(core.term());
   if (entry.type == raft::EntryType::kConfiguration) {
     configurations_.emplace(entry.index, *raft::DecodeConfiguration(entry.payload.view()));
   }

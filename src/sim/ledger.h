@@ -89,6 +89,7 @@ class Ledger {
   Counts counts_;
 
   std::vector<raft::EntryRef> committed_;
+  std::vector<Term> commit_terms_;  // Of who was first seen to know them committed; never falls.
   std::map<Index, raft::Configuration> configurations_;  // By the index they were committed at.
   std::map<Term, NodeId> leaders_;
   std::map<NodeId, raft::LogPosition> leader_last_;  // Of the term that it leads.
