@@ -25,12 +25,19 @@ class MemoryStorage final : public StateStorage {
   MemoryStorage() : kv_(std::make_unique<state::MemoryKv>()) {}
 
   absl::Status Open(Index log_start) override {
+    if (is_damaged_) return absl::DataLossError("a block of the state does not fit its checksum");
     const std::optional<std::string> value = Find(durable_, state::kAppliedKey);
     const std::optional<state::Applied> applied =
         value ? state::DecodeApplied(*value) : std::nullopt;
     if (sealed_ && (applied ? applied->index : Index()) < log_start) return Swap();
     sealed_.reset();
     Load(durable_);
+    return absl::OkStatus();
+  }
+  absl::Status Discard() override {
+    durable_.clear();
+    sealed_.reset();
+    is_damaged_ = false;
     return absl::OkStatus();
   }
   state::Kv& kv() override { return *kv_; }
@@ -77,6 +84,8 @@ class MemoryStorage final : public StateStorage {
   }
   std::uint64_t size_bytes() const override { return 0; }
 
+  // The next Open() finds it so.
+  void Damage() { is_damaged_ = true; }
   // What was not flushed is gone; a sealed snapshot stays.
   void Crash() { Load(durable_); }
 
@@ -120,6 +129,7 @@ class MemoryStorage final : public StateStorage {
   Pairs durable_;
   std::string incoming_;
   std::optional<Pairs> sealed_;
+  bool is_damaged_ = false;
 };
 
 }  // namespace coterie::node

@@ -124,10 +124,12 @@ void Read(ByteReader& in, raft::ReadIndexRequest& m) { m.id = in.Varint(); }
 void Write(ByteWriter& out, const raft::ReadIndexReply& m) {
   out.Varint(m.id);
   out.Id(m.index);
+  Write(out, m.last);
 }
 void Read(ByteReader& in, raft::ReadIndexReply& m) {
   m.id = in.Varint();
   m.index = in.Id<Index>();
+  m.last = ReadPosition(in);
 }
 void Write(ByteWriter&, const raft::TimeoutNow&) {}
 void Read(ByteReader&, raft::TimeoutNow&) {}

@@ -3,9 +3,11 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "base/overload.h"
+#include "node/repair.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::node {
@@ -13,15 +15,6 @@ namespace {
 
 constexpr std::size_t kCoreInboxMax = 200'000;
 constexpr std::size_t kJobInboxMax = 100'000;
-
-absl::Status DamageStatus(const std::vector<wal::Damage>& damage) {
-  const wal::Damage& first = damage.front();
-  return absl::DataLossError(absl::StrCat(
-      "the log is damaged: entries ", first.first.value(), " to ", first.last.value(), " (",
-      first.what, "), ", damage.size(),
-      " place(s) in all. Nothing was changed. Replace this node: remove it from the cluster, empty "
-      "its data folder, and add it anew; the other nodes hold what it held."));
-}
 
 // The founders' membership, the same on each of them.
 raft::Configuration Founding(const std::vector<raft::Member>& founders) {
@@ -33,6 +26,12 @@ raft::Configuration Founding(const std::vector<raft::Member>& founders) {
     configuration.voters.push_back(member.id);
   }
   return configuration;
+}
+
+// Loud, because an operator should look at the disk; nothing else is asked of them.
+void Complain(std::string_view what, absl::string_view why) {
+  static_cast<void>(std::fprintf(stderr, "DAMAGED DISK: %s (%s); repairing\n",
+                                 std::string(what).c_str(), std::string(why).c_str()));
 }
 
 bool IsBlank(const wal::Recovered& recovered) {
@@ -47,31 +46,48 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
       .cluster_id = options.cluster_id, .node = options.id, .incarnation = world.incarnation};
   ASSIGN_OR_RETURN(wal::Log::Opened opened,
                    wal::Log::Open(world.log_directory, identity, options.log));
-  if (!opened.recovered.damage.empty()) return DamageStatus(opened.recovered.damage);
-
-  if (IsBlank(opened.recovered) && !options.founders.empty()) {
-    raft::Configuration founding = Founding(options.founders);
-    if (!founding.IsValid()) {
-      return absl::InvalidArgumentError(
-          "the founders do not form a cluster: give each id once, at most 7 of them");
-    }
-    opened.recovered.snapshot.configuration = founding;
-    RETURN_IF_ERROR(opened.log->Compact({.last = {}, .configuration = std::move(founding)},
-                                        wal::Log::Keep::kSuffix));
+  if (opened.recovered.damage.empty() && IsBlank(opened.recovered) && !options.founders.empty()) {
+    RETURN_IF_ERROR(FoundCluster(options, opened));
   }
-  const Index log_start = opened.recovered.snapshot.last.index;
-  RETURN_IF_ERROR(world.storage.Open(log_start));
-
-  const Index last = log_start + opened.recovered.entries.size();
-  std::unique_ptr<Replica> replica(new Replica(options, std::move(world), std::move(opened)));
-  const Index applied = replica->machine_->applied().index;
-  if (applied < log_start || applied > last) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("log and state do not belong together: the state stands at ", applied.value(),
-                     ", the log holds ", log_start.value(), " to ", last.value(),
-                     ". Was one of them copied or restored without the other?"));
+  absl::Status state = world.storage.Open(opened.recovered.snapshot.last.index);
+  if (absl::IsDataLoss(state)) {
+    Complain("the state is damaged and is fetched anew", state.message());
+    RETURN_IF_ERROR(world.storage.Discard());
+    state = world.storage.Open(Index());
   }
-  return replica;
+  RETURN_IF_ERROR(state);
+  RETURN_IF_ERROR(RepairLog(world.storage, opened));
+  return std::unique_ptr<Replica>(new Replica(options, std::move(world), std::move(opened)));
+}
+
+absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& opened) {
+  raft::Configuration founding = Founding(options.founders);
+  if (!founding.IsValid()) {
+    return absl::InvalidArgumentError(
+        "the founders do not form a cluster: give each id once, at most 7 of them");
+  }
+  opened.recovered.snapshot.configuration = founding;
+  return opened.log->Compact({.last = {}, .configuration = std::move(founding)},
+                             wal::Log::Keep::kSuffix);
+}
+
+// After this log and state fit together, and the log says what is missing.
+absl::Status Replica::RepairLog(StateStorage& storage, wal::Log::Opened& opened) {
+  const std::optional<std::string> value = storage.kv().Get(state::kAppliedKey);
+  const std::optional<state::Applied> applied = value ? state::DecodeApplied(*value) : std::nullopt;
+  wal::Recovered& recovered = opened.recovered;
+  std::optional<Repaired> repaired = Repair(recovered, applied.value_or(state::Applied()));
+  if (!repaired) return absl::OkStatus();
+  for (const wal::Damage& damage : recovered.damage) {
+    Complain(absl::StrCat("the log is damaged from entry ", damage.first.value(), " on"),
+             damage.what);
+  }
+  RETURN_IF_ERROR(opened.log->Mend(repaired->hard_state, repaired->mark, repaired->entries));
+  recovered.hard_state = repaired->hard_state;
+  recovered.snapshot = std::move(repaired->mark);
+  recovered.entries = std::move(repaired->entries);
+  ++recovered.epoch;
+  return absl::OkStatus();
 }
 
 Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
@@ -211,6 +227,7 @@ Status Replica::status() const {
   status.uptime_ms = (Now() - started_us_) / 1'000;
   if (!has_room_.load()) status.alarms.emplace_back("NOSPACE");
   if (is_fenced_.load()) status.alarms.emplace_back("DIVERGED");
+  if (is_repairing_.load()) status.alarms.emplace_back("REPAIRING");
   return status;
 }
 

@@ -65,8 +65,7 @@ struct World {
 
 class Replica {
  public:
-  // kDataLoss: the disk holds damage that is not mended here. kFailedPrecondition: it belongs to
-  // another node, or log and state do not fit together.
+  // Damage is repaired (node/repair.h). kFailedPrecondition: the disk belongs to another node.
   static absl::StatusOr<std::unique_ptr<Replica>> Open(const Options& options, World world);
   ~Replica();
 
@@ -196,6 +195,8 @@ class Replica {
   };
 
   Replica(const Options& options, World world, wal::Log::Opened opened);
+  static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
+  static absl::Status RepairLog(StateStorage& storage, wal::Log::Opened& opened);
 
   // replica_core.cc
   void Handle(const raft::Message& message);
@@ -283,6 +284,7 @@ class Replica {
   Transfers transfers_;
   std::atomic<bool> has_room_{true};
   std::atomic<bool> is_fenced_{false};
+  std::atomic<bool> is_repairing_{false};  // Entries that it may have acknowledged are missing.
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> leader_{0};

@@ -345,6 +345,7 @@ void Replica::OnRoleChange(const raft::RoleChange& change) {
 }
 
 void Replica::PublishStatus() {
+  is_repairing_.store(core_->promised() != raft::LogPosition());
   Status status{.id = options_.id,
                 .cluster_id = options_.cluster_id,
                 .role = core_->role(),

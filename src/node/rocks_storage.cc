@@ -318,6 +318,18 @@ absl::Status RocksStorage::Open(Index log_start) {
   return RemoveFolder(PathOf("old"));
 }
 
+// The last damaged one is kept, for whoever wants to know what happened to it.
+absl::Status RocksStorage::Discard() {
+  {
+    absl::MutexLock lock(&mutex_);
+    store_.reset();
+  }
+  RETURN_IF_ERROR(RemoveFolder(PathOf("damaged")));
+  RETURN_IF_ERROR(RemoveFolder(PathOf("sealed")));
+  RETURN_IF_ERROR(RemoveFolder(PathOf("old")));
+  return RenameFolder(PathOf("store"), PathOf("damaged"));
+}
+
 absl::Status RocksStorage::MoveSealedIntoPlace() {
   RETURN_IF_ERROR(RemoveFolder(PathOf("old")));
   if (fs::exists(PathOf("store"))) RETURN_IF_ERROR(RenameFolder(PathOf("store"), PathOf("old")));

@@ -32,6 +32,7 @@ class RocksStorage final : public StateStorage {
   ~RocksStorage() override;
 
   [[nodiscard]] absl::Status Open(Index log_start) override;
+  [[nodiscard]] absl::Status Discard() override;
   state::Kv& kv() override;
   [[nodiscard]] absl::Status Flush() override;
   absl::StatusOr<std::optional<std::string>> GetDurable(std::string_view key) const override;

@@ -41,7 +41,10 @@ class StateStorage {
 
   // Opens the state. `log_start` is the index that the log continues from: if the state is older
   // and a sealed incoming snapshot is there, that becomes the state first.
+  // kDataLoss: the state is damaged.
   [[nodiscard]] virtual absl::Status Open(Index log_start) = 0;
+  // Puts a damaged state aside, so that the next Open() begins with an empty one.
+  [[nodiscard]] virtual absl::Status Discard() = 0;
   virtual state::Kv& kv() = 0;
 
   [[nodiscard]] virtual absl::Status Flush() = 0;

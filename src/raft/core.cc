@@ -60,6 +60,7 @@ Core::Core(Options options, Recovered recovered, Prng prng)
       prng_(prng),
       term_(recovered.hard_state.term),
       vote_(recovered.hard_state.vote),
+      promised_(recovered.hard_state.promised),
       log_(recovered.snapshot, std::move(recovered.snapshot_configuration),
            std::move(recovered.entries)),
       handed_over_(recovered.hard_state),
@@ -77,6 +78,7 @@ Core::Core(Options options, Recovered recovered, Prng prng)
   CHECK(applied_ >= log_.snapshot().index && applied_ <= log_.last().index);
   commit_ = std::clamp(recovered.hard_state.commit, applied_, log_.last().index);
   apply_next_ = applied_.Next();
+  MaybeFulfilPromise();
   ResetElectionTimer();
 }
 
@@ -92,6 +94,7 @@ void Core::Tick() {
     TickLeader();
     return;
   }
+  TickPromise();
   if (now_ < campaign_at_) return;
   ResetElectionTimer();
   if (CanCampaign()) {
@@ -175,6 +178,7 @@ void Core::Step(const AppendDone& done) {
     durable_hard_state_.vote = job.vote;
     jobs_.pop_front();
   }
+  MaybeFulfilPromise();
   while (!held_.empty() && held_.front().after <= done.sequence) {
     for (Message& message : held_.front().messages) {
       effects_.send_now.push_back(std::move(message));
@@ -254,7 +258,8 @@ void Core::Flush() {
 }
 
 void Core::MakeAppendJob() {
-  const bool has_hard_state = handed_over_.term != term_ || handed_over_.vote != vote_;
+  const bool has_hard_state = handed_over_.term != term_ || handed_over_.vote != vote_ ||
+                              handed_over_.promised != promised_;
   // While a snapshot is on its way the log thread is handed no entries: they might come to it
   // behind the reset of the log, which they do not fit. If the snapshot fails they follow.
   const bool has_entries = !installing_ && append_next_ <= log_.last().index;
@@ -272,7 +277,7 @@ void Core::MakeAppendJob() {
   }
   if (jobs_.size() >= options_.append_jobs_in_flight_max) return;
   AppendJob job{.sequence = next_job_++, .epoch = epoch_};
-  handed_over_ = {.term = term_, .vote = vote_, .commit = commit_};
+  handed_over_ = {.term = term_, .vote = vote_, .commit = commit_, .promised = promised_};
   job.hard_state = handed_over_;
   if (has_truncation) job.truncate_from = std::exchange(truncate_from_, Index());
   if (has_entries) {

@@ -117,6 +117,9 @@ class Core {
   LogPosition last() const;
   Index first_index() const;
   Index durable_index() const;
+  // Up to where the disk may have acknowledged entries that damage took from it; none = nothing is
+  // missing.
+  LogPosition promised() const { return promised_; }
   const Configuration& configuration() const;
   // Requires first_index() <= index <= last().index.
   const EntryRef& EntryAt(Index index) const { return log_.At(index); }
@@ -243,6 +246,12 @@ class Core {
   void RefuseReads(std::vector<std::uint64_t>& ids);
   void TickReads();
 
+  // damage.cc
+  bool IsMissingEntries() const;
+  void MaybeFulfilPromise();
+  void TickPromise();
+  void LearnExtent(const ReadIndexReply& reply);
+
   // snapshot.cc
   void Handle(const Message& message, const SnapshotOffer& offer);
   void Handle(const Message& message, const SnapshotReply& reply);
@@ -255,6 +264,7 @@ class Core {
   // Persistent state (Raft paper, figure 2), and how much of it has been handed to the log.
   Term term_;
   NodeId vote_;
+  LogPosition promised_;  // None = nothing is missing; see HardState.
   EntryLog log_;
   HardState handed_over_;
   Index append_next_;    // The first entry not handed over.
@@ -291,6 +301,10 @@ class Core {
   std::uint64_t next_transfer_id_ = 1;
   NodeId transfer_target_;
   Ticks transfer_since_;
+
+  // The question how far the own log once went; 0 = not asked.
+  std::uint64_t extent_request_ = 0;
+  Ticks extent_asked_;
 
   // Reads.
   std::vector<PendingRead> new_reads_;  // Not part of a round yet.

@@ -17,7 +17,8 @@ void Core::ResetElectionTimer() {
 
 // The configuration in force is the newest in the log, committed or not (thesis 4.1).
 bool Core::CanCampaign() const {
-  return log_.configuration().IsVoter(options_.id) && !installing_ && !is_disk_stalled_;
+  return log_.configuration().IsVoter(options_.id) && !installing_ && !is_disk_stalled_ &&
+         !IsMissingEntries();
 }
 
 bool Core::HearsLeader() const {
@@ -57,7 +58,7 @@ void Core::RequestVotes(VoteKind kind) {
 }
 
 void Core::Handle(const Message& message, const VoteRequest& request) {
-  const bool is_fresh = request.last >= log_.last();
+  const bool is_fresh = request.last >= std::max(log_.last(), promised_);
   if (request.kind == VoteKind::kPreVote) {
     const bool granted = message.term > term_ && is_fresh && !HearsLeader();
     const VoteReply reply{.kind = VoteKind::kPreVote, .granted = granted};

@@ -40,11 +40,19 @@ struct EntryRef {
 
 // Term and vote: durable before any reply that depends on them (thesis 3.8). Always one record, so
 // that a crash cannot leave the term of one election beside the vote of another.
+// As the index of HardState::promised: nobody knows how far it went.
+inline constexpr Index kUnknownExtent{~0ULL};
+
 struct HardState {
   Term term;
   NodeId vote;  // Whom we voted for in `term`; none if nobody.
   // The last known commit index: only a hint that shortens replay, never needed for safety.
   Index commit;
+  // Up to here this disk may have acknowledged entries that damage has taken from it; none =
+  // nothing is missing. Until its log is that long again the node promises nothing that rests on
+  // them: it does not stand for election, and votes only for who has all that it may have had.
+  // Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018.
+  LogPosition promised;
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 

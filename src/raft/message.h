@@ -58,6 +58,7 @@ struct ReadIndexRequest {
 struct ReadIndexReply {
   std::uint64_t id = 0;
   Index index;  // None = refused: not leader, or no entry of this term committed yet. Ask again.
+  LogPosition last;  // The last entry of the leader's log.
 };
 struct TimeoutNow {};
 // The leader offers its snapshot; the data itself goes over a stream of its own, by node/.

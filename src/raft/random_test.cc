@@ -22,7 +22,8 @@ struct Mix {
   std::uint64_t change = 5;
   std::uint64_t transfer = 3;
   std::uint64_t cut = 4;
-  std::uint64_t wipe = 0;  // Of a minority, once the members know each other's disks.
+  std::uint64_t wipe = 0;    // Of a minority, once the members know each other's disks.
+  std::uint64_t damage = 0;  // Of one disk, while all others are whole.
 };
 
 class Schedule {
@@ -46,6 +47,8 @@ class Schedule {
       cluster_.Crash(id);
     } else if (dice < mix_.crash + mix_.wipe) {
       Wipe(id);
+    } else if (dice < mix_.crash + mix_.wipe + mix_.damage) {
+      Damage(id);
     } else if (dice < 20 || !cluster_.IsUp(id)) {
       cluster_.Restart(id);
     } else if (dice < 20 + mix_.cut) {
@@ -95,6 +98,16 @@ class Schedule {
     cluster_.Restart(id);
   }
 
+  // A majority of good copies of everything that is committed remains.
+  void Damage(NodeId id) {
+    for (const NodeId other : cluster_.ids()) {
+      const Disk& disk = cluster_.server(other).disk;
+      const bool is_whole = disk.hard_state.promised == LogPosition();
+      if (!is_whole || disk.snapshot.index + disk.entries.size() < cluster_.HighestCommit()) return;
+    }
+    cluster_.Damage(id);
+  }
+
   // Whether the members' incarnations are on this disk.
   static bool KnowsEverybody(const Disk& disk) {
     Configuration newest = disk.snapshot_configuration;
@@ -120,6 +133,7 @@ class Schedule {
   }
 
   void Change(NodeId id) {
+    if (mix_.damage > 0) return;  // With two voters no minority may be damaged.
     MembershipChange change;
     const NodeId subject = Any();
     const Configuration& now = cluster_.core(id).configuration();
@@ -205,6 +219,11 @@ TEST(RandomSchedules, BadNetwork) {
 }
 TEST(RandomSchedules, WipedServers) {
   RunAll(3, 3, {.crash = 2, .drop = 5, .change = 0, .cut = 1, .wipe = 100}, 700'000);
+}
+
+TEST(RandomSchedules, DamagedDisks) {
+  RunAll(3, 3, {.crash = 3, .drop = 10, .change = 0, .cut = 2, .damage = 12}, 800'000);
+  RunAll(5, 5, {.crash = 3, .drop = 10, .change = 0, .cut = 2, .damage = 12}, 900'000);
 }
 
 }  // namespace

@@ -71,7 +71,8 @@ void Core::Answer(const PendingRead& read, Index index) {
   if (read.requester.IsNone()) {
     effects_.reads.push_back({.id = read.id, .index = index});
   } else {
-    SendNow(read.requester, ReadIndexReply{.id = read.id, .index = index});
+    SendNow(read.requester,
+            ReadIndexReply{.id = read.id, .index = index, .last = log_.last()});
   }
 }
 
@@ -89,6 +90,7 @@ void Core::ForwardReads() {
 }
 
 void Core::Handle(const Message&, const ReadIndexReply& reply) {
+  LearnExtent(reply);
   const auto found = forwarded_reads_.find(reply.id);
   if (found == forwarded_reads_.end()) return;
   for (const std::uint64_t id : found->second.ids) {

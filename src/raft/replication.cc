@@ -71,6 +71,12 @@ void Core::AcceptEntries(const Message& message, const AppendRequest& request) {
 
 void Core::Handle(const Message& message, const Heartbeat& heartbeat) {
   if (!installing_) AdvanceCommit(std::min(heartbeat.commit, log_.last().index));
+  // The leader believes that we hold what damage has taken from us.
+  if (IsMissingEntries() && !installing_ && heartbeat.commit > log_.last().index) {
+    SendNow(message.from, AppendReply{.success = false,
+                                      .rejected = heartbeat.commit,
+                                      .hint = log_.last()});
+  }
   SendNow(message.from, HeartbeatReply{.read_sequence = heartbeat.read_sequence});
 }
 
@@ -110,12 +116,16 @@ void Core::OnMatch(NodeId peer, Progress& progress, Index match) {
 }
 
 void Core::OnRejected(Progress& progress, const AppendReply& reply) {
-  if (reply.rejected <= progress.match || reply.hint.index > reply.rejected) return;  // Stale.
+  if (reply.hint.index > reply.rejected) return;
   if (progress.state == ProgressState::kReplicate) {
+    // Usually a stale answer, if that is known to match: the probe will show it.
     progress.BecomeProbe(now_);  // Something on its way was lost.
     return;
   }
   if (reply.rejected != progress.next.Previous()) return;  // Of an earlier probe.
+  // It has lost what it had acknowledged (or this is a late answer, which costs a probe). Nothing
+  // that is committed is less so; what is not counts without it.
+  progress.match = std::min(progress.match, reply.hint.index);
   const Index snapshot = log_.snapshot().index;
   // Where our own log may agree with what the follower has there: skips whole terms at a time.
   Index agreed = std::min(log_.LastAtMost(reply.hint).index, reply.rejected.Previous());
@@ -131,7 +141,8 @@ void Core::OnReplyDuringSnapshot(Progress& progress, const AppendReply& reply) {
   if (reply.success && reply.match >= asked && reply.match <= log_.last().index) {
     progress.match = std::max(progress.match, reply.match);
     progress.BecomeProbe(now_);
-  } else if (!reply.success && reply.rejected == asked && reply.rejected > progress.match) {
+  } else if (!reply.success && reply.rejected == asked && reply.hint.index < asked) {
+    progress.match = std::min(progress.match, reply.hint.index);
     progress.BecomeProbe(now_);
     progress.is_probe_outstanding = true;  // The next one leads to another snapshot.
   }

@@ -79,6 +79,7 @@ void Core::Step(const SnapshotInstalled& installed) {
     applying_.clear();
     applying_bytes_ = 0;
     OnConfigurationChanged();
+    MaybeFulfilPromise();
   }
   // To a leader that is gone the answer would mean nothing.
   if (installed.term != term_ || leader_ != installed.leader) return;

@@ -11,6 +11,7 @@
 #include "runtime/status_macros.h"
 #include "wal/record.h"
 #include "wal/recovery.h"
+#include "wal/root.h"
 #include "wal/segment.h"
 
 namespace coterie::wal {
@@ -29,9 +30,12 @@ constexpr std::size_t kRewriteEntries = 256;
 class Log::Impl {
  public:
   Impl(io::Directory& directory, const Identity& identity, const Options& options)
-      : directory_(directory), identity_(identity), options_(options) {}
+      : directory_(directory), identity_(identity), options_(options), root_(directory, identity) {}
 
   absl::StatusOr<Recovered> Open();
+  absl::Status Mend(const raft::HardState& hard_state, const SnapshotMark& mark,
+                    const std::vector<raft::EntryRef>& entries);
+  absl::Status Rest();
   absl::Status Append(const std::vector<raft::AppendJob>& jobs);
   absl::Status Compact(const SnapshotMark& mark, Keep keep);
   bool HasRoom() const;
@@ -43,6 +47,8 @@ class Log::Impl {
   absl::Status AppendAll(const std::vector<raft::AppendJob>& jobs);
   absl::Status CompactTo(const SnapshotMark& mark, Keep keep);
   absl::Status StartFresh(const Recovered& recovered);
+  absl::Status StartMended(const std::vector<raft::EntryRef>& entries);
+  absl::Status WriteRoot();
   // A segment with room for `bytes` more than its first record.
   absl::Status Roll(std::uint64_t bytes, const std::vector<raft::EntryRef>* rewrite = nullptr);
   absl::Status Reserve(std::uint64_t bytes);
@@ -52,6 +58,7 @@ class Log::Impl {
   absl::Status FillAhead();
   void Note(const raft::AppendJob& job);
   std::uint64_t offset() const { return segments_.back().end; }
+  Place Here() const { return {.seed = seed_, .offset = offset(), .synced_upto = synced_upto_}; }
   bool HasSegment() const { return file_ != nullptr; }
 
   io::Directory& directory_;
@@ -60,9 +67,11 @@ class Log::Impl {
   absl::Status failure_;  // The first one; nothing is written after it.
 
   std::vector<SegmentInfo> segments_;  // The last one is written to.
-  std::unique_ptr<io::File> file_;     // Of that one.
-  std::uint64_t capacity_ = 0;         // Records go up to here,
-  std::uint64_t filled_ = 0;           // and there are zeros up to here.
+  std::uint64_t newest_sequence_ = 0;  // Ever used.
+  RootFile root_;
+  std::unique_ptr<io::File> file_;  // Of that one.
+  std::uint64_t capacity_ = 0;      // Records go up to here,
+  std::uint64_t filled_ = 0;        // and there are zeros up to here.
   std::uint32_t seed_ = 0;
   std::uint64_t synced_upto_ = 0;
   std::string buffer_;  // Records on their way to the file; keeps its capacity.
@@ -72,6 +81,7 @@ class Log::Impl {
   SnapshotMark snapshot_;
   Epoch epoch_;
   Index last_;
+  Term last_term_;
 
   mutable std::uint64_t free_bytes_ = 0;
   mutable std::uint64_t written_since_look_ = kFreeSpaceIntervalBytes;
@@ -81,9 +91,12 @@ class Log::Impl {
 
 absl::StatusOr<Recovered> Log::Impl::Open() {
   ASSIGN_OR_RETURN(Replayed replayed, Replay(directory_, identity_));
-  // A damaged log is left as it is, for its owner to look at.
-  if (!replayed.recovered.damage.empty()) return std::move(replayed.recovered);
   segments_ = std::move(replayed.segments);
+  newest_sequence_ = segments_.empty() ? 0 : segments_.back().sequence;
+  if (replayed.root) newest_sequence_ = std::max(newest_sequence_, replayed.root->sequence);
+  // A damaged log is left as it is, until its owner knows what it should hold.
+  epoch_ = replayed.recovered.epoch;
+  if (!replayed.recovered.damage.empty()) return std::move(replayed.recovered);
   RETURN_IF_ERROR(StartFresh(replayed.recovered));
   return std::move(replayed.recovered);
 }
@@ -94,6 +107,7 @@ absl::Status Log::Impl::StartFresh(const Recovered& recovered) {
   snapshot_ = recovered.snapshot;
   epoch_ = recovered.epoch;
   last_ = recovered.entries.empty() ? snapshot_.last.index : recovered.entries.back().index;
+  last_term_ = recovered.entries.empty() ? snapshot_.last.term : recovered.entries.back().term;
   std::uint64_t live_bytes = 0;
   for (const raft::EntryRef& entry : recovered.entries) live_bytes += entry.size_bytes();
   if (live_bytes > options_.segment_bytes / kRewriteFraction) return Roll(0);
@@ -101,7 +115,41 @@ absl::Status Log::Impl::StartFresh(const Recovered& recovered) {
   return RemoveNeedless();
 }
 
+absl::Status Log::Impl::Mend(const raft::HardState& hard_state, const SnapshotMark& mark,
+                             const std::vector<raft::EntryRef>& entries) {
+  if (!failure_.ok()) return failure_;
+  hard_state_ = AtLeast(hard_state, mark);
+  snapshot_ = mark;
+  ++epoch_;
+  last_ = entries.empty() ? mark.last.index : entries.back().index;
+  last_term_ = entries.empty() ? mark.last.term : entries.back().term;
+  CHECK(entries.empty() || entries.front().index == mark.last.index.Next());
+  return Guard(StartMended(entries));
+}
+
+absl::Status Log::Impl::StartMended(const std::vector<raft::EntryRef>& entries) {
+  std::uint64_t bytes = 0;
+  for (const raft::EntryRef& entry : entries) bytes += entry.size_bytes();
+  RETURN_IF_ERROR(Roll(bytes, &entries));
+  return RemoveNeedless();
+}
+
 // --- Writing ---
+
+absl::Status Log::Impl::WriteRoot() {
+  return root_.Write({.sequence = segments_.back().sequence,
+                      .end = synced_upto_,
+                      .last = {.term = last_term_, .index = last_},
+                      .hard_state = hard_state_});
+}
+
+absl::Status Log::Impl::Rest() {
+  if (!failure_.ok()) return failure_;
+  const std::optional<Root>& root = root_.written();
+  const bool is_known =
+      root && root->sequence == segments_.back().sequence && root->end == synced_upto_;
+  return is_known ? absl::OkStatus() : Guard(WriteRoot());
+}
 
 absl::Status Log::Impl::Guard(absl::Status status) {
   if (!status.ok()) failure_ = status;
@@ -117,11 +165,17 @@ absl::Status Log::Impl::AppendAll(const std::vector<raft::AppendJob>& jobs) {
   CHECK(HasSegment());
   for (const raft::AppendJob& job : jobs) {
     RETURN_IF_ERROR(Reserve(RecordBytesMax(job)));
-    AppendRecord(buffer_, seed_, synced_upto_, job);
+    AppendRecord(buffer_, Here(), job);
     Note(job);
   }
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
+  // A vote or a promise must outlive damage to the one record that holds it.
+  const raft::HardState& known = root_.written()->hard_state;
+  if (known.term != hard_state_.term || known.vote != hard_state_.vote ||
+      known.promised != hard_state_.promised) {
+    RETURN_IF_ERROR(WriteRoot());
+  }
   return FillAhead();
 }
 
@@ -130,11 +184,13 @@ void Log::Impl::Note(const raft::AppendJob& job) {
   if (job.hard_state) hard_state_ = *job.hard_state;
   if (!job.truncate_from.IsNone()) {
     last_ = std::min(last_, job.truncate_from.Previous());
+    last_term_ = Term();  // Not known; its entries follow at once, or it does not matter.
     for (SegmentInfo& segment : segments_) segment.last = std::min(segment.last, last_);
   }
   if (job.entries.empty()) return;
   CHECK(job.entries.front().index == last_.Next());
   last_ = job.entries.back().index;
+  last_term_ = job.entries.back().term;
   segments_.back().last = std::max(segments_.back().last, last_);
 }
 
@@ -162,12 +218,12 @@ absl::Status Log::Impl::Sync() {
 
 absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryRef>* rewrite) {
   const SegmentHeader header{.identity = identity_,
-                             .sequence = segments_.empty() ? 1 : segments_.back().sequence + 1,
+                             .sequence = newest_sequence_ + 1,
                              .previous_end = segments_.empty() ? 0 : offset()};
   seed_ = ChecksumSeed(header);
   SegmentInfo segment{.sequence = header.sequence};
   std::string head = EncodeHeader(header);
-  AppendRecord(head, seed_, 0,
+  AppendRecord(head, {.seed = seed_},
                CheckpointBody{.hard_state = hard_state_,
                               .snapshot = snapshot_,
                               .epoch = epoch_,
@@ -178,7 +234,7 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
     raft::AppendJob job{.epoch = epoch_};
     job.entries.assign(rewrite->begin() + static_cast<std::ptrdiff_t>(i),
                        rewrite->begin() + static_cast<std::ptrdiff_t>(end));
-    AppendRecord(head, seed_, 0, job);
+    AppendRecord(head, {.seed = seed_}, job);
     segment.last = last_;
   }
   // Larger than usual for a batch that is.
@@ -193,9 +249,11 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
     for (SegmentInfo& old : segments_) old.last = Index();
   }
   segments_.push_back(segment);
+  newest_sequence_ = header.sequence;
   synced_upto_ = segment.end;
   written_since_look_ = kFreeSpaceIntervalBytes;
-  return absl::OkStatus();
+  // Before anything in it is acknowledged.
+  return WriteRoot();
 }
 
 // After the append, so that nobody waits for it but the next.
@@ -221,22 +279,17 @@ absl::Status Log::Impl::Compact(const SnapshotMark& mark, Keep keep) {
 absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
   CHECK(HasSegment());
   const CompactionBody body{.snapshot = mark, .keeps_suffix = keep == Keep::kSuffix};
-  std::string record;
-  AppendRecord(record, seed_, synced_upto_, body);
-  const std::uint32_t seed = seed_;
-  RETURN_IF_ERROR(Reserve(record.size()));
-  // A new segment has another checksum.
-  if (seed == seed_) {
-    buffer_ += record;
-  } else {
-    AppendRecord(buffer_, seed_, synced_upto_, body);
-  }
+  std::string draft;  // To know its size: making room for it may begin another segment.
+  AppendRecord(draft, Here(), body);
+  RETURN_IF_ERROR(Reserve(draft.size()));
+  AppendRecord(buffer_, Here(), body);
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
   snapshot_ = mark;
   hard_state_ = AtLeast(hard_state_, mark);
   if (keep == Keep::kNothing || mark.last.index > last_) {
     last_ = mark.last.index;
+    last_term_ = mark.last.term;
     for (SegmentInfo& segment : segments_) segment.last = Index();
   }
   return RemoveNeedless();
@@ -279,7 +332,7 @@ void Log::Impl::CheckInvariants() const {
   CHECK(offset() <= capacity_);
   CHECK(snapshot_.last.index <= last_);
   for (std::size_t i = 1; i < segments_.size(); ++i) {
-    CHECK(segments_[i].sequence == segments_[i - 1].sequence + 1);
+    CHECK(segments_[i].sequence > segments_[i - 1].sequence);
   }
 }
 
@@ -294,6 +347,11 @@ absl::StatusOr<Log::Opened> Log::Open(io::Directory& directory, const Identity& 
                 .recovered = std::move(recovered)};
 }
 
+absl::Status Log::Mend(const raft::HardState& hard_state, const SnapshotMark& mark,
+                       const std::vector<raft::EntryRef>& entries) {
+  return impl_->Mend(hard_state, mark, entries);
+}
+absl::Status Log::Rest() { return impl_->Rest(); }
 absl::Status Log::Append(const std::vector<raft::AppendJob>& jobs) { return impl_->Append(jobs); }
 absl::Status Log::Compact(const SnapshotMark& mark, Keep keep) {
   return impl_->Compact(mark, keep);

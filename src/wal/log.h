@@ -41,10 +41,9 @@ struct Options {
   std::uint64_t reserve_bytes = 256 << 20;  // HasRoom() is false when less is free.
 };
 
-// A hole in what was once synced: never cut off silently, never acknowledged again until repaired.
+// A hole in what was once synced: never cut off silently.
 struct Damage {
-  Index first;
-  Index last;        // Inclusive; the last index known to have been durable in the damaged place.
+  Index first;       // Of the entries that may be missing.
   std::string what;  // Segment, offset, which check failed.
 };
 
@@ -60,7 +59,12 @@ struct Recovered {
   std::vector<raft::EntryRef> entries;  // Contiguous from snapshot.last.index + 1.
   Epoch epoch;
   std::uint64_t torn_bytes = 0;  // Cut off the tail: written, never synced, never acknowledged.
-  std::vector<Damage> damage;    // Empty on a healthy disk.
+  std::vector<Damage> damage;    // Empty on a healthy disk. Else `entries` end before the first,
+  // `tail` are the entries behind the last, contiguous, if any,
+  std::vector<raft::EntryRef> tail;
+  // and this is the highest position that the disk is known to have held, with an index of
+  // kUnknownExtent if there may have been more.
+  raft::LogPosition last_known;
 };
 
 class Log {
@@ -68,11 +72,16 @@ class Log {
   struct Opened;
 
   // Opens or creates the log in `directory`, which outlives it. kFailedPrecondition: it belongs to
-  // another node or cluster, or has a format we do not know. kDataLoss: damaged beyond recovery of
-  // even the hard state. A damaged entry range is reported in Recovered::damage instead.
+  // another node or cluster, or has a format we do not know. Damage is reported in
+  // Recovered::damage; then nothing on the disk has been changed, and Mend() comes first.
   static absl::StatusOr<Opened> Open(io::Directory& directory, const Identity& identity,
                                      const Options& options);
   ~Log();
+
+  // Writes the log anew: from now on it holds `hard_state`, and `entries` behind `mark`, and
+  // nothing of what was there. After any crash it is either the old log or the new one.
+  [[nodiscard]] absl::Status Mend(const raft::HardState& hard_state, const SnapshotMark& mark,
+                                  const std::vector<raft::EntryRef>& entries);
 
   // Writes the jobs as one batch each, then syncs once for all. When it returns OK all are durable.
   [[nodiscard]] absl::Status Append(const std::vector<raft::AppendJob>& jobs);
@@ -82,6 +91,11 @@ class Log {
   // Segments that hold nothing needed are recycled only after the record is durable.
   enum class Keep : std::uint8_t { kSuffix, kNothing };
   [[nodiscard]] absl::Status Compact(const SnapshotMark& mark, Keep keep);
+
+  // When nothing is being written: makes it provable that all that was synced has been, so that
+  // damage at the very end is told from what was never finished. Does nothing if that is so
+  // already.
+  [[nodiscard]] absl::Status Rest();
 
   // Whether the disk has room for at least reserve_bytes more. Asked before proposals are accepted.
   bool HasRoom() const;

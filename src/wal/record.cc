@@ -6,13 +6,14 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "raft/configuration.h"
+#include "wal/segment.h"
 
 namespace coterie::wal {
 namespace {
 
 // Per entry: term, index, type and length as varints, at their longest.
 constexpr std::size_t kEntryOverheadMax = 10 + 10 + 1 + 10;
-constexpr std::size_t kBatchOverheadMax = kRecordHeaderBytes + kRecordAlignment + 64;
+constexpr std::size_t kBatchOverheadMax = kRecordHeaderBytes + kRecordAlignment + 128;
 
 std::size_t Padded(std::size_t size) {
   return (size + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
@@ -22,20 +23,23 @@ void Put32(std::string& out, std::size_t at, std::uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out[at++] = static_cast<char>(value >> shift);
 }
 
-// crc u32, body length u32, type u8, 7 zero bytes, synced_upto u64; then the body, then zeros.
-void Frame(std::string& out, std::uint32_t seed, std::uint64_t synced_upto, RecordType type,
-           std::string_view body) {
+// crc u32, body length u32, type u8, own offset u56, synced_upto u64; then the body, then zeros.
+// The offset tells a record from a stray copy of it.
+void Frame(std::string& out, const Place& place, RecordType type, std::string_view body) {
   const std::size_t start = out.size();
   ByteWriter header;
   header.Fixed32(0);
   header.Fixed32(static_cast<std::uint32_t>(body.size()));
   header.U8(static_cast<std::uint8_t>(type));
-  for (int i = 0; i < 7; ++i) header.U8(0);
-  header.Fixed64(synced_upto);
+  const std::uint64_t offset = place.offset + start;
+  for (int shift = 0; shift < 56; shift += 8) {
+    header.U8(static_cast<std::uint8_t>(offset >> shift));
+  }
+  header.Fixed64(place.synced_upto);
   out += header.view();
   out += body;
   const std::string_view covered = std::string_view(out).substr(start + 4);
-  Put32(out, start, ExtendCrc32c(seed, covered));
+  Put32(out, start, ExtendCrc32c(place.seed, covered));
   out.resize(start + Padded(out.size() - start), '\0');
 }
 
@@ -43,10 +47,17 @@ void Write(ByteWriter& writer, const raft::HardState& hard_state) {
   writer.Id(hard_state.term);
   writer.Id(hard_state.vote);
   writer.Id(hard_state.commit);
+  writer.Id(hard_state.promised.term);
+  writer.Id(hard_state.promised.index);
 }
 
-raft::HardState ReadHardState(ByteReader& reader) {
-  return {.term = reader.Id<Term>(), .vote = reader.Id<NodeId>(), .commit = reader.Id<Index>()};
+raft::HardState ReadHardState(ByteReader& reader, std::uint32_t version) {
+  raft::HardState hard_state{
+      .term = reader.Id<Term>(), .vote = reader.Id<NodeId>(), .commit = reader.Id<Index>()};
+  if (version == kFirstVersion) return hard_state;
+  hard_state.promised.term = reader.Id<Term>();
+  hard_state.promised.index = reader.Id<Index>();
+  return hard_state;
 }
 
 void Write(ByteWriter& writer, const SnapshotMark& mark) {
@@ -76,22 +87,20 @@ SnapshotMark ReadMark(ByteReader& reader) {
 
 raft::HardState AtLeast(const raft::HardState& known, const SnapshotMark& mark) {
   if (known.term >= mark.last.term) return known;
-  return {.term = mark.last.term, .commit = known.commit};
+  return {.term = mark.last.term, .commit = known.commit, .promised = known.promised};
 }
 
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const CheckpointBody& body) {
+void AppendRecord(std::string& out, const Place& place, const CheckpointBody& body) {
   ByteWriter writer;
   Write(writer, body.hard_state);
   Write(writer, body.snapshot);
   writer.Id(body.epoch);
   writer.Id(body.last);
   writer.U8(body.is_full ? 1 : 0);
-  Frame(out, seed, synced_upto, RecordType::kCheckpoint, writer.view());
+  Frame(out, place, RecordType::kCheckpoint, writer.view());
 }
 
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const raft::AppendJob& job) {
+void AppendRecord(std::string& out, const Place& place, const raft::AppendJob& job) {
   ByteWriter writer;
   writer.Id(job.epoch);
   writer.U8(job.hard_state ? 1 : 0);
@@ -104,15 +113,14 @@ void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upt
     writer.U8(static_cast<std::uint8_t>(entry.type));
     writer.Bytes(entry.payload.view());
   }
-  Frame(out, seed, synced_upto, RecordType::kBatch, writer.view());
+  Frame(out, place, RecordType::kBatch, writer.view());
 }
 
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const CompactionBody& body) {
+void AppendRecord(std::string& out, const Place& place, const CompactionBody& body) {
   ByteWriter writer;
   Write(writer, body.snapshot);
   writer.U8(body.keeps_suffix ? 1 : 0);
-  Frame(out, seed, synced_upto, RecordType::kCompaction, writer.view());
+  Frame(out, place, RecordType::kCompaction, writer.view());
 }
 
 std::size_t RecordBytesMax(const raft::AppendJob& job) {
@@ -124,16 +132,17 @@ std::size_t RecordBytesMax(const raft::AppendJob& job) {
 }
 
 std::optional<RecordView> ReadRecord(std::string_view segment, std::size_t offset,
-                                     std::uint32_t seed) {
+                                     std::uint32_t seed, std::uint32_t version) {
   if (offset > segment.size()) return std::nullopt;
   ByteReader reader(segment.substr(offset));
   const std::uint32_t crc = reader.Fixed32();
   const std::uint32_t length = reader.Fixed32();
   const auto type = static_cast<RecordType>(reader.U8());
-  bool is_padded = true;
-  for (const char byte : reader.Raw(7)) is_padded = is_padded && byte == 0;
+  std::uint64_t own_offset = 0;
+  for (int shift = 0; shift < 56; shift += 8) own_offset |= std::uint64_t{reader.U8()} << shift;
   RecordView record{.type = type, .synced_upto = reader.Fixed64(), .body = reader.Raw(length)};
-  if (!reader.ok() || !is_padded || record.synced_upto > offset) return std::nullopt;
+  if (own_offset != (version == kFirstVersion ? 0 : offset)) return std::nullopt;
+  if (!reader.ok() || record.synced_upto > offset) return std::nullopt;
   if (type < RecordType::kCheckpoint || type > RecordType::kCompaction) return std::nullopt;
   record.size_bytes = Padded(kRecordHeaderBytes + length);
   if (record.size_bytes > segment.size() - offset) return std::nullopt;
@@ -142,9 +151,10 @@ std::optional<RecordView> ReadRecord(std::string_view segment, std::size_t offse
   return record;
 }
 
-std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body) {
+std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body, std::uint32_t version) {
   ByteReader reader(body);
-  CheckpointBody checkpoint{.hard_state = ReadHardState(reader), .snapshot = ReadMark(reader)};
+  CheckpointBody checkpoint{.hard_state = ReadHardState(reader, version),
+                            .snapshot = ReadMark(reader)};
   checkpoint.epoch = reader.Id<Epoch>();
   checkpoint.last = reader.Id<Index>();
   const std::uint8_t is_full = reader.U8();
@@ -153,12 +163,12 @@ std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body) {
   return checkpoint;
 }
 
-std::optional<BatchBody> DecodeBatch(std::string_view body) {
+std::optional<BatchBody> DecodeBatch(std::string_view body, std::uint32_t version) {
   ByteReader reader(body);
   BatchBody batch{.epoch = reader.Id<Epoch>()};
   const std::uint8_t has_hard_state = reader.U8();
   if (has_hard_state > 1) return std::nullopt;
-  if (has_hard_state == 1) batch.hard_state = ReadHardState(reader);
+  if (has_hard_state == 1) batch.hard_state = ReadHardState(reader, version);
   batch.truncate_from = reader.Id<Index>();
   const std::uint64_t count = reader.Varint();
   if (!reader.ok() || count > reader.remaining_bytes()) return std::nullopt;

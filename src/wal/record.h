@@ -53,14 +53,17 @@ struct CompactionBody {
 // to anybody before it.
 raft::HardState AtLeast(const raft::HardState& known, const SnapshotMark& mark);
 
-// Appends one framed, padded record to `out`. `synced_upto`: the offset in the same segment below
-// which everything is known to be durable.
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const CheckpointBody& body);
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const raft::AppendJob& job);
-void AppendRecord(std::string& out, std::uint32_t seed, std::uint64_t synced_upto,
-                  const CompactionBody& body);
+// Where records are being written.
+struct Place {
+  std::uint32_t seed = 0;         // Of the segment.
+  std::uint64_t offset = 0;       // Of the beginning of `out` in the segment.
+  std::uint64_t synced_upto = 0;  // Below it everything in the segment is known to be durable.
+};
+
+// Appends one framed, padded record to `out`.
+void AppendRecord(std::string& out, const Place& place, const CheckpointBody& body);
+void AppendRecord(std::string& out, const Place& place, const raft::AppendJob& job);
+void AppendRecord(std::string& out, const Place& place, const CompactionBody& body);
 
 // An upper bound of what AppendRecord() adds for `job`.
 std::size_t RecordBytesMax(const raft::AppendJob& job);
@@ -71,13 +74,15 @@ struct RecordView {
   std::string_view body;       // Into the segment's bytes.
   std::size_t size_bytes = 0;  // Framing and padding included.
 };
-// The record at `offset` of `segment`, or nothing if there is no whole and valid one.
+// The record at `offset` of `segment`, or nothing if there is no whole and valid one that was
+// written to that very place.
 std::optional<RecordView> ReadRecord(std::string_view segment, std::size_t offset,
-                                     std::uint32_t seed);
+                                     std::uint32_t seed, std::uint32_t version);
 
 // Nothing if malformed, which behind a valid checksum is damage or a newer version.
-std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body);
-std::optional<BatchBody> DecodeBatch(std::string_view body);
+// `version`: of the segment that it stands in.
+std::optional<CheckpointBody> DecodeCheckpoint(std::string_view body, std::uint32_t version);
+std::optional<BatchBody> DecodeBatch(std::string_view body, std::uint32_t version);
 std::optional<CompactionBody> DecodeCompaction(std::string_view body);
 
 }  // namespace coterie::wal

@@ -13,7 +13,6 @@ namespace coterie::wal {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x4c41572d45544f43;  // "COTE-WAL", little-endian.
-constexpr std::uint32_t kVersion = 1;
 constexpr std::string_view kDraftName = "segment.draft";
 constexpr std::string_view kSuffix = ".wal";
 constexpr std::size_t kNameDigits = 16;
@@ -26,7 +25,7 @@ constexpr std::uint64_t kFillPieceBytes = 4 << 10;
 std::string EncodeHeader(const SegmentHeader& header) {
   ByteWriter writer;
   writer.Fixed64(kMagic);
-  writer.Fixed32(kVersion);
+  writer.Fixed32(header.version);
   writer.Fixed64(header.identity.cluster_id);
   writer.Fixed64(header.identity.node.value());
   writer.Fixed64(header.identity.incarnation.value());
@@ -42,8 +41,8 @@ absl::StatusOr<SegmentHeader> DecodeHeader(std::string_view bytes) {
   bytes = bytes.substr(0, kSegmentHeaderBytes);
   ByteReader reader(bytes);
   if (reader.Fixed64() != kMagic) return absl::DataLossError("the header is not a segment's");
-  const std::uint32_t version = reader.Fixed32();
   SegmentHeader header;
+  header.version = reader.Fixed32();
   header.identity.cluster_id = reader.Fixed64();
   header.identity.node = NodeId(reader.Fixed64());
   header.identity.incarnation = Incarnation(reader.Fixed64());
@@ -53,7 +52,7 @@ absl::StatusOr<SegmentHeader> DecodeHeader(std::string_view bytes) {
   if (reader.Fixed32() != ComputeCrc32c(bytes.substr(0, kSegmentHeaderBytes - 4))) {
     return absl::DataLossError("the header's checksum does not fit");
   }
-  if (version != kVersion) {
+  if (header.version != kFirstVersion && header.version != kVersion) {
     return absl::FailedPreconditionError(
         "the log was written by another version of this program; use that, or a newer one");
   }

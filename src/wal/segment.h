@@ -19,12 +19,16 @@
 namespace coterie::wal {
 
 inline constexpr std::size_t kSegmentHeaderBytes = 64;
+// The first version's hard states say nothing of promises.
+inline constexpr std::uint32_t kFirstVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 
 struct SegmentHeader {
   Identity identity;
   std::uint64_t sequence = 0;  // 1, 2, 3 ... without gap.
   // Where the records of the segment before this one end: what may lie behind is void.
   std::uint64_t previous_end = 0;
+  std::uint32_t version = kVersion;
 };
 
 std::string EncodeHeader(const SegmentHeader& header);

@@ -92,6 +92,19 @@ void Cluster::Wipe(NodeId id) {
   server.incarnation = Incarnation(prng_.Next() | 1);
 }
 
+void Cluster::Damage(NodeId id) {
+  Crash(id);
+  Server& server = servers_.at(id);
+  server.lost = server.disk;
+  Disk& disk = server.disk;
+  const LogPosition last = disk.entries.empty() ? disk.snapshot : disk.entries.back().position();
+  const std::uint64_t applied = std::max(disk.applied, disk.snapshot.index) - disk.snapshot.index;
+  disk.entries.resize(prng_.Between(applied, disk.entries.size()));
+  const LogPosition unknown{.term = disk.hard_state.term, .index = kUnknownExtent};
+  disk.hard_state.promised =
+      std::max(disk.hard_state.promised, prng_.Chance(1, 2) ? last : unknown);
+}
+
 void Cluster::Drain(NodeId id) {
   Server& server = servers_.at(id);
   while (server.core->HasEffects()) {

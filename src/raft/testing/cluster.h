@@ -72,6 +72,9 @@ class Cluster {
   void Crash(NodeId id);
   void Restart(NodeId id);
   void Wipe(NodeId id);   // A new disk under the old id.
+  // A crash, and damage takes the end of the log, down to what is applied at most; the log says how
+  // far it went, or that it does not know.
+  void Damage(NodeId id);
   void Drain(NodeId id);  // After any direct call of the core.
 
   // Ticks everybody, delivers everything, completes everything, until a leader has committed an

@@ -1,0 +1,83 @@
+#include "node/repair.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "raft/configuration.h"
+
+namespace coterie::node {
+namespace {
+
+using raft::EntryRef;
+using raft::LogPosition;
+
+std::vector<EntryRef> After(const std::vector<EntryRef>& entries, Index index) {
+  std::vector<EntryRef> kept;
+  for (const EntryRef& entry : entries) {
+    if (entry.index > index) kept.push_back(entry);
+  }
+  return kept;
+}
+
+// Where the log continues from, if from the state.
+wal::SnapshotMark MarkOf(const state::Applied& applied, const raft::Configuration& otherwise) {
+  wal::SnapshotMark mark{.last = {.term = applied.term, .index = applied.index},
+                         .configuration = otherwise};
+  if (applied.configuration.empty()) return mark;
+  if (auto configuration = raft::DecodeConfiguration(applied.configuration)) {
+    mark.configuration = *std::move(configuration);
+  }
+  return mark;
+}
+
+// Who was a member, as far as this disk still knows.
+raft::Configuration NewestConfiguration(const wal::Recovered& recovered) {
+  raft::Configuration newest = recovered.snapshot.configuration;
+  for (const auto* run : {&recovered.entries, &recovered.tail}) {
+    for (const EntryRef& entry : *run) {
+      if (entry.type != raft::EntryType::kConfiguration) continue;
+      if (auto configuration = raft::DecodeConfiguration(entry.payload.view())) {
+        newest = *std::move(configuration);
+      }
+    }
+  }
+  return newest;
+}
+
+LogPosition LastOf(const wal::SnapshotMark& mark, const std::vector<EntryRef>& entries) {
+  return entries.empty() ? mark.last : entries.back().position();
+}
+
+}  // namespace
+
+std::optional<Repaired> Repair(const wal::Recovered& recovered, const state::Applied& applied) {
+  const Index start = recovered.snapshot.last.index;
+  const Index prefix_last = start + recovered.entries.size();
+  const bool fits = start <= applied.index && applied.index <= prefix_last;
+  if (recovered.damage.empty() && fits) return std::nullopt;
+
+  Repaired repaired{.hard_state = recovered.hard_state};
+  const std::vector<EntryRef>& tail = recovered.tail;
+  const bool joins_tail = !tail.empty() && tail.front().index <= applied.index.Next() &&
+                          tail.back().index >= applied.index;
+  if (joins_tail || applied.index >= prefix_last) {
+    // Whatever is missing has been applied: the state holds it.
+    repaired.mark = MarkOf(applied, NewestConfiguration(recovered));
+    if (joins_tail) repaired.entries = After(tail, applied.index);
+  } else if (applied.index >= start) {
+    repaired.mark = recovered.snapshot;
+    repaired.entries = recovered.entries;
+  } else {
+    // The state is lost, and with it what the log had been relieved of: nothing is left to join to.
+    repaired.mark.configuration = NewestConfiguration(recovered);
+  }
+  const LogPosition known = std::max({recovered.hard_state.promised, recovered.last_known,
+                                      LastOf(recovered.snapshot, recovered.entries)});
+  if (LastOf(repaired.mark, repaired.entries) < known) repaired.hard_state.promised = known;
+  CHECK(repaired.entries.empty() ||
+        repaired.entries.front().index == repaired.mark.last.index.Next());
+  return repaired;
+}
+
+}  // namespace coterie::node
