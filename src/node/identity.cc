@@ -2,14 +2,15 @@
 
 #include <absl/strings/str_cat.h>
 
-#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "runtime/status_macros.h"
+#include "wal/root.h"
 
 namespace coterie::node {
 namespace {
@@ -32,10 +33,7 @@ std::string Encode(const wal::Identity& identity) {
 
 absl::StatusOr<wal::Identity> Decode(const std::string& bytes) {
   ByteReader in(bytes);
-  if (in.U8() != kVersion) {
-    return absl::FailedPreconditionError(
-        "the data folder was written by another version of Coterie: its format is unknown here");
-  }
+  const std::uint8_t version = in.U8();
   wal::Identity identity;
   identity.cluster_id = in.Fixed64();
   identity.node = NodeId(in.Fixed64());
@@ -43,6 +41,10 @@ absl::StatusOr<wal::Identity> Decode(const std::string& bytes) {
   const std::uint32_t crc = in.Fixed32();
   if (!in.AtEnd() || crc != ComputeCrc32c(std::string_view(bytes).substr(0, kFileBytes - 4))) {
     return absl::DataLossError("the file \"identity\" in the data folder is damaged");
+  }
+  if (version != kVersion) {
+    return absl::FailedPreconditionError(
+        "the data folder was written by another version of Coterie: its format is unknown here");
   }
   return identity;
 }
@@ -59,19 +61,30 @@ absl::Status Create(io::Directory& directory, const wal::Identity& identity) {
   return directory.Sync();
 }
 
+absl::StatusOr<wal::Identity> ReadIdentity(io::Directory& directory) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
+                   directory.Open(kName, io::OpenMode::kMustExist));
+  ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, kFileBytes + 1));
+  return Decode(bytes);
+}
+
 }  // namespace
 
 absl::StatusOr<wal::Identity> EstablishIdentity(io::Directory& directory,
                                                 const wal::Identity& wanted) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
-  if (std::find(names.begin(), names.end(), kName) == names.end()) {
-    RETURN_IF_ERROR(Create(directory, wanted));
-    return wanted;
+  absl::StatusOr<wal::Identity> read = ReadIdentity(directory);
+  if (absl::IsNotFound(read.status()) || absl::IsDataLoss(read.status())) {
+    // A log beside it knows it too.
+    ASSIGN_OR_RETURN(const std::optional<wal::RootFile::Found> root,
+                     wal::RootFile::Read(directory));
+    if (root) {
+      read = root->identity;
+    } else if (absl::IsNotFound(read.status())) {
+      read = wanted;
+    }
+    if (read.ok()) RETURN_IF_ERROR(Create(directory, *read));
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
-                   directory.Open(kName, io::OpenMode::kMustExist));
-  ASSIGN_OR_RETURN(const std::string bytes, file->Read(0, kFileBytes + 1));
-  ASSIGN_OR_RETURN(const wal::Identity found, Decode(bytes));
+  ASSIGN_OR_RETURN(const wal::Identity found, std::move(read));
   if (found.node != wanted.node || found.cluster_id != wanted.cluster_id) {
     return absl::FailedPreconditionError(
         absl::StrCat("this data folder belongs to node ", found.node.value(), " of cluster ",

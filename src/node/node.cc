@@ -28,6 +28,14 @@ namespace {
   std::_Exit(70);  // EX_SOFTWARE of sysexits.h; no destructors: they would write.
 }
 
+void SayDamage(const absl::Status& status) {
+  static_cast<void>(
+      std::fprintf(stderr,
+                   "DAMAGED DISK: %s. It is repaired from the other nodes; replace the "
+                   "disk if this happens again.\n",
+                   std::string(status.message()).c_str()));
+}
+
 std::uint64_t RandomSeed() {
   std::random_device device;
   const std::uint64_t high = device();
@@ -54,7 +62,8 @@ class Node::Impl {
                                                        .storage = storage_,
                                                        .seed = seed,
                                                        .incarnation = identity.incarnation,
-                                                       .on_fatal = StopProcess}));
+                                                       .on_fatal = StopProcess,
+                                                       .on_damage = SayDamage}));
     threads_.emplace(*replica_);
     return absl::OkStatus();
   }

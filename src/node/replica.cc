@@ -3,7 +3,6 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "base/overload.h"
@@ -28,10 +27,9 @@ raft::Configuration Founding(const std::vector<raft::Member>& founders) {
   return configuration;
 }
 
-// Loud, because an operator should look at the disk; nothing else is asked of them.
-void Complain(std::string_view what, absl::string_view why) {
-  static_cast<void>(std::fprintf(stderr, "DAMAGED DISK: %s (%s); repairing\n",
-                                 std::string(what).c_str(), std::string(why).c_str()));
+void Complain(const World& world, std::string_view what, absl::string_view why) {
+  if (!world.on_damage) return;
+  world.on_damage(absl::DataLossError(absl::StrCat(std::string(what), " (", why, ")")));
 }
 
 bool IsBlank(const wal::Recovered& recovered) {
@@ -51,12 +49,12 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   }
   absl::Status state = world.storage.Open(opened.recovered.snapshot.last.index);
   if (absl::IsDataLoss(state)) {
-    Complain("the state is damaged and is fetched anew", state.message());
+    Complain(world, "the state is damaged and is fetched anew", state.message());
     RETURN_IF_ERROR(world.storage.Discard());
     state = world.storage.Open(Index());
   }
   RETURN_IF_ERROR(state);
-  RETURN_IF_ERROR(RepairLog(world.storage, opened));
+  RETURN_IF_ERROR(RepairLog(world, opened));
   return std::unique_ptr<Replica>(new Replica(options, std::move(world), std::move(opened)));
 }
 
@@ -72,14 +70,14 @@ absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& ope
 }
 
 // After this log and state fit together, and the log says what is missing.
-absl::Status Replica::RepairLog(StateStorage& storage, wal::Log::Opened& opened) {
-  const std::optional<std::string> value = storage.kv().Get(state::kAppliedKey);
+absl::Status Replica::RepairLog(const World& world, wal::Log::Opened& opened) {
+  const std::optional<std::string> value = world.storage.kv().Get(state::kAppliedKey);
   const std::optional<state::Applied> applied = value ? state::DecodeApplied(*value) : std::nullopt;
   wal::Recovered& recovered = opened.recovered;
   std::optional<Repaired> repaired = Repair(recovered, applied.value_or(state::Applied()));
   if (!repaired) return absl::OkStatus();
   for (const wal::Damage& damage : recovered.damage) {
-    Complain(absl::StrCat("the log is damaged from entry ", damage.first.value(), " on"),
+    Complain(world, absl::StrCat("the log is damaged from entry ", damage.first.value(), " on"),
              damage.what);
   }
   RETURN_IF_ERROR(opened.log->Mend(repaired->hard_state, repaired->mark, repaired->entries));

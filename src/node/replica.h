@@ -61,6 +61,8 @@ struct World {
   Incarnation incarnation;
   // The log can no longer be trusted: stop the process. Returns only in a simulator.
   std::function<void(const absl::Status&)> on_fatal;
+  // Damage was found and is being repaired: tell the operator. May be empty.
+  std::function<void(const absl::Status&)> on_damage;
 };
 
 class Replica {
@@ -196,7 +198,7 @@ class Replica {
 
   Replica(const Options& options, World world, wal::Log::Opened opened);
   static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
-  static absl::Status RepairLog(StateStorage& storage, wal::Log::Opened& opened);
+  static absl::Status RepairLog(const World& world, wal::Log::Opened& opened);
 
   // replica_core.cc
   void Handle(const raft::Message& message);
@@ -250,6 +252,7 @@ class Replica {
   // replica_disk.cc
   void AppendJobs(std::vector<raft::AppendJob>& jobs);
   void NoteLogSize();
+  void MaybeRestLog();
   void Handle(const raft::Compaction& compaction);
   void Handle(const InstallLog& install);
   void Handle(TakeSnapshotInput& input);
@@ -324,6 +327,7 @@ class Replica {
   // --- Log thread ---
   std::unique_ptr<wal::Log> log_;
   std::deque<LogInput> log_inputs_;
+  std::uint64_t appended_us_ = 0;  // 0 = the log is at rest.
 
   // --- Apply thread ---
   std::unique_ptr<state::Machine> machine_;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint64_t kTakeSnapshotPollUs = 1'000'000;
 constexpr int kFetchAttemptsMax = 5;
+constexpr std::uint64_t kRestAfterUs = 100'000;
 
 }  // namespace
 
@@ -24,6 +25,7 @@ bool Replica::PumpLog(absl::Duration wait) {
   const bool has_input = !log_inputs_.empty();
   // A full disk takes no writes, so that no write would ever find it to have room again.
   if (!has_input && !has_room_.load(std::memory_order_relaxed)) NoteLogSize();
+  if (!has_input) MaybeRestLog();
   while (!log_inputs_.empty()) {
     // All jobs in a row become durable by one sync (group commit).
     std::vector<raft::AppendJob> jobs;
@@ -51,7 +53,15 @@ void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
   // came of its candidacy before it hears that its own vote is durable.
   core_inbox_.Push(raft::AppendDone{.sequence = jobs.back().sequence});
   for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
+  appended_us_ = Now();
   NoteLogSize();
+}
+
+// Once per idle time: what is at rest can then be told from what was never finished.
+void Replica::MaybeRestLog() {
+  if (appended_us_ == 0 || Now() - appended_us_ < kRestAfterUs) return;
+  appended_us_ = 0;
+  if (const absl::Status rested = log_->Rest(); !rested.ok()) world_.on_fatal(rested);
 }
 
 void Replica::NoteLogSize() {

@@ -4,9 +4,9 @@
 //
 // Why that is enough: an entry that was committed with this node's acknowledgement stands at or
 // before `promised`. A log that equals a leader's up to a position at or behind `promised`, in the
-// order of positions, holds it: in the same term it is the same leader's log, and a leader of a later
-// term has all that was committed before it (Leader Completeness). So whoever gets this node's vote
-// has the entry, and so has this node once its own log is that long.
+// order of positions, holds it: in the same term it is the same leader's log, and a leader of a
+// later term has all that was committed before it (Leader Completeness). So whoever gets this node's
+// vote has the entry, and so has this node once its own log is that long.
 // Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018.
 
 #include "raft/core.h"
@@ -22,8 +22,8 @@ void Core::MaybeFulfilPromise() {
 }
 
 // When nobody knows how far the log went, a leader does: nothing that it, or anybody before it, was
-// ever told by this disk lies behind its own last entry. Only an answer to a question that was asked
-// after the loss counts, and from one who still leads: that is what a read gives.
+// ever told by this disk lies behind its own last entry. Only an answer to a question that was
+// asked after the loss counts, and from one who still leads: that is what a read gives.
 void Core::TickPromise() {
   if (promised_.index != kUnknownExtent || leader_.IsNone()) return;
   if (extent_request_ != 0 && now_ - extent_asked_ < options_.election_timeout.value()) return;

@@ -56,8 +56,8 @@ void Ledger::OnFailedStart(NodeId id, bool has_crashed, const absl::Status& stat
   Violate(absl::StrCat(Name(id), " does not start: ", status.ToString()));
 }
 
-void Ledger::OnWipe(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation) {
-  ++counts_.wipes;
+void Ledger::OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation) {
+  ++counts_.losses;
   const Image& image = ImageOf({.id = id, .incarnation = incarnation, .files = &files});
   std::map<Index, Term> held = image.terms;
   for (Index index(1); index <= std::min(image.snapshot, highest_commit()); ++index) {
@@ -107,6 +107,17 @@ bool Ledger::Holds(NodeId id, const raft::EntryRef& entry) {
   const auto found = image.digests.find(entry.index);
   return found != image.digests.end() && image.terms.at(entry.index) == entry.term &&
          found->second == DigestOf(entry);
+}
+
+bool Ledger::IsComplete(NodeId id) {
+  if (committed_.empty()) return true;
+  const Disk disk = find_disk_(id);
+  if (disk.files == nullptr) return false;
+  const Image& image = ImageOf(disk);
+  const raft::EntryRef& last = committed_.back();
+  if (image.snapshot >= last.index) return true;
+  const auto found = image.terms.find(last.index);
+  return found != image.terms.end() && found->second == last.term;
 }
 
 void Ledger::CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote) {

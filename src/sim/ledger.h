@@ -44,7 +44,7 @@ class Ledger {
     std::uint64_t leaders = 0;
     std::uint64_t starts = 0;
     std::uint64_t votes = 0;
-    std::uint64_t wipes = 0;
+    std::uint64_t losses = 0;
     std::uint64_t disks_read = 0;
   };
 
@@ -54,8 +54,8 @@ class Ledger {
 
   void OnStart(NodeId id, const node::Replica& replica);
   void OnFailedStart(NodeId id, bool has_crashed, const absl::Status& status);
-  // The disk is about to be lost: what it held was there when it was counted.
-  void OnWipe(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation);
+  // The disk is about to be lost or damaged: what it held was there when it was counted.
+  void OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation);
   void OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
               std::string_view frame);
   void OnCore(NodeId id, Incarnation incarnation, const raft::Core& core);
@@ -70,6 +70,8 @@ class Ledger {
     configurations_.emplace(Index(), std::move(founders));
   }
   const Counts& counts() const { return counts_; }
+  // Whether the server's disk holds all that is committed.
+  bool IsComplete(NodeId id);
 
  private:
   struct Image;

@@ -126,8 +126,9 @@ void Nemesis::Do(Fault fault, Server& server) {
     case Fault::kReorder:
     case Fault::kCorrupt:
     case Fault::kDiskSlow:
-    case Fault::kDamage:
       return;
+    case Fault::kDamage:
+      return Damage(server);
   }
 }
 
@@ -175,7 +176,7 @@ void Nemesis::SetClock(Server& server) {
 // One at a time, and only once the members know each other's disks: before that nobody could tell
 // the new one from the old (dragonboat #256).
 void Nemesis::Wipe(Server& server) {
-  if (!wiped_.IsNone()) return;
+  if (!wiped_.IsNone() || !damaged().IsNone()) return;
   const raft::Configuration& configuration = victims_.ledger.configuration();
   if (configuration.IsJoint() || configuration.voters.size() < kVotersWanted) return;
   for (const raft::Member& member : configuration.members) {
@@ -193,6 +194,39 @@ void Nemesis::Wipe(Server& server) {
   server.Crash();
   server.Wipe();
   server.Start();
+}
+
+NodeId Nemesis::damaged() {
+  if (damaged_.IsNone()) return damaged_;
+  const Server& server = victims_.server(damaged_);
+  if (server.IsUp() && server.replica()->core().promised() == raft::LogPosition() &&
+      victims_.ledger.IsComplete(damaged_)) {
+    damaged_ = NodeId();
+  }
+  return damaged_;
+}
+
+bool Nemesis::AreAllDisksComplete() {
+  const std::vector<raft::Member>& members = victims_.ledger.configuration().members;
+  return std::ranges::all_of(members, [this](const raft::Member& member) {
+    const Server& server = victims_.server(member.id);
+    return server.IsUp() && server.replica()->core().promised() == raft::LogPosition() &&
+           victims_.ledger.IsComplete(member.id);
+  });
+}
+
+// One at a time, and only while all others hold everything: a majority of good copies remains.
+void Nemesis::Damage(Server& server) {
+  const raft::Configuration& configuration = victims_.ledger.configuration();
+  if (!wiped_.IsNone() || !damaged().IsNone() || configuration.IsJoint()) return;
+  if (configuration.voters.size() < kVotersWanted || !AreAllDisksComplete()) return;
+  damaged_ = server.id();
+  server.Crash();
+  server.Damage();
+  const NodeId id = server.id();
+  victims_.schedule.After(prng_.Between(1'000, 1'000'000), [this, id] {
+    if (!is_stopped_) victims_.server(id).Start();
+  });
 }
 
 // As docs/operations.md tells the operator: take the old one out, add the new one, promote it.
@@ -232,7 +266,7 @@ void Nemesis::Reconfigure(Server& leading) {
                                    .address = absl::StrCat("node", id.value())});
   } else if (std::ranges::count(configuration.learners, id) > 0) {
     (prng_.Chance(2, 3) ? change.promote : change.remove).push_back(id);
-  } else if (configuration.voters.size() > kVotersWanted) {
+  } else if (configuration.voters.size() > kVotersWanted && damaged().IsNone()) {
     (prng_.Chance(1, 2) ? change.demote : change.remove).push_back(id);
   } else {
     return;

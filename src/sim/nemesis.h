@@ -24,7 +24,7 @@ class Nemesis {
     Schedule& schedule;
     Trace& trace;
     const Plan& plan;
-    const Ledger& ledger;
+    Ledger& ledger;
     Network& network;
     std::function<Server&(NodeId)> server;
     std::vector<NodeId> ids;
@@ -35,6 +35,8 @@ class Nemesis {
   void Stop() { is_stopped_ = true; }
   // Whose disk was lost and who has not been taken out and added again since; none = nobody.
   NodeId wiped() const { return wiped_; }
+  // Whose disk is damaged and not repaired yet; none = nobody's.
+  NodeId damaged();
   std::uint64_t strikes() const { return strikes_; }
 
  private:
@@ -44,6 +46,8 @@ class Nemesis {
   void CrashFor(Server& server, std::uint64_t down_us);
   void CutLinks(Server& server);
   void Wipe(Server& server);
+  void Damage(Server& server);
+  bool AreAllDisksComplete();
   void SetClock(Server& server);
   void Reconfigure(Server& server);
   void ReplaceWiped(Server& server);
@@ -56,6 +60,7 @@ class Nemesis {
   std::vector<Fault> arsenal_;
   bool is_stopped_ = false;
   NodeId wiped_;
+  NodeId damaged_;
   std::uint64_t strikes_ = 0;
 };
 

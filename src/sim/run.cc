@@ -56,7 +56,7 @@ class Run {
   void AwaitConvergence();
   bool HasConverged();
   std::string Describe();
-  // One that has applied all that is committed.
+  // The one that has applied the most.
   node::Replica& UpToDate();
   void CheckLeases();
   std::optional<state::SessionView> FindLingering(const std::map<SessionId, Revision>& with_stream,
@@ -180,7 +180,8 @@ Result Run::Do() {
 std::vector<NodeId> Run::ChooseDead() {
   std::vector<NodeId> dead;
   if (!nemesis_->wiped().IsNone()) dead.push_back(nemesis_->wiped());
-  if (prng_.Chance(1, 2)) return dead;
+  // One that is being repaired may need all the others.
+  if (prng_.Chance(1, 2) || !nemesis_->damaged().IsNone()) return dead;
   // A majority that all agree on, or nobody more than must be.
   const raft::Configuration& configuration = ledger_.configuration();
   if (configuration.IsJoint()) return dead;
@@ -343,13 +344,16 @@ void Run::RunWhile(const std::function<bool()>& condition) {
 }
 
 node::Replica& Run::UpToDate() {
+  node::Replica* newest = nullptr;
   for (const NodeId id : ids_) {
-    const Server& server = At(id);
-    if (server.IsUp() && server.replica()->machine().applied().index == ledger_.highest_commit()) {
-      return *At(id).replica();
-    }
+    node::Replica* const replica = At(id).replica();
+    if (replica == nullptr) continue;
+    const bool is_newer =
+        newest == nullptr || replica->machine().applied().index > newest->machine().applied().index;
+    if (is_newer) newest = replica;
   }
-  Violate("nobody has applied what is committed");
+  if (newest == nullptr) Violate("nobody is left");
+  return *newest;
 }
 
 void Run::Finish() {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kWallStartMs = 1'700'000'000'000;
 constexpr std::size_t kSnapshotPieceBytes = 4'000;
+constexpr std::size_t kSectorBytes = 512;
 // The apply and snapshot threads look after timers even without input.
 constexpr std::uint64_t kTicksPerTending = 3;
 constexpr std::uint64_t kTicksPerSnapshotPoll = 50;
@@ -126,10 +127,50 @@ void Server::SetDiskFull(bool is_full) { disk_->free_bytes = is_full ? 1'000 : 1
 
 void Server::Wipe() {
   CHECK(!IsUp());
-  ledger_.OnWipe(id_, *disk_, incarnation_);
+  ledger_.OnLoss(id_, *disk_, incarnation_);
   incarnation_ = Incarnation(incarnation_.value() + 1'000);
   disk_ = std::make_unique<io::FaultyDirectory>(plan_.seed * 37 + incarnation_.value());
   storage_ = node::MemoryStorage();
+}
+
+void Server::Damage() {
+  CHECK(!IsUp());
+  ledger_.OnLoss(id_, *disk_, incarnation_);
+  if (prng_.Chance(1, 5)) {
+    trace_.Note(schedule_.now_us(), "damaged-state", {id_.value()});
+    return storage_.Damage();
+  }
+  const std::vector<std::string> names = *disk_->List();
+  const std::string& name = names[prng_.Below(names.size())];
+  std::string bytes = disk_->Contents(name);
+  const std::uint64_t kind = bytes.empty() ? 0 : prng_.Below(5);
+  const std::uint64_t at = bytes.empty() ? 0 : prng_.Below(bytes.size());
+  const std::uint64_t sector = at / kSectorBytes * kSectorBytes;
+  const std::size_t size = std::min<std::size_t>(kSectorBytes, bytes.size() - sector);
+  trace_.Note(schedule_.now_us(), "damaged-log", {id_.value(), kind, at});
+  switch (kind) {
+    case 0:  // Missing.
+      static_cast<void>(disk_->Remove(name));
+      static_cast<void>(disk_->Sync());
+      return;
+    case 1:  // Cut short.
+      bytes.resize(at);
+      break;
+    case 2:  // Torn: a sector of zeros.
+      bytes.replace(sector, size, size, '\0');
+      break;
+    case 3: {  // Misdirected: the bytes of another place.
+      const std::string other = disk_->Contents(names[prng_.Below(names.size())]);
+      if (other.size() < size) return;
+      bytes.replace(
+          sector, size,
+          other.substr(prng_.Below(other.size() - size + 1) / kSectorBytes * kSectorBytes, size));
+      break;
+    }
+    default:
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << prng_.Below(8)));
+  }
+  disk_->Overwrite(name, bytes);
 }
 
 void Server::Calm() {

@@ -72,6 +72,8 @@ class Server final : public node::Peers {
   void SetDiskFull(bool is_full);
   // A new disk under the old id. Requires that it is down.
   void Wipe();
+  // Damage of some kind somewhere in its log or its state. Requires that it is down.
+  void Damage();
   // Everything about it works from now on.
   void Calm();
   void Deliver(const std::string& bytes);
