@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
     state = world.storage.Open(Index());
   }
   RETURN_IF_ERROR(state);
-  RETURN_IF_ERROR(RepairLog(world, opened));
+  RETURN_IF_ERROR(RepairLog(options, world, opened));
   return std::unique_ptr<Replica>(new Replica(options, std::move(world), std::move(opened)));
 }
 
@@ -70,7 +70,8 @@ absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& ope
 }
 
 // After this log and state fit together, and the log says what is missing.
-absl::Status Replica::RepairLog(const World& world, wal::Log::Opened& opened) {
+absl::Status Replica::RepairLog(const Options& options, const World& world,
+                                wal::Log::Opened& opened) {
   const std::optional<std::string> value = world.storage.kv().Get(state::kAppliedKey);
   const std::optional<state::Applied> applied = value ? state::DecodeApplied(*value) : std::nullopt;
   wal::Recovered& recovered = opened.recovered;
@@ -79,6 +80,10 @@ absl::Status Replica::RepairLog(const World& world, wal::Log::Opened& opened) {
   for (const wal::Damage& damage : recovered.damage) {
     Complain(world, absl::StrCat("the log is damaged from entry ", damage.first.value(), " on"),
              damage.what);
+  }
+  // Before the first change of members the founders were it.
+  if (repaired->mark.configuration.voters.empty()) {
+    repaired->mark.configuration = Founding(options.founders);
   }
   RETURN_IF_ERROR(opened.log->Mend(repaired->hard_state, repaired->mark, repaired->entries));
   recovered.hard_state = repaired->hard_state;

@@ -198,7 +198,8 @@ class Replica {
 
   Replica(const Options& options, World world, wal::Log::Opened opened);
   static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
-  static absl::Status RepairLog(const World& world, wal::Log::Opened& opened);
+  static absl::Status RepairLog(const Options& options, const World& world,
+                                wal::Log::Opened& opened);
 
   // replica_core.cc
   void Handle(const raft::Message& message);

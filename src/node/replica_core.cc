@@ -16,6 +16,7 @@ constexpr std::size_t kInputsPerPumpMax = 10'000;
 // election before the messages that waited with us are read.
 constexpr std::uint64_t kTicksPerPumpMax = 3;
 constexpr std::uint64_t kSweepIntervalUs = 100'000;
+constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
 
 absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
   using enum raft::Refusal;
@@ -271,16 +272,14 @@ void Replica::Handle(TransferInput& input) {
       .target = input.target, .deadline_us = input.deadline_us, .done = std::move(input.done)};
 }
 
+// Kept also of members: a change of members that is rolled back makes them strangers again, and
+// strangers must be answered.
 void Replica::Handle(const LearnedPeer& peer) {
-  if (core_->configuration().IsMember(peer.id)) {
-    if (learned_.erase(peer.id) > 0) UpdateMembers();
-    return;
-  }
   const auto found = learned_.find(peer.id);
   if (found != learned_.end() && found->second.address == peer.address) return;
-  if (learned_.size() >= raft::kMembersMax) return;
+  if (found == learned_.end() && learned_.size() >= kLearnedPeersMax) return;
   learned_[peer.id] = {.id = peer.id, .address = peer.address};
-  UpdateMembers();
+  if (!core_->configuration().IsMember(peer.id)) UpdateMembers();
 }
 
 void Replica::UpdateMembers() {

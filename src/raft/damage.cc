@@ -5,7 +5,7 @@
 // Why that is enough: an entry that was committed with this node's acknowledgement stands at or
 // before `promised`. A log that equals a leader's up to a position at or behind `promised`, in the
 // order of positions, holds it: in the same term it is the same leader's log, and a leader of a
-// later term has all that was committed before it (Leader Completeness). So whoever gets this node's
+// later term has all that was committed before it (Leader Completeness). So whoever gets the node's
 // vote has the entry, and so has this node once its own log is that long.
 // Source: Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018.
 

@@ -38,7 +38,10 @@ class Network {
   // Links work again; what was held comes through.
   void Heal();
   // From now on nothing is lost, repeated, reordered, corrupted or very late.
-  void Calm() { is_calm_ = true; }
+  void Calm() {
+    is_calm_ = true;
+    calm_since_us_ = schedule_.now_us();
+  }
 
  private:
   void Bring(NodeId from, NodeId to, node::Lane lane, std::string bytes);
@@ -51,6 +54,7 @@ class Network {
   Deliver deliver_;
   Prng prng_;
   bool is_calm_ = false;
+  std::uint64_t calm_since_us_ = 0;
   std::set<Link> cuts_;
   std::map<Link, std::vector<node::Frame>> clogs_;
   std::map<std::pair<Link, node::Lane>, std::uint64_t> last_arrival_us_;

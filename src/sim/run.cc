@@ -273,7 +273,9 @@ std::string Run::Describe() {
                     core.commit_index().value(), " last ", core.last().term.value(), "/",
                     core.last().index.value(), " durable ", core.durable_index().value(),
                     " applied ", server.replica()->machine().applied().index.value());
-    if (!core.configuration().IsMember(id)) absl::StrAppend(&text, " (no member)");
+    if (!core.configuration().IsMember(id)) {
+      absl::StrAppend(&text, " (no member of ", raft::testing::Describe(core.configuration()), ")");
+    }
   }
   return text;
 }
