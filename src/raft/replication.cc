@@ -146,12 +146,14 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
 
 void Core::MaybeSend(NodeId peer, Progress& progress) {
   if (progress.state == ProgressState::kSnapshot) return;
+  // Also a snapshot that could not be sent is not tried again before the peer's next answer: what
+  // stood in its way has not gone in the same instant.
+  if (progress.state == ProgressState::kProbe && progress.is_probe_outstanding) return;
   if (!log_.TermAt(progress.next.Previous())) {
     StartSnapshot(peer, progress);
     return;
   }
   if (progress.state == ProgressState::kProbe) {
-    if (progress.is_probe_outstanding) return;
     SendAppend(peer, progress);
     progress.is_probe_outstanding = true;
     return;
