@@ -1,11 +1,14 @@
 #pragma once
 
 // The simulated StateStorage: what is durable is a map, what is in use another; Crash() makes the
-// one the other. For tests and the simulator. Owner: one thread.
+// one the other. Like a real store it also writes by itself, whenever its buffer is full: what is
+// durable may be newer than the last Flush(), but is always what some Commit() left. For tests and
+// the simulator. Owner: one thread.
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "node/state_storage.h"
+#include "runtime/status_macros.h"
 #include "state/machine.h"
 #include "state/memory_kv.h"
 
@@ -22,20 +26,23 @@ class MemoryStorage final : public StateStorage {
  public:
   using Pairs = std::map<std::string, std::string, std::less<>>;
 
-  MemoryStorage() : kv_(std::make_unique<state::MemoryKv>()) {}
+  MemoryStorage() { Load({}); }
+
+  // While it is full it accepts nothing that needs room on the disk.
+  void SetFull(bool is_full) { is_full_ = kv_->is_full = is_full; }
 
   absl::Status Open(Index log_start) override {
     if (is_damaged_) return absl::DataLossError("a block of the state does not fit its checksum");
-    const std::optional<std::string> value = Find(durable_, state::kAppliedKey);
+    const std::optional<std::string> value = Find(kv_->durable(), state::kAppliedKey);
     const std::optional<state::Applied> applied =
         value ? state::DecodeApplied(*value) : std::nullopt;
     if (sealed_ && (applied ? applied->index : Index()) < log_start) return Swap();
     sealed_.reset();
-    Load(durable_);
+    Load(kv_->durable());
     return absl::OkStatus();
   }
   absl::Status Discard() override {
-    durable_.clear();
+    Load({});
     sealed_.reset();
     is_damaged_ = false;
     return absl::OkStatus();
@@ -43,14 +50,15 @@ class MemoryStorage final : public StateStorage {
   state::Kv& kv() override { return *kv_; }
 
   absl::Status Flush() override {
-    durable_ = Pairs(kv_->committed().begin(), kv_->committed().end());
+    RETURN_IF_ERROR(NeedRoom());
+    kv_->Flush();
     return absl::OkStatus();
   }
   absl::StatusOr<std::optional<std::string>> GetDurable(std::string_view key) const override {
-    return Find(durable_, key);
+    return Find(kv_->durable(), key);
   }
   absl::StatusOr<std::unique_ptr<StateCopy>> Copy() override {
-    return std::make_unique<Frozen>(Pairs(kv_->committed().begin(), kv_->committed().end()));
+    return std::make_unique<Frozen>(kv_->committed());
   }
 
   absl::Status BeginInstall() override {
@@ -58,10 +66,12 @@ class MemoryStorage final : public StateStorage {
     return absl::OkStatus();
   }
   absl::Status Write(std::string_view bytes) override {
+    RETURN_IF_ERROR(NeedRoom());
     incoming_.append(bytes);
     return absl::OkStatus();
   }
   absl::Status Seal() override {
+    RETURN_IF_ERROR(NeedRoom());
     Pairs pairs;
     ByteReader in(incoming_);
     while (in.ok() && in.remaining_bytes() > 0) {
@@ -78,8 +88,7 @@ class MemoryStorage final : public StateStorage {
   }
   absl::Status Swap() override {
     CHECK(sealed_.has_value());
-    durable_ = *std::exchange(sealed_, std::nullopt);
-    Load(durable_);
+    Load(*std::exchange(sealed_, std::nullopt));
     return absl::OkStatus();
   }
   std::uint64_t size_bytes() const override { return 0; }
@@ -87,9 +96,58 @@ class MemoryStorage final : public StateStorage {
   // The next Open() finds it so.
   void Damage() { is_damaged_ = true; }
   // What was not flushed is gone; a sealed snapshot stays.
-  void Crash() { Load(durable_); }
+  void Crash() { Load(kv_->durable()); }
 
  private:
+  // Odd, so that of two commits that belong together now the one and now the other meets it.
+  static constexpr std::uint64_t kCommitsPerOwnFlush = 17;
+
+  class Buffered final : public state::Kv {
+   public:
+    explicit Buffered(Pairs durable) : durable_(std::move(durable)) {
+      for (const auto& [key, value] : durable_) kv_.Put(key, value);
+      kv_.Commit();
+    }
+    std::optional<std::string> Get(std::string_view key) const override { return kv_.Get(key); }
+    void Scan(std::string_view first, std::string_view end, const Visitor& visit) const override {
+      kv_.Scan(first, end, visit);
+    }
+    void Put(std::string_view key, std::string_view value) override {
+      kv_.Put(key, value);
+      unflushed_.emplace(key);
+    }
+    void Delete(std::string_view key) override {
+      kv_.Delete(key);
+      unflushed_.emplace(key);
+    }
+    void Commit() override {
+      kv_.Commit();
+      if (++commits_ % kCommitsPerOwnFlush == 0 && !is_full) Flush();
+    }
+    // Requires that no write is pending.
+    void Flush() {
+      for (const std::string& key : unflushed_) {
+        const auto found = kv_.committed().find(key);
+        if (found == kv_.committed().end()) {
+          durable_.erase(key);
+        } else {
+          durable_.insert_or_assign(key, found->second);
+        }
+      }
+      unflushed_.clear();
+    }
+    const Pairs& durable() const { return durable_; }
+    const Pairs& committed() const { return kv_.committed(); }
+
+    bool is_full = false;
+
+   private:
+    state::MemoryKv kv_;
+    Pairs durable_;
+    std::set<std::string> unflushed_;
+    std::uint64_t commits_ = 0;
+  };
+
   class Frozen final : public StateCopy {
    public:
     explicit Frozen(Pairs pairs) : pairs_(std::move(pairs)) {
@@ -119,16 +177,18 @@ class MemoryStorage final : public StateStorage {
     if (found == pairs.end()) return std::nullopt;
     return found->second;
   }
-  void Load(const Pairs& pairs) {
-    kv_ = std::make_unique<state::MemoryKv>();
-    for (const auto& [key, value] : pairs) kv_->Put(key, value);
-    kv_->Commit();
+  absl::Status NeedRoom() const {
+    return is_full_ ? absl::ResourceExhaustedError("the disk is full") : absl::OkStatus();
+  }
+  void Load(Pairs durable) {
+    kv_ = std::make_unique<Buffered>(std::move(durable));
+    kv_->is_full = is_full_;
   }
 
-  std::unique_ptr<state::MemoryKv> kv_;
-  Pairs durable_;
+  std::unique_ptr<Buffered> kv_;
   std::string incoming_;
   std::optional<Pairs> sealed_;
+  bool is_full_ = false;
   bool is_damaged_ = false;
 };
 

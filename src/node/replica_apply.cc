@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/mutant.h"
 #include "base/overload.h"
 #include "node/replica.h"
 
@@ -214,6 +215,8 @@ void Replica::ProposeOwn(state::CommandBody body) {
 
 void Replica::Handle(SwapState& swap) {
   machine_.reset();
+  // It is sealed by now, before the log was reset (camunda #10463).
+  if (IsMutant(33)) CHECK(world_.storage.Seal().ok());
   if (const absl::Status swapped = world_.storage.Swap(); !swapped.ok()) {
     world_.on_fatal(swapped);
     return;

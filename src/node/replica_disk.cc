@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/mutant.h"
 #include "base/overload.h"
 #include "node/replica.h"
 #include "runtime/status_macros.h"
@@ -127,9 +128,11 @@ std::optional<raft::SnapshotTaken> Replica::Describe(
 }
 
 absl::StatusOr<raft::SnapshotTaken> Replica::MakeDurable() {
-  RETURN_IF_ERROR(world_.storage.Flush());
-  ASSIGN_OR_RETURN(const std::optional<std::string> value,
-                   world_.storage.GetDurable(state::kAppliedKey));
+  const absl::Status flushed = world_.storage.Flush();
+  if (!flushed.ok() && !IsMutant(13)) return flushed;
+  ASSIGN_OR_RETURN(std::optional<std::string> value, world_.storage.GetDurable(state::kAppliedKey));
+  // The mutant goes on as if that were durable which is not.
+  if (!flushed.ok()) value = world_.storage.kv().Get(state::kAppliedKey);
   std::optional<raft::SnapshotTaken> taken = Describe(value);
   if (!taken) return absl::FailedPreconditionError("nothing has been applied yet");
   return *std::move(taken);
@@ -208,6 +211,7 @@ absl::Status Replica::ReceiveSnapshot(const raft::InstallSnapshotJob& job) {
     if (offset >= slice->total_bytes) break;
     if (slice->bytes.empty()) return absl::DataLossError("the snapshot ended early");
   }
+  if (IsMutant(33)) return absl::OkStatus();  // The log is reset first: see Handle(SwapState).
   RETURN_IF_ERROR(world_.storage.Seal());
   ASSIGN_OR_RETURN(const std::optional<std::string> value,
                    world_.storage.GetIncoming(state::kAppliedKey));

@@ -294,5 +294,88 @@ TEST(Replica, EverybodyRestarts) {
   EXPECT_EQ(TextOf(cluster, leader, doc), "xxxxx");
 }
 
+// Everybody starts again with logs that are cut after a few words.
+NodeId KeepShortLogs(TestingCluster& cluster, const std::vector<NodeId>& ids) {
+  cluster.options.log_entries_max = 8;
+  cluster.options.log_trailing_entries_max = 0;
+  for (const NodeId id : ids) cluster.Kill(id);
+  for (const NodeId id : ids) cluster.Start(id);
+  return cluster.AwaitLeader();
+}
+
+// A store writes by itself whenever its buffer is full; whatever it has then fits the log.
+TEST(Replica, WhatAStoreHasWrittenByItselfIsNeitherSkippedNorDoneTwice) {
+  for (int words = 8; words < 30; words += 4) {
+    TestingCluster cluster(3);
+    const NodeId leader = cluster.AwaitLeader();
+    Writer ann(cluster, leader);
+    const DocId doc = ann.Create(leader, "notes");
+    for (int i = 0; i < words; ++i) ann.Add(leader, doc, "x");
+    const NodeId other = leader == kOne ? kTwo : kOne;
+    cluster.Kill(other);
+    cluster.Start(other);
+    cluster.Run(500);
+    const state::Machine& restarted = cluster.replica(other).machine();
+    const state::Machine& steady = cluster.replica(leader).machine();
+    EXPECT_EQ(restarted.applied().index, steady.applied().index);
+    EXPECT_EQ(restarted.digest(), steady.digest()) << words;
+  }
+}
+
+TEST(Replica, ASnapshotThatADiskHasNoRoomForLeavesTheLog) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  ASSERT_EQ(KeepShortLogs(cluster, {kOne}), kOne);
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kOne, "notes");
+  cluster.storage(kOne).SetFull(true);
+  for (int i = 0; i < 30; ++i) ann.Add(kOne, doc, "x");
+  bool is_refused = false;
+  cluster.replica(kOne).TakeSnapshot(
+      TestingCluster::kTimeout,
+      [&](const absl::StatusOr<Revision>& got) { is_refused = !got.ok(); });
+  cluster.Run(100);
+  EXPECT_TRUE(is_refused);
+
+  cluster.Kill(kOne);
+  cluster.storage(kOne).SetFull(false);
+  cluster.Start(kOne);
+
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  EXPECT_EQ(TextOf(cluster, kOne, doc), std::string(30, 'x'));
+  EXPECT_GT(cluster.replica(kOne).status().first, Index(20));
+}
+
+TEST(Replica, AnInstallationMayEndAnywhere) {
+  for (std::uint64_t pumps = 26; pumps < 36; ++pumps) {
+    TestingCluster cluster(3);
+    ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+    const NodeId leader = KeepShortLogs(cluster, {kOne, kTwo, kThree});
+    ASSERT_FALSE(leader.IsNone());
+    Writer ann(cluster, leader);
+    const DocId doc = ann.Create(leader, "notes");
+    const NodeId away = leader == kThree ? kTwo : kThree;
+    cluster.Kill(away);
+    for (int i = 0; i < 10; ++i) {
+      cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = "x"}),
+                                      TestingCluster::kTimeout, [](const auto&) {});
+    }
+    cluster.Run(100);
+
+    cluster.Start(away);
+    cluster.KillAfter(away, pumps);
+    cluster.Run(200);
+    cluster.Kill(away);
+    cluster.Start(away);
+
+    // The leader may take a while to give up what it had offered to the one that died.
+    const std::string expected(10, 'x');
+    for (int i = 0; i < 150 && TextOf(cluster, away, doc, Consistency::kStale) != expected; ++i) {
+      cluster.Run(100);
+    }
+    ASSERT_EQ(TextOf(cluster, away, doc, Consistency::kStale), expected) << pumps;
+  }
+}
+
 }  // namespace
 }  // namespace coterie::node

@@ -91,21 +91,35 @@ void TestingCluster::Start(NodeId id) {
 void TestingCluster::Kill(NodeId id) {
   Member& member = members_.at(id);
   if (!member.replica) return;
+  member.pumps_left.reset();
   member.replica->Close();
   member.replica->Finish();
   member.replica.reset();
   member.storage->Crash();
 }
 
+void TestingCluster::KillAfter(NodeId id, std::uint64_t pumps) {
+  members_.at(id).pumps_left = pumps;
+}
+
+bool TestingCluster::Pump(NodeId id, bool (Replica::*pump)(absl::Duration)) {
+  Member& member = members_.at(id);
+  if (!member.replica) return false;
+  if (member.pumps_left && (*member.pumps_left)-- == 0) {
+    Kill(id);
+    return false;
+  }
+  return (*member.replica.*pump)(absl::ZeroDuration());
+}
+
 void TestingCluster::Work() {
   for (bool is_busy = true; is_busy;) {
     is_busy = false;
     for (auto& [id, member] : members_) {
-      if (!member.replica) continue;
-      is_busy = member.replica->PumpCore(absl::ZeroDuration()) || is_busy;
-      is_busy = member.replica->PumpLog(absl::ZeroDuration()) || is_busy;
-      is_busy = member.replica->PumpApply(absl::ZeroDuration()) || is_busy;
-      is_busy = member.replica->PumpSnapshots(absl::ZeroDuration()) || is_busy;
+      for (const auto pump :
+           {&Replica::PumpCore, &Replica::PumpLog, &Replica::PumpApply, &Replica::PumpSnapshots}) {
+        is_busy = Pump(id, pump) || is_busy;
+      }
     }
     std::deque<OnItsWay> frames;
     frames.swap(frames_);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -31,6 +32,7 @@ class TestingCluster {
   ~TestingCluster();
 
   Replica& replica(NodeId id) { return *members_.at(id).replica; }
+  MemoryStorage& storage(NodeId id) { return *members_.at(id).storage; }
   bool IsUp(NodeId id) const { return members_.at(id).replica != nullptr; }
   // Time goes on by `milliseconds`, in ticks of 10, and everybody gets to work.
   void Run(std::uint64_t milliseconds);
@@ -40,6 +42,8 @@ class TestingCluster {
   void Work();
 
   void Kill(NodeId id);  // What the log synced and the state flushed is what is left.
+  // In the middle of what it does then: after it has been called so many times to get to work.
+  void KillAfter(NodeId id, std::uint64_t pumps);
   void Start(NodeId id);
   void AddServer(NodeId id);  // A new node that waits to be added.
 
@@ -62,7 +66,9 @@ class TestingCluster {
     std::vector<raft::Member> founders;
     Incarnation incarnation;
     std::uint64_t starts = 0;
+    std::optional<std::uint64_t> pumps_left;  // None = it is not about to be killed.
   };
+  bool Pump(NodeId id, bool (Replica::*pump)(absl::Duration));
 
   TurnedClock clock_;
   std::filesystem::path folder_;

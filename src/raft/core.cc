@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "base/overload.h"
 
 namespace coterie::raft {
@@ -126,7 +127,7 @@ bool Core::IsAcceptable(const Message& message) const {
   // A node that lost its disk has forgotten what it promised: it is not the member of that id.
   const Member* member = log_.configuration().Find(message.from);
   return member == nullptr || member->incarnation.IsNone() ||
-         member->incarnation == message.from_incarnation;
+         member->incarnation == message.from_incarnation || IsMutant(34);
 }
 
 bool Core::ReconcileTerm(const Message& message) {
@@ -154,6 +155,7 @@ bool Core::ReconcileTerm(const Message& message) {
 
 // A node left behind in an older term learns ours from any answer (etcd #8501).
 void Core::AnswerStale(const Message& message) {
+  if (IsMutant(28)) return;
   std::visit(
       Overload{
           [&](const VoteRequest& request) {
@@ -201,7 +203,7 @@ void Core::Step(const ApplyDone& done) {
 }
 
 void Core::Step(const DiskStalled&) {
-  if (is_disk_stalled_ || jobs_.empty()) return;
+  if (is_disk_stalled_ || jobs_.empty() || IsMutant(30)) return;
   is_dirty_ = true;
   is_disk_stalled_ = true;
   if (role_ != Role::kLeader) return;
@@ -277,7 +279,13 @@ void Core::MakeAppendJob() {
   }
   if (jobs_.size() >= options_.append_jobs_in_flight_max) return;
   AppendJob job{.sequence = next_job_++, .epoch = epoch_};
-  handed_over_ = {.term = term_, .vote = vote_, .commit = commit_, .promised = promised_};
+  // Term and vote are one record (see HardState). The mutant's vote follows with the next job.
+  const bool is_vote_late =
+      IsMutant(10) && handed_over_.term != term_ && handed_over_.vote != vote_;
+  handed_over_ = {.term = term_,
+                  .vote = is_vote_late ? handed_over_.vote : vote_,
+                  .commit = commit_,
+                  .promised = promised_};
   job.hard_state = handed_over_;
   if (has_truncation) job.truncate_from = std::exchange(truncate_from_, Index());
   if (has_entries) {
@@ -287,10 +295,12 @@ void Core::MakeAppendJob() {
   }
   // Replies may rest on all entries, so they go with the job that writes the last. During an
   // installation there are only votes, which rest on none.
-  const bool is_last = installing_ || append_next_ > log_.last().index;
+  const bool is_last = (installing_ || append_next_ > log_.last().index) && !is_vote_late;
   if (is_last) job.after_durable = std::exchange(after_durable_, {});
-  jobs_.push_back(
-      {.sequence = job.sequence, .last = append_next_.Previous(), .term = term_, .vote = vote_});
+  jobs_.push_back({.sequence = job.sequence,
+                   .last = append_next_.Previous(),
+                   .term = term_,
+                   .vote = handed_over_.vote});
   effects_.append = std::move(job);
   // What did not fit follows with the next Drain().
   if (!is_last) is_dirty_ = true;
@@ -298,7 +308,7 @@ void Core::MakeAppendJob() {
 
 // Only what is committed AND durable here: the state must never be ahead of the own log.
 void Core::MakeApplyJob() {
-  const Index last = std::min(commit_, durable_);
+  const Index last = std::min(commit_, OwnMatch());
   if (installing_ || apply_next_ > last || applying_bytes_ >= options_.unapplied_bytes_max) return;
   ApplyJob job{.entries =
                    log_.Slice(apply_next_, last, options_.unapplied_bytes_max - applying_bytes_)};
@@ -376,7 +386,9 @@ void Core::TruncateLog(Index from) {
   log_.TruncateFrom(from);
   if (log_.configuration_index() != configuration_index) OnConfigurationChanged();
   const Index kept = from.Previous();
-  for (JobInFlight& job : jobs_) job.last = std::min(job.last, kept);
+  if (!IsMutant(25)) {
+    for (JobInFlight& job : jobs_) job.last = std::min(job.last, kept);
+  }
   durable_ = std::min(durable_, kept);
   if (append_next_ <= from) return;  // The log thread has never seen what was dropped.
   append_next_ = from;

@@ -192,6 +192,8 @@ class Core {
 
   // election.cc
   void ResetElectionTimer();
+  const Configuration& Electorate() const;
+  const Configuration& Candidates() const;
   bool CanCampaign() const;
   bool HearsLeader() const;
   void StartPreVote();
@@ -222,6 +224,8 @@ class Core {
   void BroadcastHeartbeat();
   void TickLeader();
   void MaybeCommit();
+  // How far the own log counts.
+  Index OwnMatch() const;
   // The peer's progress if this node leads and the peer is a member, noting that it answered.
   Progress* Hear(const Message& message);
   bool HasCommittedInTerm() const;
@@ -230,6 +234,7 @@ class Core {
   bool IsChangeInProgress() const;
   LogPosition AppendConfiguration(Configuration configuration);
   void OnConfigurationChanged();
+  bool IsBackAgain() const;
   void MaybeLeaveJoint();
   void MaybeResign();
   void MaybePinIncarnations();
@@ -238,7 +243,9 @@ class Core {
   void Handle(const Message& message, const ReadIndexRequest& request);
   void Handle(const Message& message, const ReadIndexReply& reply);
   void FlushReads();
+  std::uint64_t ConfirmedReadSequence() const;
   void ConfirmReads();
+  void AnswerByLease();
   void ForwardReads();
   void Answer(const PendingRead& read, Index index);
   void RefuseAllReads();

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/core.h"
 #include "raft/quorum.h"
 
@@ -16,8 +17,17 @@ void Core::ResetElectionTimer() {
 }
 
 // The configuration in force is the newest in the log, committed or not (thesis 4.1).
+const Configuration& Core::Electorate() const {
+  return IsMutant(3) ? log_.ConfigurationAt(applied_) : log_.configuration();
+}
+
+// The same one. The mutant's candidates come forward, and ask, by the newest that is committed.
+const Configuration& Core::Candidates() const {
+  return IsMutant(4) ? log_.ConfigurationAt(commit_) : Electorate();
+}
+
 bool Core::CanCampaign() const {
-  return log_.configuration().IsVoter(options_.id) && !installing_ && !is_disk_stalled_ &&
+  return Candidates().IsVoter(options_.id) && !installing_ && !is_disk_stalled_ &&
          !IsMissingEntries();
 }
 
@@ -46,8 +56,8 @@ void Core::StartVote(VoteKind kind) {
 }
 
 void Core::RequestVotes(VoteKind kind) {
-  for (const Member& member : log_.configuration().members) {
-    if (member.id == options_.id || !log_.configuration().IsVoter(member.id)) continue;
+  for (const Member& member : Candidates().members) {
+    if (member.id == options_.id || !Candidates().IsVoter(member.id)) continue;
     const VoteRequest request{.kind = kind, .last = log_.last()};
     if (kind == VoteKind::kPreVote) {
       SendNow(member.id, term_.Next(), request);
@@ -67,7 +77,9 @@ void Core::Handle(const Message& message, const VoteRequest& request) {
     return;
   }
   const bool is_free = vote_ == message.from || (vote_.IsNone() && leader_.IsNone());
-  const bool granted = is_free && is_fresh;
+  // A request that comes again is judged by the log again (hashicorp #661).
+  const bool is_granted_again = IsMutant(10) && vote_ == message.from;
+  const bool granted = is_free && (is_fresh || is_granted_again);
   if (granted) {
     vote_ = message.from;
     ResetElectionTimer();
@@ -78,10 +90,11 @@ void Core::Handle(const Message& message, const VoteRequest& request) {
 void Core::Handle(const Message& message, const VoteReply& reply) {
   // Answers to a phase that is over count for nothing (scylla bd168d57ff, raft-rs #83).
   const bool is_pre_vote = reply.kind == VoteKind::kPreVote;
-  if (is_pre_vote != (role_ == Role::kPreCandidate)) return;
-  if (!is_pre_vote && role_ != Role::kCandidate) return;
-  const Term expected = is_pre_vote && reply.granted ? term_.Next() : term_;
-  if (message.term != expected || reply.kind != vote_kind_) return;
+  if (role_ != (is_pre_vote ? Role::kPreCandidate : Role::kCandidate) && !IsMutant(27)) return;
+  if (role_ != Role::kPreCandidate && role_ != Role::kCandidate) return;
+  const bool is_about_next = is_pre_vote && reply.granted && role_ == Role::kPreCandidate;
+  if (message.term != (is_about_next ? term_.Next() : term_)) return;
+  if (reply.kind != vote_kind_ && !IsMutant(27)) return;
   RecordVote(message.from, reply.granted);
 }
 
@@ -93,7 +106,7 @@ void Core::RecordVote(NodeId voter, bool granted) {
       return found != votes_.end() && found->second == value;
     };
   };
-  if (HasQuorum(log_.configuration(), voted(true))) {
+  if (HasQuorum(Electorate(), voted(true))) {
     if (role_ == Role::kPreCandidate) {
       StartVote(VoteKind::kVote);
     } else {
@@ -104,7 +117,7 @@ void Core::RecordVote(NodeId voter, bool granted) {
   // Lost once those who have not refused are no quorum any more.
   const auto refused = voted(false);
   const auto may_grant = [&refused](NodeId id) { return !refused(id); };
-  if (!HasQuorum(log_.configuration(), may_grant)) BecomeFollower(term_, NodeId());
+  if (!HasQuorum(Electorate(), may_grant)) BecomeFollower(term_, NodeId());
 }
 
 void Core::BecomeLeader() {

@@ -62,7 +62,13 @@ void EntryLog::Append(EntryRef entry) {
 void EntryLog::TruncateFrom(Index from) {
   CHECK(from > snapshot_.index);
   while (!entries_.empty() && entries_.back().index >= from) entries_.pop_back();
-  configurations_.erase(configurations_.lower_bound(from), configurations_.end());
+  const auto dropped = configurations_.lower_bound(from);
+  const bool is_any_dropped = dropped != configurations_.end();
+  configurations_.erase(dropped, configurations_.end());
+  // The mutant falls back to the snapshot's at once, past older ones in the log.
+  if (IsMutant(7) && is_any_dropped) {
+    configurations_.erase(std::next(configurations_.begin()), configurations_.end());
+  }
 }
 
 void EntryLog::CompactTo(Index index) {
@@ -77,8 +83,13 @@ void EntryLog::CompactTo(Index index) {
 
 void EntryLog::Reset(LogPosition snapshot, Configuration configuration) {
   snapshot_ = snapshot;
-  entries_.clear();
-  configurations_.clear();
+  if (IsMutant(6)) {  // Keeps what stands behind the snapshot, though nobody has said that it fits.
+    while (!entries_.empty() && entries_.front().index <= snapshot.index) entries_.pop_front();
+    configurations_.erase(configurations_.begin(), configurations_.upper_bound(snapshot.index));
+  } else {
+    entries_.clear();
+    configurations_.clear();
+  }
   configurations_.emplace(snapshot.index, std::move(configuration));
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/mutant.h"
 #include "raft/configuration.h"
 #include "raft/entry.h"
 
@@ -26,7 +27,10 @@ class EntryLog {
   Index first_index() const { return snapshot_.index.Next(); }
   // The snapshot's position if the log is empty: never term 0 after a full compaction (NuRaft
   // #668).
-  LogPosition last() const { return entries_.empty() ? snapshot_ : entries_.back().position(); }
+  LogPosition last() const {
+    if (!entries_.empty()) return entries_.back().position();
+    return IsMutant(9) ? LogPosition{.term = {}, .index = snapshot_.index} : snapshot_;
+  }
   // None before the snapshot or behind the end. At index 0 of an uncompacted log: term 0.
   std::optional<Term> TermAt(Index index) const;
   // Requires first_index() <= index <= last().index.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace coterie::raft {
@@ -56,7 +57,11 @@ std::optional<Configuration> ApplyChange(const Configuration& from,
   for (const NodeId id : change.remove) {
     if (!Erase(next.voters, id) && !Erase(next.learners, id)) return std::nullopt;
   }
-  if (next.voters != from.voters) next.voters_outgoing = from.voters;
+  // Always by way of both sets. The mutant changes single servers without (thesis 4.1), which is
+  // sound behind the barrier in Reconfigure() that it lacks.
+  const bool is_single = IsMutant(2) && (next.voters.size() + 1 == from.voters.size() ||
+                                         next.voters.size() == from.voters.size() + 1);
+  if (next.voters != from.voters && !is_single) next.voters_outgoing = from.voters;
   DropStrangers(next);
   if (next == from || !next.IsValid()) return std::nullopt;
   return next;
@@ -72,7 +77,7 @@ ProposeResult Core::Reconfigure(const MembershipChange& change) {
   if (role_ != Role::kLeader) return Refusal::kNotLeader;
   if (!transfer_target_.IsNone()) return Refusal::kTransferring;
   // Two leaders' changes of different terms could otherwise share no quorum.
-  if (!HasCommittedInTerm()) return Refusal::kTermNotConfirmed;
+  if (!HasCommittedInTerm() && !IsMutant(2)) return Refusal::kTermNotConfirmed;
   if (IsChangeInProgress()) return Refusal::kChangeInProgress;
   std::optional<Configuration> next = ApplyChange(log_.configuration(), change);
   if (!next) return Refusal::kInvalidChange;
@@ -100,6 +105,7 @@ LogPosition Core::AppendConfiguration(Configuration configuration) {
 // #12359); also called when a truncation brings an older one back.
 void Core::OnConfigurationChanged() {
   is_configuration_new_ = true;
+  if (IsMutant(37) && IsBackAgain()) apply_next_ = log_.first_index();
   if (role_ != Role::kLeader) return;
   const Configuration& configuration = log_.configuration();
   std::erase_if(peers_, [&](const auto& peer) { return !configuration.IsMember(peer.first); });
@@ -111,6 +117,15 @@ void Core::OnConfigurationChanged() {
     progress.waiting_since = now_;
     peers_.emplace(member.id, std::move(progress));
   }
+}
+
+// Was a member where the log begins, was none, and is one again by the newest configuration.
+bool Core::IsBackAgain() const {
+  const Index newest = log_.configuration_index();
+  const Index start = log_.snapshot().index;
+  return newest > start && log_.ConfigurationAt(start).IsMember(options_.id) &&
+         !log_.ConfigurationAt(newest.Previous()).IsMember(options_.id) &&
+         log_.configuration().IsMember(options_.id);
 }
 
 void Core::MaybeLeaveJoint() {

@@ -440,5 +440,40 @@ TEST(Core, TimeDoesNotRunOut) {
   EXPECT_EQ(core.term(), Term(1));
 }
 
+// One of three has been silent for `ticks` when the other falls silent too.
+Role RoleWithoutAnswers(std::uint64_t ticks) {
+  const Configuration founders{
+      .voters = {NodeId(1), NodeId(2), NodeId(3)},
+      .members = {{.id = NodeId(1)}, {.id = NodeId(2)}, {.id = NodeId(3)}}};
+  Core core({.id = NodeId(1), .election_timeout = Ticks(10), .heartbeat_interval = Ticks(2)},
+            {.snapshot_configuration = founders}, Prng(1));
+  Effects effects;
+  const auto answer = [&](Term term, Body body) {
+    core.Step(Message{.from = NodeId(3), .to = NodeId(1), .term = term, .body = std::move(body)});
+    core.Drain(effects);
+    if (effects.append) core.Step(AppendDone{.sequence = effects.append->sequence});
+  };
+  core.Campaign();
+  answer(Term(1), VoteReply{.kind = VoteKind::kPreVote, .granted = true});
+  answer(Term(1), VoteReply{.granted = true});
+  EXPECT_EQ(core.role(), Role::kLeader);
+  for (; ticks > 0; --ticks) {
+    core.Tick();
+    answer(Term(1), HeartbeatReply{});
+  }
+  EXPECT_EQ(core.role(), Role::kLeader);
+  for (int tick = 0; tick <= 10; ++tick) core.Tick();
+  return core.role();
+}
+
+TEST(Core, CountsNobodyHoweverLongItHasBeenSilent) {
+  for (std::uint64_t ticks = 20; ticks < 2'000; ticks += 20) {
+    EXPECT_EQ(RoleWithoutAnswers(ticks), Role::kFollower) << ticks;
+  }
+  for (int bits = 12; bits <= 20; ++bits) {
+    EXPECT_EQ(RoleWithoutAnswers((1ULL << bits) - 5), Role::kFollower) << bits;
+  }
+}
+
 }  // namespace
 }  // namespace coterie::raft

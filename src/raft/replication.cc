@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/core.h"
 #include "raft/quorum.h"
 
@@ -41,8 +42,8 @@ void Core::Handle(const Message& message, const AppendRequest& request) {
   if (installing_ || !IsWellFormed(request, term_)) return;
   const LogPosition previous = request.previous;
   // What our snapshot covers is committed, hence equal (scylla #9552).
-  const bool matches = previous.index < log_.snapshot().index ||
-                       log_.TermAt(previous.index) == std::optional(previous.term);
+  const bool is_covered = previous.index < log_.snapshot().index && !IsMutant(26);
+  const bool matches = is_covered || log_.TermAt(previous.index) == std::optional(previous.term);
   if (!matches) {
     SendAfterDurable(message.from, AppendReply{.success = false,
                                                .rejected = previous.index,
@@ -66,16 +67,16 @@ void Core::AcceptEntries(const Message& message, const AppendRequest& request) {
     AppendToLog(entry);
   }
   AdvanceCommit(std::min(request.commit, std::min(match, log_.last().index)));
-  SendAfterDurable(message.from, AppendReply{.success = true, .match = match});
+  SendAfterDurable(message.from,
+                   AppendReply{.success = true, .match = IsMutant(24) ? log_.last().index : match});
 }
 
 void Core::Handle(const Message& message, const Heartbeat& heartbeat) {
   if (!installing_) AdvanceCommit(std::min(heartbeat.commit, log_.last().index));
   // The leader believes that we hold what damage has taken from us.
   if (IsMissingEntries() && !installing_ && heartbeat.commit > log_.last().index) {
-    SendNow(message.from, AppendReply{.success = false,
-                                      .rejected = heartbeat.commit,
-                                      .hint = log_.last()});
+    SendNow(message.from,
+            AppendReply{.success = false, .rejected = heartbeat.commit, .hint = log_.last()});
   }
   SendNow(message.from, HeartbeatReply{.read_sequence = heartbeat.read_sequence});
 }
@@ -159,10 +160,13 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
   Progress* progress = Hear(message);
   if (progress == nullptr) return;
   progress->read_acked =
-      std::max(progress->read_acked, std::min(reply.read_sequence, read_sequence_));
+      std::max(progress->read_acked,
+               IsMutant(19) ? read_sequence_ : std::min(reply.read_sequence, read_sequence_));
   // It answers, yet acknowledges nothing of what was sent: that was lost (etcd #14633).
   const std::uint64_t lost_after = kLostAfterHeartbeats * options_.heartbeat_interval.value();
   if (now_ - progress->waiting_since < lost_after) return;
+  // The mutant takes a full window for a busy peer.
+  if (IsMutant(31) && progress->in_flight.messages() >= options_.in_flight_messages_max) return;
   if (progress->state == ProgressState::kReplicate && !progress->in_flight.empty()) {
     progress->BecomeProbe(now_);
   } else if (progress->state == ProgressState::kProbe) {
@@ -176,7 +180,8 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
 
 void Core::MaybeSend(NodeId peer, Progress& progress) {
   if (progress.state == ProgressState::kSnapshot) return;
-  // First, so that a snapshot that could not be sent is not tried again at once, and for ever.
+  // Also a snapshot that could not be sent is not tried again before the peer's next answer: what
+  // stood in its way has not gone in the same instant.
   if (progress.state == ProgressState::kProbe && progress.is_probe_outstanding) return;
   if (!log_.TermAt(progress.next.Previous())) {
     StartSnapshot(peer, progress);
@@ -234,10 +239,15 @@ void Core::TickLeader() {
   const auto answers = [this](NodeId id) {
     if (id == options_.id) return true;
     const auto found = peers_.find(id);
-    return found != peers_.end() &&
-           now_ - found->second.last_heard < options_.election_timeout.value();
+    if (found == peers_.end()) return false;
+    const std::uint64_t silent = now_ - found->second.last_heard;
+    // 128 ticks do to 8 bits what 25 days of milliseconds do to 32 (NuRaft 92fce2f).
+    if (IsMutant(36) && static_cast<std::int8_t>(silent) < 0) return true;
+    return silent < options_.election_timeout.value();
   };
-  if (!HasQuorum(log_.configuration(), answers)) {
+  const auto is_answering = [&answers](const auto& peer) { return answers(peer.first); };
+  const bool is_kept_by_one = IsMutant(29) && std::ranges::any_of(peers_, is_answering);
+  if (!HasQuorum(log_.configuration(), answers) && !is_kept_by_one) {
     BecomeFollower(term_, NodeId());
     return;
   }
@@ -249,16 +259,22 @@ void Core::TickLeader() {
 
 bool Core::HasCommittedInTerm() const { return log_.TermAt(commit_) == std::optional(term_); }
 
-// Only entries of the own term are committed by counting (Raft paper 5.4.2, logcabin #44); the own
-// log counts as far as it is durable, like everybody's (etcd #14370).
+// As far as it is durable, like everybody's, also where nobody else has a vote (etcd #14370).
+Index Core::OwnMatch() const {
+  const bool is_alone = !log_.configuration().IsJoint() && log_.configuration().voters.size() == 1;
+  return IsMutant(14) && is_alone ? log_.last().index : durable_;
+}
+
+// Only entries of the own term are committed by counting (Raft paper 5.4.2, logcabin #44).
 void Core::MaybeCommit() {
   const auto match = [this](NodeId id) {
-    if (id == options_.id) return durable_;
+    if (id == options_.id) return OwnMatch();
     const auto found = peers_.find(id);
     return found == peers_.end() ? Index() : found->second.match;
   };
   const Index agreed = QuorumValue<Index>(log_.configuration(), match);
-  if (agreed > commit_ && log_.TermAt(agreed) == std::optional(term_)) AdvanceCommit(agreed);
+  const bool is_of_term = log_.TermAt(agreed) == std::optional(term_);
+  if (agreed > commit_ && (is_of_term || IsMutant(1))) AdvanceCommit(agreed);
 }
 
 }  // namespace coterie::raft

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "raft/core.h"
 
 namespace coterie::raft {
@@ -27,7 +28,9 @@ void Core::Step(const SnapshotTaken& taken) {
   }
   if (index <= log_.snapshot().index) return;
   log_.CompactTo(index);
-  effects_.compact = {.last = log_.snapshot(), .configuration = log_.ConfigurationAt(index)};
+  effects_.compact = {
+      .last = log_.snapshot(),
+      .configuration = IsMutant(8) ? log_.configuration() : log_.ConfigurationAt(index)};
 }
 
 // --- Follower ---
@@ -49,9 +52,8 @@ void Core::Handle(const Message& message, const SnapshotOffer& offer) {
   }
   installing_ = {.leader = message.from, .transfer_id = offer.transfer_id, .term = term_};
   // Acknowledgements of entries that are not handed over now (MakeAppendJob) are not given.
-  std::erase_if(after_durable_, [](const Message& held) {
-    return std::holds_alternative<AppendReply>(held.body);
-  });
+  std::erase_if(after_durable_,
+                [](const Message& held) { return std::holds_alternative<AppendReply>(held.body); });
   effects_.install_snapshot = {.leader = message.from,
                                .term = term_,
                                .transfer_id = offer.transfer_id,
@@ -65,13 +67,17 @@ void Core::Step(const SnapshotInstalled& installed) {
       installing_->term != installed.term) {
     return;
   }
+  // Over, also if another leads by now.
+  if (IsMutant(32) && installed.term != term_) return;
   installing_.reset();
   if (installed.ok) {
     CHECK(installed.last.index > commit_);
     for (Index index = applied_.Next(); index <= log_.last().index; ++index) {
       effects_.dropped.push_back({.position = log_.At(index).position()});
     }
-    log_.Reset(installed.last, installed.configuration);
+    // By the log's index, whatever configuration is being applied just now (etcd #11510).
+    const bool is_old_kept = IsMutant(5) && !log_.configuration().voters.empty();
+    log_.Reset(installed.last, is_old_kept ? log_.configuration() : installed.configuration);
     for (JobInFlight& job : jobs_) job.last = Index();
     durable_ = commit_ = applied_ = installed.last.index;
     apply_next_ = append_next_ = installed.last.index.Next();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "state/command_check.h"
 #include "state/machine_impl.h"
 
@@ -115,6 +116,7 @@ std::optional<Outcome> Machine::Impl::Refuse(const Command& command) {
 }
 
 Outcome Machine::Impl::Apply(const CheckDigest& command) {
+  if (IsMutant(38)) return {};
   const auto& [index, digest] = digests_[command.at.value() % kDigestsRemembered];
   if (command.at.IsNone() || index != command.at || digest == command.digest) return {};
   // What this replica thinks of itself is no part of the replicated state, nor of the digest.
@@ -144,6 +146,7 @@ void Machine::Impl::Break(std::string_view what) const {
 
 void Machine::Impl::Commit() {
   if (is_broken_ || !has_pending_) return;
+  if (IsMutant(15)) kv_.Commit();  // What was done, without how far.
   kv_.Put(kAppliedKey, EncodeApplied(applied_));
   kv_.Put(kMetaKey, codec::EncodeRecord(meta_));
   kv_.Commit();
@@ -215,7 +218,8 @@ void Machine::Impl::LoadOutcome(std::string_view key, OutcomeRecord&& record) {
   Client& client = session->second.clients[ClientId(NumberInKey(key, 1))];
   client.last_used = std::max(client.last_used, record.outcome.revision);
   client.acked_below = std::max(client.acked_below, record.acked_below);
-  client.sequences.push_back(NumberInKey(key, 2));  // The keys' order is ascending.
+  // As on a node that was not restarted.
+  if (!IsMutant(38)) client.sequences.push_back(NumberInKey(key, 2));  // Ascending, like the keys.
 }
 
 void Machine::Impl::LoadEvictedClient(std::string_view key, EvictedClient&& record) {

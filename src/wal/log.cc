@@ -3,11 +3,13 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "runtime/status_macros.h"
 #include "wal/record.h"
 #include "wal/recovery.h"
@@ -54,6 +56,7 @@ class Log::Impl {
   absl::Status Reserve(std::uint64_t bytes);
   absl::Status WriteBuffer();
   absl::Status Sync();
+  absl::Status Forget(const SnapshotMark& mark, Keep keep);
   absl::Status RemoveNeedless();
   absl::Status FillAhead();
   void Note(const raft::AppendJob& job);
@@ -278,13 +281,19 @@ absl::Status Log::Impl::Compact(const SnapshotMark& mark, Keep keep) {
 
 absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
   CHECK(HasSegment());
+  if (IsMutant(17)) RETURN_IF_ERROR(Forget(mark, keep));
   const CompactionBody body{.snapshot = mark, .keeps_suffix = keep == Keep::kSuffix};
   std::string draft;  // To know its size: making room for it may begin another segment.
   AppendRecord(draft, Here(), body);
   RETURN_IF_ERROR(Reserve(draft.size()));
   AppendRecord(buffer_, Here(), body);
   RETURN_IF_ERROR(WriteBuffer());
-  RETURN_IF_ERROR(Sync());
+  // Before anything that it makes needless is gone.
+  if (!IsMutant(16)) RETURN_IF_ERROR(Sync());
+  return Forget(mark, keep);
+}
+
+absl::Status Log::Impl::Forget(const SnapshotMark& mark, Keep keep) {
   snapshot_ = mark;
   hard_state_ = AtLeast(hard_state_, mark);
   if (keep == Keep::kNothing || mark.last.index > last_) {
@@ -298,11 +307,16 @@ absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
 // From the oldest on, so that the sequence stays without a gap.
 absl::Status Log::Impl::RemoveNeedless() {
   bool has_removed = false;
-  while (segments_.size() > 1 && segments_.front().last <= snapshot_.last.index) {
-    RETURN_IF_ERROR(directory_.Remove(SegmentName(segments_.front().sequence)));
+  const auto is_needless = [this](const SegmentInfo& segment) {
+    return segment.last <= snapshot_.last.index && segment.sequence != segments_.back().sequence;
+  };
+  while (is_needless(segments_.front())) {
+    auto gone = segments_.begin();
+    while (IsMutant(12) && is_needless(*std::next(gone))) ++gone;  // From the newest on.
+    RETURN_IF_ERROR(directory_.Remove(SegmentName(gone->sequence)));
     // Each removal durable before the next: a crash must not leave a gap.
     RETURN_IF_ERROR(directory_.Sync());
-    segments_.erase(segments_.begin());
+    segments_.erase(gone);
     has_removed = true;
   }
   if (has_removed) written_since_look_ = kFreeSpaceIntervalBytes;
