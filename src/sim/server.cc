@@ -123,7 +123,10 @@ void Server::FailNextOperation() {
 }
 void Server::PauseUntil(std::uint64_t time_us) { paused_until_us_ = time_us; }
 void Server::HangDiskUntil(std::uint64_t time_us) { hung_until_us_ = time_us; }
-void Server::SetDiskFull(bool is_full) { disk_->free_bytes = is_full ? 1'000 : 1ULL << 40; }
+void Server::SetDiskFull(bool is_full) {
+  disk_->free_bytes = is_full ? 1'000 : 1ULL << 40;
+  storage_.SetFull(is_full);
+}
 
 void Server::Wipe() {
   CHECK(!IsUp());
