@@ -29,8 +29,8 @@ using coterie::sim::Fault;
 using coterie::sim::Profile;
 
 constexpr int kMutants = 38;
-constexpr std::uint64_t kMutantSeedsMax = 3'000;
-constexpr int kMutantRounds = 5;
+constexpr std::uint64_t kMutantSeedsMax = 1'000;
+constexpr int kMutantRounds = 3;
 
 struct Arguments {
   std::string profile = "all";

@@ -52,6 +52,7 @@ struct Options {
   wal::Options log;
   // Proposals beyond this many bytes that no majority has yet are refused.
   std::size_t uncommitted_bytes_max = 64 << 20;
+  std::size_t append_bytes_max = 1 << 20;  // Per message to a follower; one entry may exceed it.
   // How often the leader has everybody compare the digest of what was applied.
   std::uint64_t digest_interval_entries = 1'024;
   state::Machine::Options machine;

@@ -125,6 +125,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
                     .incarnation = world_.incarnation,
                     .election_timeout = Ticks(options.election_timeout_ticks),
                     .heartbeat_interval = Ticks(options.heartbeat_interval_ticks),
+                    .append_bytes_max = options.append_bytes_max,
                     // What comes meanwhile travels and is synced together: that is what makes
                     // batches, and few of them are what makes writes cheap.
                     .in_flight_messages_max = 4,

@@ -32,6 +32,23 @@ Nemesis::Nemesis(Victims victims)
   }
 }
 
+void Nemesis::Start() {
+  StrikeLater();
+  if (victims_.plan.are_leaders_hunted) HuntLater();
+}
+
+// The first moments of a leader are where the rules about its predecessors' entries count (Raft
+// paper, figure 8).
+void Nemesis::HuntLater() {
+  victims_.schedule.After(prng_.Between(5'000, 60'000), [this] {
+    if (is_stopped_) return;
+    Server& server = Leading();
+    const bool is_leader = server.IsUp() && server.replica()->status().role == raft::Role::kLeader;
+    if (is_leader && prng_.Chance(1, 2)) CrashFor(server, prng_.Between(100'000, 600'000));
+    HuntLater();
+  });
+}
+
 void Nemesis::StrikeLater() {
   const std::uint64_t interval_us = victims_.plan.fault_interval_us;
   victims_.schedule.After(prng_.Between(interval_us / 2, interval_us * 2), [this] {

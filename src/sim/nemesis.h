@@ -31,7 +31,7 @@ class Nemesis {
   };
   explicit Nemesis(Victims victims);
 
-  void Start() { StrikeLater(); }
+  void Start();
   void Stop() { is_stopped_ = true; }
   // Whose disk was lost and who has not been taken out and added again since; none = nobody.
   NodeId wiped() const { return wiped_; }
@@ -41,6 +41,7 @@ class Nemesis {
 
  private:
   void StrikeLater();
+  void HuntLater();
   void Strike();
   void Do(Fault fault, Server& server);
   void CrashFor(Server& server, std::uint64_t down_us);

@@ -102,6 +102,8 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
     plan.log_trailing_entries_max = prng.Below(10);
   }
   plan.log_segment_bytes = prng.Between(4, 64) << 10;
+  if (prng.Chance(1, 3)) plan.append_bytes_max = prng.Between(50, 500);
+  plan.are_leaders_hunted = plan.Has(Fault::kCrash) && prng.Chance(1, 5);
   if (profile == Profile::kOverload) {
     plan.clients = prng.Between(20, 40);
     plan.think_us = prng.Between(1, 5) * 1'000;

@@ -74,6 +74,9 @@ struct Plan {
   std::uint64_t log_trailing_entries_max = 5'000;
   std::size_t log_segment_bytes = 64 << 10;
   std::size_t uncommitted_bytes_max = 64 << 20;
+  std::size_t append_bytes_max = 1 << 20;
+  // Whoever comes to lead is killed soon.
+  bool are_leaders_hunted = false;
 
   bool Has(Fault fault) const { return faults.contains(fault); }
 };

@@ -204,17 +204,14 @@ void Run::Heal() {
   nemesis_->Stop();
   network_.Heal();
   network_.Calm();
-  for (const NodeId id : ids_) {
-    if (!At(id).IsUp()) At(id).Calm();  // So that everybody's membership can be asked for.
-  }
+  for (const NodeId id : ids_) At(id).Calm();
+  // What operators had asked for just before is on its way; who dies now is a minority of whom that
+  // leaves as members.
+  schedule_.RunUntil(schedule_.now_us() + 2 * kElectionTimeoutUs);
   dead_ = ChooseDead();
-  for (const NodeId id : ids_) {
-    if (std::ranges::count(dead_, id) > 0) {
-      At(id).Crash();
-      trace_.Note(schedule_.now_us(), "dead", {id.value()});
-    } else {
-      At(id).Calm();
-    }
+  for (const NodeId id : dead_) {
+    trace_.Note(schedule_.now_us(), "dead", {id.value()});
+    At(id).Crash();
   }
   for (const std::unique_ptr<Client>& client : clients_) {
     client->Calm();

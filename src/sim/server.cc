@@ -67,6 +67,7 @@ node::Options Server::OptionsOf() const {
   options.log = {.segment_bytes = plan_.log_segment_bytes,
                  .fill_ahead_bytes = 4 << 10,
                  .reserve_bytes = 1 << 20};
+  options.append_bytes_max = plan_.append_bytes_max;
   options.uncommitted_bytes_max = plan_.uncommitted_bytes_max;
   options.digest_interval_entries = 16;
   return options;
