@@ -34,12 +34,9 @@ absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
   return absl::InternalError(text);
 }
 
-// On the apply path there is no way on: half of a state is no state.
-void CheckOk(const rocksdb::Status& status, const char* what) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "store: %s: %s\n", what, status.ToString().c_str());
-  CHECK(status.ok());
-}
+// In the folder of a database in which a damaged block was met: the next Open() must not take it
+// for whole, only because it has not come to that block again.
+constexpr const char* kDamageMark = "/DAMAGED";
 
 rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 // Debian's abseil has a string_view of its own.
@@ -109,6 +106,18 @@ class Store::Impl {
  public:
   explicit Impl(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {
     write_options_.disableWAL = true;
+  }
+
+  // On the apply path there is no way on: half of a state is no state.
+  void CheckOk(const rocksdb::Status& status, const char* what) const {
+    if (status.ok()) return;
+    std::fprintf(stderr, "store: %s: %s\n", what, status.ToString().c_str());
+    if (status.IsCorruption()) {
+      static_cast<void>(rocksdb::WriteStringToFile(db_->GetEnv(), status.ToString(),
+                                                   db_->GetName() + kDamageMark,
+                                                   /*should_sync=*/true));
+    }
+    CHECK(status.ok());
   }
 
   std::optional<std::string> Get(std::string_view key) const {
@@ -206,6 +215,9 @@ class Store::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path) {
+  if (rocksdb::Env::Default()->FileExists(path + kDamageMark).ok()) {
+    return absl::DataLossError("a damaged block was met in " + path);
+  }
   rocksdb::DB* raw = nullptr;
   RETURN_IF_ERROR(ToStatus(rocksdb::DB::Open(MakeOptions(), path, &raw), "open " + path));
   return std::unique_ptr<Store>(

@@ -6,6 +6,7 @@
 //
 // Threads: Get, Scan, Put, Delete, Commit: the apply thread. Flush, WriteCheckpoint: any one other.
 // A RocksDB error on the apply path ends the process (CHECK with the text): the log brings it back.
+// If it was damage, the database is marked, and does not open again.
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>

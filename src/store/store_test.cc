@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -223,6 +224,30 @@ TEST_F(StoreTest, DamagedManifestIsDataLossAndNotASilentNewStore) {
   const auto opened = Store::Open(Path("db"));
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << opened.status();
+}
+
+TEST_F(StoreTest, ADamagedBlockEndsTheProcessAndIsNotForgotten) {
+  ::testing::GTEST_FLAG(death_test_style) = "fast";  // The child dies in this very folder.
+  Open("db");
+  for (int i = 0; i < 1'000; ++i) {
+    store_->Put("key" + std::to_string(i), std::string(100, static_cast<char>('a' + i % 26)));
+  }
+  store_->Commit();
+  ASSERT_TRUE(store_->Flush().ok());
+  store_.reset();
+  for (const auto& entry : fs::directory_iterator(Path("db"))) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file << "this is not what was written here";
+  }
+  const auto read_all = [this] {
+    auto opened = Store::Open(Path("db"));
+    if (opened.ok()) (*opened)->Scan("a", "z", [](auto, auto) { return true; });
+    std::exit(0);
+  };
+  EXPECT_DEATH(read_all(), "CHECK failed");
+  EXPECT_EQ(Store::Open(Path("db")).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(StoreTest, SizeGrowsWithWhatIsStored) {
