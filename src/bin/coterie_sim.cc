@@ -29,7 +29,7 @@ using coterie::sim::Fault;
 using coterie::sim::Profile;
 
 constexpr int kMutants = 38;
-constexpr std::uint64_t kMutantSeedsMax = 1'000;
+constexpr std::uint64_t kMutantSeedsMax = 300;
 constexpr int kMutantRounds = 3;
 
 struct Arguments {
@@ -96,9 +96,10 @@ void PrintSummary(const Summary& summary) {
       summary.runs, summary.seconds, static_cast<double>(summary.runs) / summary.seconds,
       total.events, static_cast<double>(total.events) / summary.seconds, seconds / 3'600);
   absl::PrintF(
-      "%d commits, %d leaders, %d crashes, %d updates and %d reads answered, %d events "
-      "told\n",
-      total.commits, total.leaders, total.crashes, total.updates, total.reads, total.events_told);
+      "%d commits, %d leaders, %d power cuts, %d disks damaged and repaired; %d updates and %d "
+      "reads answered, %d events told\n",
+      total.commits, total.leaders, total.crashes, total.damages, total.updates, total.reads,
+      total.events_told);
   if (!summary.recoveries_us.empty()) {
     const auto& times = summary.recoveries_us;
     absl::PrintF("after healing, the next write: median %d ms, p99 %d ms, worst %d ms\n",
@@ -166,7 +167,7 @@ int main(int argc, char** argv) {
       "can go wrong going wrong, and checks every promise.");
   Arguments arguments;
   app.add_option("--profile", arguments.profile,
-                 "default, snapshots, storage, reconfig, overload or all");
+                 "default, snapshots, storage, reconfig, overload, elections or all");
   app.add_option("--seeds", arguments.seeds, "FIRST..LAST, for each profile");
   app.add_option("--seed", arguments.seed, "one seed alone, in this process");
   app.add_flag("--trace", arguments.is_traced, "with --seed: print everything that happens");

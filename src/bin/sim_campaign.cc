@@ -126,6 +126,7 @@ void Farm::Count(const sim::Result& result) {
   total.commits += result.commits;
   total.leaders += result.leaders;
   total.crashes += result.crashes;
+  total.damages += result.damages;
   total.updates += result.updates;
   total.reads += result.reads;
   total.events_told += result.events_told;

@@ -40,11 +40,18 @@ void Nemesis::Start() {
 // The first moments of a leader are where the rules about its predecessors' entries count (Raft
 // paper, figure 8).
 void Nemesis::HuntLater() {
-  victims_.schedule.After(prng_.Between(5'000, 60'000), [this] {
+  victims_.schedule.After(prng_.Between(1'000, 40'000), [this] {
     if (is_stopped_) return;
     Server& server = Leading();
     const bool is_leader = server.IsUp() && server.replica()->status().role == raft::Role::kLeader;
-    if (is_leader && prng_.Chance(1, 2)) CrashFor(server, prng_.Between(100'000, 600'000));
+    const bool is_new = is_leader && server.replica()->core().term() != hunted_term_;
+    if (is_new) hunted_term_ = server.replica()->core().term();
+    // An operator who cannot wait asks for a change before the leader has committed anything.
+    if (is_new && victims_.plan.Has(Fault::kReconfigure)) {
+      Reconfigure(server);
+    } else if (is_leader && prng_.Chance(1, 3)) {
+      CrashFor(server, prng_.Between(100'000, 600'000));
+    }
     HuntLater();
   });
 }
@@ -69,7 +76,6 @@ Server& Nemesis::Leading() {
 }
 
 void Nemesis::Strike() {
-  ++strikes_;
   if (prng_.Chance(1, 4)) {
     victims_.network.Heal();
     if (!wiped_.IsNone()) ReplaceWiped(Leading());
@@ -237,6 +243,7 @@ void Nemesis::Damage(Server& server) {
   const raft::Configuration& configuration = victims_.ledger.configuration();
   if (!wiped_.IsNone() || !damaged().IsNone() || configuration.IsJoint()) return;
   if (configuration.voters.size() < kVotersWanted || !AreAllDisksComplete()) return;
+  ++damages_;
   damaged_ = server.id();
   server.Crash();
   server.Damage();

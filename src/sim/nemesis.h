@@ -37,7 +37,7 @@ class Nemesis {
   NodeId wiped() const { return wiped_; }
   // Whose disk is damaged and not repaired yet; none = nobody's.
   NodeId damaged();
-  std::uint64_t strikes() const { return strikes_; }
+  std::uint64_t damages() const { return damages_; }
 
  private:
   void StrikeLater();
@@ -62,7 +62,8 @@ class Nemesis {
   bool is_stopped_ = false;
   NodeId wiped_;
   NodeId damaged_;
-  std::uint64_t strikes_ = 0;
+  Term hunted_term_;
+  std::uint64_t damages_ = 0;
 };
 
 }  // namespace coterie::sim

@@ -7,7 +7,7 @@ namespace coterie::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::size(kProfiles)> kProfileNames = {
-    "default", "snapshots", "storage", "reconfig", "overload"};
+    "default", "snapshots", "storage", "reconfig", "overload", "elections"};
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
     "loss",   "duplicate", "reorder",   "corrupt",   "cut",        "clog",      "crash",
     "midway", "pause",     "disk-slow", "disk-hang", "disk-error", "disk-full", "damage",
@@ -28,7 +28,7 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
     case Fault::kClog:
       return 3;
     case Fault::kCrash:
-      return 8;
+      return profile == Profile::kElections ? 10 : 8;
     case Fault::kCrashMidway:
       return is_storage ? 8 : 5;
     case Fault::kPause:
@@ -104,6 +104,13 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
   plan.log_segment_bytes = prng.Between(4, 64) << 10;
   if (prng.Chance(1, 3)) plan.append_bytes_max = prng.Between(50, 500);
   plan.are_leaders_hunted = plan.Has(Fault::kCrash) && prng.Chance(1, 5);
+  if (profile == Profile::kElections) {
+    plan.founders = 5;
+    plan.are_leaders_hunted = true;
+    plan.append_bytes_max = prng.Between(50, 200);
+    plan.latency_us = prng.Between(1'000, 20'000);
+    plan.think_us = prng.Between(5, 30) * 1'000;
+  }
   if (profile == Profile::kOverload) {
     plan.clients = prng.Between(20, 40);
     plan.think_us = prng.Between(1, 5) * 1'000;

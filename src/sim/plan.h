@@ -21,9 +21,11 @@ enum class Profile : std::uint8_t {
   kStorage,    // Disks are slow, hang, fail, are full, and hold damage.
   kReconfig,   // Members come and go all the time.
   kOverload,   // More clients than the queues hold.
+  kElections,  // Five servers, whose leaders fall as soon as they lead.
 };
-inline constexpr Profile kProfiles[] = {Profile::kDefault, Profile::kSnapshots, Profile::kStorage,
-                                        Profile::kReconfig, Profile::kOverload};
+inline constexpr Profile kProfiles[] = {Profile::kDefault,  Profile::kSnapshots,
+                                        Profile::kStorage,  Profile::kReconfig,
+                                        Profile::kOverload, Profile::kElections};
 std::string_view NameOf(Profile profile);
 std::optional<Profile> ProfileOf(std::string_view name);
 

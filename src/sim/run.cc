@@ -171,6 +171,7 @@ Result Run::Do() {
   result_.commits = ledger_.highest_commit().value();
   result_.leaders = ledger_.counts().leaders;
   result_.crashes = ledger_.counts().starts - ids_.size();
+  result_.damages = nemesis_->damages();
   result_.updates = history_.updates();
   result_.reads = history_.reads();
   result_.events_told = history_.events_told();

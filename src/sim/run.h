@@ -18,7 +18,8 @@ struct Result {
   std::uint64_t simulated_us = 0;
   std::uint64_t commits = 0;
   std::uint64_t leaders = 0;
-  std::uint64_t crashes = 0;
+  std::uint64_t crashes = 0;  // Power cuts: what was not synced is lost, sector by sector.
+  std::uint64_t damages = 0;  // Of disks at rest; every one was repaired before the end.
   std::uint64_t updates = 0;  // Answered.
   std::uint64_t reads = 0;
   std::uint64_t events_told = 0;
