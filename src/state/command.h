@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/utf8.h"
 
 namespace coterie::state {
 
@@ -40,8 +41,7 @@ struct RequestId {
   friend bool operator==(const RequestId&, const RequestId&) = default;
 };
 
-// How positions in a text are counted.
-enum class PositionUnit : std::uint8_t { kUtf16, kCodePoint };
+using coterie::PositionUnit;
 
 // Replaces `deleted` units at `position` by `inserted`.
 struct Splice {

@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "base/overload.h"
-#include "state/utf8.h"
+#include "base/utf8.h"
+#include "state/names.h"
 
 namespace coterie::state {
 namespace {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "state/command.h"
-#include "state/utf8.h"
+#include "base/utf8.h"
 
 namespace coterie::state {
 

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "base/prng.h"
-#include "state/utf8.h"
+#include "base/utf8.h"
+#include "state/names.h"
 
 namespace coterie::state {
 namespace {

@@ -1,11 +1,11 @@
-#include "state/utf8.h"
+#include "base/utf8.h"
 
 #include <bit>
 #include <cstring>
 
 #include "base/check.h"
 
-namespace coterie::state {
+namespace coterie {
 namespace {
 
 constexpr std::uint64_t kHighBits = 0x8080808080808080;
@@ -16,7 +16,8 @@ std::uint64_t LoadWord(const char* bytes) {
   return word;
 }
 
-// The length in bytes of the well-formed code point at the start of `bytes`; 0 if there is none.
+}  // namespace
+
 std::size_t CodePointLength(std::string_view bytes) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const auto continues = [&](std::size_t i) { return i < bytes.size() && (at(i) & 0xc0) == 0x80; };
@@ -37,7 +38,6 @@ std::size_t CodePointLength(std::string_view bytes) {
   return 4;
 }
 
-// Requires a well-formed code point of `length` bytes at the start of `bytes`.
 char32_t DecodeCodePoint(std::string_view bytes, std::size_t length) {
   const auto at = [&](std::size_t i) {
     return static_cast<char32_t>(static_cast<unsigned char>(bytes[i]));
@@ -47,17 +47,6 @@ char32_t DecodeCodePoint(std::string_view bytes, std::size_t length) {
   for (std::size_t i = 1; i < length; ++i) value = (value << 6) | (at(i) & 0x3f);
   return value;
 }
-
-bool IsControl(char32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
-}
-
-bool IsBlank(char32_t c) {
-  return c == ' ' || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200b) || c == 0x202f ||
-         c == 0x205f || c == 0x3000 || c == 0xfeff;
-}
-
-}  // namespace
 
 std::uint64_t TextSize::In(PositionUnit unit) const {
   return unit == PositionUnit::kUtf16 ? utf16 : code_points;
@@ -118,22 +107,24 @@ TextSize MeasureUtf8(std::string_view text) {
   return size;
 }
 
-std::string_view WhyUnfitName(std::string_view name) {
-  if (name.empty()) return "is empty";
-  if (name.size() > kNameBytesMax) return "is longer than 256 bytes";
-  bool was_blank = true;  // A blank right at the beginning is refused as one at the end is.
-  bool is_first = true;
-  while (!name.empty()) {
-    const std::size_t length = CodePointLength(name);
-    if (length == 0) return "is not valid UTF-8";
-    const char32_t c = DecodeCodePoint(name, length);
-    if (IsControl(c)) return "holds a control character";
-    if (is_first && IsBlank(c)) return "begins with a blank";
-    was_blank = IsBlank(c);
-    is_first = false;
-    name.remove_prefix(length);
+std::uint64_t Utf16Length(std::string_view text) {
+  std::uint64_t units = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    const std::uint64_t word = LoadWord(text.data() + i);
+    if ((word & kHighBits) == 0) {
+      units += 8;
+      continue;
+    }
+    const std::uint64_t continues = word & ~(word << 1) & kHighBits;
+    const std::uint64_t leads_four = word & (word << 1) & (word << 2) & (word << 3) & kHighBits;
+    units += static_cast<std::uint64_t>(8 - std::popcount(continues) + std::popcount(leads_four));
   }
-  return was_blank ? "ends with a blank" : "";
+  for (; i < text.size(); ++i) {
+    if (IsContinuationByte(text[i])) continue;
+    units += static_cast<unsigned char>(text[i]) >= 0xf0 ? 2 : 1;
+  }
+  return units;
 }
 
-}  // namespace coterie::state
+}  // namespace coterie

@@ -1,0 +1,121 @@
+#include "crdt/delete_set.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace coterie::crdt {
+namespace {
+
+using Entry = std::pair<Client, DeleteSet::Ranges>;
+
+bool IsBefore(const Entry& entry, Client client) { return entry.first < client; }
+
+// The first range that ends at `clock` or later: it holds, touches, or follows it.
+DeleteSet::Ranges::const_iterator FirstEndingFrom(const DeleteSet::Ranges& ranges, Clock clock) {
+  return std::lower_bound(ranges.begin(), ranges.end(), clock,
+                          [](const ClockRange& range, Clock at) { return range.end < at; });
+}
+
+void AddTo(DeleteSet::Ranges& ranges, ClockRange range) {
+  if (ranges.empty() || ranges.back().end < range.begin) {
+    ranges.push_back(range);
+    return;
+  }
+  const auto first = FirstEndingFrom(ranges, range.begin);
+  auto last = first;  // Behind the last one that touches.
+  while (last != ranges.end() && last->begin <= range.end) {
+    range.begin = std::min(range.begin, last->begin);
+    range.end = std::max(range.end, last->end);
+    ++last;
+  }
+  const auto place = ranges.erase(first, last);
+  ranges.insert(place, range);
+}
+
+}  // namespace
+
+DeleteSet::Ranges& DeleteSet::MutableOf(Client client) {
+  auto place = std::lower_bound(clients_.begin(), clients_.end(), client, IsBefore);
+  if (place == clients_.end() || place->first != client)
+    place = clients_.insert(place, {client, {}});
+  return place->second;
+}
+
+void DeleteSet::Add(Client client, ClockRange range) {
+  CHECK(range.begin < range.end);
+  AddTo(MutableOf(client), range);
+}
+
+void DeleteSet::Add(const DeleteSet& other) {
+  for (const auto& [client, ranges] : other.clients_) {
+    Ranges& mine = MutableOf(client);
+    for (const ClockRange& range : ranges) AddTo(mine, range);
+  }
+}
+
+const DeleteSet::Ranges& DeleteSet::Of(Client client) const {
+  static const Ranges kEmpty;
+  const auto place = std::lower_bound(clients_.begin(), clients_.end(), client, IsBefore);
+  return place != clients_.end() && place->first == client ? place->second : kEmpty;
+}
+
+bool DeleteSet::Contains(Id id) const {
+  const Ranges& ranges = Of(id.client);
+  const auto place =
+      std::upper_bound(ranges.begin(), ranges.end(), id.clock,
+                       [](Clock at, const ClockRange& range) { return at < range.end; });
+  return place != ranges.end() && place->begin <= id.clock;
+}
+
+std::string DeleteSet::Encode() const {
+  Lib0Writer writer;
+  EncodeTo(writer);
+  return writer.Take();
+}
+
+void DeleteSet::EncodeTo(Lib0Writer& writer) const {
+  writer.VarUint(clients_.size());
+  for (auto entry = clients_.rbegin(); entry != clients_.rend(); ++entry) {
+    writer.VarUint(entry->first.value());
+    writer.VarUint(entry->second.size());
+    for (const ClockRange& range : entry->second) {
+      writer.VarUint(range.begin);
+      writer.VarUint(range.end - range.begin);
+    }
+  }
+}
+
+DeleteSet DeleteSet::Decode(Lib0Reader& reader) {
+  DeleteSet set;
+  const auto count = [&reader] {
+    return reader.VarUintUpTo(reader.remaining_bytes() / 2, "a count is larger than what follows");
+  };
+  const std::uint64_t clients = count();
+  for (std::uint64_t i = 0; i < clients && reader.ok(); ++i) {
+    const Client client(reader.VarUintUpTo(kClientMax, "a client id is above 2^53 - 1"));
+    Ranges ranges;
+    const std::uint64_t ranges_count = count();
+    ranges.reserve(ranges_count);
+    for (std::uint64_t k = 0; k < ranges_count && reader.ok(); ++k) {
+      const auto begin =
+          static_cast<Clock>(reader.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1"));
+      const auto length = static_cast<Clock>(
+          reader.VarUintUpTo(kClockMax - begin, "a length leads past the clock 2^32 - 1"));
+      // Yjs reads an empty range and forgets it.
+      if (length > 0) ranges.push_back({.begin = begin, .end = begin + length});
+    }
+    const auto by_begin = [](const ClockRange& a, const ClockRange& b) {
+      return a.begin < b.begin;
+    };
+    if (!std::is_sorted(ranges.begin(), ranges.end(), by_begin)) {
+      std::sort(ranges.begin(), ranges.end(), by_begin);
+    }
+    if (ranges.empty()) continue;
+    Ranges& mine = set.MutableOf(client);
+    for (const ClockRange& range : ranges) AddTo(mine, range);
+  }
+  return set;
+}
+
+}  // namespace coterie::crdt

@@ -1,0 +1,184 @@
+#include "crdt/lib0.h"
+
+#include "base/utf8.h"
+
+namespace coterie::crdt {
+namespace {
+
+constexpr std::uint64_t kSafeIntegerMax = (std::uint64_t{1} << 53) - 1;
+constexpr std::string_view kEndsEarly = "ends in the middle of a field";
+
+// The tags of `any`, counted down from 127 (lib0 encoding.js, writeAny).
+enum AnyTag : std::uint8_t {
+  kUint8Array = 116,
+  kArray = 117,
+  kObject = 118,
+  kString = 119,
+  kTrue = 120,
+  kFalse = 121,
+  kBigInt64 = 122,
+  kFloat64 = 123,
+  kFloat32 = 124,
+  kInteger = 125,
+  kNull = 126,
+  kUndefined = 127,
+};
+
+}  // namespace
+
+void Lib0Reader::FailAt(std::size_t offset_bytes, std::string_view reason) {
+  if (!malformed_) malformed_ = {.offset_bytes = offset_bytes, .reason = reason};
+  next_ = end_;
+}
+
+std::uint8_t Lib0Reader::U8() {
+  if (next_ == end_) {
+    Fail(kEndsEarly);
+    return 0;
+  }
+  return static_cast<std::uint8_t>(*next_++);
+}
+
+std::uint64_t Lib0Reader::VarUint() {
+  if (next_ != end_ && static_cast<unsigned char>(*next_) < 0x80) {
+    return static_cast<unsigned char>(*next_++);
+  }
+  return LongVarUint();
+}
+
+std::uint64_t Lib0Reader::LongVarUint() {
+  const std::size_t start = offset_bytes();
+  std::uint64_t value = 0;
+  for (int shift = 0; shift < 63; shift += 7) {
+    if (next_ == end_) break;
+    const auto byte = static_cast<unsigned char>(*next_++);
+    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (value > kSafeIntegerMax) {
+      FailAt(start, "an integer is above 2^53 - 1");
+      return 0;
+    }
+    if (byte < 0x80) return value;
+  }
+  FailAt(start, next_ == end_ ? kEndsEarly : "an integer is too long");
+  return 0;
+}
+
+std::uint64_t Lib0Reader::VarUintUpTo(std::uint64_t max, std::string_view reason) {
+  const std::size_t start = offset_bytes();
+  const std::uint64_t value = VarUint();
+  if (value <= max) return value;
+  FailAt(start, reason);
+  return 0;
+}
+
+std::string_view Lib0Reader::Raw(std::size_t size) {
+  if (size > remaining_bytes()) {
+    Fail(kEndsEarly);
+    return {};
+  }
+  const std::string_view taken(next_, size);
+  next_ += size;
+  return taken;
+}
+
+std::string_view Lib0Reader::VarBytes() {
+  const std::size_t start = offset_bytes();
+  const std::uint64_t size = VarUint();
+  if (size <= remaining_bytes()) return Raw(size);
+  FailAt(start, "a length is longer than what follows");
+  return {};
+}
+
+std::string_view Lib0Reader::VarString() {
+  const std::size_t start = offset_bytes();
+  const std::string_view text = VarBytes();
+  if (IsValidUtf8(text)) return text;
+  FailAt(start, "a string is not valid UTF-8");
+  return {};
+}
+
+Lib0Reader::SignedInt Lib0Reader::VarInt() {
+  const std::size_t start = offset_bytes();
+  const std::uint8_t first = U8();
+  SignedInt value{.magnitude = first & 0x3fu, .is_negative = (first & 0x40) != 0};
+  if (first < 0x80) return value;
+  for (int shift = 6; shift < 62 && next_ != end_; shift += 7) {
+    const auto byte = static_cast<unsigned char>(*next_++);
+    value.magnitude |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+    if (value.magnitude > kSafeIntegerMax) break;
+    if (byte < 0x80) return value;
+  }
+  FailAt(start, value.magnitude > kSafeIntegerMax ? "an integer is above 2^53 - 1" : kEndsEarly);
+  return {};
+}
+
+std::string_view Lib0Reader::Any() {
+  const std::size_t start = offset_bytes();
+  SkipAny(0);
+  return ok() ? Between(start, offset_bytes()) : std::string_view();
+}
+
+void Lib0Reader::SkipAny(int depth) {
+  const std::size_t start = offset_bytes();
+  const std::uint8_t tag = U8();
+  switch (tag) {
+    case kUndefined:
+    case kNull:
+    case kFalse:
+    case kTrue:
+      return;
+    case kInteger:
+      static_cast<void>(VarInt());
+      return;
+    case kFloat32:
+      static_cast<void>(Raw(4));
+      return;
+    case kFloat64:
+    case kBigInt64:
+      static_cast<void>(Raw(8));
+      return;
+    case kString:
+      static_cast<void>(VarString());
+      return;
+    case kUint8Array:
+      static_cast<void>(VarBytes());
+      return;
+    case kObject:
+    case kArray:
+      if (depth == kAnyDepthMax) return FailAt(start, "a value is nested too deeply");
+      return SkipAnyItems(tag, depth);
+    default:
+      return FailAt(start, "a value has an unknown type");
+  }
+}
+
+void Lib0Reader::SkipAnyItems(std::uint8_t tag, int depth) {
+  // Every item takes a byte at least, so a lying count cannot cost more than the input.
+  const std::uint64_t count = VarUintUpTo(remaining_bytes(), "a count is larger than what follows");
+  for (std::uint64_t i = 0; i < count && ok(); ++i) {
+    if (tag == kObject) static_cast<void>(VarString());
+    SkipAny(depth + 1);
+  }
+}
+
+void Lib0Writer::VarUint(std::uint64_t value) {
+  while (value >= 0x80) {
+    U8(static_cast<std::uint8_t>(value | 0x80));
+    value >>= 7;
+  }
+  U8(static_cast<std::uint8_t>(value));
+}
+
+void Lib0Writer::VarInt(std::uint64_t magnitude, bool is_negative) {
+  const auto first = static_cast<std::uint8_t>((magnitude > 0x3f ? 0x80 : 0) |
+                                               (is_negative ? 0x40 : 0) | (magnitude & 0x3f));
+  U8(first);
+  if (magnitude > 0x3f) VarUint(magnitude >> 6);
+}
+
+void Lib0Writer::VarBytes(std::string_view bytes) {
+  VarUint(bytes.size());
+  Raw(bytes);
+}
+
+}  // namespace coterie::crdt
