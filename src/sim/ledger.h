@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,17 +25,11 @@
 #include "node/peer_codec.h"
 #include "node/replica.h"
 #include "raft/core.h"
+#include "sim/disk_image.h"
 #include "sim/schedule.h"
 #include "sim/trace.h"
 
 namespace coterie::sim {
-
-// A server's disk, to look at.
-struct Disk {
-  NodeId id;
-  Incarnation incarnation;
-  const io::FaultyDirectory* files = nullptr;
-};
 
 class Ledger {
  public:
@@ -49,7 +42,6 @@ class Ledger {
   };
 
   Ledger(const Schedule& schedule, Trace& trace, std::uint64_t seed);
-  ~Ledger();
   void SetDisks(std::function<Disk(NodeId)> find_disk) { find_disk_ = std::move(find_disk); }
 
   void OnStart(NodeId id, const node::Replica& replica);
@@ -74,8 +66,7 @@ class Ledger {
   bool IsComplete(NodeId id);
 
  private:
-  struct Image;
-  const Image& ImageOf(const Disk& disk);
+  const DiskImage& ImageOf(const Disk& disk);
   bool Holds(NodeId id, const raft::EntryRef& entry);
   void CheckDurable(const raft::EntryRef& entry);
   void CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote);
@@ -104,7 +95,7 @@ class Ledger {
   std::map<Index, std::uint64_t> digests_;           // Of the state, as first seen.
   std::map<NodeId, Index> checked_;                  // Per life.
   std::map<NodeId, Index> applied_;                  // Per life.
-  std::map<NodeId, std::unique_ptr<Image>> images_;
+  std::map<NodeId, DiskImage> images_;
   std::map<NodeId, std::vector<std::map<Index, Term>>> lost_;  // Of disks that are gone.
 };
 
