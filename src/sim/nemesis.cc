@@ -82,7 +82,10 @@ void Nemesis::Strike() {
     return;
   }
   if (arsenal_.empty()) return;
-  const Fault fault = arsenal_[prng_.Below(arsenal_.size())];
+  const bool is_damage = victims_.plan.Has(Fault::kDamage) &&
+                         victims_.plan.damage_tenths > 0 &&
+                         prng_.Chance(victims_.plan.damage_tenths, 10);
+  const Fault fault = is_damage ? Fault::kDamage : arsenal_[prng_.Below(arsenal_.size())];
   // Those who lead are the more interesting victims.
   Server& server = prng_.Chance(2, 5) ? Leading() : Any();
   if (!server.IsUp()) return;
@@ -243,10 +246,9 @@ void Nemesis::Damage(Server& server) {
   const raft::Configuration& configuration = victims_.ledger.configuration();
   if (!wiped_.IsNone() || !damaged().IsNone() || configuration.IsJoint()) return;
   if (configuration.voters.size() < kVotersWanted || !AreAllDisksComplete()) return;
-  ++damages_;
   damaged_ = server.id();
   server.Crash();
-  server.Damage();
+  ++damages_.at(static_cast<std::size_t>(server.Damage()));
   const NodeId id = server.id();
   victims_.schedule.After(prng_.Between(1'000, 1'000'000), [this, id] {
     if (!is_stopped_) victims_.server(id).Start();

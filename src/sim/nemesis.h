@@ -37,7 +37,7 @@ class Nemesis {
   NodeId wiped() const { return wiped_; }
   // Whose disk is damaged and not repaired yet; none = nobody's.
   NodeId damaged();
-  std::uint64_t damages() const { return damages_; }
+  const DamageCounts& damages() const { return damages_; }
 
  private:
   void StrikeLater();
@@ -63,7 +63,7 @@ class Nemesis {
   NodeId wiped_;
   NodeId damaged_;
   Term hunted_term_;
-  std::uint64_t damages_ = 0;
+  DamageCounts damages_{};
 };
 
 }  // namespace coterie::sim

@@ -3,10 +3,13 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
+#include "wal/recovery.h"
+#include "wal/segment.h"
 
 namespace coterie::sim {
 namespace {
@@ -87,7 +90,8 @@ void Server::Start() {
                                // As good as random: no life's requests may look like another's.
                                .seed = prng_.Next(),
                                .incarnation = incarnation_,
-                               .on_fatal = [this](const absl::Status&) { is_doomed_ = true; }});
+                               .on_fatal = [this](const absl::Status&) { is_doomed_ = true; },
+                               .on_damage = [this](const absl::Status&) { ++complaints_; }});
   if (!replica.ok()) {
     // Its disk may have been about to fail: then it has, and is restarted later.
     ledger_.OnFailedStart(id_, disk_->has_crashed(), replica.status());
@@ -137,44 +141,76 @@ void Server::Wipe() {
   storage_ = node::MemoryStorage();
 }
 
-void Server::Damage() {
+DamageKind Server::Damage() {
   CHECK(!IsUp());
   ledger_.OnLoss(id_, *disk_, incarnation_);
   if (prng_.Chance(1, 5)) {
     trace_.Note(schedule_.now_us(), "damaged-state", {id_.value()});
-    return storage_.Damage();
+    storage_.Damage();
+    return DamageKind::kState;
   }
   const std::vector<std::string> names = *disk_->List();
   const std::string& name = names[prng_.Below(names.size())];
   std::string bytes = disk_->Contents(name);
-  const std::uint64_t kind = bytes.empty() ? 0 : prng_.Below(5);
+  auto kind = bytes.empty() ? DamageKind::kMissing : static_cast<DamageKind>(prng_.Below(5));
   const std::uint64_t at = bytes.empty() ? 0 : prng_.Below(bytes.size());
   const std::uint64_t sector = at / kSectorBytes * kSectorBytes;
   const std::size_t size = std::min<std::size_t>(kSectorBytes, bytes.size() - sector);
-  trace_.Note(schedule_.now_us(), "damaged-log", {id_.value(), kind, at});
+  const std::string other = disk_->Contents(names[prng_.Below(names.size())]);
+  if (kind == DamageKind::kMisdirected && other.size() < size) kind = DamageKind::kTorn;
+  trace_.Note(schedule_.now_us(), "damaged-log",
+              {id_.value(), static_cast<std::uint64_t>(kind), at});
   switch (kind) {
-    case 0:  // Missing.
+    case DamageKind::kMissing:
       static_cast<void>(disk_->Remove(name));
       static_cast<void>(disk_->Sync());
-      return;
-    case 1:  // Cut short.
+      return kind;
+    case DamageKind::kTruncated:
       bytes.resize(at);
       break;
-    case 2:  // Torn: a sector of zeros.
+    case DamageKind::kTorn:
       bytes.replace(sector, size, size, '\0');
       break;
-    case 3: {  // Misdirected: the bytes of another place.
-      const std::string other = disk_->Contents(names[prng_.Below(names.size())]);
-      if (other.size() < size) return;
-      bytes.replace(
-          sector, size,
-          other.substr(prng_.Below(other.size() - size + 1) / kSectorBytes * kSectorBytes, size));
+    case DamageKind::kMisdirected: {
+      const std::uint64_t from = prng_.Below(other.size() - size + 1) / kSectorBytes * kSectorBytes;
+      bytes.replace(sector, size, other.substr(from, size));
       break;
     }
-    default:
+    case DamageKind::kFlipped:
+    case DamageKind::kState:
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << prng_.Below(8)));
   }
   disk_->Overwrite(name, bytes);
+  return kind;
+}
+
+bool Server::DamageEntry(const raft::EntryRef& entry) {
+  CHECK(!IsUp());
+  ledger_.OnLoss(id_, *disk_, incarnation_);
+  bool is_found = false;
+  std::map<std::string, std::string> before;
+  const std::vector<std::string> names = *disk_->List();
+  for (const std::string& name : names) {
+    if (!wal::SegmentSequence(name)) continue;
+    std::string bytes = disk_->Contents(name);
+    before[name] = bytes;
+    const std::string payload(entry.payload.view());
+    for (std::size_t at = bytes.find(payload); at != std::string::npos;
+         at = bytes.find(payload, at + payload.size())) {
+      const std::size_t chosen = at + prng_.Below(payload.size());
+      bytes[chosen] = static_cast<char>(bytes[chosen] ^ (1 << prng_.Below(8)));
+      is_found = true;
+    }
+    disk_->Overwrite(name, bytes);
+  }
+  const absl::StatusOr<wal::Replayed> left = wal::Replay(
+      *disk_->DurableImage(), {.cluster_id = kClusterId, .node = id_, .incarnation = incarnation_});
+  trace_.Note(schedule_.now_us(), "damaged-entry",
+              {id_.value(), entry.index.value(), is_found ? 1U : 0U});
+  if (!is_found || !left.ok()) return false;
+  if (!left->recovered.damage.empty() || left->recovered.torn_bytes == 0) return true;
+  for (const auto& [name, bytes] : before) disk_->Overwrite(name, bytes);
+  return false;
 }
 
 void Server::Calm() {
