@@ -106,6 +106,7 @@ void PrintDamage(const coterie::sim::Result& total) {
     absl::PrintF("%d disks damaged (%s), all repaired; nodes said so %d times\n", damages, kinds,
                  total.complaints);
   }
+  if (total.upgrades > 0) absl::PrintF("%d nodes upgraded\n", total.upgrades);
   if (total.calamities > 0) {
     absl::PrintF("%d times more than a minority was damaged: %d served again, %d halted\n",
                  total.calamities, total.calamities - total.halts, total.halts);
@@ -120,7 +121,8 @@ void PrintSummary(const Summary& summary) {
       summary.runs, summary.seconds, static_cast<double>(summary.runs) / summary.seconds,
       total.events, static_cast<double>(total.events) / summary.seconds, seconds / 3'600);
   absl::PrintF(
-      "%d commits, %d leaders, %d power cuts; %d updates and %d reads answered, %d events told; all "
+      "%d commits, %d leaders, %d power cuts; %d updates and %d reads answered, %d events told; "
+      "all "
       "of it is where it belongs\n",
       total.commits, total.leaders, total.crashes, total.updates, total.reads, total.events_told);
   PrintDamage(total);
@@ -191,7 +193,8 @@ int main(int argc, char** argv) {
       "can go wrong going wrong, and checks every promise.");
   Arguments arguments;
   app.add_option("--profile", arguments.profile,
-                 "default, snapshots, storage, reconfig, overload, elections, damage, halt or all");
+                 "default, snapshots, storage, reconfig, overload, elections, damage, upgrade, "
+                 "halt or all");
   app.add_option("--seeds", arguments.seeds, "FIRST..LAST, for each profile");
   app.add_option("--seed", arguments.seed, "one seed alone, in this process");
   app.add_flag("--trace", arguments.is_traced, "with --seed: print everything that happens");

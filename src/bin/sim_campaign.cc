@@ -132,6 +132,7 @@ void Farm::Count(const sim::Result& result) {
   for (std::size_t i = 0; i < sim::kDamageKinds; ++i) total.damages.at(i) += result.damages.at(i);
   total.complaints += result.complaints;
   total.halts += result.halts;
+  total.upgrades += result.upgrades;
   total.calamities += result.calamities;
   total.updates += result.updates;
   total.reads += result.reads;

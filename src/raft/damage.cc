@@ -43,7 +43,8 @@ void Core::TickPromise() {
 void Core::LearnExtent(const ReadIndexReply& reply) {
   if (extent_request_ == 0 || reply.id != extent_request_ || reply.index.IsNone()) return;
   extent_request_ = 0;
-  if (promised_.index != kUnknownExtent) return;
+  // One of the first version does not say; a leader's log is never empty.
+  if (promised_.index != kUnknownExtent || reply.last.index.IsNone()) return;
   promised_ = reply.last;
   MaybeFulfilPromise();
 }

@@ -439,7 +439,8 @@ TEST(Core, CommitsNothingThatDamageHasLeftInTheWay) {
                          {.term = Term(1), .index = Index(3)}}},
             Prng(1));
   const auto step = [&core](Body body) {
-    core.Step(Message{.from = NodeId(2), .to = NodeId(1), .term = Term(2), .body = std::move(body)});
+    core.Step(
+        Message{.from = NodeId(2), .to = NodeId(1), .term = Term(2), .body = std::move(body)});
   };
 
   step(Heartbeat{.commit = Index(3)});

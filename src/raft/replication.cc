@@ -78,9 +78,9 @@ void Core::Handle(const Message& message, const Heartbeat& heartbeat) {
   // The leader believes that we hold what damage has taken from us.
   if (IsMissingEntries() && !installing_ && heartbeat.commit > equal) {
     const LogPosition claimed{.term = term_, .index = heartbeat.commit};
-    SendNow(message.from, AppendReply{.success = false,
-                                      .rejected = heartbeat.commit,
-                                      .hint = log_.LastAtMost(claimed)});
+    SendNow(message.from,
+            AppendReply{
+                .success = false, .rejected = heartbeat.commit, .hint = log_.LastAtMost(claimed)});
   }
   SendNow(message.from, HeartbeatReply{.read_sequence = heartbeat.read_sequence});
 }

@@ -17,9 +17,9 @@ constexpr int kAttemptsMax = 50;
 const raft::EntryRef* Calamity::Choose() {
   const std::vector<raft::EntryRef>& committed = ledger_.committed();
   for (int attempt = 0; attempt < kAttemptsMax && !committed.empty(); ++attempt) {
-    const std::uint64_t among =
-        prng_.Chance(2, 3) ? std::min<std::uint64_t>(kNewestEntries, committed.size())
-                           : committed.size();
+    const std::uint64_t among = prng_.Chance(2, 3)
+                                    ? std::min<std::uint64_t>(kNewestEntries, committed.size())
+                                    : committed.size();
     const raft::EntryRef& entry = committed[committed.size() - 1 - prng_.Below(among)];
     if (entry.type == raft::EntryType::kCommand) return &entry;
   }

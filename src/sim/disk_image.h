@@ -2,8 +2,8 @@
 
 // What a server's disk would hold after a power cut at this moment: read from the simulated disk
 // itself, as recovery would. What has only grown since the last look is read on from there, so that
-// every commit can be looked up; everything else, and one look of some, is read anew from the start.
-// Owner: the ledger.
+// every commit can be looked up; everything else, and one look of some, is read anew from the
+// start. Owner: the ledger.
 
 #include <absl/status/status.h>
 

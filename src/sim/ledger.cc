@@ -207,6 +207,10 @@ void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {
     Violate(absl::StrCat("entry ", entry.index.value(), " was committed before ",
                          highest_commit().Next().value()));
   }
+  if (entry.type == raft::EntryType::kCommand &&
+      !state::DecodeStampedCommand(entry.payload.view())) {
+    Violate(absl::StrCat("entry ", entry.index.value(), " is committed and cannot be read"));
+  }
   committed_.push_back(entry);
   commit_terms_.push_back(core.term());
   if (entry.type == raft::EntryType::kConfiguration) {

@@ -48,6 +48,8 @@ class Ledger {
   void OnFailedStart(NodeId id, bool has_crashed, const absl::Status& status);
   // The disk is about to be lost or damaged: what it held was there when it was counted.
   void OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation);
+  // The disk was rewritten, with all that it held.
+  void OnRewrite(NodeId id) { images_.erase(id); }
   void OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
               std::string_view frame);
   void OnCore(NodeId id, Incarnation incarnation, const raft::Core& core);

@@ -7,11 +7,12 @@ namespace coterie::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::size(kProfiles)> kProfileNames = {
-    "default", "snapshots", "storage", "reconfig", "overload", "elections", "damage", "halt"};
+    "default",   "snapshots", "storage", "reconfig", "overload",
+    "elections", "damage",    "upgrade", "halt"};
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "loss",   "duplicate", "reorder",   "corrupt",   "cut",        "clog",      "crash",
-    "midway", "pause",     "disk-slow", "disk-hang", "disk-error", "disk-full", "damage",
-    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure"};
+    "loss",   "duplicate", "reorder",   "corrupt",   "cut",         "clog",      "crash",
+    "midway", "pause",     "disk-slow", "disk-hang", "disk-error",  "disk-full", "damage",
+    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure", "upgrade",   "newer"};
 
 constexpr std::array<std::string_view, kDamageKinds> kDamageNames = {
     "missing", "truncated", "torn", "misdirected", "flipped", "state"};
@@ -72,7 +73,7 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
     case Fault::kDiskFull:
       return is_storage ? 3 : 1;
     case Fault::kDamage:
-      return is_storage ? 6 : 0;
+      return is_storage || profile == Profile::kUpgrade ? 6 : 0;
     case Fault::kWipe:
       return is_storage ? 3 : 1;
     case Fault::kClock:
@@ -83,6 +84,9 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
       return profile == Profile::kSnapshots ? 10 : 4;
     case Fault::kReconfigure:
       return profile == Profile::kReconfig ? 10 : 3;
+    case Fault::kUpgrade:
+    case Fault::kNewer:
+      return 10;
   }
   return 0;
 }
@@ -112,6 +116,8 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
   Plan plan{.seed = seed, .profile = profile};
   for (std::size_t i = 0; i < kFaults; ++i) {
     const auto fault = static_cast<Fault>(i);
+    const bool is_of_upgrades = fault == Fault::kUpgrade || fault == Fault::kNewer;
+    if (is_of_upgrades && profile != Profile::kUpgrade) continue;
     const bool is_drawn = prng.Chance(TenthsOf(fault, profile), 10);
     if (is_drawn && !without.contains(fault)) plan.faults.insert(fault);
   }

@@ -24,12 +24,13 @@ enum class Profile : std::uint8_t {
   kOverload,   // More clients than the queues hold.
   kElections,  // Five servers, whose leaders fall as soon as they lead.
   kDamage,     // Disks are damaged, one at a time, and hardly anything else happens.
+  kUpgrade,    // All begin as the first version of the program, and are upgraded one by one.
   kHalt,       // In the end the same entries are damaged on a majority of the disks, or on all.
 };
-inline constexpr Profile kProfiles[] = {Profile::kDefault,  Profile::kSnapshots,
-                                        Profile::kStorage,  Profile::kReconfig,
-                                        Profile::kOverload, Profile::kElections,
-                                        Profile::kDamage,   Profile::kHalt};
+inline constexpr Profile kProfiles[] = {
+    Profile::kDefault,  Profile::kSnapshots, Profile::kStorage,
+    Profile::kReconfig, Profile::kOverload,  Profile::kElections,
+    Profile::kDamage,   Profile::kUpgrade,   Profile::kHalt};
 std::string_view NameOf(Profile profile);
 std::optional<Profile> ProfileOf(std::string_view name);
 
@@ -54,8 +55,10 @@ enum class Fault : std::uint8_t {
   kTransfer,
   kSnapshot,
   kReconfigure,
+  kUpgrade,  // A server goes on as this version of the program.
+  kNewer,    // Messages and commands of a version that is yet to come.
 };
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 21;
 std::string_view NameOf(Fault fault);
 std::optional<Fault> FaultOf(std::string_view name);
 

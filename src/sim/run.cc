@@ -99,11 +99,13 @@ Run::Run(const Plan& plan, std::FILE* trace)
                      .ledger = ledger_,
                      .history = history_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
-      network_(schedule_, trace_, plan_, [this](NodeId, NodeId to, const std::string& bytes) {
-        if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
-        At(to).Deliver(bytes);
-      }),
-      calamity_(ledger_, [this](NodeId id) -> Server& { return At(id); }, plan.seed) {
+      network_(schedule_, trace_, plan_,
+               [this](NodeId, NodeId to, const std::string& bytes) {
+                 if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
+                 At(to).Deliver(bytes);
+               }),
+      calamity_(
+          ledger_, [this](NodeId id) -> Server& { return At(id); }, plan.seed) {
   MakeServers();
   MakeClients();
 }
@@ -185,6 +187,7 @@ Result Run::Do() {
   result_.leaders = ledger_.counts().leaders;
   result_.crashes = ledger_.counts().starts - ids_.size();
   result_.damages = nemesis_->damages();
+  result_.upgrades = nemesis_->upgrades();
   for (const NodeId id : ids_) result_.complaints += At(id).complaints();
   result_.updates = history_.updates();
   result_.reads = history_.reads();

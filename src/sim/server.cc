@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sim/violation.h"
 #include "wal/recovery.h"
 #include "wal/segment.h"
+#include "wal/testing/version_1.h"
 
 namespace coterie::sim {
 namespace {
@@ -52,7 +54,9 @@ Server::Server(Surroundings around, NodeId id, std::vector<raft::Member> founder
       prng_(around.plan.seed * 1'009 + id.value()),
       clock_(around.schedule),
       incarnation_(1'000 + id.value()),
-      disk_(std::make_unique<io::FaultyDirectory>(around.plan.seed * 31 + id.value())) {}
+      disk_(std::make_unique<io::FaultyDirectory>(around.plan.seed * 31 + id.value())),
+      peer_version_(around.plan.Has(Fault::kUpgrade) ? node::kPeerVersionOldest
+                                                     : node::kPeerVersionNewest) {}
 
 Server::~Server() = default;
 
@@ -73,6 +77,7 @@ node::Options Server::OptionsOf() const {
   options.append_bytes_max = plan_.append_bytes_max;
   options.uncommitted_bytes_max = plan_.uncommitted_bytes_max;
   options.digest_interval_entries = 16;
+  options.peer_version_newest = peer_version_;
   return options;
 }
 
@@ -213,6 +218,18 @@ bool Server::DamageEntry(const raft::EntryRef& entry) {
   return false;
 }
 
+void Server::Upgrade() {
+  CHECK(!IsUp() && IsOld());
+  trace_.Note(schedule_.now_us(), "upgraded", {id_.value()});
+  peer_version_ = node::kPeerVersionNewest;
+  disk_->ForgetFaults();
+  const wal::Identity identity{.cluster_id = kClusterId, .node = id_, .incarnation = incarnation_};
+  const absl::StatusOr<wal::Replayed> replayed = wal::Replay(*disk_, identity);
+  CHECK(replayed.ok());
+  wal::testing::WriteVersion1(*disk_, identity, replayed->recovered);
+  ledger_.OnRewrite(id_);
+}
+
 void Server::Calm() {
   is_calm_ = true;
   SetDiskFull(false);
@@ -302,6 +319,13 @@ void Server::RunPump(Pump pump) {
 
 void Server::Deliver(const std::string& bytes) {
   if (!IsUp()) return;
+  // What it does not read is not sent to it, but for the question whether it does.
+  if (node::IsNewerFrame(bytes, peer_version_) && !node::IsNewerFrame(bytes)) {
+    const std::optional<node::PeerMessage> message = node::DecodePeerMessage(bytes);
+    if (!message || !std::holds_alternative<node::Greeting>(message->body)) {
+      Violate(absl::StrCat("node ", id_.value(), " was sent what its version does not read"));
+    }
+  }
   replica_->Deliver(bytes);
   Wake();
 }
@@ -309,6 +333,7 @@ void Server::Deliver(const std::string& bytes) {
 void Server::Send(std::vector<node::Frame> frames) {
   for (node::Frame& frame : frames) {
     if (!known_.contains(frame.to)) continue;
+    CHECK(static_cast<std::uint8_t>(frame.bytes.front()) <= peer_version_);
     ledger_.OnSend(id_, incarnation_, *disk_, frame.bytes);
     network_.Send(id_, std::move(frame));
   }

@@ -88,10 +88,13 @@ void ExpectTwoSegments(const Recovered& recovered) {
   EXPECT_TRUE(recovered.damage.empty());
   raft::EntryRef members = Entry(2, 5, raft::EncodeConfiguration(ThreeVoters()));
   members.type = raft::EntryType::kConfiguration;
-  const std::vector<raft::EntryRef> expected = {
-      Noop(1, 1), Entry(1, 2, "first"), Entry(1, 3, "second"),
-      Noop(2, 4), members,              Entry(2, 6, std::string(300, 'x')),
-      Entry(2, 7, "last")};
+  const std::vector<raft::EntryRef> expected = {Noop(1, 1),
+                                                Entry(1, 2, "first"),
+                                                Entry(1, 3, "second"),
+                                                Noop(2, 4),
+                                                members,
+                                                Entry(2, 6, std::string(300, 'x')),
+                                                Entry(2, 7, "last")};
   EXPECT_EQ(recovered.entries, expected);
 }
 
