@@ -32,6 +32,8 @@ constexpr int kMutants = 38;
 constexpr std::uint64_t kMutantSeedsMax = 300;
 constexpr int kMutantRounds = 3;
 
+constexpr char kEndlessSeeds[] = "1..100000000";
+
 struct Arguments {
   std::string profile = "all";
   std::string seeds = "1..200";
@@ -39,6 +41,8 @@ struct Arguments {
   bool is_traced = false;
   std::string without;
   std::size_t processes = std::max(1U, std::thread::hardware_concurrency());
+  std::uint64_t damages = 0;
+  std::uint64_t power_cuts = 0;
   int mutant = 0;
   bool is_for_mutants = false;
 };
@@ -73,6 +77,8 @@ bool ReadCampaign(const Arguments& arguments, Campaign& campaign) {
   }
   campaign.processes = arguments.processes;
   campaign.mutant = arguments.mutant;
+  campaign.damages_wanted = arguments.damages;
+  campaign.power_cuts_wanted = arguments.power_cuts;
   return ReadSeeds(arguments.seeds, campaign.seeds);
 }
 
@@ -88,6 +94,25 @@ int Trace(const Campaign& campaign, std::uint64_t seed) {
   return 0;
 }
 
+void PrintDamage(const coterie::sim::Result& total) {
+  std::uint64_t damages = 0;
+  std::string kinds;
+  for (std::size_t i = 0; i < coterie::sim::kDamageKinds; ++i) {
+    damages += total.damages.at(i);
+    absl::StrAppend(&kinds, i == 0 ? "" : ", ", total.damages.at(i), " ",
+                    std::string(NameOf(static_cast<coterie::sim::DamageKind>(i))));
+  }
+  if (damages > 0) {
+    absl::PrintF("%d disks damaged (%s), all repaired; nodes said so %d times\n", damages, kinds,
+                 total.complaints);
+  }
+  if (total.upgrades > 0) absl::PrintF("%d nodes upgraded\n", total.upgrades);
+  if (total.calamities > 0) {
+    absl::PrintF("%d times more than a minority was damaged: %d served again, %d halted\n",
+                 total.calamities, total.calamities - total.halts, total.halts);
+  }
+}
+
 void PrintSummary(const Summary& summary) {
   const auto& total = summary.total;
   const auto seconds = static_cast<double>(total.simulated_us) / 1e6;
@@ -96,10 +121,11 @@ void PrintSummary(const Summary& summary) {
       summary.runs, summary.seconds, static_cast<double>(summary.runs) / summary.seconds,
       total.events, static_cast<double>(total.events) / summary.seconds, seconds / 3'600);
   absl::PrintF(
-      "%d commits, %d leaders, %d power cuts, %d disks damaged and repaired; %d updates and %d "
-      "reads answered, %d events told\n",
-      total.commits, total.leaders, total.crashes, total.damages, total.updates, total.reads,
-      total.events_told);
+      "%d commits, %d leaders, %d power cuts; %d updates and %d reads answered, %d events told; "
+      "all "
+      "of it is where it belongs\n",
+      total.commits, total.leaders, total.crashes, total.updates, total.reads, total.events_told);
+  PrintDamage(total);
   if (!summary.recoveries_us.empty()) {
     const auto& times = summary.recoveries_us;
     absl::PrintF("after healing, the next write: median %d ms, p99 %d ms, worst %d ms\n",
@@ -167,17 +193,25 @@ int main(int argc, char** argv) {
       "can go wrong going wrong, and checks every promise.");
   Arguments arguments;
   app.add_option("--profile", arguments.profile,
-                 "default, snapshots, storage, reconfig, overload, elections or all");
+                 "default, snapshots, storage, reconfig, overload, elections, damage, upgrade, "
+                 "halt or all");
   app.add_option("--seeds", arguments.seeds, "FIRST..LAST, for each profile");
   app.add_option("--seed", arguments.seed, "one seed alone, in this process");
   app.add_flag("--trace", arguments.is_traced, "with --seed: print everything that happens");
   app.add_option("--without", arguments.without, "faults to leave out: loss,cut,crash ...");
   app.add_option("--processes", arguments.processes, "how many seeds at once");
+  app.add_option("--damages", arguments.damages,
+                 "end when so many disks have been damaged (profile damage unless told otherwise)");
+  app.add_option("--power-cuts", arguments.power_cuts, "end when so many nodes have lost power");
   app.add_option("--mutant", arguments.mutant, "put this known fault in (a build with mutants)");
   app.add_flag("--mutants", arguments.is_for_mutants, "show that every known fault is noticed");
   CLI11_PARSE(app, argc, argv);
 
   Campaign campaign;
+  if (arguments.damages > 0 && app.count("--profile") == 0) arguments.profile = "damage";
+  if (arguments.damages + arguments.power_cuts > 0 && app.count("--seeds") == 0) {
+    arguments.seeds = kEndlessSeeds;
+  }
   if (arguments.seed != 0) arguments.seeds = absl::StrCat(arguments.seed);
   if (!ReadCampaign(arguments, campaign)) {
     return Complain("no such profile, fault or range of seeds; see --help");

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/mutant.h"
@@ -74,6 +75,8 @@ class Farm {
   void Read(Worker& worker);
   void Bury(Worker& worker);
   void Count(const sim::Result& result);
+  bool IsEnough() const;
+  void StopAll();
 
   const Campaign& campaign_;
   std::vector<Worker> workers_;
@@ -126,7 +129,11 @@ void Farm::Count(const sim::Result& result) {
   total.commits += result.commits;
   total.leaders += result.leaders;
   total.crashes += result.crashes;
-  total.damages += result.damages;
+  for (std::size_t i = 0; i < sim::kDamageKinds; ++i) total.damages.at(i) += result.damages.at(i);
+  total.complaints += result.complaints;
+  total.halts += result.halts;
+  total.upgrades += result.upgrades;
+  total.calamities += result.calamities;
   total.updates += result.updates;
   total.reads += result.reads;
   total.events_told += result.events_told;
@@ -160,10 +167,22 @@ void Farm::Bury(Worker& worker) {
   if (summary_.failures.size() < campaign_.stop_after_failures) {
     return Fork(task + campaign_.processes);
   }
-  for (const Worker& other : workers_) kill(other.pid, SIGKILL);
-  for (const Worker& other : workers_) {
-    waitpid(other.pid, &status, 0);
-    close(other.pipe);
+  StopAll();
+}
+
+bool Farm::IsEnough() const {
+  const sim::Result& total = summary_.total;
+  const std::uint64_t damages =
+      std::accumulate(total.damages.begin(), total.damages.end(), std::uint64_t{0});
+  return (campaign_.damages_wanted > 0 && damages >= campaign_.damages_wanted) ||
+         (campaign_.power_cuts_wanted > 0 && total.crashes >= campaign_.power_cuts_wanted);
+}
+
+void Farm::StopAll() {
+  for (const Worker& worker : workers_) kill(worker.pid, SIGKILL);
+  for (const Worker& worker : workers_) {
+    waitpid(worker.pid, nullptr, 0);
+    close(worker.pipe);
   }
   workers_.clear();
 }
@@ -180,6 +199,7 @@ Summary Farm::Run() {
       const auto worker = std::ranges::find(workers_, ready.fd, &Worker::pipe);
       if (worker != workers_.end()) Read(*worker);
     }
+    if (IsEnough()) StopAll();
   }
   std::ranges::sort(summary_.recoveries_us);
   if (!summary_.recoveries_us.empty()) summary_.recovery_us_max = summary_.recoveries_us.back();

@@ -26,6 +26,9 @@ struct Campaign {
   std::set<sim::Fault> without;
   std::size_t processes = 2;
   std::uint64_t stop_after_failures = 5;
+  // It ends as soon as there have been so many; 0 = when the seeds are through.
+  std::uint64_t damages_wanted = 0;
+  std::uint64_t power_cuts_wanted = 0;
   // A seed that takes longer has failed: it hangs.
   unsigned seconds_per_seed_max = 60;
   int mutant = 0;

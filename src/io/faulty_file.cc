@@ -206,6 +206,17 @@ std::unique_ptr<FaultyDirectory> FaultyDirectory::DurableImage() const {
   return image;
 }
 
+std::vector<std::string> FaultyDirectory::DurableNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, inode] : durable_entries_) names.push_back(name);
+  return names;
+}
+
+const std::string* FaultyDirectory::DurableContents(std::string_view name) const {
+  const auto found = durable_entries_.find(name);
+  return found == durable_entries_.end() ? nullptr : &found->second->durable;
+}
+
 void FaultyDirectory::FlipBit(std::string_view name, std::uint64_t bit) {
   Inode& inode = *entries_.find(name)->second;
   CHECK(bit / 8 < inode.bytes.size());

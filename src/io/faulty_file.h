@@ -50,6 +50,9 @@ class FaultyDirectory final : public Directory {
   // What would be left if the machine stopped now and nothing that was not synced had got to the
   // disk: what an acknowledgement may rest on.
   std::unique_ptr<FaultyDirectory> DurableImage() const;
+  // Of that image, without a copy: its names, sorted, and one file's bytes; null = no such file.
+  std::vector<std::string> DurableNames() const;
+  const std::string* DurableContents(std::string_view name) const;
 
   // Damage at rest. Requires that the file exists and is long enough.
   void FlipBit(std::string_view name, std::uint64_t bit);

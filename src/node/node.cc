@@ -28,6 +28,13 @@ namespace {
   std::_Exit(70);  // EX_SOFTWARE of sysexits.h; no destructors: they would write.
 }
 
+void SayOutdated() {
+  static_cast<void>(std::fprintf(
+      stderr,
+      "OUTDATED: another node writes in a version that this program does not know; such messages "
+      "are refused. Finish the upgrade: install the newer program here too.\n"));
+}
+
 void SayDamage(const absl::Status& status) {
   static_cast<void>(
       std::fprintf(stderr,
@@ -63,7 +70,8 @@ class Node::Impl {
                                                        .seed = seed,
                                                        .incarnation = identity.incarnation,
                                                        .on_fatal = StopProcess,
-                                                       .on_damage = SayDamage}));
+                                                       .on_damage = SayDamage,
+                                                       .on_newer_frame = SayOutdated}));
     threads_.emplace(*replica_);
     return absl::OkStatus();
   }

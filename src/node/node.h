@@ -56,6 +56,8 @@ struct Options {
   // How often the leader has everybody compare the digest of what was applied.
   std::uint64_t digest_interval_entries = 1'024;
   state::Machine::Options machine;
+  // What it reads and writes; less: as an older program, in tests of upgrades.
+  std::uint8_t peer_version_newest = kPeerVersionNewest;
 };
 
 enum class Consistency : std::uint8_t { kLinearizable, kStale };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/overload.h"
 
@@ -11,6 +12,18 @@ namespace coterie::node {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 5;  // Version and CRC.
+// The kinds of version 1 end before this one.
+constexpr std::size_t kGreetingKind = 5;
+static_assert(std::is_same_v<std::variant_alternative_t<kGreetingKind, PeerBody>, Greeting>);
+
+// Which version it is that is written, or read.
+struct FrameWriter : ByteWriter {
+  std::uint8_t version = kPeerVersionOldest;
+};
+struct FrameReader : ByteReader {
+  using ByteReader::ByteReader;
+  std::uint8_t version = kPeerVersionOldest;
+};
 
 using raft::Body;
 using raft::EntryRef;
@@ -56,23 +69,23 @@ raft::Configuration ReadConfiguration(ByteReader& in) {
 }
 
 // One overload per alternative of raft::Body; the order of the alternatives is the wire's tag.
-void Write(ByteWriter& out, const raft::VoteRequest& m) {
+void Write(FrameWriter& out, const raft::VoteRequest& m) {
   out.U8(static_cast<std::uint8_t>(m.kind));
   Write(out, m.last);
 }
-void Read(ByteReader& in, raft::VoteRequest& m) {
+void Read(FrameReader& in, raft::VoteRequest& m) {
   m.kind = ReadEnum(in, raft::VoteKind::kTransfer);
   m.last = ReadPosition(in);
 }
-void Write(ByteWriter& out, const raft::VoteReply& m) {
+void Write(FrameWriter& out, const raft::VoteReply& m) {
   out.U8(static_cast<std::uint8_t>(m.kind));
   out.U8(m.granted ? 1 : 0);
 }
-void Read(ByteReader& in, raft::VoteReply& m) {
+void Read(FrameReader& in, raft::VoteReply& m) {
   m.kind = ReadEnum(in, raft::VoteKind::kTransfer);
   m.granted = ReadBool(in);
 }
-void Write(ByteWriter& out, const raft::AppendRequest& m) {
+void Write(FrameWriter& out, const raft::AppendRequest& m) {
   Write(out, m.previous);
   out.Id(m.commit);
   out.Varint(m.entries.size());
@@ -83,7 +96,7 @@ void Write(ByteWriter& out, const raft::AppendRequest& m) {
     out.Bytes(entry.payload.view());
   }
 }
-void Read(ByteReader& in, raft::AppendRequest& m) {
+void Read(FrameReader& in, raft::AppendRequest& m) {
   m.previous = ReadPosition(in);
   m.commit = in.Id<Index>();
   const std::size_t count = ReadCount(in, kEntriesPerFrameMax);
@@ -97,72 +110,74 @@ void Read(ByteReader& in, raft::AppendRequest& m) {
     m.entries.push_back(std::move(entry));
   }
 }
-void Write(ByteWriter& out, const raft::AppendReply& m) {
+void Write(FrameWriter& out, const raft::AppendReply& m) {
   out.U8(m.success ? 1 : 0);
   out.Id(m.match);
   out.Id(m.rejected);
   Write(out, m.hint);
 }
-void Read(ByteReader& in, raft::AppendReply& m) {
+void Read(FrameReader& in, raft::AppendReply& m) {
   m.success = ReadBool(in);
   m.match = in.Id<Index>();
   m.rejected = in.Id<Index>();
   m.hint = ReadPosition(in);
 }
-void Write(ByteWriter& out, const raft::Heartbeat& m) {
+void Write(FrameWriter& out, const raft::Heartbeat& m) {
   out.Id(m.commit);
   out.Varint(m.read_sequence);
 }
-void Read(ByteReader& in, raft::Heartbeat& m) {
+void Read(FrameReader& in, raft::Heartbeat& m) {
   m.commit = in.Id<Index>();
   m.read_sequence = in.Varint();
 }
-void Write(ByteWriter& out, const raft::HeartbeatReply& m) { out.Varint(m.read_sequence); }
-void Read(ByteReader& in, raft::HeartbeatReply& m) { m.read_sequence = in.Varint(); }
-void Write(ByteWriter& out, const raft::ReadIndexRequest& m) { out.Varint(m.id); }
-void Read(ByteReader& in, raft::ReadIndexRequest& m) { m.id = in.Varint(); }
-void Write(ByteWriter& out, const raft::ReadIndexReply& m) {
+void Write(FrameWriter& out, const raft::HeartbeatReply& m) { out.Varint(m.read_sequence); }
+void Read(FrameReader& in, raft::HeartbeatReply& m) { m.read_sequence = in.Varint(); }
+void Write(FrameWriter& out, const raft::ReadIndexRequest& m) { out.Varint(m.id); }
+void Read(FrameReader& in, raft::ReadIndexRequest& m) { m.id = in.Varint(); }
+void Write(FrameWriter& out, const raft::ReadIndexReply& m) {
   out.Varint(m.id);
   out.Id(m.index);
-  Write(out, m.last);
+  if (out.version > 1) Write(out, m.last);
 }
-void Read(ByteReader& in, raft::ReadIndexReply& m) {
+void Read(FrameReader& in, raft::ReadIndexReply& m) {
   m.id = in.Varint();
   m.index = in.Id<Index>();
-  m.last = ReadPosition(in);
+  if (in.version > 1) m.last = ReadPosition(in);
 }
-void Write(ByteWriter&, const raft::TimeoutNow&) {}
-void Read(ByteReader&, raft::TimeoutNow&) {}
-void Write(ByteWriter& out, const raft::SnapshotOffer& m) {
+void Write(FrameWriter&, const raft::TimeoutNow&) {}
+void Read(FrameReader&, raft::TimeoutNow&) {}
+void Write(FrameWriter& out, const raft::SnapshotOffer& m) {
   Write(out, m.last);
   WriteConfiguration(out, m.configuration);
   out.Varint(m.transfer_id);
 }
-void Read(ByteReader& in, raft::SnapshotOffer& m) {
+void Read(FrameReader& in, raft::SnapshotOffer& m) {
   m.last = ReadPosition(in);
   m.configuration = ReadConfiguration(in);
   m.transfer_id = in.Varint();
 }
-void Write(ByteWriter& out, const raft::SnapshotReply& m) {
+void Write(FrameWriter& out, const raft::SnapshotReply& m) {
   out.Varint(m.transfer_id);
   out.U8(m.installed ? 1 : 0);
   out.Id(m.match);
 }
-void Read(ByteReader& in, raft::SnapshotReply& m) {
+void Read(FrameReader& in, raft::SnapshotReply& m) {
   m.transfer_id = in.Varint();
   m.installed = ReadBool(in);
   m.match = in.Id<Index>();
 }
 
-void Read(ByteReader& in, raft::Message& m);
-void Read(ByteReader& in, ForwardedProposal& m);
-void Read(ByteReader& in, ForwardRefused& m);
-void Read(ByteReader& in, RenewLeases& m);
-void Read(ByteReader& in, Activities& m);
+void Read(FrameReader& in, raft::Message& m);
+void Read(FrameReader& in, ForwardedProposal& m);
+void Read(FrameReader& in, ForwardRefused& m);
+void Read(FrameReader& in, RenewLeases& m);
+void Read(FrameReader& in, Activities& m);
+void Write(FrameWriter&, const Greeting&) {}
+void Read(FrameReader&, Greeting&) {}
 
 // Reads alternative number `tag` of Variant, if there is one.
 template <class Variant, std::size_t kTag = 0>
-void ReadAlternative(ByteReader& in, std::size_t tag, Variant& target) {
+void ReadAlternative(FrameReader& in, std::size_t tag, Variant& target) {
   if constexpr (kTag < std::variant_size_v<Variant>) {
     if (tag == kTag) {
       Read(in, target.template emplace<kTag>());
@@ -175,7 +190,7 @@ void ReadAlternative(ByteReader& in, std::size_t tag, Variant& target) {
 }
 
 // One overload per alternative of PeerBody.
-void Write(ByteWriter& out, const raft::Message& m) {
+void Write(FrameWriter& out, const raft::Message& m) {
   out.Id(m.group);
   out.Id(m.from);
   out.Id(m.to);
@@ -184,7 +199,7 @@ void Write(ByteWriter& out, const raft::Message& m) {
   out.U8(static_cast<std::uint8_t>(m.body.index()));
   std::visit([&out](const auto& body) { Write(out, body); }, m.body);
 }
-void Read(ByteReader& in, raft::Message& m) {
+void Read(FrameReader& in, raft::Message& m) {
   m.group = in.Id<GroupId>();
   m.from = in.Id<NodeId>();
   m.to = in.Id<NodeId>();
@@ -193,31 +208,34 @@ void Read(ByteReader& in, raft::Message& m) {
   const std::uint8_t tag = in.U8();
   ReadAlternative(in, tag, m.body);
 }
-void Write(ByteWriter& out, const ForwardedProposal& m) {
+void Write(FrameWriter& out, const ForwardedProposal& m) {
   out.Varint(m.waiter);
   out.Bytes(m.command.view());
 }
-void Read(ByteReader& in, ForwardedProposal& m) {
+void Read(FrameReader& in, ForwardedProposal& m) {
   m.waiter = in.Varint();
   m.command = Blob(std::string(in.Bytes()));
 }
-void Write(ByteWriter& out, const ForwardRefused& m) {
+void Write(FrameWriter& out, const ForwardRefused& m) {
   out.Varint(m.waiter);
-  out.U8(static_cast<std::uint8_t>(m.reason));
+  // No command of a program that reads version 1 alone is unknown to a newer one.
+  const bool is_new = m.reason == ForwardRefusal::kUnknownCommand && out.version == 1;
+  out.U8(static_cast<std::uint8_t>(is_new ? ForwardRefusal::kBusy : m.reason));
 }
-void Read(ByteReader& in, ForwardRefused& m) {
+void Read(FrameReader& in, ForwardRefused& m) {
   m.waiter = in.Varint();
-  m.reason = ReadEnum(in, ForwardRefusal::kNoSpace);
+  m.reason =
+      ReadEnum(in, in.version == 1 ? ForwardRefusal::kNoSpace : ForwardRefusal::kUnknownCommand);
 }
-void Write(ByteWriter& out, const RenewLeases& m) {
+void Write(FrameWriter& out, const RenewLeases& m) {
   out.Varint(m.sessions.size());
   for (const SessionId session : m.sessions) out.Id(session);
 }
-void Read(ByteReader& in, RenewLeases& m) {
+void Read(FrameReader& in, RenewLeases& m) {
   const std::size_t count = ReadCount(in, kSessionsPerRenewalMax);
   for (std::size_t i = 0; i < count && in.ok(); ++i) m.sessions.push_back(in.Id<SessionId>());
 }
-void Write(ByteWriter& out, const Activities& m) {
+void Write(FrameWriter& out, const Activities& m) {
   out.Varint(m.sequence);
   out.Varint(m.present.size());
   for (const Presence& presence : m.present) {
@@ -226,7 +244,7 @@ void Write(ByteWriter& out, const Activities& m) {
     out.Id(presence.doc);
   }
 }
-void Read(ByteReader& in, Activities& m) {
+void Read(FrameReader& in, Activities& m) {
   m.sequence = in.Varint();
   const std::size_t count = ReadCount(in, kActivitiesPerFrameMax);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
@@ -238,37 +256,65 @@ void Read(ByteReader& in, Activities& m) {
   }
 }
 
-}  // namespace
-
-std::string EncodePeerMessage(const PeerMessage& message) {
-  ByteWriter body;
-  body.Fixed64(message.cluster_id);
-  body.Id(message.from);
-  body.Bytes(message.from_address);
-  body.U8(static_cast<std::uint8_t>(message.body.index()));
-  std::visit([&body](const auto& alternative) { Write(body, alternative); }, message.body);
-
-  ByteWriter frame;
-  frame.U8(kPeerCodecVersion);
-  frame.Fixed32(ComputeCrc32c(body.view()));
-  frame.Raw(body.view());
-  return frame.Take();
+// Seeded with the version, which a flipped bit must not make another one.
+std::uint32_t ChecksumOf(std::string_view frame, std::uint8_t version) {
+  const std::string_view body = frame.substr(kHeaderBytes);
+  if (version == 1) return ComputeCrc32c(body);
+  return ExtendCrc32c(ComputeCrc32c(frame.substr(0, 1)), body);
 }
 
-std::optional<PeerMessage> DecodePeerMessage(std::string_view frame) {
+bool IsWhole(std::string_view frame) {
   ByteReader in(frame);
-  if (in.U8() != kPeerCodecVersion) return std::nullopt;
+  const std::uint8_t version = in.U8();
   const std::uint32_t crc = in.Fixed32();
-  if (!in.ok() || crc != ComputeCrc32c(frame.substr(kHeaderBytes))) return std::nullopt;
+  return in.ok() && crc == ChecksumOf(frame, version);
+}
 
-  PeerMessage message;
+}  // namespace
+
+std::string EncodePeerMessage(const PeerMessage& message, std::uint8_t version) {
+  CHECK(version >= kPeerVersionOldest && version <= kPeerVersionNewest);
+  CHECK(version > 1 || message.body.index() < kGreetingKind);
+  FrameWriter frame;
+  frame.version = version;
+  frame.U8(version);
+  frame.Fixed32(0);
+  frame.Fixed64(message.cluster_id);
+  frame.Id(message.from);
+  frame.Bytes(message.from_address);
+  if (version > 1) frame.U8(message.newest);
+  frame.U8(static_cast<std::uint8_t>(message.body.index()));
+  std::visit([&frame](const auto& alternative) { Write(frame, alternative); }, message.body);
+  std::string bytes = frame.Take();
+  ByteWriter crc;
+  crc.Fixed32(ChecksumOf(bytes, version));
+  bytes.replace(1, kHeaderBytes - 1, crc.view());
+  return bytes;
+}
+
+std::optional<PeerMessage> DecodePeerMessage(std::string_view frame, std::uint8_t newest) {
+  FrameReader in(frame);
+  in.version = in.U8();
+  if (in.version < kPeerVersionOldest || in.version > newest || !IsWhole(frame)) {
+    return std::nullopt;
+  }
+  in.Fixed32();
+  PeerMessage message{.version = in.version};
   message.cluster_id = in.Fixed64();
   message.from = in.Id<NodeId>();
   message.from_address = std::string(in.Bytes());
+  if (in.version > 1) message.newest = in.U8();
   const std::uint8_t kind = in.U8();
+  if (in.version == 1 && kind >= kGreetingKind) in.Fail();
   ReadAlternative(in, kind, message.body);
   if (!in.AtEnd() || message.from_address.size() > raft::kAddressBytesMax) return std::nullopt;
+  // What it reads includes what it writes.
+  if (message.newest < message.version) return std::nullopt;
   return message;
+}
+
+bool IsNewerFrame(std::string_view frame, std::uint8_t newest) {
+  return !frame.empty() && static_cast<std::uint8_t>(frame.front()) > newest && IsWhole(frame);
 }
 
 }  // namespace coterie::node

@@ -2,12 +2,22 @@
 
 // What nodes say to each other, and how it looks in a frame. A frame is one record:
 //
-//   version u8 | crc32c of all that follows, fixed32 | cluster id fixed64 | from varint |
-//   sender's peer address, length-prefixed | kind u8 | body
+//   version u8 | crc32c of the version and of all that follows, fixed32 | cluster id fixed64 |
+//   from varint | sender's peer address, length-prefixed | newest version that the sender reads, u8
+//   | kind u8 | body
 //
 // The address lets a node that is not yet (or no longer) in our membership be answered. Frames from
 // a socket are untrusted: they decode to a value or to nothing. An unknown version is refused,
-// never guessed at. Pure functions.
+// never guessed at; the checksum and what comes before it are the same in all versions from 2 on.
+//
+// Versions. During a rolling upgrade a peer is sent the newest version that both read: it says in
+// its frames what it reads, and until it has, it is taken for the oldest. A peer that writes in an
+// older version than it might is told so by a Greeting in the newest, which an older program
+// refuses, and a newer one takes as leave to write so. Any change of the bytes is a new version.
+//   1: no newest version; the checksum leaves out the version; no Greeting and no kUnknownCommand;
+//      a ReadIndexReply does not say where the leader's log ends.
+//   2: as above.
+// Pure functions.
 
 #include <cstdint>
 #include <optional>
@@ -22,7 +32,8 @@
 
 namespace coterie::node {
 
-inline constexpr std::uint8_t kPeerCodecVersion = 1;
+inline constexpr std::uint8_t kPeerVersionOldest = 1;
+inline constexpr std::uint8_t kPeerVersionNewest = 2;
 inline constexpr std::size_t kEntriesPerFrameMax = 100'000;
 inline constexpr std::size_t kSessionsPerRenewalMax = 10'000;
 inline constexpr std::size_t kActivitiesPerFrameMax = 10'000;
@@ -42,7 +53,12 @@ struct ForwardedProposal {
   Blob command;  // Encoded, not stamped.
 };
 // The leader could not even propose it. Nothing was done.
-enum class ForwardRefusal : std::uint8_t { kNotLeader, kBusy, kNoSpace };
+enum class ForwardRefusal : std::uint8_t {
+  kNotLeader,
+  kBusy,
+  kNoSpace,
+  kUnknownCommand,  // Of a newer program than the leader's.
+};
 struct ForwardRefused {
   std::uint64_t waiter = 0;
   ForwardRefusal reason = ForwardRefusal::kNotLeader;
@@ -57,18 +73,27 @@ struct Activities {
   std::vector<Presence> present;
 };
 
-using PeerBody =
-    std::variant<raft::Message, ForwardedProposal, ForwardRefused, RenewLeases, Activities>;
+// Says nothing but what its sender reads.
+struct Greeting {};
+
+using PeerBody = std::variant<raft::Message, ForwardedProposal, ForwardRefused, RenewLeases,
+                              Activities, Greeting>;
 
 struct PeerMessage {
   std::uint64_t cluster_id = 0;
   NodeId from;
   std::string from_address;
+  std::uint8_t newest = kPeerVersionOldest;   // That the sender reads.
+  std::uint8_t version = kPeerVersionOldest;  // That it was read in.
   PeerBody body;
 };
 
-std::string EncodePeerMessage(const PeerMessage& message);
-// Empty if the frame is damaged, malformed, too large in any count or of an unknown version.
-std::optional<PeerMessage> DecodePeerMessage(std::string_view frame);
+// Requires a version that is known, and above 1 for a Greeting.
+std::string EncodePeerMessage(const PeerMessage& message, std::uint8_t version);
+// Empty if the frame is damaged, malformed, too large in any count or of a version above `newest`.
+std::optional<PeerMessage> DecodePeerMessage(std::string_view frame,
+                                             std::uint8_t newest = kPeerVersionNewest);
+// Whether it is whole, and of a version above `newest`.
+bool IsNewerFrame(std::string_view frame, std::uint8_t newest = kPeerVersionNewest);
 
 }  // namespace coterie::node

@@ -14,6 +14,12 @@ namespace {
 
 constexpr std::size_t kCoreInboxMax = 200'000;
 constexpr std::size_t kJobInboxMax = 100'000;
+constexpr std::uint64_t kGreetingIntervalUs = 1'000'000;
+// A peer that wrote in the oldest version for so long is an older program again. Until then it is
+// one that has not heard yet what this node reads.
+constexpr std::uint64_t kVersionKeptUs = 3'000'000;
+// So long after a frame that was refused the operator is told that this program is outdated.
+constexpr std::uint64_t kOutdatedUs = 10'000'000;
 
 // The founders' membership, the same on each of them.
 raft::Configuration Founding(const std::vector<raft::Member>& founders) {
@@ -232,6 +238,10 @@ Status Replica::status() const {
   if (!has_room_.load()) status.alarms.emplace_back("NOSPACE");
   if (is_fenced_.load()) status.alarms.emplace_back("DIVERGED");
   if (is_repairing_.load()) status.alarms.emplace_back("REPAIRING");
+  const std::uint64_t newer_frame_us = newer_frame_us_.load();
+  if (newer_frame_us != 0 && Now() - newer_frame_us < kOutdatedUs) {
+    status.alarms.emplace_back("OUTDATED");
+  }
   return status;
 }
 
@@ -252,46 +262,79 @@ void Replica::TakeSnapshot(absl::Duration timeout, Done<Revision> done) {
 }
 
 void Replica::Deliver(std::string_view frame) {
-  std::optional<PeerMessage> message = DecodePeerMessage(frame);
+  std::optional<PeerMessage> message = DecodePeerMessage(frame, options_.peer_version_newest);
+  if (!message && IsNewerFrame(frame, options_.peer_version_newest)) NoteNewerFrame();
   if (!message || message->cluster_id != options_.cluster_id || message->from == options_.id) {
     frames_dropped_.fetch_add(1);
     return;
   }
   NoteAddress(message->from, message->from_address);
+  NoteVersion(*message);
   const NodeId from = message->from;
   std::visit(
-      Overload{
-          [this, from](raft::Message& raft_message) {
-            if (raft_message.from != from || raft_message.to != options_.id) return;
-            static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
-          },
-          [this, from](ForwardedProposal& proposal) {
-            ProposalInput input{
-                .command = std::move(proposal.command), .origin = from, .waiter = proposal.waiter};
-            if (!core_inbox_.TryPush(std::move(input))) {
-              SendTo(from,
-                     ForwardRefused{.waiter = proposal.waiter, .reason = ForwardRefusal::kBusy});
-            }
-          },
-          [this](ForwardRefused& refused) {
-            static_cast<void>(core_inbox_.TryPush(std::move(refused)));
-          },
-          [this](RenewLeases& renewal) {
-            static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
-          },
-          [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); }},
+      Overload{[this, from](raft::Message& raft_message) {
+                 if (raft_message.from != from || raft_message.to != options_.id) return;
+                 static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
+               },
+               [this, from](ForwardedProposal& proposal) {
+                 ProposalInput input{.command = std::move(proposal.command),
+                                     .origin = from,
+                                     .waiter = proposal.waiter};
+                 if (!core_inbox_.TryPush(std::move(input))) {
+                   SendTo(from, ForwardRefused{.waiter = proposal.waiter,
+                                               .reason = ForwardRefusal::kBusy});
+                 }
+               },
+               [this](ForwardRefused& refused) {
+                 static_cast<void>(core_inbox_.TryPush(std::move(refused)));
+               },
+               [this](RenewLeases& renewal) {
+                 static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
+               },
+               [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); },
+               [](const Greeting&) {}},
       message->body);
 }
 
 void Replica::NoteAddress(NodeId from, const std::string& address) {
   if (address.empty()) return;
   {
-    absl::MutexLock lock(&addresses_mutex_);
-    std::string& known = addresses_[from];
+    absl::MutexLock lock(&known_peers_mutex_);
+    std::string& known = known_peers_[from].address;
     if (known == address) return;
     known = address;
   }
   core_inbox_.Push(LearnedPeer{.id = from, .address = address});
+}
+
+void Replica::NoteVersion(const PeerMessage& message) {
+  const std::uint8_t newest = options_.peer_version_newest;
+  const std::uint64_t now_us = Now();
+  {
+    absl::MutexLock lock(&known_peers_mutex_);
+    KnownPeer& peer = known_peers_[message.from];
+    if (message.newest > kPeerVersionOldest) {
+      peer.version = std::min(message.newest, newest);
+      peer.heard_us = now_us;
+    } else if (now_us - peer.heard_us > kVersionKeptUs) {
+      peer.version = kPeerVersionOldest;
+    }
+    // Of the oldest, or it does not know yet what this node reads.
+    if (message.version >= newest || now_us - peer.greeted_us < kGreetingIntervalUs) return;
+    peer.greeted_us = now_us;
+  }
+  static_cast<void>(core_inbox_.TryPush(GreetInput{.peer = message.from}));
+}
+
+std::uint8_t Replica::VersionFor(NodeId peer) const {
+  absl::MutexLock lock(&known_peers_mutex_);
+  const auto found = known_peers_.find(peer);
+  return found == known_peers_.end() ? kPeerVersionOldest : found->second.version;
+}
+
+void Replica::NoteNewerFrame() {
+  const bool is_first = newer_frame_us_.exchange(std::max<std::uint64_t>(1, Now())) == 0;
+  if (is_first && world_.on_newer_frame) world_.on_newer_frame();
 }
 
 absl::StatusOr<Peers::SnapshotSlice> Replica::ReadSnapshot(NodeId reader, Term term,
@@ -304,13 +347,15 @@ PeerMessage Replica::Envelope(PeerBody body) const {
   return {.cluster_id = options_.cluster_id,
           .from = options_.id,
           .from_address = own_address_,
+          .newest = options_.peer_version_newest,
           .body = std::move(body)};
 }
 
 void Replica::SendTo(NodeId to, PeerBody body) {
   std::vector<Frame> frames;
-  frames.push_back(
-      {.to = to, .lane = Lane::kControl, .bytes = EncodePeerMessage(Envelope(std::move(body)))});
+  frames.push_back({.to = to,
+                    .lane = Lane::kControl,
+                    .bytes = EncodePeerMessage(Envelope(std::move(body)), VersionFor(to))});
   world_.peers.Send(std::move(frames));
 }
 
@@ -324,7 +369,7 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
     const NodeId to = message.to;
     frames.push_back({.to = to,
                       .lane = is_append ? Lane::kAppends : Lane::kControl,
-                      .bytes = EncodePeerMessage(Envelope(std::move(message)))});
+                      .bytes = EncodePeerMessage(Envelope(std::move(message)), VersionFor(to))});
   }
   messages.clear();
   world_.peers.Send(std::move(frames));

@@ -63,6 +63,8 @@ struct World {
   std::function<void(const absl::Status&)> on_fatal;
   // Damage was found and is being repaired: tell the operator. May be empty.
   std::function<void(const absl::Status&)> on_damage;
+  // A frame of a version that is not known was refused, for the first time. May be empty.
+  std::function<void()> on_newer_frame;
 };
 
 class Replica {
@@ -146,11 +148,16 @@ class Replica {
     NodeId id;
     std::string address;
   };
+  // It does not know yet what this node reads (peer_codec.h, "Versions").
+  struct GreetInput {
+    NodeId peer;
+  };
   struct DivergedInput {};
-  using CoreInput = std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput,
-                                 TransferInput, ForwardRefused, raft::AppendDone, raft::ApplyDone,
-                                 raft::SnapshotTaken, raft::SnapshotSent, raft::SnapshotInstalled,
-                                 TermApplied, ConfigurationApplied, LearnedPeer, DivergedInput>;
+  using CoreInput =
+      std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput, TransferInput,
+                   ForwardRefused, raft::AppendDone, raft::ApplyDone, raft::SnapshotTaken,
+                   raft::SnapshotSent, raft::SnapshotInstalled, TermApplied, ConfigurationApplied,
+                   LearnedPeer, GreetInput, DivergedInput>;
 
   // What the log thread is asked.
   struct InstallLog {
@@ -216,6 +223,7 @@ class Replica {
   void Handle(const TermApplied& applied);
   void Handle(const ConfigurationApplied& applied);
   void Handle(const LearnedPeer& peer);
+  void Handle(const GreetInput& greet);
   void Handle(const DivergedInput& diverged);
   void TickCore();
   void SweepWaiters(std::uint64_t now_us);
@@ -234,6 +242,9 @@ class Replica {
   void SendTo(NodeId to, PeerBody body);
   PeerMessage Envelope(PeerBody body) const;
   void NoteAddress(NodeId from, const std::string& address);
+  void NoteVersion(const PeerMessage& message);
+  std::uint8_t VersionFor(NodeId peer) const;
+  void NoteNewerFrame();
 
   // replica_apply.cc
   void Handle(raft::ApplyJob& job);
@@ -296,8 +307,15 @@ class Replica {
   std::atomic<bool> snapshot_pending_{false};
   mutable absl::Mutex status_mutex_;
   Status status_ ABSL_GUARDED_BY(status_mutex_);
-  absl::Mutex addresses_mutex_;
-  std::map<NodeId, std::string> addresses_ ABSL_GUARDED_BY(addresses_mutex_);
+  struct KnownPeer {
+    std::string address;
+    std::uint8_t version = kPeerVersionOldest;  // To write to it in.
+    std::uint64_t heard_us = 0;  // When it last said that it reads more than the oldest.
+    std::uint64_t greeted_us = 0;
+  };
+  mutable absl::Mutex known_peers_mutex_;
+  std::map<NodeId, KnownPeer> known_peers_ ABSL_GUARDED_BY(known_peers_mutex_);
+  std::atomic<std::uint64_t> newer_frame_us_{0};  // When one was refused; 0 = never.
   absl::Mutex listeners_mutex_;
   std::uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mutex_) = 1;
   std::map<std::uint64_t, Node::Listener> listeners_ ABSL_GUARDED_BY(listeners_mutex_);

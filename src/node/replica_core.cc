@@ -172,6 +172,9 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
     return;
   }
   if (!has_room_.load(std::memory_order_relaxed)) return Refuse(input, ForwardRefusal::kNoSpace);
+  if (!is_own && !state::IsKnownCommand(input.command.view())) {
+    return Refuse(input, ForwardRefusal::kUnknownCommand);
+  }
   stamped_ms_ = std::max(stamped_ms_, world_.clock.WallTimeMs());
   const state::Stamp stamp{.time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter};
   const raft::ProposeResult result =
@@ -209,6 +212,11 @@ void Replica::Handle(const ForwardRefused& refused) {
     case ForwardRefusal::kBusy:
       return FailProposal(refused.waiter, absl::ResourceExhaustedError(
                                               "the leader is overloaded; retry in a moment"));
+    case ForwardRefusal::kUnknownCommand:
+      return FailProposal(refused.waiter,
+                          absl::FailedPreconditionError(
+                              "the leader runs an older version of Coterie that does not know this "
+                              "request: finish the upgrade, then try again"));
     case ForwardRefusal::kNoSpace:
       return FailProposal(
           refused.waiter,
@@ -286,6 +294,15 @@ void Replica::Handle(const LearnedPeer& peer) {
   if (found == learned_.end() && learned_.size() >= kLearnedPeersMax) return;
   learned_[peer.id] = {.id = peer.id, .address = peer.address};
   if (!core_->configuration().IsMember(peer.id)) UpdateMembers();
+}
+
+void Replica::Handle(const GreetInput& greet) {
+  std::vector<Frame> frames;
+  frames.push_back(
+      {.to = greet.peer,
+       .lane = Lane::kControl,
+       .bytes = EncodePeerMessage(Envelope(Greeting{}), options_.peer_version_newest)});
+  world_.peers.Send(std::move(frames));
 }
 
 void Replica::UpdateMembers() {

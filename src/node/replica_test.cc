@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/crc32c.h"
 #include "node/testing_cluster.h"
 
 namespace coterie::node {
@@ -375,6 +376,80 @@ TEST(Replica, AnInstallationMayEndAnywhere) {
     }
     ASSERT_EQ(TextOf(cluster, away, doc, Consistency::kStale), expected) << pumps;
   }
+}
+
+// One node after the other is upgraded while clients work; an older one is never sent what it does
+// not read, and newer ones use what they all read.
+TEST(Replica, OldAndNewVersionsWorkSideBySide) {
+  TestingCluster cluster(3);
+  for (const NodeId id : {kOne, kTwo, kThree}) cluster.Kill(id);
+  cluster.options.peer_version_newest = kPeerVersionOldest;
+  for (const NodeId id : {kOne, kTwo, kThree}) cluster.Start(id);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kTwo, "notes");
+
+  cluster.options.peer_version_newest = kPeerVersionNewest;
+  std::string expected;
+  for (const NodeId id : {kThree, kTwo, kOne}) {
+    cluster.Kill(id);
+    cluster.Start(id);
+    ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+    for (const NodeId at : {kOne, kTwo, kThree}) {
+      ann.Add(at, doc, "x");
+      expected += "x";
+      EXPECT_EQ(TextOf(cluster, at, doc), expected) << "node " << at.value();
+    }
+    EXPECT_TRUE(cluster.replica(id).status().alarms.empty());
+  }
+  cluster.Run(2'000);
+  EXPECT_GT(cluster.frames_of_version[kPeerVersionNewest], 0u);
+  const std::uint64_t before = cluster.frames_of_version[kPeerVersionOldest];
+  cluster.Run(2'000);
+  EXPECT_EQ(cluster.frames_of_version[kPeerVersionOldest], before);
+}
+
+TEST(Replica, AMessageOfANewerVersionIsRefusedAndSaidToBe) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  std::string frame = EncodePeerMessage(
+      {.cluster_id = cluster.options.cluster_id,
+       .from = kTwo,
+       .newest = kPeerVersionNewest,
+       .body =
+           raft::Message{.from = kTwo, .to = kOne, .term = Term(99), .body = raft::Heartbeat{}}},
+      kPeerVersionNewest);
+  frame[0] = static_cast<char>(kPeerVersionNewest + 1);
+  const std::uint32_t crc = ExtendCrc32c(ComputeCrc32c(frame.substr(0, 1)), frame.substr(5));
+  for (std::size_t i = 0; i < 4; ++i) frame[1 + i] = static_cast<char>(crc >> (8 * i));
+
+  cluster.replica(kOne).Deliver(frame);
+  cluster.Work();
+
+  EXPECT_LT(cluster.replica(kOne).status().term, Term(99));
+  EXPECT_EQ(cluster.replica(kOne).status().alarms, std::vector<std::string>{"OUTDATED"});
+  cluster.Run(11'000);
+  EXPECT_TRUE(cluster.replica(kOne).status().alarms.empty());
+}
+
+TEST(Replica, ACommandOfANewerProgramDoesNotEnterTheLog) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  cluster.Run(1'000);
+  const Index last = cluster.replica(kOne).status().last;
+  std::string command = state::EncodeCommand(LoginAs("ann"));
+  command[0] = static_cast<char>(command[0] + 1);
+
+  cluster.replica(kOne).Deliver(EncodePeerMessage(
+      {.cluster_id = cluster.options.cluster_id,
+       .from = kTwo,
+       .newest = kPeerVersionNewest,
+       .body = ForwardedProposal{.waiter = 5, .command = Blob(std::move(command))}},
+      kPeerVersionNewest));
+  cluster.Run(100);
+
+  EXPECT_EQ(cluster.replica(kOne).status().last, last);
+  Writer ann(cluster, kOne);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ class TestingCluster::Network final : public Peers {
   void Send(std::vector<Frame> frames) override {
     for (Frame& frame : frames) {
       if (!known_.contains(frame.to)) continue;
+      ++cluster_.frames_of_version[static_cast<std::uint8_t>(frame.bytes.front())];
       cluster_.frames_.push_back({.from = self_, .frame = std::move(frame)});
     }
   }

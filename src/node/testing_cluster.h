@@ -54,6 +54,7 @@ class TestingCluster {
   static constexpr absl::Duration kTimeout = absl::Seconds(60);
   std::set<std::pair<NodeId, NodeId>> cuts;  // One-way.
   Options options;                           // For the servers that start from now on.
+  std::map<std::uint8_t, std::uint64_t> frames_of_version;  // Sent so far.
 
  private:
   class Network;

@@ -343,6 +343,7 @@ void Core::BecomeFollower(Term term, NodeId leader) {
   if (term > term_) {
     term_ = term;
     vote_ = NodeId();
+    shown_ = Index();
     // What was to be said in an older term may have become untrue; losing it is always allowed.
     after_durable_.clear();
     held_.clear();

@@ -255,6 +255,7 @@ class Core {
 
   // damage.cc
   bool IsMissingEntries() const;
+  Index LastShownEqual() const;
   void MaybeFulfilPromise();
   void TickPromise();
   void LearnExtent(const ReadIndexReply& reply);
@@ -289,6 +290,7 @@ class Core {
   Role role_ = Role::kFollower;
   NodeId leader_;
   Index commit_;
+  Index shown_;  // Up to here appends of this term's leader have shown the log to be equal.
   Index apply_next_;
   Index applied_;
   std::deque<ApplyInFlight> applying_;

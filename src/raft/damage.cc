@@ -15,6 +15,14 @@ namespace coterie::raft {
 
 bool Core::IsMissingEntries() const { return promised_ != LogPosition(); }
 
+// A heartbeat names what is committed of what this node has acknowledged, and means the leader's
+// entries. Damage may have taken them and left older ones, with the truncation that had removed
+// those lost too: only what this leader's appends have shown to be equal counts until all is back.
+Index Core::LastShownEqual() const {
+  if (!IsMissingEntries()) return log_.last().index;
+  return std::min(std::max(shown_, log_.snapshot().index), log_.last().index);
+}
+
 void Core::MaybeFulfilPromise() {
   if (!IsMissingEntries()) return;
   const std::optional<Term> term = log_.TermAt(durable_);
@@ -35,7 +43,8 @@ void Core::TickPromise() {
 void Core::LearnExtent(const ReadIndexReply& reply) {
   if (extent_request_ == 0 || reply.id != extent_request_ || reply.index.IsNone()) return;
   extent_request_ = 0;
-  if (promised_.index != kUnknownExtent) return;
+  // One of the first version does not say; a leader's log is never empty.
+  if (promised_.index != kUnknownExtent || reply.last.index.IsNone()) return;
   promised_ = reply.last;
   MaybeFulfilPromise();
 }

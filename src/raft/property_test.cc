@@ -424,6 +424,35 @@ TEST(Core, AcknowledgesOnlyWhatItWasShown) {
   EXPECT_EQ(reply->match, Index(2));
 }
 
+// The disk of node 1 has lost all of term 2: its own entries, and the truncation that had made room
+// for them. The leader, which knows what it had acknowledged, names entry 3 as committed and means
+// another one than damage has left there (coterie-sim --profile damage --seed 640).
+TEST(Core, CommitsNothingThatDamageHasLeftInTheWay) {
+  const Configuration founders{
+      .voters = {NodeId(1), NodeId(2), NodeId(3)},
+      .members = {{.id = NodeId(1)}, {.id = NodeId(2)}, {.id = NodeId(3)}}};
+  Core core({.id = NodeId(1), .election_timeout = Ticks(10), .heartbeat_interval = Ticks(2)},
+            {.hard_state = {.term = Term(2), .promised = {.term = Term(2), .index = Index(5)}},
+             .snapshot_configuration = founders,
+             .entries = {{.term = Term(1), .index = Index(1)},
+                         {.term = Term(1), .index = Index(2)},
+                         {.term = Term(1), .index = Index(3)}}},
+            Prng(1));
+  const auto step = [&core](Body body) {
+    core.Step(
+        Message{.from = NodeId(2), .to = NodeId(1), .term = Term(2), .body = std::move(body)});
+  };
+
+  step(Heartbeat{.commit = Index(3)});
+  EXPECT_EQ(core.commit_index(), Index());
+  step(AppendRequest{.previous = {.term = Term(1), .index = Index(1)},
+                     .entries = {{.term = Term(2), .index = Index(2)}}});
+  step(Heartbeat{.commit = Index(3)});
+
+  EXPECT_EQ(core.commit_index(), Index(2));
+  EXPECT_EQ(core.last(), (LogPosition{.term = Term(2), .index = Index(2)}));
+}
+
 // 60 days of ticks of 10 ms, in steps: no counter is narrow (NuRaft 92fce2f).
 TEST(Core, TimeDoesNotRunOut) {
   const Configuration founders = OnlyVoter(1);

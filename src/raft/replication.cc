@@ -66,17 +66,21 @@ void Core::AcceptEntries(const Message& message, const AppendRequest& request) {
     }
     AppendToLog(entry);
   }
+  shown_ = std::max(shown_, std::min(match, log_.last().index));
   AdvanceCommit(std::min(request.commit, std::min(match, log_.last().index)));
   SendAfterDurable(message.from,
                    AppendReply{.success = true, .match = IsMutant(24) ? log_.last().index : match});
 }
 
 void Core::Handle(const Message& message, const Heartbeat& heartbeat) {
-  if (!installing_) AdvanceCommit(std::min(heartbeat.commit, log_.last().index));
+  const Index equal = LastShownEqual();
+  if (!installing_) AdvanceCommit(std::min(heartbeat.commit, equal));
   // The leader believes that we hold what damage has taken from us.
-  if (IsMissingEntries() && !installing_ && heartbeat.commit > log_.last().index) {
+  if (IsMissingEntries() && !installing_ && heartbeat.commit > equal) {
+    const LogPosition claimed{.term = term_, .index = heartbeat.commit};
     SendNow(message.from,
-            AppendReply{.success = false, .rejected = heartbeat.commit, .hint = log_.last()});
+            AppendReply{
+                .success = false, .rejected = heartbeat.commit, .hint = log_.LastAtMost(claimed)});
   }
   SendNow(message.from, HeartbeatReply{.read_sequence = heartbeat.read_sequence});
 }
@@ -124,9 +128,11 @@ void Core::OnRejected(Progress& progress, const AppendReply& reply) {
     return;
   }
   if (reply.rejected != progress.next.Previous()) return;  // Of an earlier probe.
-  // It has lost what it had acknowledged (or this is a late answer, which costs a probe). Nothing
-  // that is committed is less so; what is not counts without it.
-  progress.match = std::min(progress.match, reply.hint.index);
+  // It has lost what it had acknowledged (or this is a late answer, which costs a probe), and what
+  // it has instead need not be ours. Nothing that is committed is less so; what is not counts
+  // without it.
+  const bool is_lost = reply.rejected <= progress.match || reply.hint.index < progress.match;
+  if (is_lost) progress.match = Index();
   const Index snapshot = log_.snapshot().index;
   // Where our own log may agree with what the follower has there: skips whole terms at a time.
   Index agreed = std::min(log_.LastAtMost(reply.hint).index, reply.rejected.Previous());
@@ -143,7 +149,7 @@ void Core::OnReplyDuringSnapshot(Progress& progress, const AppendReply& reply) {
     progress.match = std::max(progress.match, reply.match);
     progress.BecomeProbe(now_);
   } else if (!reply.success && reply.rejected == asked && reply.hint.index < asked) {
-    progress.match = std::min(progress.match, reply.hint.index);
+    if (reply.hint.index < progress.match) progress.match = Index();
     progress.BecomeProbe(now_);
     progress.is_probe_outstanding = true;  // The next one leads to another snapshot.
   }

@@ -5,40 +5,22 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/crc32c.h"
 #include "sim/server.h"
 #include "sim/violation.h"
-#include "wal/recovery.h"
 
 namespace coterie::sim {
 namespace {
 
-// Reading a disk takes as long as a hundred other events, so only some commits are looked up.
-constexpr std::uint64_t kCommitsPerLook = 12;
+// Reading a whole disk takes as long as a hundred other events.
+constexpr std::uint64_t kLooksPerThoroughLook = 50;
 constexpr std::uint64_t kPumpsPerDeepCheck = 16;
-
-std::uint64_t DigestOf(const raft::EntryRef& entry) {
-  return (std::uint64_t{ComputeCrc32c(entry.payload.view())} << 8) ^
-         static_cast<std::uint64_t>(entry.type);
-}
 
 std::string Name(NodeId id) { return absl::StrCat("node ", id.value()); }
 
 }  // namespace
 
-// What a disk would hold after a power cut at this moment.
-struct Ledger::Image {
-  Incarnation incarnation;
-  std::uint64_t operations = 0;
-  raft::HardState hard_state;
-  Index snapshot;
-  std::map<Index, Term> terms;
-  std::map<Index, std::uint64_t> digests;
-};
-
 Ledger::Ledger(const Schedule& schedule, Trace& trace, std::uint64_t seed)
     : schedule_(schedule), trace_(trace), prng_(seed ^ 0x6c656467) {}
-Ledger::~Ledger() = default;
 
 // --- Lives ---
 
@@ -58,9 +40,9 @@ void Ledger::OnFailedStart(NodeId id, bool has_crashed, const absl::Status& stat
 
 void Ledger::OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation) {
   ++counts_.losses;
-  const Image& image = ImageOf({.id = id, .incarnation = incarnation, .files = &files});
-  std::map<Index, Term> held = image.terms;
-  for (Index index(1); index <= std::min(image.snapshot, highest_commit()); ++index) {
+  const DiskImage& image = ImageOf({.id = id, .incarnation = incarnation, .files = &files});
+  std::map<Index, Term> held = image.terms();
+  for (Index index(1); index <= std::min(image.snapshot(), highest_commit()); ++index) {
     held[index] = committed_[index.value() - 1].term;
   }
   lost_[id].push_back(std::move(held));
@@ -69,30 +51,17 @@ void Ledger::OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation inc
 
 // --- Disks ---
 
-const Ledger::Image& Ledger::ImageOf(const Disk& disk) {
-  std::unique_ptr<Image>& image = images_[disk.id];
-  if (image && image->incarnation == disk.incarnation &&
-      image->operations == disk.files->operations()) {
-    return *image;
-  }
+const DiskImage& Ledger::ImageOf(const Disk& disk) {
   ++counts_.disks_read;
-  image = std::make_unique<Image>();
-  image->incarnation = disk.incarnation;
-  image->operations = disk.files->operations();
-  const std::unique_ptr<io::FaultyDirectory> files = disk.files->DurableImage();
-  absl::StatusOr<wal::Replayed> replayed = wal::Replay(
-      *files, {.cluster_id = kClusterId, .node = disk.id, .incarnation = disk.incarnation});
-  if (!replayed.ok()) {
+  DiskImage& image = images_[disk.id];
+  const auto thoroughness = prng_.Chance(1, kLooksPerThoroughLook)
+                                ? DiskImage::Thoroughness::kFromTheStart
+                                : DiskImage::Thoroughness::kReadOn;
+  if (const absl::Status looked = image.Look(disk, thoroughness); !looked.ok()) {
     Violate(absl::StrCat("the disk of ", Name(disk.id),
-                         " could not be read after a power cut: ", replayed.status().ToString()));
+                         " could not be read after a power cut: ", looked.ToString()));
   }
-  image->hard_state = replayed->recovered.hard_state;
-  image->snapshot = replayed->recovered.snapshot.last.index;
-  for (const raft::EntryRef& entry : replayed->recovered.entries) {
-    image->terms[entry.index] = entry.term;
-    image->digests[entry.index] = DigestOf(entry);
-  }
-  return *image;
+  return image;
 }
 
 bool Ledger::Holds(NodeId id, const raft::EntryRef& entry) {
@@ -101,23 +70,18 @@ bool Ledger::Holds(NodeId id, const raft::EntryRef& entry) {
     if (found != held.end() && found->second == entry.term) return true;
   }
   const Disk disk = find_disk_(id);
-  if (disk.files == nullptr) return false;
-  const Image& image = ImageOf(disk);
-  if (entry.index <= image.snapshot) return true;
-  const auto found = image.digests.find(entry.index);
-  return found != image.digests.end() && image.terms.at(entry.index) == entry.term &&
-         found->second == DigestOf(entry);
+  return disk.files != nullptr && ImageOf(disk).Holds(entry);
 }
 
 bool Ledger::IsComplete(NodeId id) {
   if (committed_.empty()) return true;
   const Disk disk = find_disk_(id);
   if (disk.files == nullptr) return false;
-  const Image& image = ImageOf(disk);
+  const DiskImage& image = ImageOf(disk);
   const raft::EntryRef& last = committed_.back();
-  if (image.snapshot >= last.index) return true;
-  const auto found = image.terms.find(last.index);
-  return found != image.terms.end() && found->second == last.term;
+  if (image.snapshot() >= last.index) return true;
+  const auto found = image.terms().find(last.index);
+  return found != image.terms().end() && found->second == last.term;
 }
 
 void Ledger::CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote) {
@@ -127,7 +91,7 @@ void Ledger::CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote) {
     Violate(absl::StrCat(Name(from), " voted for ", known->second.value(), " and for ",
                          vote.value(), " in term ", term.value()));
   }
-  const raft::HardState& durable = ImageOf(disk).hard_state;
+  const raft::HardState& durable = ImageOf(disk).hard_state();
   const bool is_durable = durable.term > term || (durable.term == term && durable.vote == vote);
   if (!is_durable) {
     Violate(absl::StrCat(Name(from), " told of a vote in term ", term.value(),
@@ -243,13 +207,16 @@ void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {
     Violate(absl::StrCat("entry ", entry.index.value(), " was committed before ",
                          highest_commit().Next().value()));
   }
+  if (entry.type == raft::EntryType::kCommand &&
+      !state::DecodeStampedCommand(entry.payload.view())) {
+    Violate(absl::StrCat("entry ", entry.index.value(), " is committed and cannot be read"));
+  }
   committed_.push_back(entry);
   commit_terms_.push_back(core.term());
   if (entry.type == raft::EntryType::kConfiguration) {
     configurations_.emplace(entry.index, *raft::DecodeConfiguration(entry.payload.view()));
   }
   trace_.Note(schedule_.now_us(), "commit", {entry.index.value(), entry.term.value()});
-  if (!prng_.Chance(1, kCommitsPerLook)) return;
   // By the configuration that the leader counts with; a follower learns of it later.
   if (core.role() != raft::Role::kLeader) return;
   const raft::Configuration& configuration = core.configuration();

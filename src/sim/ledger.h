@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,17 +25,11 @@
 #include "node/peer_codec.h"
 #include "node/replica.h"
 #include "raft/core.h"
+#include "sim/disk_image.h"
 #include "sim/schedule.h"
 #include "sim/trace.h"
 
 namespace coterie::sim {
-
-// A server's disk, to look at.
-struct Disk {
-  NodeId id;
-  Incarnation incarnation;
-  const io::FaultyDirectory* files = nullptr;
-};
 
 class Ledger {
  public:
@@ -49,13 +42,14 @@ class Ledger {
   };
 
   Ledger(const Schedule& schedule, Trace& trace, std::uint64_t seed);
-  ~Ledger();
   void SetDisks(std::function<Disk(NodeId)> find_disk) { find_disk_ = std::move(find_disk); }
 
   void OnStart(NodeId id, const node::Replica& replica);
   void OnFailedStart(NodeId id, bool has_crashed, const absl::Status& status);
   // The disk is about to be lost or damaged: what it held was there when it was counted.
   void OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation);
+  // The disk was rewritten, with all that it held.
+  void OnRewrite(NodeId id) { images_.erase(id); }
   void OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
               std::string_view frame);
   void OnCore(NodeId id, Incarnation incarnation, const raft::Core& core);
@@ -74,8 +68,7 @@ class Ledger {
   bool IsComplete(NodeId id);
 
  private:
-  struct Image;
-  const Image& ImageOf(const Disk& disk);
+  const DiskImage& ImageOf(const Disk& disk);
   bool Holds(NodeId id, const raft::EntryRef& entry);
   void CheckDurable(const raft::EntryRef& entry);
   void CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote);
@@ -104,7 +97,7 @@ class Ledger {
   std::map<Index, std::uint64_t> digests_;           // Of the state, as first seen.
   std::map<NodeId, Index> checked_;                  // Per life.
   std::map<NodeId, Index> applied_;                  // Per life.
-  std::map<NodeId, std::unique_ptr<Image>> images_;
+  std::map<NodeId, DiskImage> images_;
   std::map<NodeId, std::vector<std::map<Index, Term>>> lost_;  // Of disks that are gone.
 };
 

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "raft/configuration.h"
+#include "sim/newer_program.h"
 
 namespace coterie::sim {
 namespace {
 
 constexpr std::size_t kVotersWanted = 3;
+constexpr NodeId kStranger(99);
 constexpr std::uint64_t kOperatorPatienceUs = 2'000'000;
 
 }  // namespace
@@ -82,7 +84,9 @@ void Nemesis::Strike() {
     return;
   }
   if (arsenal_.empty()) return;
-  const Fault fault = arsenal_[prng_.Below(arsenal_.size())];
+  const bool is_damage = victims_.plan.Has(Fault::kDamage) && victims_.plan.damage_tenths > 0 &&
+                         prng_.Chance(victims_.plan.damage_tenths, 10);
+  const Fault fault = is_damage ? Fault::kDamage : arsenal_[prng_.Below(arsenal_.size())];
   // Those who lead are the more interesting victims.
   Server& server = prng_.Chance(2, 5) ? Leading() : Any();
   if (!server.IsUp()) return;
@@ -152,7 +156,23 @@ void Nemesis::Do(Fault fault, Server& server) {
       return;
     case Fault::kDamage:
       return Damage(server);
+    case Fault::kUpgrade:
+      return Upgrade(server);
+    case Fault::kNewer: {
+      if (server.IsOld()) return;
+      // No node is older than it once was.
+      const Server& other = Any();
+      const NodeId from = other.IsOld() ? kStranger : other.id();
+      return server.Deliver(SayAsNewerProgram(from, server.id(), prng_));
+    }
   }
+}
+
+void Nemesis::Upgrade(Server& server) {
+  if (!server.IsOld()) return;
+  ++upgrades_;
+  CrashFor(server, prng_.Between(1'000, 1'000'000));
+  server.Upgrade();
 }
 
 void Nemesis::CrashFor(Server& server, std::uint64_t down_us) {
@@ -242,11 +262,11 @@ bool Nemesis::AreAllDisksComplete() {
 void Nemesis::Damage(Server& server) {
   const raft::Configuration& configuration = victims_.ledger.configuration();
   if (!wiped_.IsNone() || !damaged().IsNone() || configuration.IsJoint()) return;
+  if (server.IsOld()) return;  // The first version could not repair any.
   if (configuration.voters.size() < kVotersWanted || !AreAllDisksComplete()) return;
-  ++damages_;
   damaged_ = server.id();
   server.Crash();
-  server.Damage();
+  ++damages_.at(static_cast<std::size_t>(server.Damage()));
   const NodeId id = server.id();
   victims_.schedule.After(prng_.Between(1'000, 1'000'000), [this, id] {
     if (!is_stopped_) victims_.server(id).Start();

@@ -37,7 +37,8 @@ class Nemesis {
   NodeId wiped() const { return wiped_; }
   // Whose disk is damaged and not repaired yet; none = nobody's.
   NodeId damaged();
-  std::uint64_t damages() const { return damages_; }
+  std::uint64_t upgrades() const { return upgrades_; }
+  const DamageCounts& damages() const { return damages_; }
 
  private:
   void StrikeLater();
@@ -48,6 +49,7 @@ class Nemesis {
   void CutLinks(Server& server);
   void Wipe(Server& server);
   void Damage(Server& server);
+  void Upgrade(Server& server);
   bool AreAllDisksComplete();
   void SetClock(Server& server);
   void Reconfigure(Server& server);
@@ -63,7 +65,8 @@ class Nemesis {
   NodeId wiped_;
   NodeId damaged_;
   Term hunted_term_;
-  std::uint64_t damages_ = 0;
+  DamageCounts damages_{};
+  std::uint64_t upgrades_ = 0;
 };
 
 }  // namespace coterie::sim

@@ -7,15 +7,47 @@ namespace coterie::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::size(kProfiles)> kProfileNames = {
-    "default", "snapshots", "storage", "reconfig", "overload", "elections"};
+    "default",   "snapshots", "storage", "reconfig", "overload",
+    "elections", "damage",    "upgrade", "halt"};
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "loss",   "duplicate", "reorder",   "corrupt",   "cut",        "clog",      "crash",
-    "midway", "pause",     "disk-slow", "disk-hang", "disk-error", "disk-full", "damage",
-    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure"};
+    "loss",   "duplicate", "reorder",   "corrupt",   "cut",         "clog",      "crash",
+    "midway", "pause",     "disk-slow", "disk-hang", "disk-error",  "disk-full", "damage",
+    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure", "upgrade",   "newer"};
+
+constexpr std::array<std::string_view, kDamageKinds> kDamageNames = {
+    "missing", "truncated", "torn", "misdirected", "flipped", "state"};
+
+// Damage waits until all disks are complete: what goes wrong besides must not last.
+std::uint64_t TenthsAmongDamage(Fault fault) {
+  switch (fault) {
+    case Fault::kDamage:
+      return 10;
+    case Fault::kLoss:
+    case Fault::kDuplicate:
+    case Fault::kReorder:
+    case Fault::kCut:
+    case Fault::kCrash:
+    case Fault::kCrashMidway:
+    case Fault::kDiskSlow:
+    case Fault::kTransfer:
+      return 2;
+    case Fault::kSnapshot:
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+bool IsOfMembersOrDisks(Fault fault) {
+  return fault == Fault::kDamage || fault == Fault::kWipe || fault == Fault::kReconfigure;
+}
 
 // Of ten runs, how many have the fault.
 std::uint64_t TenthsOf(Fault fault, Profile profile) {
   const bool is_storage = profile == Profile::kStorage;
+  if (profile == Profile::kDamage) return TenthsAmongDamage(fault);
+  // What is damaged on too many disks must be all that can be missing.
+  if (profile == Profile::kHalt && IsOfMembersOrDisks(fault)) return 0;
   switch (fault) {
     case Fault::kLoss:
     case Fault::kDuplicate:
@@ -41,7 +73,7 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
     case Fault::kDiskFull:
       return is_storage ? 3 : 1;
     case Fault::kDamage:
-      return is_storage ? 6 : 0;
+      return is_storage || profile == Profile::kUpgrade ? 6 : 0;
     case Fault::kWipe:
       return is_storage ? 3 : 1;
     case Fault::kClock:
@@ -52,6 +84,9 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
       return profile == Profile::kSnapshots ? 10 : 4;
     case Fault::kReconfigure:
       return profile == Profile::kReconfig ? 10 : 3;
+    case Fault::kUpgrade:
+    case Fault::kNewer:
+      return 10;
   }
   return 0;
 }
@@ -70,6 +105,7 @@ std::string_view NameOf(Profile profile) {
   return kProfileNames.at(static_cast<std::size_t>(profile));
 }
 std::string_view NameOf(Fault fault) { return kFaultNames.at(static_cast<std::size_t>(fault)); }
+std::string_view NameOf(DamageKind kind) { return kDamageNames.at(static_cast<std::size_t>(kind)); }
 std::optional<Profile> ProfileOf(std::string_view name) {
   return Find<Profile>(kProfileNames, name);
 }
@@ -80,6 +116,8 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
   Plan plan{.seed = seed, .profile = profile};
   for (std::size_t i = 0; i < kFaults; ++i) {
     const auto fault = static_cast<Fault>(i);
+    const bool is_of_upgrades = fault == Fault::kUpgrade || fault == Fault::kNewer;
+    if (is_of_upgrades && profile != Profile::kUpgrade) continue;
     const bool is_drawn = prng.Chance(TenthsOf(fault, profile), 10);
     if (is_drawn && !without.contains(fault)) plan.faults.insert(fault);
   }
@@ -111,6 +149,14 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
     plan.latency_us = prng.Between(1'000, 20'000);
     plan.think_us = prng.Between(5, 30) * 1'000;
   }
+  if (profile == Profile::kDamage) {
+    plan.damage_tenths = 6;
+    plan.fault_interval_us = prng.Between(20, 80) * 1'000;
+    plan.duration_us = prng.Between(8, 16) * 1'000'000;
+    plan.loss_per_mille = std::min<std::uint64_t>(plan.loss_per_mille, 20);
+    plan.latency_us = std::min<std::uint64_t>(plan.latency_us, 2'000);
+  }
+  if (profile == Profile::kHalt) plan.spares = 0;
   if (profile == Profile::kOverload) {
     plan.clients = prng.Between(20, 40);
     plan.think_us = prng.Between(1, 5) * 1'000;

@@ -4,6 +4,7 @@
 // faults (swarm testing: Groce et al., ISSTA 2012). A mix with everything in it would hide what
 // needs quiet to show itself. Pure value.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -22,10 +23,14 @@ enum class Profile : std::uint8_t {
   kReconfig,   // Members come and go all the time.
   kOverload,   // More clients than the queues hold.
   kElections,  // Five servers, whose leaders fall as soon as they lead.
+  kDamage,     // Disks are damaged, one at a time, and hardly anything else happens.
+  kUpgrade,    // All begin as the first version of the program, and are upgraded one by one.
+  kHalt,       // In the end the same entries are damaged on a majority of the disks, or on all.
 };
-inline constexpr Profile kProfiles[] = {Profile::kDefault,  Profile::kSnapshots,
-                                        Profile::kStorage,  Profile::kReconfig,
-                                        Profile::kOverload, Profile::kElections};
+inline constexpr Profile kProfiles[] = {
+    Profile::kDefault,  Profile::kSnapshots, Profile::kStorage,
+    Profile::kReconfig, Profile::kOverload,  Profile::kElections,
+    Profile::kDamage,   Profile::kUpgrade,   Profile::kHalt};
 std::string_view NameOf(Profile profile);
 std::optional<Profile> ProfileOf(std::string_view name);
 
@@ -50,10 +55,25 @@ enum class Fault : std::uint8_t {
   kTransfer,
   kSnapshot,
   kReconfigure,
+  kUpgrade,  // A server goes on as this version of the program.
+  kNewer,    // Messages and commands of a version that is yet to come.
 };
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 21;
 std::string_view NameOf(Fault fault);
 std::optional<Fault> FaultOf(std::string_view name);
+
+// What damage does to a disk at rest.
+enum class DamageKind : std::uint8_t {
+  kMissing,      // A file is gone,
+  kTruncated,    // or cut short.
+  kTorn,         // A sector is zeros,
+  kMisdirected,  // or holds the bytes of another place.
+  kFlipped,      // One bit.
+  kState,        // Anything in the state, which says so when it is opened.
+};
+inline constexpr std::size_t kDamageKinds = 6;
+std::string_view NameOf(DamageKind kind);
+using DamageCounts = std::array<std::uint64_t, kDamageKinds>;
 
 struct Plan {
   std::uint64_t seed = 0;
@@ -77,6 +97,8 @@ struct Plan {
   std::size_t log_segment_bytes = 64 << 10;
   std::size_t uncommitted_bytes_max = 64 << 20;
   std::size_t append_bytes_max = 1 << 20;
+  // Of ten strikes, how many are damage, if the run has that.
+  std::uint64_t damage_tenths = 0;
   // Whoever comes to lead is killed soon.
   bool are_leaders_hunted = false;
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "raft/testing/describe.h"
+#include "sim/calamity.h"
 #include "sim/client.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
@@ -30,6 +31,8 @@ constexpr std::uint64_t kStepUs = 20'000;
 constexpr std::uint64_t kSubscribers = 2;
 // Guarantee 10, in election timeouts.
 constexpr std::uint64_t kRecoveryTimeoutsMax = 10;
+// So long nothing is acknowledged where too much is damaged.
+constexpr std::uint64_t kHaltedUs = 5'000'000;
 constexpr std::uint64_t kConvergenceUsMax = 20'000'000;
 
 std::string DescribeFrame(const std::string& bytes) {
@@ -52,6 +55,8 @@ class Run {
   void Heal();
   // Who is left down; empty = nobody.
   std::vector<NodeId> ChooseDead();
+  // Whether clients are answered, within a while in which all of them ask.
+  bool CanServe();
   void AwaitOneWord();
   void AwaitConvergence();
   bool HasConverged();
@@ -77,6 +82,7 @@ class Run {
   Network network_;
   std::map<NodeId, std::unique_ptr<Server>> servers_;
   std::unique_ptr<Nemesis> nemesis_;
+  Calamity calamity_;
   std::vector<NodeId> ids_;
   std::vector<NodeId> dead_;
   Result result_;
@@ -93,10 +99,13 @@ Run::Run(const Plan& plan, std::FILE* trace)
                      .ledger = ledger_,
                      .history = history_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
-      network_(schedule_, trace_, plan_, [this](NodeId, NodeId to, const std::string& bytes) {
-        if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
-        At(to).Deliver(bytes);
-      }) {
+      network_(schedule_, trace_, plan_,
+               [this](NodeId, NodeId to, const std::string& bytes) {
+                 if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
+                 At(to).Deliver(bytes);
+               }),
+      calamity_(
+          ledger_, [this](NodeId id) -> Server& { return At(id); }, plan.seed) {
   MakeServers();
   MakeClients();
 }
@@ -159,11 +168,17 @@ void Run::MakeClients() {
 Result Run::Do() {
   const std::uint64_t start_us = schedule_.now_us();
   schedule_.RunUntil(start_us + plan_.duration_us);
+  if (plan_.profile == Profile::kHalt) result_.calamities = calamity_.Strike() > 0 ? 1 : 0;
   trace_.Say(schedule_.now_us(), "--- healed ---");
   Heal();
-  AwaitOneWord();
-  AwaitConvergence();
-  CheckLeases();
+  if (plan_.profile == Profile::kHalt && !CanServe()) {
+    calamity_.CheckHalt();
+    result_.halts = 1;
+  } else {
+    AwaitOneWord();
+    AwaitConvergence();
+    CheckLeases();
+  }
   Finish();
   result_.trace_digest = trace_.digest();
   result_.events = schedule_.events();
@@ -172,6 +187,8 @@ Result Run::Do() {
   result_.leaders = ledger_.counts().leaders;
   result_.crashes = ledger_.counts().starts - ids_.size();
   result_.damages = nemesis_->damages();
+  result_.upgrades = nemesis_->upgrades();
+  for (const NodeId id : ids_) result_.complaints += At(id).complaints();
   result_.updates = history_.updates();
   result_.reads = history_.reads();
   result_.events_told = history_.events_told();
@@ -183,6 +200,7 @@ std::vector<NodeId> Run::ChooseDead() {
   if (!nemesis_->wiped().IsNone()) dead.push_back(nemesis_->wiped());
   // One that is being repaired may need all the others.
   if (prng_.Chance(1, 2) || !nemesis_->damaged().IsNone()) return dead;
+  if (plan_.profile == Profile::kHalt) return dead;
   // A majority that all agree on, or nobody more than must be.
   const raft::Configuration& configuration = ledger_.configuration();
   if (configuration.IsJoint()) return dead;
@@ -216,8 +234,21 @@ void Run::Heal() {
   }
   for (const std::unique_ptr<Client>& client : clients_) {
     client->Calm();
+    if (client != clients_.front() && plan_.profile != Profile::kHalt) client->Stop();
+  }
+}
+
+bool Run::CanServe() {
+  const Index before = ledger_.highest_commit();
+  const auto is_silent = [&] { return ledger_.highest_commit() == before; };
+  const std::uint64_t bound_us = schedule_.now_us() + kHaltedUs;
+  while (is_silent() && schedule_.now_us() < bound_us) {
+    schedule_.RunUntil(schedule_.now_us() + kStepUs);
+  }
+  for (const std::unique_ptr<Client>& client : clients_) {
     if (client != clients_.front()) client->Stop();
   }
+  return !is_silent();
 }
 
 void Run::AwaitOneWord() {

@@ -3,10 +3,15 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "base/check.h"
+#include "sim/violation.h"
+#include "wal/recovery.h"
+#include "wal/segment.h"
+#include "wal/testing/version_1.h"
 
 namespace coterie::sim {
 namespace {
@@ -49,7 +54,9 @@ Server::Server(Surroundings around, NodeId id, std::vector<raft::Member> founder
       prng_(around.plan.seed * 1'009 + id.value()),
       clock_(around.schedule),
       incarnation_(1'000 + id.value()),
-      disk_(std::make_unique<io::FaultyDirectory>(around.plan.seed * 31 + id.value())) {}
+      disk_(std::make_unique<io::FaultyDirectory>(around.plan.seed * 31 + id.value())),
+      peer_version_(around.plan.Has(Fault::kUpgrade) ? node::kPeerVersionOldest
+                                                     : node::kPeerVersionNewest) {}
 
 Server::~Server() = default;
 
@@ -70,6 +77,7 @@ node::Options Server::OptionsOf() const {
   options.append_bytes_max = plan_.append_bytes_max;
   options.uncommitted_bytes_max = plan_.uncommitted_bytes_max;
   options.digest_interval_entries = 16;
+  options.peer_version_newest = peer_version_;
   return options;
 }
 
@@ -87,7 +95,8 @@ void Server::Start() {
                                // As good as random: no life's requests may look like another's.
                                .seed = prng_.Next(),
                                .incarnation = incarnation_,
-                               .on_fatal = [this](const absl::Status&) { is_doomed_ = true; }});
+                               .on_fatal = [this](const absl::Status&) { is_doomed_ = true; },
+                               .on_damage = [this](const absl::Status&) { ++complaints_; }});
   if (!replica.ok()) {
     // Its disk may have been about to fail: then it has, and is restarted later.
     ledger_.OnFailedStart(id_, disk_->has_crashed(), replica.status());
@@ -137,44 +146,88 @@ void Server::Wipe() {
   storage_ = node::MemoryStorage();
 }
 
-void Server::Damage() {
+DamageKind Server::Damage() {
   CHECK(!IsUp());
   ledger_.OnLoss(id_, *disk_, incarnation_);
   if (prng_.Chance(1, 5)) {
     trace_.Note(schedule_.now_us(), "damaged-state", {id_.value()});
-    return storage_.Damage();
+    storage_.Damage();
+    return DamageKind::kState;
   }
   const std::vector<std::string> names = *disk_->List();
   const std::string& name = names[prng_.Below(names.size())];
   std::string bytes = disk_->Contents(name);
-  const std::uint64_t kind = bytes.empty() ? 0 : prng_.Below(5);
+  auto kind = bytes.empty() ? DamageKind::kMissing : static_cast<DamageKind>(prng_.Below(5));
   const std::uint64_t at = bytes.empty() ? 0 : prng_.Below(bytes.size());
   const std::uint64_t sector = at / kSectorBytes * kSectorBytes;
   const std::size_t size = std::min<std::size_t>(kSectorBytes, bytes.size() - sector);
-  trace_.Note(schedule_.now_us(), "damaged-log", {id_.value(), kind, at});
+  const std::string other = disk_->Contents(names[prng_.Below(names.size())]);
+  if (kind == DamageKind::kMisdirected && other.size() < size) kind = DamageKind::kTorn;
+  trace_.Note(schedule_.now_us(), "damaged-log",
+              {id_.value(), static_cast<std::uint64_t>(kind), at});
   switch (kind) {
-    case 0:  // Missing.
+    case DamageKind::kMissing:
       static_cast<void>(disk_->Remove(name));
       static_cast<void>(disk_->Sync());
-      return;
-    case 1:  // Cut short.
+      return kind;
+    case DamageKind::kTruncated:
       bytes.resize(at);
       break;
-    case 2:  // Torn: a sector of zeros.
+    case DamageKind::kTorn:
       bytes.replace(sector, size, size, '\0');
       break;
-    case 3: {  // Misdirected: the bytes of another place.
-      const std::string other = disk_->Contents(names[prng_.Below(names.size())]);
-      if (other.size() < size) return;
-      bytes.replace(
-          sector, size,
-          other.substr(prng_.Below(other.size() - size + 1) / kSectorBytes * kSectorBytes, size));
+    case DamageKind::kMisdirected: {
+      const std::uint64_t from = prng_.Below(other.size() - size + 1) / kSectorBytes * kSectorBytes;
+      bytes.replace(sector, size, other.substr(from, size));
       break;
     }
-    default:
+    case DamageKind::kFlipped:
+    case DamageKind::kState:
       bytes[at] = static_cast<char>(bytes[at] ^ (1 << prng_.Below(8)));
   }
   disk_->Overwrite(name, bytes);
+  return kind;
+}
+
+bool Server::DamageEntry(const raft::EntryRef& entry) {
+  CHECK(!IsUp());
+  ledger_.OnLoss(id_, *disk_, incarnation_);
+  bool is_found = false;
+  std::map<std::string, std::string> before;
+  const std::vector<std::string> names = *disk_->List();
+  for (const std::string& name : names) {
+    if (!wal::SegmentSequence(name)) continue;
+    std::string bytes = disk_->Contents(name);
+    before[name] = bytes;
+    const std::string payload(entry.payload.view());
+    for (std::size_t at = bytes.find(payload); at != std::string::npos;
+         at = bytes.find(payload, at + payload.size())) {
+      const std::size_t chosen = at + prng_.Below(payload.size());
+      bytes[chosen] = static_cast<char>(bytes[chosen] ^ (1 << prng_.Below(8)));
+      is_found = true;
+    }
+    disk_->Overwrite(name, bytes);
+  }
+  const absl::StatusOr<wal::Replayed> left = wal::Replay(
+      *disk_->DurableImage(), {.cluster_id = kClusterId, .node = id_, .incarnation = incarnation_});
+  trace_.Note(schedule_.now_us(), "damaged-entry",
+              {id_.value(), entry.index.value(), is_found ? 1U : 0U});
+  if (!is_found || !left.ok()) return false;
+  if (!left->recovered.damage.empty() || left->recovered.torn_bytes == 0) return true;
+  for (const auto& [name, bytes] : before) disk_->Overwrite(name, bytes);
+  return false;
+}
+
+void Server::Upgrade() {
+  CHECK(!IsUp() && IsOld());
+  trace_.Note(schedule_.now_us(), "upgraded", {id_.value()});
+  peer_version_ = node::kPeerVersionNewest;
+  disk_->ForgetFaults();
+  const wal::Identity identity{.cluster_id = kClusterId, .node = id_, .incarnation = incarnation_};
+  const absl::StatusOr<wal::Replayed> replayed = wal::Replay(*disk_, identity);
+  CHECK(replayed.ok());
+  wal::testing::WriteVersion1(*disk_, identity, replayed->recovered);
+  ledger_.OnRewrite(id_);
 }
 
 void Server::Calm() {
@@ -266,6 +319,13 @@ void Server::RunPump(Pump pump) {
 
 void Server::Deliver(const std::string& bytes) {
   if (!IsUp()) return;
+  // What it does not read is not sent to it, but for the question whether it does.
+  if (node::IsNewerFrame(bytes, peer_version_) && !node::IsNewerFrame(bytes)) {
+    const std::optional<node::PeerMessage> message = node::DecodePeerMessage(bytes);
+    if (!message || !std::holds_alternative<node::Greeting>(message->body)) {
+      Violate(absl::StrCat("node ", id_.value(), " was sent what its version does not read"));
+    }
+  }
   replica_->Deliver(bytes);
   Wake();
 }
@@ -273,6 +333,7 @@ void Server::Deliver(const std::string& bytes) {
 void Server::Send(std::vector<node::Frame> frames) {
   for (node::Frame& frame : frames) {
     if (!known_.contains(frame.to)) continue;
+    CHECK(static_cast<std::uint8_t>(frame.bytes.front()) <= peer_version_);
     ledger_.OnSend(id_, incarnation_, *disk_, frame.bytes);
     network_.Send(id_, std::move(frame));
   }

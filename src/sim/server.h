@@ -73,7 +73,14 @@ class Server final : public node::Peers {
   // A new disk under the old id. Requires that it is down.
   void Wipe();
   // Damage of some kind somewhere in its log or its state. Requires that it is down.
-  void Damage();
+  DamageKind Damage();
+  // Flips a bit of every copy of the entry in its log, if the log can tell that from what was never
+  // finished (format.md, "Limit"). False: nothing was done. Requires that it is down.
+  bool DamageEntry(const raft::EntryRef& entry);
+  void DamageState() { storage_.Damage(); }
+  // From now on it is this version of the program, not the first one; its log is as that one left
+  // it. Requires that it is down and that nothing of its disk was damaged.
+  void Upgrade();
   // Everything about it works from now on.
   void Calm();
   void Deliver(const std::string& bytes);
@@ -94,7 +101,11 @@ class Server final : public node::Peers {
   // Grows with every start: what was begun in an earlier life is over.
   std::uint64_t life() const { return life_; }
   Incarnation incarnation() const { return incarnation_; }
+  // It is the first version of the program.
+  bool IsOld() const { return peer_version_ == node::kPeerVersionOldest; }
   io::FaultyDirectory& disk() { return *disk_; }
+  // How often it has said that its log or its state is damaged.
+  std::uint64_t complaints() const { return complaints_; }
   SkewedClock& clock() { return clock_; }
   // The pumps that have something to do will be called. After every call from outside.
   void Wake();
@@ -131,6 +142,8 @@ class Server final : public node::Peers {
   bool is_doomed_ = false;  // The log has failed: this life ends after the pump.
   bool is_calm_ = false;
   std::uint64_t ticks_ = 0;
+  std::uint64_t complaints_ = 0;
+  std::uint8_t peer_version_;
 };
 
 inline constexpr std::uint64_t kTickUs = 20'000;

@@ -216,6 +216,19 @@ TEST(Codec, AppliedIsHardened) {
                  });
 }
 
+TEST(Codec, ACommandOfANewerProgramIsKnownToBeUnknown) {
+  std::string bytes = EncodeCommand({.session = SessionId(300), .body = Append{.text = "a"}});
+  EXPECT_TRUE(IsKnownCommand(bytes));
+  constexpr std::size_t kKindOffset = 6;  // Version, session of two bytes, three of the request.
+  bytes[kKindOffset] = static_cast<char>(std::variant_size_v<CommandBody>);
+  EXPECT_FALSE(IsKnownCommand(bytes));
+  bytes[kKindOffset] = 0;
+  EXPECT_TRUE(IsKnownCommand(bytes));
+  bytes[0] = static_cast<char>(codec::kVersion + 1);
+  EXPECT_FALSE(IsKnownCommand(bytes));
+  EXPECT_FALSE(IsKnownCommand(""));
+}
+
 TEST(Codec, AnotherVersionDoesNotDecode) {
   std::string bytes = EncodedCommands()[0];
   bytes[0] = 2;

@@ -182,6 +182,10 @@ struct Stamp {
 // is the gate before anything is proposed; DecodeStampedCommand() only asks for a readable
 // structure, because what is committed has an outcome, not an argument.
 std::string EncodeCommand(const Command& command);
+// Whether this program knows the version and the kind of an encoded command, whatever is in it:
+// what another node asks the leader to propose may be of a newer program, and must not enter the
+// log before everybody can read it.
+bool IsKnownCommand(std::string_view bytes);
 std::optional<Command> DecodeCommand(std::string_view bytes);
 std::string StampCommand(const Stamp& stamp, std::string_view encoded_command);
 struct StampedCommand {

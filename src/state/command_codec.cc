@@ -136,6 +136,16 @@ static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckD
 
 std::string EncodeCommand(const Command& command) { return codec::EncodeRecord(command); }
 
+bool IsKnownCommand(std::string_view bytes) {
+  ByteReader in(bytes);
+  if (in.U8() != codec::kVersion) return false;
+  SessionId session;
+  RequestId request;
+  codec::Take(in, session);
+  codec::Take(in, request);
+  return in.U8() < std::variant_size_v<CommandBody> && in.ok();
+}
+
 std::optional<Command> DecodeCommand(std::string_view bytes) {
   if (bytes.size() > kCommandBytesMax) return std::nullopt;
   std::optional<Command> command = codec::DecodeRecord<Command>(bytes);
