@@ -71,15 +71,24 @@ bool Accepts(const std::string& address) {
   return result == 0;
 }
 
+// As exec wants them.
+std::vector<char*> PointersTo(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 // Between fork and exec only what POSIX calls async-signal-safe may be called: everything that
 // allocates was done before.
-[[noreturn]] void BecomeNode(char* const* arguments, int log, pid_t parent) {
+[[noreturn]] void BecomeNode(char* const* arguments, char* const* environment, int log,
+                             pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);  // It died before the line above.
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
   close_range(3, ~0U, 0);
-  execv(arguments[0], arguments);
+  execve(arguments[0], arguments, environment);
   _exit(127);
 }
 
@@ -90,21 +99,23 @@ std::string DescribeEnd(int status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ClusterProcess>> ClusterProcess::Start(
-    std::size_t founders, std::vector<std::string> flags) {
+absl::StatusOr<std::unique_ptr<ClusterProcess>> ClusterProcess::Start(std::size_t founders,
+                                                                      Conditions conditions) {
   std::string folder = (std::filesystem::temp_directory_path() / "coterie-test-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) {
     return absl::InternalError(absl::StrCat("no temporary folder ", folder, ": ", strerror(errno)));
   }
-  std::unique_ptr<ClusterProcess> cluster(new ClusterProcess(folder, std::move(flags)));
+  std::unique_ptr<ClusterProcess> cluster(new ClusterProcess(folder, conditions));
   for (std::uint64_t id = 1; id <= founders; ++id) cluster->Add(id, true);
   for (std::uint64_t id = 1; id <= founders; ++id) RETURN_IF_ERROR(cluster->Launch(id));
   for (std::uint64_t id = 1; id <= founders; ++id) RETURN_IF_ERROR(cluster->WaitForPort(id));
   return cluster;
 }
 
-ClusterProcess::ClusterProcess(std::string folder, std::vector<std::string> flags)
-    : folder_(std::move(folder)), flags_(std::move(flags)) {}
+ClusterProcess::ClusterProcess(std::string folder, Conditions conditions)
+    : folder_(std::move(folder)),
+      conditions_(conditions),
+      links_(conditions.has_link_proxy ? std::make_unique<LinkProxy>() : nullptr) {}
 
 ClusterProcess::~ClusterProcess() {
   for (auto& [id, node] : nodes_) {
@@ -121,8 +132,15 @@ ClusterProcess::~ClusterProcess() {
 void ClusterProcess::Add(std::uint64_t id, bool is_founder) {
   nodes_[id] = {.client_address = FreeAddress(),
                 .peer_address = FreeAddress(),
+                .peer_listen = FreeAddress(),
                 .folder = absl::StrCat(folder_, "/", id),
                 .is_founder = is_founder};
+  Node& node = nodes_[id];
+  if (links_) {
+    links_->Serve(id, node.peer_address, node.peer_listen);
+  } else {
+    node.peer_listen = node.peer_address;
+  }
 }
 
 absl::StatusOr<std::uint64_t> ClusterProcess::StartJoiner() {
@@ -145,6 +163,8 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
                                    "--listen",
                                    node.client_address,
                                    "--peer-listen",
+                                   node.peer_listen,
+                                   "--peer-advertise",
                                    node.peer_address};
   if (!node.is_founder) line.push_back("--join");
   for (const auto& [other, founder] : nodes_) {
@@ -152,26 +172,40 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
     line.push_back("--founder");
     line.push_back(absl::StrCat(other, "=", founder.peer_address, "=", founder.client_address));
   }
-  line.insert(line.end(), flags_.begin(), flags_.end());
   return line;
+}
+
+std::vector<std::string> ClusterProcess::Environment(std::uint64_t id) const {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    environment.emplace_back(*variable);
+  }
+  if (conditions_.disk == Disk::kOrdinary) return environment;
+  const std::string& folder = nodes_.at(id).folder;
+  environment.push_back(absl::StrCat("LD_PRELOAD=", COTERIE_FORGETFUL_DISK));
+  environment.push_back(absl::StrCat("COTERIE_FORGETFUL_ROOT=", folder, "/"));
+  environment.push_back(absl::StrCat("COTERIE_FORGETFUL_JOURNAL=", folder, ".journal"));
+  if (conditions_.disk == Disk::kLying) environment.emplace_back("COTERIE_FORGETFUL_LIES=1");
+  return environment;
 }
 
 absl::Status ClusterProcess::Launch(std::uint64_t id) {
   Node& node = nodes_.at(id);
   CHECK(node.process == 0);
   std::vector<std::string> line = CommandLine(id);
-  std::vector<char*> arguments;
-  for (std::string& argument : line) arguments.push_back(argument.data());
-  arguments.push_back(nullptr);
+  std::vector<std::string> variables = Environment(id);
+  const std::vector<char*> arguments = PointersTo(line);
+  const std::vector<char*> environment = PointersTo(variables);
   const std::string path = absl::StrCat(node.folder, ".log");
   const int log = open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0600);
   if (log < 0) return absl::InternalError(absl::StrCat("open ", path, ": ", strerror(errno)));
   const pid_t parent = getpid();
   const pid_t child = fork();
-  if (child == 0) BecomeNode(arguments.data(), log, parent);
+  if (child == 0) BecomeNode(arguments.data(), environment.data(), log, parent);
   close(log);
   if (child < 0) return absl::InternalError(absl::StrCat("fork: ", strerror(errno)));
   node.process = child;
+  if (links_) links_->SetProcess(id, child);
   return absl::OkStatus();
 }
 

@@ -15,14 +15,29 @@
 #include <string>
 #include <vector>
 
+#include "tests/link_proxy.h"
+
 namespace coterie::tests {
 
 class ClusterProcess {
  public:
-  // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. `flags` are
-  // given to every node. kUnavailable with the end of a log if one does not come up.
+  // What becomes of what a node wrote and did not sync when it is killed: see forgetful_disk.cc.
+  enum class Disk : std::uint8_t {
+    kOrdinary,   // It stays.
+    kForgetful,  // It is gone, as after a power cut.
+    kLying,      // And what it did sync, too.
+  };
+  struct Conditions {
+    bool has_link_proxy = false;
+    Disk disk = Disk::kOrdinary;
+  };
+  // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. kUnavailable
+  // with the end of a log if one does not come up.
   static absl::StatusOr<std::unique_ptr<ClusterProcess>> Start(std::size_t founders,
-                                                               std::vector<std::string> flags = {});
+                                                               Conditions conditions);
+  static absl::StatusOr<std::unique_ptr<ClusterProcess>> Start(std::size_t founders) {
+    return Start(founders, Conditions());
+  }
   ~ClusterProcess();
   ClusterProcess(const ClusterProcess&) = delete;
   ClusterProcess& operator=(const ClusterProcess&) = delete;
@@ -45,6 +60,8 @@ class ClusterProcess {
   std::vector<std::uint64_t> ids() const;
   std::string client_address(std::uint64_t id) const;
   std::string peer_address(std::uint64_t id) const;
+  // Requires conditions with one.
+  LinkProxy& links() { return *links_; }
   std::vector<std::string> client_addresses() const;
   pid_t process(std::uint64_t id) const;
   std::uint64_t ResidentBytes(std::uint64_t id) const;
@@ -52,21 +69,24 @@ class ClusterProcess {
  private:
   struct Node {
     std::string client_address;
-    std::string peer_address;
+    std::string peer_address;  // Where others find it,
+    std::string peer_listen;   // and where it listens.
     std::string folder;
     bool is_founder = false;
     pid_t process = 0;  // 0 = not running.
   };
 
-  ClusterProcess(std::string folder, std::vector<std::string> flags);
+  ClusterProcess(std::string folder, Conditions conditions);
   void Add(std::uint64_t id, bool is_founder);
   absl::Status Launch(std::uint64_t id);
   absl::Status WaitForPort(std::uint64_t id);
   std::vector<std::string> CommandLine(std::uint64_t id) const;
+  std::vector<std::string> Environment(std::uint64_t id) const;
   std::string LogTail(std::uint64_t id) const;
 
   const std::string folder_;
-  const std::vector<std::string> flags_;
+  const Conditions conditions_;
+  std::unique_ptr<LinkProxy> links_;
   std::map<std::uint64_t, Node> nodes_;
   std::string obituaries_;
 };

@@ -158,14 +158,17 @@ void Nemesis::Do(Fault fault, Server& server) {
       return Damage(server);
     case Fault::kUpgrade:
       return Upgrade(server);
-    case Fault::kNewer: {
-      if (server.IsOld()) return;
-      // No node is older than it once was.
-      const Server& other = Any();
-      const NodeId from = other.IsOld() ? kStranger : other.id();
-      return server.Deliver(SayAsNewerProgram(from, server.id(), prng_));
-    }
+    case Fault::kNewer:
+      return SpeakAsNewer(server);
   }
+}
+
+void Nemesis::SpeakAsNewer(Server& server) {
+  if (server.IsOld()) return;
+  // No node is older than it once was.
+  const Server& other = Any();
+  const NodeId from = other.IsOld() ? kStranger : other.id();
+  server.Deliver(SayAsNewerProgram(from, server.id(), prng_));
 }
 
 void Nemesis::Upgrade(Server& server) {

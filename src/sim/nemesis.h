@@ -50,6 +50,7 @@ class Nemesis {
   void Wipe(Server& server);
   void Damage(Server& server);
   void Upgrade(Server& server);
+  void SpeakAsNewer(Server& server);
   bool AreAllDisksComplete();
   void SetClock(Server& server);
   void Reconfigure(Server& server);
