@@ -147,6 +147,11 @@ std::uint64_t LinkProxy::bytes() const {
 
 bool LinkProxy::IsCut(const Way& way) const { return cuts_.contains({way.from, way.to}); }
 
+// The end of a connection is told like all else: not over a link that is cut.
+bool LinkProxy::HasEnded(const Way& way) const {
+  return way.is_ended && (way.waiting.empty() || !IsCut(way));
+}
+
 std::uint64_t LinkProxy::WhoseIs(int socket) const {
   sockaddr_in remote{};
   sockaddr_in local{};
@@ -243,16 +248,15 @@ void LinkProxy::Run() {
         Write(*way, now);
       }
     }
-    // The end of a connection is told like all else: not over a link that is cut.
-    connections_.remove_if([this](const Connection& connection) {
-      const auto has_ended = [this](const Way& way) {
-        return way.is_ended && (way.waiting.empty() || !IsCut(way));
-      };
-      if (!has_ended(connection.forth) && !has_ended(connection.back)) return false;
-      close(connection.forth.source);
-      close(connection.forth.target);
-      return true;
-    });
+    for (auto connection = connections_.begin(); connection != connections_.end();) {
+      if (!HasEnded(connection->forth) && !HasEnded(connection->back)) {
+        ++connection;
+        continue;
+      }
+      close(connection->forth.source);
+      close(connection->forth.target);
+      connection = connections_.erase(connection);
+    }
   }
 }
 

@@ -76,6 +76,7 @@ class LinkProxy {
   void Read(Way& way, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Write(Way& way, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsCut(const Way& way) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasEnded(const Way& way) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::uint64_t WhoseIs(int socket) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
