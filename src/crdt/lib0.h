@@ -50,6 +50,9 @@ class Lib0Reader {
   bool ok() const { return !malformed_; }
   bool AtEnd() const { return next_ == end_; }
   std::size_t offset_bytes() const { return static_cast<std::size_t>(next_ - begin_); }
+  std::string_view ahead() const { return {next_, remaining_bytes()}; }
+  // Requires that much to be ahead.
+  void Advance(std::size_t bytes) { next_ += bytes; }
   std::size_t remaining_bytes() const { return static_cast<std::size_t>(end_ - next_); }
   const Malformed& malformed() const { return malformed_; }
   // What lies between two offsets that this reader has had.
