@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "crdt/any_tag.h"
 #include "crdt/json.h"
 
 namespace coterie::crdt {
@@ -20,7 +21,6 @@ constexpr std::uint8_t kHasParentSub = 0x20;
 constexpr std::uint8_t kContentBits = 0x1f;
 constexpr auto kStringBits = static_cast<std::uint8_t>(ContentKind::kString);
 constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
-constexpr std::uint8_t kAnyObject = 118;
 
 // What MaybeSkimItem() looks at: 32 bytes hold four ids' integers and a length of these sizes.
 constexpr std::size_t kSkimBytes = 1 + 32;
@@ -99,14 +99,15 @@ UpdateReader::UpdateReader(std::string_view update, const Place& place)
   reader_.Advance(place.offset_bytes);
 }
 
-bool UpdateReader::IsNewClient(Client client) {
-  if (clients_.empty() || client < clients_.back()) {
-    if (late_clients_.count(client) > 0) return false;
-    clients_.push_back(client);
+bool SeenClients::Add(Client client) {
+  if (descending_.empty() || client < descending_.back()) {
+    if (late_.count(client) > 0) return false;
+    descending_.push_back(client);
     return true;
   }
-  if (std::binary_search(clients_.begin(), clients_.end(), client, std::greater<>())) return false;
-  return late_clients_.insert(client).second;
+  const auto first = descending_.begin();
+  if (std::binary_search(first, descending_.end(), client, std::greater<>())) return false;
+  return late_.insert(client).second;
 }
 
 bool UpdateReader::BeginGroup() {
@@ -115,7 +116,7 @@ bool UpdateReader::BeginGroup() {
   client_ = Client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
   clock_ = reader_.VarUintUpTo(kClockMax, kClockTooLarge);
   // Yjs keeps the last of two groups of a client and drops the other without a word.
-  if (!IsNewClient(client_)) reader_.FailAt(start, "a client has two groups");
+  if (!seen_.Add(client_)) reader_.FailAt(start, "a client has two groups");
   is_first_of_client_ = true;
   return reader_.ok();
 }
@@ -310,7 +311,7 @@ void UpdateReader::ReadJson(Undefined undefined) {
 void UpdateReader::ReadDocOptions() {
   const std::size_t start = reader_.offset_bytes();
   const std::string_view options = reader_.Any();
-  if (options.empty() || static_cast<std::uint8_t>(options[0]) == kAnyObject) return;
+  if (options.empty() || static_cast<std::uint8_t>(options[0]) == any_tag::kObject) return;
   reader_.FailAt(start, "the options of a subdocument are not an object");
 }
 

@@ -90,6 +90,17 @@ struct StructSpan {
 // that copies its parent from a neighbour the one that says that it has a parent sub.
 std::uint8_t CanonicalInfo(std::uint8_t info);
 
+// The clients whose groups have come. Costs little where they descend, as Yjs writes them.
+class SeenClients {
+ public:
+  // False if it was there.
+  bool Add(Client client);
+
+ private:
+  std::vector<Client> descending_;
+  std::set<Client> late_;  // Those that came behind a smaller one.
+};
+
 class UpdateReader {
  public:
   // `update` must outlive the reader and all views.
@@ -119,7 +130,6 @@ class UpdateReader {
  private:
   bool EnterGroup();
   bool BeginGroup();
-  bool IsNewClient(Client client);
   bool MaybeSkimItem(StructSpan& span);
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
@@ -138,8 +148,7 @@ class UpdateReader {
   std::uint64_t clock_ = 0;
   std::size_t struct_begin_ = 0;
   bool is_first_of_client_ = false;
-  std::vector<Client> clients_;    // Descending; those that have come, but for
-  std::set<Client> late_clients_;  // those that came behind a smaller one.
+  SeenClients seen_;
 };
 
 }  // namespace coterie::crdt

@@ -11,6 +11,7 @@
 
 #include "crdt/merge.h"
 #include "crdt/test_bytes.h"
+#include "crdt/update_v2.h"
 #include "crdt/update_view.h"
 #include "crdt/validate.h"
 
@@ -43,6 +44,16 @@ std::string Vector(const Inputs& inputs) {
   return view.state_vector().Encode();
 }
 
+std::string ToV2(const Inputs& inputs) {
+  const Transcoded made = TranscodeToV2(inputs.at(0));
+  return made.malformed ? Said(made.malformed) : made.update;
+}
+
+std::string ToV1(const Inputs& inputs) {
+  const Transcoded made = TranscodeToV1(inputs.at(0), std::size_t{1} << 20);
+  return made.malformed ? Said(made.malformed) : made.update;
+}
+
 // Yjs throws on these bytes: "refused" is what is expected, and the reason what is not compared.
 std::string Validate(const Inputs& inputs) {
   return ValidateUpdate(inputs.at(0)) ? "refused" : "accepted";
@@ -50,7 +61,8 @@ std::string Validate(const Inputs& inputs) {
 
 TEST(Wire, IsWhatYjsMakesOfIt) {
   const std::map<std::string, std::function<std::string(const Inputs&)>> verbs = {
-      {"merge", Merge}, {"diff", Diff}, {"vector", Vector}, {"validate", Validate}};
+      {"merge", Merge},       {"diff", Diff}, {"vector", Vector},
+      {"validate", Validate}, {"v2", ToV2},   {"v1", ToV1}};
   const char* path = std::getenv("COTERIE_WIRE");  // NOLINT(concurrency-mt-unsafe)
   std::ifstream file(path != nullptr ? path : "testdata/wire.txt");
   ASSERT_TRUE(file.is_open());
