@@ -9,6 +9,8 @@ namespace {
 
 using Entry = std::pair<Client, DeleteSet::Ranges>;
 
+constexpr std::string_view kEmptyRange = "a deleted range is empty";
+
 bool IsBefore(const Entry& entry, Client client) { return entry.first < client; }
 
 // The first range that ends at `clock` or later: it holds, touches, or follows it.
@@ -106,8 +108,9 @@ void DeleteSet::DecodeTo(Lib0Reader& reader, std::vector<std::pair<Client, Clock
           static_cast<Clock>(reader.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1"));
       const auto length = static_cast<Clock>(
           reader.VarUintUpTo(kClockMax - begin, "a length leads past the clock 2^32 - 1"));
-      // Yjs reads an empty range and forgets it.
-      if (length > 0) ranges.push_back({client, {.begin = begin, .end = begin + length}});
+      // Yjs throws where it must keep an empty one until the rest comes.
+      if (length == 0) return reader.Fail(kEmptyRange);
+      ranges.push_back({client, {.begin = begin, .end = begin + length}});
     }
   }
 }

@@ -23,7 +23,8 @@ constexpr auto kStringBits = static_cast<std::uint8_t>(ContentKind::kString);
 constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
 
 // What MaybeSkimItem() looks at: 32 bytes hold four ids' integers and a length of these sizes.
-constexpr std::size_t kSkimBytes = 1 + 32;
+constexpr std::size_t kSkimWindow = 32;
+constexpr std::size_t kSkimBytes = 1 + kSkimWindow + sizeof(std::uint64_t);
 constexpr int kSkimClientBytes = 7;  // Below 2^49.
 constexpr int kSkimClockBytes = 4;   // Below 2^28.
 
@@ -31,12 +32,6 @@ constexpr std::string_view kCountTooLarge = "a count is larger than what follows
 constexpr std::string_view kClientTooLarge = "a client id is above 2^53 - 1";
 constexpr std::string_view kClockTooLarge = "a clock is above 2^32 - 1";
 constexpr std::string_view kLengthTooLarge = "a length leads past the clock 2^32 - 1";
-
-Id ReadId(Lib0Reader& reader) {
-  const Client client(reader.VarUintUpTo(kClientMax, kClientTooLarge));
-  return {.client = client,
-          .clock = static_cast<Clock>(reader.VarUintUpTo(kClockMax, kClockTooLarge))};
-}
 
 std::uint64_t LoadWord(const char* bytes) {
   std::uint64_t word = 0;
@@ -61,14 +56,46 @@ std::uint32_t EndsOfVarUints(const char* bytes) {
 #endif
 }
 
-// The variable-length integer in the first `size` of four bytes. 1 <= size <= 4.
-std::uint32_t DecodeShort(const char* bytes, int size) {
-  std::uint32_t value = 0;
-  for (int i = 0; i < size; ++i) {
-    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]) & 0x7f) << (7 * i);
-  }
-  return value;
+// The variable-length integer in the first `size` bytes of a word. 1 <= size <= 8.
+std::uint64_t DecodeWord(std::uint64_t word, int size) {
+  word &= ~std::uint64_t{0} >> (64 - 8 * size);
+  word &= 0x7f7f'7f7f'7f7f'7f7f;
+  word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
+  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
+  return (word & 0x0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
 }
+
+// Variable-length integers that follow each other within kSkimWindow bytes.
+class IntegerWindow {
+ public:
+  explicit IntegerWindow(const char* bytes) : bytes_(bytes), ends_(EndsOfVarUints(bytes)) {}
+
+  // A longer one than `size_max` is not judged: then fits() is false.
+  std::uint64_t Next(int size_max) {
+    const int end = std::countr_zero(ends_) + 1;
+    ends_ &= ends_ - 1;
+    const int size = end - at_;
+    if (size > size_max) {
+      fits_ = false;
+      return 0;
+    }
+    const std::uint64_t word = LoadWord(bytes_ + at_);
+    at_ = end;
+    return DecodeWord(word, size);
+  }
+  Id NextId() {
+    const Client client(Next(kSkimClientBytes));
+    return {.client = client, .clock = static_cast<Clock>(Next(kSkimClockBytes))};
+  }
+  bool fits() const { return fits_; }
+  std::size_t size_bytes() const { return static_cast<std::size_t>(at_); }
+
+ private:
+  const char* bytes_;
+  std::uint32_t ends_;
+  int at_ = 0;
+  bool fits_ = true;
+};
 
 bool IsAscii(std::string_view text) {
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
@@ -133,6 +160,18 @@ bool UpdateReader::EnterGroup() {
   return true;
 }
 
+// Whether the struct that is being read cannot have known it: Yjs gets lost in such a one.
+bool UpdateReader::IsLater(Id id) const { return id.client == client_ && id.clock >= clock_; }
+
+Id UpdateReader::ReadOtherId() {
+  const std::size_t start = reader_.offset_bytes();
+  const Client client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
+  const Id id = {.client = client,
+                 .clock = static_cast<Clock>(reader_.VarUintUpTo(kClockMax, kClockTooLarge))};
+  if (IsLater(id)) reader_.FailAt(start, "an item depends on a later one of its own client");
+  return id;
+}
+
 // Moves the clock over the struct that was read.
 void UpdateReader::Count(Clock length) {
   if (reader_.ok() && length == 0) reader_.FailAt(struct_begin_, "a struct has no length");
@@ -142,69 +181,56 @@ void UpdateReader::Count(Clock length) {
 
 bool UpdateReader::Next(StructView& view) {
   if (!EnterGroup()) return false;
-  ReadStruct(view);
+  view = StructView{.id = {.client = client_, .clock = static_cast<Clock>(clock_)}};
+  if (!MaybeSkimItem(view)) ReadStruct(view);
   Count(view.length);
   return reader_.ok();
 }
 
 bool UpdateReader::NextSpan(StructSpan& span) {
-  if (!EnterGroup()) return false;
-  span.id = {.client = client_, .clock = static_cast<Clock>(clock_)};
-  if (!MaybeSkimItem(span)) {
-    const std::string_view ahead = reader_.ahead();
-    StructView view;
-    ReadStruct(view);
-    if (!reader_.ok()) return false;
-    span.length = view.length;
-    span.content = view.content;
-    const auto info = static_cast<std::uint8_t>(ahead[0]);
-    span.has_idle_bits = CanonicalInfo(info) != info;
-  }
-  Count(span.length);
+  StructView view;
+  if (!Next(view)) return false;
+  span.id = view.id;
+  span.length = view.length;
+  span.content = view.content;
   span.bytes = bytes();
-  return reader_.ok();
+  const auto info = static_cast<std::uint8_t>(span.bytes[0]);
+  span.has_idle_bits = CanonicalInfo(info) != info;
+  return true;
 }
 
-// Most structs of a text are strings or deleted, and their ids are of no interest to who copies
-// them: it suffices to find where the fields end. Those that are too near to the end, or that are
-// odd in any way, are left to ReadStruct(), which alone judges.
-bool UpdateReader::MaybeSkimItem(StructSpan& span) {
+// Most structs of a text are strings or deleted, with neighbours; all their integers are found at
+// once. Those that are too near to the end, or that are odd in any way, are left to ReadStruct(),
+// which alone judges.
+bool UpdateReader::MaybeSkimItem(StructView& view) {
+  if constexpr (std::endian::native != std::endian::little) return false;
   const std::string_view ahead = reader_.ahead();
   if (ahead.size() < kSkimBytes) return false;
   const auto info = static_cast<std::uint8_t>(ahead[0]);
   const std::uint8_t content = info & kContentBits;
-  const int ids = info >> 7 & 1, right_ids = info >> 6 & 1;
-  if ((content != kStringBits && content != kDeletedBits) || ids + right_ids == 0) return false;
+  if (content != kStringBits && content != kDeletedBits) return false;
+  if ((info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
 
-  // One bit for every byte that ends a variable-length integer.
-  std::uint32_t ends = EndsOfVarUints(ahead.data() + 1);
-  int begin = 0;
-  int end = 0;
-  for (int i = 0; i < ids + right_ids; ++i) {
-    const int client_end = std::countr_zero(ends) + 1;
-    ends &= ends - 1;
-    end = std::countr_zero(ends) + 1;
-    ends &= ends - 1;
-    if (client_end - begin > kSkimClientBytes || end - client_end > kSkimClockBytes) return false;
-    begin = end;
-  }
-  const int size_end = std::countr_zero(ends) + 1;
-  if (size_end - begin > kSkimClockBytes) return false;
-  const std::uint32_t size = DecodeShort(ahead.data() + 1 + begin, size_end - begin);
+  IntegerWindow integers(ahead.data() + 1);
+  if ((info & kHasOrigin) != 0) view.origin = integers.NextId();
+  if ((info & kHasRightOrigin) != 0) view.right_origin = integers.NextId();
+  view.length = static_cast<Clock>(integers.Next(kSkimClockBytes));
+  if (!integers.fits() || IsLater(view.origin) || IsLater(view.right_origin)) return false;
 
-  std::size_t bytes = 1 + static_cast<std::size_t>(size_end);
-  span.length = size;
+  std::size_t bytes = 1 + integers.size_bytes();
   if (content == kStringBits) {
-    const std::string_view text = ahead.substr(bytes, size);
-    if (text.size() < size) return false;
-    if (!IsAscii(text)) {
-      if (!IsValidUtf8(text)) return false;
-      span.length = static_cast<Clock>(Utf16Length(text));
+    view.payload = ahead.substr(bytes, view.length);
+    if (view.payload.size() < view.length) return false;
+    bytes += view.payload.size();
+    if (!IsAscii(view.payload)) {
+      if (!IsValidUtf8(view.payload)) return false;
+      view.length = static_cast<Clock>(Utf16Length(view.payload));
     }
-    bytes += size;
   }
-  span.content = static_cast<ContentKind>(content);
-  span.has_idle_bits = (info & kHasParentSub) != 0;
+  view.content = static_cast<ContentKind>(content);
+  view.has_origin = (info & kHasOrigin) != 0;
+  view.has_right_origin = (info & kHasRightOrigin) != 0;
+  view.has_parent_sub = (info & kHasParentSub) != 0;
   reader_.Advance(bytes);
   return true;
 }
@@ -232,8 +258,8 @@ void UpdateReader::ReadItem(std::uint8_t info, StructView& view) {
   view.has_origin = (info & kHasOrigin) != 0;
   view.has_right_origin = (info & kHasRightOrigin) != 0;
   view.has_parent_sub = (info & kHasParentSub) != 0;
-  if (view.has_origin) view.origin = ReadId(reader_);
-  if (view.has_right_origin) view.right_origin = ReadId(reader_);
+  if (view.has_origin) view.origin = ReadOtherId();
+  if (view.has_right_origin) view.right_origin = ReadOtherId();
   if (!view.has_origin && !view.has_right_origin) {
     // Yjs writes 0 or 1 and takes whatever is not 1 for 0.
     if (reader_.VarUintUpTo(1, "a parent is neither a root nor an item") == 1) {
@@ -241,7 +267,7 @@ void UpdateReader::ReadItem(std::uint8_t info, StructView& view) {
       view.parent_root = reader_.VarString();
     } else {
       view.parent = ParentKind::kItem;
-      view.parent_item = ReadId(reader_);
+      view.parent_item = ReadOtherId();
     }
     if (view.has_parent_sub) view.parent_sub = reader_.VarString();
   }

@@ -115,7 +115,7 @@ class UpdateReader {
 
   // The next struct; false when there is none, or when the update is malformed.
   bool Next(StructView& view);
-  // The same, cheaper: checks as much, tells less. The two may be mixed.
+  // The same, told shorter. The two may be mixed.
   bool NextSpan(StructSpan& span);
   // The struct that Next() gave last, as it is written.
   std::string_view bytes() const { return reader_.Between(struct_begin_, reader_.offset_bytes()); }
@@ -130,7 +130,9 @@ class UpdateReader {
  private:
   bool EnterGroup();
   bool BeginGroup();
-  bool MaybeSkimItem(StructSpan& span);
+  bool MaybeSkimItem(StructView& view);
+  bool IsLater(Id id) const;
+  Id ReadOtherId();
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
   void ReadContent(StructView& view);

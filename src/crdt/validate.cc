@@ -16,8 +16,9 @@ std::uint64_t SkimDeleteSet(Lib0Reader& reader) {
     const std::uint64_t ranges = count();
     for (std::uint64_t k = 0; k < ranges && reader.ok(); ++k) {
       const std::uint64_t begin = reader.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1");
-      static_cast<void>(
-          reader.VarUintUpTo(kClockMax - begin, "a length leads past the clock 2^32 - 1"));
+      const std::uint64_t length =
+          reader.VarUintUpTo(kClockMax - begin, "a length leads past the clock 2^32 - 1");
+      if (length == 0) reader.Fail("a deleted range is empty");
     }
     total += ranges;
   }
