@@ -1,0 +1,35 @@
+#pragma once
+
+// One step of a doc's history: what is done between construction and Commit() is one update.
+// A local one has a writer, whose client id must be the writer's alone: two who write with one id
+// diverge for ever. One at a time per doc. Source: yjs 13.6, src/utils/Transaction.js.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crdt/delete_set.h"
+#include "crdt/doc.h"
+#include "crdt/events.h"
+#include "crdt/id.h"
+
+namespace coterie::crdt {
+
+class Transaction {
+ public:
+  // Opens a local transaction. Requires that none is open.
+  Transaction(Doc& doc, Client writer, Watch watch = Watch::kUpdate);
+  // Commits, if that was not done.
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // Collects garbage, merges what can be merged, and says what happened. The last call.
+  Outcome Commit();
+  void Commit(Outcome& outcome);
+
+ private:
+  Doc* doc_;
+};
+
+}  // namespace coterie::crdt
