@@ -30,7 +30,7 @@ namespace coterie::crdt {
 
 class ItemStore;
 class Transaction;
-struct Pending;
+struct ParsedUpdate;
 
 // Whether the content of what is deleted is forgotten at the end of each transaction.
 enum class Garbage : std::uint8_t { kCollect, kKeep };
@@ -89,11 +89,17 @@ class Doc {
 
  private:
   friend class Transaction;
+  struct Pending;
+
+  void Begin(Watch watch);
+  void End(Watch watch, Outcome& outcome);
+  void Merge(const ParsedUpdate& update);
+  const std::string& PendingUpdate() const;
 
   Garbage garbage_;
   std::unique_ptr<ItemStore> store_;
   std::unique_ptr<Pending> pending_;
-  bool in_transaction_ = false;
+  bool is_open_ = false;  // A transaction is.
 };
 
 }  // namespace coterie::crdt

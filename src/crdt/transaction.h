@@ -4,14 +4,10 @@
 // A local one has a writer, whose client id must be the writer's alone: two who write with one id
 // diverge for ever. One at a time per doc. Source: yjs 13.6, src/utils/Transaction.js.
 
-#include <string>
-#include <utility>
-#include <vector>
-
-#include "crdt/delete_set.h"
 #include "crdt/doc.h"
 #include "crdt/events.h"
 #include "crdt/id.h"
+#include "crdt/item.h"
 
 namespace coterie::crdt {
 
@@ -24,12 +20,21 @@ class Transaction {
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
-  // Collects garbage, merges what can be merged, and says what happened. The last call.
+  // Collects garbage, merges what can be merged, and says what happened; the last call. The second
+  // wants `outcome.watched`, and uses its memory again.
   Outcome Commit();
   void Commit(Outcome& outcome);
 
+  // For the parts of the engine that edit.
+  Doc& doc() { return doc_; }
+  ItemStore& store() { return doc_.store(); }
+  ClientIndex writer() const { return writer_; }
+
  private:
-  Doc* doc_;
+  Doc& doc_;
+  ClientIndex writer_;
+  Watch watch_;
+  bool is_open_ = true;
 };
 
 }  // namespace coterie::crdt
