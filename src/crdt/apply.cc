@@ -13,10 +13,6 @@
 namespace coterie::crdt {
 namespace {
 
-bool IsLaterOwn(const StructView& view, const Id& id) {
-  return id.client == view.id.client && id.clock >= view.id.clock;
-}
-
 // The number of a kAny or kJson is written before its values; the store keeps the values alone.
 std::string_view ValuesOf(std::string_view payload) {
   Lib0Reader reader(payload);
@@ -93,6 +89,8 @@ class Applier {
   ItemRef right_ = 0;
   LocalId origin_;
   LocalId right_origin_;
+  LocalId last_right_origin_;
+  ItemRef last_right_ = 0;
   bool is_garbage_ = false;  // A neighbour or the parent is.
   SequenceRef sequence_ = 0;
   std::string scratch_;
@@ -214,7 +212,12 @@ void Applier::Resolve(const StructView& view) {
   }
   if (view.has_right_origin) {
     right_origin_ = ToLocal(view.right_origin);
-    right_ = store_.CleanStart(right_origin_);
+    // What is typed at one place has one right origin.
+    if (right_origin_ != last_right_origin_) {
+      last_right_origin_ = right_origin_;
+      last_right_ = store_.CleanStart(right_origin_);
+    }
+    right_ = last_right_;
     is_garbage_ = is_garbage_ || store_.At(right_).IsGc();
   }
 }
@@ -366,11 +369,6 @@ Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
     ParsedUpdate::Group& group = parsed.groups.back();
     ++group.structs;
     group.end_bytes = offset_of() + reader.bytes().size();
-    if ((view.has_origin && IsLaterOwn(view, view.origin)) ||
-        (view.has_right_origin && IsLaterOwn(view, view.right_origin)) ||
-        (view.parent == ParentKind::kItem && IsLaterOwn(view, view.parent_item))) {
-      return {.offset_bytes = offset_of(), .reason = "a struct hangs on a later one of its client"};
-    }
   }
   if (reader.ok()) parsed.deleted = DeleteSet::Decode(reader.rest());
   if (reader.ok() && !reader.rest().AtEnd()) reader.rest().Fail(kBytesFollow);
@@ -398,11 +396,13 @@ DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
   for (const auto& [client, ranges] : deletes.clients()) {
     const ClientIndex index = store.FindClient(client);
     const Clock end = index == kNoClient ? 0 : store.ClientAt(index).end;
+    StructList::Place place;
     for (const ClockRange& range : ranges) {
       if (range.end > end) rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
       if (range.begin >= end) continue;
       const StructList& structs = store.ClientAt(index).structs;
-      StructList::Place place = structs.Find(range.begin);
+      place = place == structs.First() ? structs.Find(range.begin)
+                                       : structs.FindFrom(place, range.begin);
       const Item& first = store.At(structs.At(place));
       if (!first.is_deleted && first.clock < range.begin) {
         store.SplitAt(index, place, range.begin - first.clock);

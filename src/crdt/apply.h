@@ -33,8 +33,7 @@ struct ParsedUpdate {
   DeleteSet deleted;
 };
 
-// Checks everything that does not depend on a document, and that no struct hangs on one that its
-// own client wrote later: Yjs throws at those.
+// Checks everything that does not depend on a document.
 Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed);
 
 // Structs that wait for others.

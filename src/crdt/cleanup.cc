@@ -131,10 +131,12 @@ void Collect(ItemStore& store, ItemRef ref) {
 void JoinDeleted(ItemStore& store) {
   std::vector<Changes::Deleted>& deleted = store.changes().deleted;
   if (deleted.size() < 2) return;
-  std::sort(deleted.begin(), deleted.end(),
-            [](const Changes::Deleted& a, const Changes::Deleted& b) {
-              return a.client != b.client ? a.client < b.client : a.begin < b.begin;
-            });
+  const auto is_before = [](const Changes::Deleted& a, const Changes::Deleted& b) {
+    return a.client != b.client ? a.client < b.client : a.begin < b.begin;
+  };
+  if (!std::is_sorted(deleted.begin(), deleted.end(), is_before)) {
+    std::sort(deleted.begin(), deleted.end(), is_before);
+  }
   std::size_t last = 0;
   for (std::size_t i = 1; i < deleted.size(); ++i) {
     if (deleted[last].client == deleted[i].client && deleted[last].end >= deleted[i].begin) {
@@ -147,9 +149,13 @@ void JoinDeleted(ItemStore& store) {
 }
 
 void CollectGarbage(ItemStore& store) {
+  Place place;
+  ClientIndex client = kNoClient;
   for (const Changes::Deleted& range : store.changes().deleted) {
     const StructList& structs = store.ClientAt(range.client).structs;
-    Place place = structs.Find(range.begin);
+    place = client == range.client ? structs.FindFrom(place, range.begin)
+                                   : structs.Find(range.begin);
+    client = range.client;
     do {
       const ItemRef ref = structs.At(place);
       const Item& item = store.At(ref);
@@ -161,8 +167,15 @@ void CollectGarbage(ItemStore& store) {
 
 void MergeChanged(ItemStore& store) {
   const Changes& changes = store.changes();
+  // Among a client's new structs every boundary is tried anyway, and the order is of no account:
+  // whether two neighbours merge does not depend on what else does.
+  const auto is_new = [&](ClientIndex client, Clock clock) {
+    const ClientState& state = store.ClientAt(client);
+    return state.is_touched && clock >= state.before;
+  };
   for (std::size_t i = changes.deleted.size(); i-- > 0;) {
     const Changes::Deleted& range = changes.deleted[i];
+    if (is_new(range.client, range.begin)) continue;
     const StructList& structs = store.ClientAt(range.client).structs;
     Place place = structs.Find(range.end - 1);
     structs.MoveRight(place);
@@ -174,7 +187,8 @@ void MergeChanged(ItemStore& store) {
     MergeDownTo(store, client, state.structs.Last(), first);
   }
   for (std::size_t i = changes.merge_candidates.size(); i-- > 0;) {
-    MergeAround(store, changes.merge_candidates[i]);
+    const LocalId candidate = changes.merge_candidates[i];
+    if (!is_new(candidate.client, candidate.clock)) MergeAround(store, candidate);
   }
 }
 

@@ -27,6 +27,16 @@ StructList::Place StructList::Find(Clock clock) const {
   return {.block = static_cast<std::uint32_t>(block), .slot = static_cast<std::uint32_t>(slot)};
 }
 
+StructList::Place StructList::FindFrom(Place place, Clock clock) const {
+  constexpr int kStepsMax = 8;
+  for (int step = 0; step < kStepsMax; ++step) {
+    Place next = place;
+    if (!MoveRight(next) || ClockAt(next) > clock) return place;
+    place = next;
+  }
+  return Find(clock);
+}
+
 StructList::Place StructList::Last() const {
   CHECK(!blocks_.empty());
   return {.block = static_cast<std::uint32_t>(blocks_.size() - 1),

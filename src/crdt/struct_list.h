@@ -29,6 +29,8 @@ class StructList {
   bool empty() const { return blocks_.empty(); }
   // Requires a clock at or above the first's.
   Place Find(Clock clock) const;
+  // The same for a clock that is not much above that of `place`.
+  Place FindFrom(Place place, Clock clock) const;
   ItemRef At(Place place) const { return blocks_[place.block].entries[place.slot].item; }
   Clock ClockAt(Place place) const { return blocks_[place.block].entries[place.slot].clock; }
   ItemRef back() const { return blocks_.back().entries.back().item; }

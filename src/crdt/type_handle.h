@@ -21,7 +21,7 @@ struct TypeHandle {
 
 // What can be put into an array, a map or an XML node, by one who writes.
 struct NewAny {
-  std::string any;  // One value as `any` (value.h).
+  std::string any;  // One value as `any` (js_value.h).
 };
 struct NewBinary {
   std::string bytes;
