@@ -132,6 +132,7 @@ void Delete(ItemStore& store, ItemRef ref) {
       const Sequence sequence = store.SequenceAt(item.sequence);
       store.UncountVisible(ref);
       item.is_deleted = true;
+      if (item.kind() == ContentKind::kFormat && item.leaf != 0) store.index().MarkDeleted(ref);
       store.changes().deleted.push_back(
           {.client = item.client, .begin = item.clock, .end = item.end()});
       NoteChanged(store, sequence.branch, sequence.key);

@@ -81,7 +81,7 @@ TextSize OrderIndex::SizeOf(std::uint32_t node) const {
   TextSize size;
   if (IsInner(node)) {
     const Inner& inner = InnerAt(node);
-    for (std::uint32_t i = 0; i < inner.count; ++i) size += inner.sizes[i];
+    for (std::uint32_t i = 0; i < inner.count; ++i) size += inner.children[i].size;
     return size;
   }
   const Leaf& leaf = LeafAt(node);
@@ -101,6 +101,7 @@ OrderIndex::Root OrderIndex::Build(ItemRef head) {
     leaf.units[leaf.count] = store_->VisibleUnits(item);
     ++leaf.count;
     store_->At(item).leaf = leaves.back();
+    has_marks_ = has_marks_ || IsLiveMark(item);
   }
   return BuildAbove(std::move(leaves));
 }
@@ -112,9 +113,9 @@ OrderIndex::Root OrderIndex::BuildAbove(std::vector<std::uint32_t> level) {
       if (above.empty() || InnerAt(above.back()).count == kBuildInner) above.push_back(NewInner());
       Inner& inner = InnerAt(above.back());
       SetParent(node, above.back(), inner.count);
-      inner.children[inner.count] = node;
-      inner.sizes[inner.count] = SizeOf(node);
-      ++inner.count;
+      Child& child = inner.children[inner.count++];
+      child = {.node = node, .marks = 0, .size = SizeOf(node)};
+      if (has_marks_) SetMarks(child, CollectMarks(node));
     }
     level = std::move(above);
   }
@@ -129,8 +130,11 @@ void OrderIndex::Drop(Root root) {
     left.pop_back();
     if (node == 0) continue;
     if (IsInner(node)) {
-      const Inner& inner = InnerAt(node);
-      left.insert(left.end(), inner.children, inner.children + inner.count);
+      Inner& inner = InnerAt(node);
+      for (std::uint32_t i = 0; i < inner.count; ++i) {
+        left.push_back(inner.children[i].node);
+        SetMarks(inner.children[i], {});
+      }
     } else {
       const Leaf& leaf = LeafAt(node);
       for (std::uint32_t i = 0; i < leaf.count; ++i) store_->At(leaf.items[i]).leaf = 0;
@@ -141,14 +145,14 @@ void OrderIndex::Drop(Root root) {
 
 void OrderIndex::AddAbove(std::uint32_t node, const TextSize& size) {
   for (std::uint32_t parent = ParentOf(node); parent != 0; parent = InnerAt(node).parent) {
-    InnerAt(parent).sizes[SlotOf(node)] += size;
+    InnerAt(parent).children[SlotOf(node)].size += size;
     node = parent;
   }
 }
 
 void OrderIndex::SubtractAbove(std::uint32_t node, const TextSize& size) {
   for (std::uint32_t parent = ParentOf(node); parent != 0; parent = InnerAt(node).parent) {
-    InnerAt(parent).sizes[SlotOf(node)] -= size;
+    InnerAt(parent).children[SlotOf(node)].size -= size;
     node = parent;
   }
 }
@@ -160,7 +164,7 @@ void OrderIndex::Insert(Root& root, ItemRef left, ItemRef item) {
     node = store_->At(left).leaf;
     slot = SlotIn(LeafAt(node), left) + 1;
   } else {
-    while (IsInner(node)) node = InnerAt(node).children[0];
+    while (IsInner(node)) node = InnerAt(node).children[0].node;
   }
   if (LeafAt(node).count == kLeafMax) {
     // At the very end of a leaf the new one starts empty, so that who appends leaves full ones.
@@ -180,6 +184,10 @@ void OrderIndex::Insert(Root& root, ItemRef left, ItemRef item) {
   ++leaf.count;
   store_->At(item).leaf = node;
   if (size.utf16 != 0) AddAbove(node, size);
+  if (IsLiveMark(item)) {
+    has_marks_ = true;
+    RefreshMarks(node);
+  }
 }
 
 // Moves the items [from, count) to a new leaf to the right, which may be empty for the moment.
@@ -193,6 +201,8 @@ std::uint32_t OrderIndex::SplitLeaf(Root& root, std::uint32_t node, std::uint32_
   leaf.count = static_cast<std::uint16_t>(from);
   for (std::uint32_t i = 0; i < right.count; ++i) store_->At(right.items[i]).leaf = next;
   InsertChild(root, node, next, SizeOf(next));
+  RefreshMarks(node);
+  RefreshMarks(next);
   return next;
 }
 
@@ -204,8 +214,7 @@ void OrderIndex::InsertChild(Root& root, std::uint32_t left, std::uint32_t node,
     parent = NewInner();
     Inner& top = InnerAt(parent);
     top.count = 1;
-    top.children[0] = left;
-    top.sizes[0] = SizeOf(left) + size;
+    top.children[0] = {.node = left, .marks = 0, .size = SizeOf(left) + size};
     SetParent(left, parent, 0);
     root = parent;
   } else if (InnerAt(parent).count == kInnerMax) {
@@ -216,12 +225,10 @@ void OrderIndex::InsertChild(Root& root, std::uint32_t left, std::uint32_t node,
   const std::uint32_t slot = SlotOf(left) + 1;
   for (std::uint32_t i = inner.count; i > slot; --i) {
     inner.children[i] = inner.children[i - 1];
-    inner.sizes[i] = inner.sizes[i - 1];
-    SetParent(inner.children[i], parent, i);
+    SetParent(inner.children[i].node, parent, i);
   }
-  inner.children[slot] = node;
-  inner.sizes[slot] = size;
-  inner.sizes[slot - 1] -= size;
+  inner.children[slot] = {.node = node, .marks = 0, .size = size};
+  inner.children[slot - 1].size -= size;
   ++inner.count;
   SetParent(node, parent, slot);
 }
@@ -237,12 +244,13 @@ std::uint32_t OrderIndex::SplitInner(Root& root, std::uint32_t node) {
   TextSize size;
   for (std::uint32_t i = 0; i < right.count; ++i) {
     right.children[i] = inner.children[from + i];
-    right.sizes[i] = inner.sizes[from + i];
-    size += right.sizes[i];
-    SetParent(right.children[i], next, i);
+    size += right.children[i].size;
+    SetParent(right.children[i].node, next, i);
   }
   inner.count = static_cast<std::uint16_t>(from);
   InsertChild(root, node, next, size);
+  RefreshMarks(node);
+  RefreshMarks(next);
   return next;
 }
 
@@ -289,18 +297,21 @@ void OrderIndex::RemoveNode(Root& root, std::uint32_t node) {
     return;
   }
   Inner& inner = InnerAt(parent);
+  SetMarks(inner.children[slot], {});
   for (std::uint32_t i = slot + 1; i < inner.count; ++i) {
     inner.children[i - 1] = inner.children[i];
-    inner.sizes[i - 1] = inner.sizes[i];
-    SetParent(inner.children[i - 1], parent, i - 1);
+    SetParent(inner.children[i - 1].node, parent, i - 1);
   }
   --inner.count;
   if (inner.count == 0) {
     RemoveNode(root, parent);
   } else if (inner.count == 1 && inner.parent == 0) {
-    root = inner.children[0];
+    SetMarks(inner.children[0], {});
+    root = inner.children[0].node;
     SetParent(root, 0, 0);
     FreeNode(parent);
+  } else {
+    RefreshMarks(parent);
   }
 }
 
@@ -310,7 +321,7 @@ void OrderIndex::MaybeJoin(Root& root, std::uint32_t node) {
   if (leaf.parent == 0) return;
   Inner& inner = InnerAt(leaf.parent);
   if (leaf.slot + 1 == inner.count) return;
-  const std::uint32_t next = inner.children[leaf.slot + 1];
+  const std::uint32_t next = inner.children[leaf.slot + 1].node;
   Leaf& right = LeafAt(next);
   if (leaf.count + right.count > kLeafMax * 3 / 4) return;
   std::copy_backward(right.items, right.items + right.count,
@@ -321,8 +332,134 @@ void OrderIndex::MaybeJoin(Root& root, std::uint32_t node) {
   std::copy(leaf.units, leaf.units + leaf.count, right.units);
   for (std::uint32_t i = 0; i < leaf.count; ++i) store_->At(right.items[i]).leaf = next;
   right.count = static_cast<std::uint16_t>(right.count + leaf.count);
-  inner.sizes[leaf.slot + 1] += inner.sizes[leaf.slot];
+  inner.children[leaf.slot + 1].size += inner.children[leaf.slot].size;
   RemoveNode(root, node);
+  RefreshMarks(next);
+}
+
+bool OrderIndex::IsLiveMark(ItemRef item) const {
+  const Item& record = store_->At(item);
+  return record.kind() == ContentKind::kFormat && !record.is_deleted;
+}
+
+bool OrderIndex::EndsKey(ItemRef item) const {
+  return store_->BytesOf(store_->At(item)) == "null";
+}
+
+OrderIndex::Mark OrderIndex::MarkOf(ItemRef item) const {
+  const bool ends = EndsKey(item);
+  return {.key = store_->ExtentOf(store_->At(item)).extra,
+          .last = item,
+          .start = ends ? 0 : item,
+          .has_end = ends};
+}
+
+// `marks` are those of some piece of a list; `left` those of what comes before it.
+void OrderIndex::AddLeft(const std::vector<Mark>& left, std::vector<Mark>& marks) {
+  for (const Mark& earlier : left) {
+    const auto found = std::find_if(marks.begin(), marks.end(),
+                                    [&](const Mark& mark) { return mark.key == earlier.key; });
+    if (found == marks.end()) {
+      marks.push_back(earlier);
+    } else if (!found->has_end) {
+      if (earlier.start != 0) found->start = earlier.start;
+      found->has_end = earlier.has_end || earlier.start == 0;
+    }
+  }
+}
+
+std::vector<OrderIndex::Mark> OrderIndex::CollectMarks(std::uint32_t node) const {
+  std::vector<Mark> marks;
+  if (IsInner(node)) {
+    const Inner& inner = InnerAt(node);
+    for (std::uint32_t i = inner.count; i-- > 0;) {
+      if (inner.children[i].marks != 0) AddLeft(marks_[inner.children[i].marks], marks);
+    }
+    return marks;
+  }
+  const Leaf& leaf = LeafAt(node);
+  for (std::uint32_t i = leaf.count; i-- > 0;) {
+    if (leaf.units[i] == 0 && IsLiveMark(leaf.items[i])) AddLeft({MarkOf(leaf.items[i])}, marks);
+  }
+  return marks;
+}
+
+void OrderIndex::SetMarks(Child& child, std::vector<Mark> marks) {
+  if (marks.empty()) {
+    if (child.marks == 0) return;
+    marks_[child.marks] = {};
+    free_marks_.push_back(child.marks);
+    child.marks = 0;
+    return;
+  }
+  if (child.marks == 0) {
+    if (marks_.empty()) marks_.emplace_back();
+    if (free_marks_.empty()) {
+      free_marks_.push_back(static_cast<std::uint32_t>(marks_.size()));
+      marks_.emplace_back();
+    }
+    child.marks = free_marks_.back();
+    free_marks_.pop_back();
+  }
+  marks_[child.marks] = std::move(marks);
+}
+
+// Sums up a node's marks again, and those of all above it.
+void OrderIndex::RefreshMarks(std::uint32_t node) {
+  if (!has_marks_) return;
+  for (std::uint32_t parent = ParentOf(node); parent != 0; parent = InnerAt(node).parent) {
+    SetMarks(InnerAt(parent).children[SlotOf(node)], CollectMarks(node));
+    node = parent;
+  }
+}
+
+void OrderIndex::MarkDeleted(ItemRef item) { RefreshMarks(store_->At(item).leaf); }
+
+std::vector<OrderIndex::Mark> OrderIndex::MarksBefore(ItemRef item) const {
+  std::vector<Mark> marks;
+  if (!has_marks_) return marks;
+  std::uint32_t node = store_->At(item).leaf;
+  const Leaf& leaf = LeafAt(node);
+  for (std::uint32_t i = SlotIn(leaf, item); i-- > 0;) {
+    if (leaf.units[i] == 0 && IsLiveMark(leaf.items[i])) AddLeft({MarkOf(leaf.items[i])}, marks);
+  }
+  for (std::uint32_t parent = leaf.parent; parent != 0; parent = InnerAt(node).parent) {
+    const Inner& inner = InnerAt(parent);
+    for (std::uint32_t i = SlotOf(node); i-- > 0;) {
+      if (inner.children[i].marks != 0) AddLeft(marks_[inner.children[i].marks], marks);
+    }
+    node = parent;
+  }
+  return marks;
+}
+
+std::uint32_t OrderIndex::FirstLiveChild(const Inner& inner, std::uint32_t from) const {
+  for (std::uint32_t i = from; i < inner.count; ++i) {
+    if (inner.children[i].size.utf16 != 0 || inner.children[i].marks != 0) return i;
+  }
+  return inner.count;
+}
+
+ItemRef OrderIndex::NextLive(ItemRef item) const {
+  std::uint32_t node = store_->At(item).leaf;
+  const auto first_live = [this](const Leaf& leaf, std::uint32_t from) -> ItemRef {
+    for (std::uint32_t i = from; i < leaf.count; ++i) {
+      if (leaf.units[i] != 0 || IsLiveMark(leaf.items[i])) return leaf.items[i];
+    }
+    return 0;
+  };
+  const ItemRef near = first_live(LeafAt(node), SlotIn(LeafAt(node), item) + 1);
+  if (near != 0) return near;
+  std::uint32_t parent = ParentOf(node);
+  std::uint32_t slot = SlotOf(node) + 1;
+  while (parent != 0 && FirstLiveChild(InnerAt(parent), slot) == InnerAt(parent).count) {
+    slot = SlotOf(parent) + 1;
+    parent = ParentOf(parent);
+  }
+  if (parent == 0) return 0;
+  node = InnerAt(parent).children[FirstLiveChild(InnerAt(parent), slot)].node;
+  while (IsInner(node)) node = InnerAt(node).children[FirstLiveChild(InnerAt(node), 0)].node;
+  return first_live(LeafAt(node), 0);
 }
 
 void OrderIndex::Grow(ItemRef item, const TextSize& by) {
@@ -346,13 +483,14 @@ OrderIndex::Spot OrderIndex::Find(Root root, std::uint64_t position, Measure mea
     const Inner& inner = InnerAt(node);
     std::uint32_t slot = 0;
     for (; slot < inner.count; ++slot) {
-      const std::uint64_t size = SizeIn(inner.sizes[slot], measure);
+      const TextSize& child = inner.children[slot].size;
+      const std::uint64_t size = SizeIn(child, measure);
       if (position < size) break;
       position -= size;
-      spot.before += inner.sizes[slot];
+      spot.before += child;
     }
     CHECK(slot < inner.count);
-    node = inner.children[slot];
+    node = inner.children[slot].node;
   }
   const Leaf& leaf = LeafAt(node);
   for (std::uint32_t slot = 0; slot < leaf.count; ++slot) {
@@ -378,7 +516,7 @@ std::uint64_t OrderIndex::UnitsBefore(ItemRef item) const {
   for (std::uint32_t i = 0; i < slot; ++i) units += leaf.units[i];
   for (std::uint32_t parent = leaf.parent; parent != 0; parent = InnerAt(node).parent) {
     const Inner& inner = InnerAt(parent);
-    for (std::uint32_t i = 0; i < SlotOf(node); ++i) units += inner.sizes[i].utf16;
+    for (std::uint32_t i = 0; i < SlotOf(node); ++i) units += inner.children[i].size.utf16;
     node = parent;
   }
   return units;
@@ -394,7 +532,7 @@ TextSize OrderIndex::SizeBefore(ItemRef item) const {
   }
   for (std::uint32_t parent = leaf.parent; parent != 0; parent = InnerAt(node).parent) {
     const Inner& inner = InnerAt(parent);
-    for (std::uint32_t i = 0; i < SlotOf(node); ++i) size += inner.sizes[i];
+    for (std::uint32_t i = 0; i < SlotOf(node); ++i) size += inner.children[i].size;
     node = parent;
   }
   return size;
@@ -416,7 +554,9 @@ bool OrderIndex::IsBefore(ItemRef a, ItemRef b) const {
 }
 
 std::size_t OrderIndex::memory_bytes() const {
-  return leaves_.capacity() * sizeof(Leaf) + inners_.capacity() * sizeof(Inner);
+  std::size_t bytes = leaves_.capacity() * sizeof(Leaf) + inners_.capacity() * sizeof(Inner);
+  for (const std::vector<Mark>& marks : marks_) bytes += sizeof(marks) + sizeof(Mark) * marks.size();
+  return bytes;
 }
 
 void OrderIndex::CheckInvariantsDeep(Root root, ItemRef head) const {
@@ -440,9 +580,12 @@ void OrderIndex::CheckInvariantsDeep(Root root, ItemRef head) const {
     const Inner& inner = InnerAt(node);
     CHECK(inner.count > 0 && inner.count <= kInnerMax);
     for (std::uint32_t i = inner.count; i-- > 0;) {
-      CHECK(ParentOf(inner.children[i]) == node && SlotOf(inner.children[i]) == i);
-      CHECK(inner.sizes[i] == SizeOf(inner.children[i]));
-      left.push_back(inner.children[i]);
+      const Child& child = inner.children[i];
+      CHECK(ParentOf(child.node) == node && SlotOf(child.node) == i);
+      CHECK(child.size == SizeOf(child.node));
+      const std::vector<Mark> marks = CollectMarks(child.node);
+      CHECK((child.marks == 0 && marks.empty()) || marks == marks_[child.marks]);
+      left.push_back(child.node);
     }
   }
   CHECK(expected == 0);

@@ -5,6 +5,7 @@
 // code points. An item knows its leaf. All trees of a document share one pool of nodes.
 // Owner: the ItemStore, which tells of every change; lists get a tree when someone asks for a
 // position and they are long enough.
+// Formatting marks are summed up too, so that the formatting at a place costs no walk.
 // Invariants: an inner node's size of a child is the sum over it; a leaf's items are neighbours in
 // the list, in order; no node is empty, but for none at all.
 
@@ -63,6 +64,22 @@ class OrderIndex {
   std::uint64_t UnitsBefore(ItemRef item) const;
   TextSize SizeBefore(ItemRef item) const;
   TextSize Total(Root root) const;
+  // The first item behind `item` that is visible or a live formatting mark; 0 if there is none.
+  ItemRef NextLive(ItemRef item) const;
+
+  // The formatting of one key to the left of a place.
+  struct Mark {
+    Atom key = 0;
+    ItemRef last = 0;   // The live mark that decides.
+    ItemRef start = 0;  // Since that one the key has a value; 0 if it has none.
+    bool has_end = false;  // A mark that ends it is among those that were looked at.
+    friend bool operator==(const Mark&, const Mark&) = default;
+  };
+  // Of every key that has a live mark to the left of `item`, in no order.
+  std::vector<Mark> MarksBefore(ItemRef item) const;
+  // Has to be told when a mark that is in a tree was deleted.
+  void MarkDeleted(ItemRef item);
+
   // Requires items of one list.
   bool IsBefore(ItemRef a, ItemRef b) const;
 
@@ -82,12 +99,16 @@ class OrderIndex {
     ItemRef items[kLeafMax];
     std::uint32_t units[kLeafMax];  // Visible.
   };
+  struct Child {
+    std::uint32_t node = 0;
+    std::uint32_t marks = 0;  // What marks_ has of it; 0 = no live mark is below.
+    TextSize size;
+  };
   struct Inner {
     std::uint32_t parent = 0;
     std::uint16_t slot = 0;
     std::uint16_t count = 0;
-    std::uint32_t children[kInnerMax];
-    TextSize sizes[kInnerMax];
+    Child children[kInnerMax];
   };
 
   static bool IsInner(std::uint32_t node) { return (node & kInnerBit) != 0; }
@@ -104,6 +125,15 @@ class OrderIndex {
   std::uint32_t SlotIn(const Leaf& leaf, ItemRef item) const;
   TextSize SizeOf(std::uint32_t node) const;
 
+  bool IsLiveMark(ItemRef item) const;
+  bool EndsKey(ItemRef item) const;
+  Mark MarkOf(ItemRef item) const;
+  static void AddLeft(const std::vector<Mark>& left, std::vector<Mark>& marks);
+  std::vector<Mark> CollectMarks(std::uint32_t node) const;
+  void SetMarks(Child& child, std::vector<Mark> marks);
+  void RefreshMarks(std::uint32_t node);
+  std::uint32_t FirstLiveChild(const Inner& inner, std::uint32_t from) const;
+
   Root BuildAbove(std::vector<std::uint32_t> level);
   std::uint32_t SplitLeaf(Root& root, std::uint32_t node, std::uint32_t from);
   void InsertChild(Root& root, std::uint32_t left, std::uint32_t node, const TextSize& size);
@@ -119,6 +149,9 @@ class OrderIndex {
   std::vector<Inner> inners_;
   std::uint32_t free_leaf_ = 0;
   std::uint32_t free_inner_ = 0;
+  std::vector<std::vector<Mark>> marks_;  // Per child that has some; [0] is not used.
+  std::vector<std::uint32_t> free_marks_;
+  bool has_marks_ = false;  // Some tree ever had one.
 };
 
 }  // namespace coterie::crdt

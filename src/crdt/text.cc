@@ -1,5 +1,7 @@
 #include "crdt/text.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "crdt/doc.h"
 #include "crdt/integrate.h"
@@ -48,14 +50,98 @@ void Text::Insert(Transaction& transaction, std::uint64_t index, std::string_vie
   CHECK(&transaction.doc() == doc_);
   const BranchRef branch = doc_->store().Resolve(type_);
   if (branch == 0 || text.empty()) return;
-  InsertPlain(doc_->store(), transaction.writer(), branch, index, text);
+  ItemStore& store = doc_->store();
+  if (!store.BranchAt(branch).has_formats) {
+    return InsertPlain(store, transaction.writer(), branch, index, text);
+  }
+  RichText rich(store, transaction.writer(), branch);
+  rich.MoveTo(index);
+  rich.InsertLikeLeft({.kind = ContentKind::kString, .text = text});
+}
+
+void Text::Insert(Transaction& transaction, std::uint64_t index, std::string_view text,
+                  const Attributes& attributes) {
+  if (!text.empty()) {
+    InsertRich(transaction, index, {.kind = ContentKind::kString, .text = text}, attributes);
+  }
+}
+
+void Text::InsertEmbed(Transaction& transaction, std::uint64_t index, std::string_view json,
+                       const Attributes& attributes) {
+  InsertRich(transaction, index, {.kind = ContentKind::kEmbed, .text = json}, attributes);
+}
+
+TypeHandle Text::InsertType(Transaction& transaction, std::uint64_t index, const NewType& type,
+                            const Attributes& attributes) {
+  const ItemRef item =
+      InsertRich(transaction, index, {.kind = ContentKind::kType, .type = &type}, attributes);
+  if (item == 0) return {};
+  const ItemStore& store = doc_->store();
+  return store.HandleOf(store.TypeOf(store.At(item)));
+}
+
+// With exactly these attributes; 0 if this text is gone.
+ItemRef Text::InsertRich(Transaction& transaction, std::uint64_t index,
+                         const RichText::Insertion& insertion, const Attributes& attributes) {
+  CHECK(&transaction.doc() == doc_);
+  const BranchRef branch = doc_->store().Resolve(type_);
+  if (branch == 0) return 0;
+  RichText rich(doc_->store(), transaction.writer(), branch);
+  rich.MoveTo(index);
+  return rich.Insert(insertion, attributes);
 }
 
 void Text::Delete(Transaction& transaction, std::uint64_t index, std::uint64_t length) {
   CHECK(&transaction.doc() == doc_);
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length == 0) return;
+  if (!store.BranchAt(branch).has_formats) return DeleteUnits(store, branch, index, length);
+  RichText rich(store, transaction.writer(), branch);
+  rich.MoveTo(index);
+  rich.Delete(length);
+}
+
+void Text::Format(Transaction& transaction, std::uint64_t index, std::uint64_t length,
+                  const Attributes& attributes) {
+  CHECK(&transaction.doc() == doc_);
+  const BranchRef branch = doc_->store().Resolve(type_);
+  if (branch == 0 || length == 0) return;
+  RichText rich(doc_->store(), transaction.writer(), branch);
+  rich.MoveTo(index);
+  if (!rich.AtEnd()) rich.Format(length, attributes);
+}
+
+void Text::ApplyDelta(Transaction& transaction, const Delta& delta) {
+  CHECK(&transaction.doc() == doc_);
   const BranchRef branch = doc_->store().Resolve(type_);
   if (branch == 0) return;
-  DeleteUnits(doc_->store(), branch, index, length);
+  RichText rich(doc_->store(), transaction.writer(), branch);
+  for (const DeltaOp& op : delta) {
+    switch (op.kind) {
+      case DeltaOp::Kind::kText:
+        if (!op.text.empty()) {
+          rich.Insert({.kind = ContentKind::kString, .text = op.text}, op.attributes);
+        }
+        break;
+      case DeltaOp::Kind::kEmbed:
+        rich.Insert({.kind = ContentKind::kEmbed, .text = op.text}, op.attributes);
+        break;
+      case DeltaOp::Kind::kRetain:
+        if (op.attributes.empty()) {
+          rich.Retain(op.length);
+        } else {
+          rich.Format(op.length, op.attributes);
+        }
+        break;
+      case DeltaOp::Kind::kDelete:
+        rich.Delete(op.length);
+        break;
+      case DeltaOp::Kind::kType:
+      case DeltaOp::Kind::kValues:
+        CHECK(false);  // A type has content of its own, which a delta does not carry.
+    }
+  }
 }
 
 std::uint64_t Text::length() const {

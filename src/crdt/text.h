@@ -13,6 +13,8 @@
 
 #include "base/utf8.h"
 #include "crdt/events.h"
+#include "crdt/item.h"
+#include "crdt/rich_text.h"
 #include "crdt/type_handle.h"
 
 namespace coterie::crdt {
@@ -57,6 +59,9 @@ class Text {
   TypeHandle type() const { return type_; }
 
  private:
+  ItemRef InsertRich(Transaction& transaction, std::uint64_t index,
+                     const RichText::Insertion& insertion, const Attributes& attributes);
+
   Doc* doc_;
   TypeHandle type_;
 };
