@@ -1,5 +1,6 @@
 #include "crdt/doc.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -9,6 +10,7 @@
 #include "crdt/item_store.h"
 #include "crdt/merge.h"
 #include "crdt/update_view.h"
+#include "crdt/view.h"
 
 namespace coterie::crdt {
 
@@ -161,6 +163,34 @@ std::vector<std::string> Doc::root_names() const {
     names.emplace_back(store_->atoms().Text(store_->BranchAt(root).name));
   }
   return names;
+}
+
+std::string Doc::ToJson(const std::vector<TypedRoot>& roots) const {
+  JsValue all;
+  all.kind = JsValue::Kind::kObject;
+  for (const TypedRoot& root : roots) {
+    const BranchRef branch = store_->FindRoot(root.name);
+    // A root that nobody wrote to is an empty one: the sequence 0 is empty too.
+    all.members.emplace_back(root.name, TypeToValue(*store_, branch, root.kind));
+  }
+  SettleMembers(all.members);
+  return crdt::ToJson(std::move(all));
+}
+
+std::vector<std::string> Doc::Subdocuments() const {
+  std::vector<std::string> guids;
+  for (const ClientIndex index : store_->ClientsDescending()) {
+    const StructList& structs = store_->ClientAt(index).structs;
+    StructList::Place place = structs.First();
+    do {
+      const Item& item = store_->At(structs.At(place));
+      if (item.kind() != ContentKind::kDoc || item.is_deleted) continue;
+      Lib0Reader reader(store_->BytesOf(item));
+      guids.emplace_back(reader.VarBytes());
+    } while (structs.MoveRight(place));
+  }
+  std::sort(guids.begin(), guids.end());
+  return guids;
 }
 
 std::size_t Doc::memory_bytes() const {

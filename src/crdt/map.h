@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "crdt/events.h"
+#include "crdt/item.h"
 #include "crdt/type_handle.h"
 
 namespace coterie::crdt {
@@ -37,6 +37,8 @@ class Map {
   TypeHandle type() const { return type_; }
 
  private:
+  ItemRef Find(std::string_view key) const;
+
   Doc* doc_;
   TypeHandle type_;
 };

@@ -8,6 +8,7 @@
 #include "crdt/item_store.h"
 #include "crdt/seek.h"
 #include "crdt/transaction.h"
+#include "crdt/view.h"
 
 namespace coterie::crdt {
 namespace {
@@ -150,15 +151,13 @@ std::uint64_t Text::length() const {
 }
 
 std::string Text::ToString() const {
-  const ItemStore& store = doc_->store();
-  const BranchRef branch = store.Resolve(type_);
-  std::string text;
-  if (branch == 0) return text;
-  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
-    const Item& item = store.At(ref);
-    if (item.kind() == ContentKind::kString && !item.is_deleted) text += store.TextOf(item);
-  }
-  return text;
+  const BranchRef branch = doc_->store().Resolve(type_);
+  return branch == 0 ? std::string() : TypeToString(doc_->store(), branch, TypeKind::kText);
+}
+
+Delta Text::ToDelta() const {
+  const BranchRef branch = doc_->store().Resolve(type_);
+  return branch == 0 ? Delta() : TypeToDelta(doc_->store(), branch);
 }
 
 }  // namespace coterie::crdt

@@ -4,6 +4,7 @@
 // (map.h); an XmlText is a text (text.h). Here is what only XML has. One owner with its doc.
 // Source: yjs 13.6, src/types/YXml*.js.
 
+#include <optional>
 #include <string>
 
 #include "crdt/type_handle.h"
