@@ -26,10 +26,9 @@ class Applier {
   Applier(ItemStore& store, const ParsedUpdate& update) : store_(store), update_(update) {
     sources_.reserve(update.groups.size());
     for (const ParsedUpdate::Group& group : update.groups) {
-      sources_.push_back({.reader = UpdateReader(update.bytes,
-                                                 {.offset_bytes = group.begin_bytes,
-                                                  .id = {group.client, group.clock},
-                                                  .structs = group.structs}),
+      sources_.push_back({.reader = UpdateReader(update.bytes, {.offset_bytes = group.begin_bytes,
+                                                                .id = {group.client, group.clock},
+                                                                .structs = group.structs}),
                           .left = group.structs,
                           .parked_from = {}});
     }
@@ -104,8 +103,8 @@ Applier::Head Applier::Take(std::size_t index) {
   CHECK(has_next);
   head.from = {.clock = head.view.id.clock,
                .structs = source.left,
-               .offset_bytes = static_cast<std::size_t>(source.reader.bytes().data() -
-                                                        update_.bytes.data())};
+               .offset_bytes =
+                   static_cast<std::size_t>(source.reader.bytes().data() - update_.bytes.data())};
   --source.left;
   return head;
 }
@@ -346,8 +345,8 @@ std::string Applier::Rest() const {
     writer.VarUint(from.structs);
     writer.VarUint(update_.groups[i].client.value());
     writer.VarUint(from.clock);
-    writer.Raw(update_.bytes.substr(from.offset_bytes,
-                                    update_.groups[i].end_bytes - from.offset_bytes));
+    writer.Raw(
+        update_.bytes.substr(from.offset_bytes, update_.groups[i].end_bytes - from.offset_bytes));
   }
   writer.VarUint(0);
   return writer.Take();
@@ -398,7 +397,8 @@ DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
     const Clock end = index == kNoClient ? 0 : store.ClientAt(index).end;
     StructList::Place place;
     for (const ClockRange& range : ranges) {
-      if (range.end > end) rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
+      if (range.end > end)
+        rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
       if (range.begin >= end) continue;
       const StructList& structs = store.ClientAt(index).structs;
       place = place == structs.First() ? structs.Find(range.begin)

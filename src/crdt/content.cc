@@ -143,8 +143,8 @@ void ItemStore::SetPayload(Item& item, ContentKind kind, std::string_view payloa
   item.set_kind(kind);
   item.is_wide = true;
   const bool grows = kind == ContentKind::kAny || kind == ContentKind::kJson;
-  const Address address = grows ? AllocateFor(clients_[item.client], payload.size())
-                                : slab_.Allocate(payload.size());
+  const Address address =
+      grows ? AllocateFor(clients_[item.client], payload.size()) : slab_.Allocate(payload.size());
   std::memcpy(slab_.At(address), payload.data(), payload.size());
   item.content =
       NewExtent({.address = address, .bytes = static_cast<std::uint32_t>(payload.size())});
@@ -231,7 +231,12 @@ void ItemStore::SplitText(Item& left, Item& right, Clock length) {
     second.extra = static_cast<std::uint32_t>(CodePoints(text.substr(offset)));
     first.extra = whole.extra - second.extra;
   }
-  if (cut.is_within_pair) SplitPair(whole, offset, first, second);
+  if (cut.is_within_pair) {
+    Changes::CutPair pair{.first = {.client = left.client, .clock = left.clock + length - 1}};
+    text.copy(pair.bytes.data(), pair.bytes.size(), offset);
+    changes_.cut_pairs.push_back(pair);
+    SplitPair(whole, offset, first, second);
+  }
   const Clock rest = left.length - length;
   SetRaw(left, first, length);
   SetRaw(right, second, rest);

@@ -9,6 +9,7 @@
 #include "crdt/encode.h"
 #include "crdt/item_store.h"
 #include "crdt/merge.h"
+#include "crdt/observe.h"
 #include "crdt/update_view.h"
 #include "crdt/view.h"
 
@@ -47,6 +48,12 @@ void Doc::Begin(Watch watch) {
 void Doc::End(Watch watch, Outcome& outcome) {
   CHECK(is_open_);
   JoinDeleted(*store_);
+  outcome.text_changes.clear();
+  outcome.events.clear();
+  if (watch >= Watch::kTextChanges) {
+    outcome.text_changes = ObserveText(*store_, store_->Resolve(outcome.watched));
+  }
+  if (watch == Watch::kEvents) outcome.events = ObserveTypes(*store_);
   if (garbage_ == Garbage::kCollect) CollectGarbage(*store_);
   MergeChanged(*store_);
   outcome.update.clear();
@@ -145,9 +152,7 @@ DeleteSet Doc::delete_set() const { return CollectDeleteSet(*store_); }
 
 StateVector Doc::missing() const { return pending_->structs.missing; }
 
-bool Doc::HasPending() const {
-  return !pending_->structs.empty() || !pending_->deletes.empty();
-}
+bool Doc::HasPending() const { return !pending_->structs.empty() || !pending_->deletes.empty(); }
 
 TypeHandle Doc::Root(std::string_view name) { return store_->HandleOf(store_->InternRoot(name)); }
 

@@ -48,18 +48,6 @@ ItemRef FindLeft(ItemStore& store, const Item& item) {
   return left;
 }
 
-void NoteChanged(ItemStore& store, BranchRef branch, Atom key) {
-  Changes& changes = store.changes();
-  if (!changes.wants_changed) return;
-  const ItemRef owner = store.BranchAt(branch).item;
-  if (owner != 0) {
-    const Item& item = store.At(owner);
-    if (item.is_deleted || item.clock >= store.BeforeClock(item.client)) return;
-  }
-  if (!changes.changed.empty() && changes.changed.back() == std::pair(branch, key)) return;
-  changes.changed.emplace_back(branch, key);
-}
-
 // The value of a key is the last item of its sequence; all others are deleted.
 void ReplaceValue(ItemStore& store, const Item& item) {
   if (item.right == 0 && item.left != 0) Delete(store, item.left);
@@ -94,6 +82,18 @@ void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& queu
 }
 
 }  // namespace
+
+void NoteChanged(ItemStore& store, BranchRef branch, Atom key) {
+  Changes& changes = store.changes();
+  if (!changes.wants_changed) return;
+  const ItemRef owner = store.BranchAt(branch).item;
+  if (owner != 0) {
+    const Item& item = store.At(owner);
+    if (item.is_deleted || item.clock >= store.BeforeClock(item.client)) return;
+  }
+  if (!changes.changed.empty() && changes.changed.back() == std::pair(branch, key)) return;
+  changes.changed.emplace_back(branch, key);
+}
 
 void Integrate(ItemStore& store, ItemRef ref) {
   Item& item = store.At(ref);

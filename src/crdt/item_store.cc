@@ -36,9 +36,8 @@ ClientIndex ItemStore::InternClient(Client client) {
 
 const std::vector<ClientIndex>& ItemStore::ClientsDescending() const {
   if (!is_descending_sorted_) {
-    std::sort(descending_.begin(), descending_.end(), [this](ClientIndex a, ClientIndex b) {
-      return clients_[a].id > clients_[b].id;
-    });
+    std::sort(descending_.begin(), descending_.end(),
+              [this](ClientIndex a, ClientIndex b) { return clients_[a].id > clients_[b].id; });
     is_descending_sorted_ = true;
   }
   return descending_;
@@ -174,11 +173,13 @@ void ItemStore::UncountVisible(ItemRef ref) {
 }
 
 bool ItemStore::MaybeBuildIndex(BranchRef ref) {
+  if (branches_[ref].items_count >= kIndexedItemsMin) BuildIndex(ref);
+  return branches_[ref].index_root != 0;
+}
+
+void ItemStore::BuildIndex(BranchRef ref) {
   Branch& branch = branches_[ref];
-  if (branch.index_root == 0 && branch.items_count >= kIndexedItemsMin) {
-    branch.index_root = index_.Build(HeadOf(ref));
-  }
-  return branch.index_root != 0;
+  if (branch.index_root == 0) branch.index_root = index_.Build(HeadOf(ref));
 }
 
 void ItemStore::DropIndex(BranchRef ref) {

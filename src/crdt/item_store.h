@@ -78,7 +78,9 @@ class ItemStore {
   void Touch(ClientIndex client);
 
   // Structs by id. Require one that is there.
-  StructList::Place FindPlace(LocalId id) const { return clients_[id.client].structs.Find(id.clock); }
+  StructList::Place FindPlace(LocalId id) const {
+    return clients_[id.client].structs.Find(id.clock);
+  }
   ItemRef FindItem(LocalId id) const { return clients_[id.client].structs.At(FindPlace(id)); }
   // The one that begins, or ends, exactly there: splits if need be, but for kGc.
   ItemRef CleanStart(LocalId id);
@@ -134,6 +136,8 @@ class ItemStore {
   const OrderIndex& index() const { return index_; }
   // Makes sure that there is an index, if the list is long enough to need one.
   bool MaybeBuildIndex(BranchRef branch);
+  // However short it is; requires that it is not empty.
+  void BuildIndex(BranchRef branch);
   void DropIndex(BranchRef branch);
   std::uint32_t VisibleUnits(ItemRef ref) const {
     const Item& item = At(ref);
@@ -158,7 +162,7 @@ class ItemStore {
   void MergeContent(Item& left, Item& right);
   // As it is written in an update, without the first `offset` clocks.
   void WriteContent(const Item& item, Clock offset, Lib0Writer& writer) const;
-  std::string_view TextOf(const Item& item) const;  // kString alone.
+  std::string_view TextOf(const Item& item) const;   // kString alone.
   std::string_view BytesOf(const Item& item) const;  // Kinds that have an extent.
   const Extent& ExtentOf(const Item& item) const { return extents_[item.content]; }
   BranchRef TypeOf(const Item& item) const { return item.content; }  // kType alone.
@@ -201,8 +205,8 @@ class ItemStore {
   std::unordered_map<Client, ClientIndex> client_indexes_;
   mutable std::vector<ClientIndex> descending_;
   mutable bool is_descending_sorted_ = true;
-  std::vector<Branch> branches_;      // [0] is not used.
-  std::vector<Sequence> sequences_;   // [0] is empty for ever.
+  std::vector<Branch> branches_;                         // [0] is not used.
+  std::vector<Sequence> sequences_;                      // [0] is empty for ever.
   std::unordered_map<std::uint64_t, SequenceRef> keys_;  // SlotKey() -> sequence.
   std::vector<BranchRef> roots_;
   std::unordered_map<Atom, BranchRef> root_names_;

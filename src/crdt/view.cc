@@ -345,7 +345,10 @@ Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
   std::string text;
   const auto flush = [&] {
     if (text.empty()) return;
-    DeltaOp op{.kind = DeltaOp::Kind::kText, .text = std::move(text), .type = {}, .attributes = attributes()};
+    DeltaOp op{.kind = DeltaOp::Kind::kText,
+               .text = std::move(text),
+               .type = {},
+               .attributes = attributes()};
     op.length = Utf16Length(op.text);
     delta.push_back(std::move(op));
     text.clear();
@@ -390,7 +393,8 @@ bool IsBeforeInUtf16(std::string_view a, std::string_view b) {
   if (at_a == a.end() || at_b == b.end()) return at_a == a.end() && at_b != b.end();
   const auto one = static_cast<unsigned char>(*at_a);
   const auto two = static_cast<unsigned char>(*at_b);
-  // Four bytes (f0..f4) are a pair that begins with d800..dbff, which is before e000..ffff (ee, ef).
+  // Four bytes (f0..f4) are a pair that begins with d800..dbff, which is before e000..ffff (ee,
+  // ef).
   const bool a_is_pair = one >= 0xf0;
   const bool b_is_pair = two >= 0xf0;
   if (a_is_pair != b_is_pair && one >= 0xee && two >= 0xee) return a_is_pair;
