@@ -291,16 +291,21 @@ void ItemStore::Append(Item& item, std::string_view bytes, std::uint64_t code_po
   SetRaw(item, raw, length);
 }
 
-void ItemStore::ExtendText(ItemRef ref, std::string_view text, Clock length) {
+void ItemStore::ExtendLast(ItemRef ref, std::string_view text, Clock length) {
   Item& item = At(ref);
   CHECK(item.kind() == ContentKind::kString && !item.is_deleted);
+  CHECK(item.end() == clients_[item.client].end);
+  Touch(item.client);
+  clients_[item.client].end += length;
   TextSize size{.bytes = text.size(), .utf16 = length, .code_points = length};
   if (text.size() != length) size.code_points = CodePoints(text);
   Append(item, text, size.code_points, item.length + length);
   item.length += length;
   const Sequence& sequence = sequences_[item.sequence];
   if (sequence.key != 0) return;
-  branches_[sequence.branch].length += length;
+  Branch& branch = branches_[sequence.branch];
+  branch.length += length;
+  branch.cached_item = 0;
   if (item.leaf != 0) index_.Grow(ref, size);
 }
 

@@ -153,8 +153,8 @@ class ItemStore {
   void SetFormat(Item& item, Atom key, std::string_view json);
   void SetType(ItemRef ref, TypeKind kind, std::string_view name);
   void SetDeleted(Item& item) { item.set_kind(ContentKind::kDeleted); }
-  // Appends to the text of a kString; its length and sizes grow too.
-  void ExtendText(ItemRef ref, std::string_view text, Clock length);
+  // Appends to the text of a kString that is its client's last struct.
+  void ExtendLast(ItemRef ref, std::string_view text, Clock length);
   // Frees the bytes; the kind stays. Not for kType.
   void FreeContent(Item& item);
   void SplitContent(Item& left, Item& right, Clock length);

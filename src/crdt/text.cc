@@ -29,10 +29,8 @@ void InsertPlain(ItemStore& store, ClientIndex writer, BranchRef ref, std::uint6
   const Gap gap = GapBeforeUnit(store, ref, index);
   CHECK(std::uint64_t{store.ClientAt(writer).end} + length <= kClockMax);
   if (Continues(store, writer, gap)) {
-    store.Touch(writer);
     const Clock size = store.At(gap.left).length;
-    store.ExtendText(gap.left, text, length);
-    store.ClientAt(writer).end += length;
+    store.ExtendLast(gap.left, text, length);
     NoteChanged(store, ref, 0);
     store.BranchAt(ref).cached_item = gap.left;
     store.BranchAt(ref).cached_start = index - size;
