@@ -20,7 +20,7 @@ namespace {
 // Up to so many parked bytes each update that is parked is merged with the others at once, as Yjs
 // does it: which of two forms of a struct is kept can depend on the order. Beyond, once for many,
 // so that a long wait does not cost quadratically.
-constexpr std::size_t kEagerBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kEagerBytesMax = std::size_t{4} << 10;
 
 }  // namespace
 

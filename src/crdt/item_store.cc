@@ -281,7 +281,8 @@ SequenceRef ItemStore::FindKey(BranchRef ref, Atom key) const {
 std::size_t ItemStore::memory_bytes() const {
   constexpr std::size_t kMapEntryBytes = 32;  // A node and its bucket.
   std::size_t bytes = arena_.memory_bytes() + slab_.memory_bytes() + atoms_.memory_bytes() +
-                      index_.memory_bytes() + scan_set_.memory_bytes();
+                      index_.memory_bytes() + scan_set_.memory_bytes() + crowds_.memory_bytes();
+  for (const auto& [client, anchors] : anchors_) bytes += anchors.size() * kMapEntryBytes * 2;
   bytes += clients_.capacity() * sizeof(ClientState) + clients_.size() * kMapEntryBytes;
   for (const ClientState& client : clients_) bytes += client.structs.memory_bytes();
   bytes += branches_.capacity() * sizeof(Branch) + sequences_.capacity() * sizeof(Sequence);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include "crdt/arena.h"
 #include "crdt/atoms.h"
 #include "crdt/changes.h"
+#include "crdt/crowds.h"
 #include "crdt/id.h"
 #include "crdt/item.h"
 #include "crdt/lib0.h"
@@ -162,6 +164,8 @@ class ItemStore {
   void MergeContent(Item& left, Item& right);
   // As it is written in an update, without the first `offset` clocks.
   void WriteContent(const Item& item, Clock offset, Lib0Writer& writer) const;
+  // Of a kAny or kJson, from the value `offset` on.
+  std::string_view ValuesFrom(const Item& item, Clock offset) const;
   std::string_view TextOf(const Item& item) const;   // kString alone.
   std::string_view BytesOf(const Item& item) const;  // Kinds that have an extent.
   const Extent& ExtentOf(const Item& item) const { return extents_[item.content]; }
@@ -175,6 +179,7 @@ class ItemStore {
   const Changes& changes() const { return changes_; }
   void EndChanges();
   ScanSet& scan_set() { return scan_set_; }
+  Crowds& crowds() { return crowds_; }
 
   std::size_t memory_bytes() const;
   void CheckInvariantsDeep() const;
@@ -188,6 +193,7 @@ class ItemStore {
   SequenceRef NewSequence(BranchRef branch, Atom key);
   std::uint32_t NewExtent(const Extent& extent);
   void FreeExtent(std::uint32_t extent);
+  void DropAnchors(const Item& item);
   // Where the bytes of a kString, kAny or kJson are.
   Extent RawOf(const Item& item) const;
   void SetRaw(Item& item, const Extent& raw, Clock length);
@@ -217,6 +223,10 @@ class ItemStore {
   std::uint32_t free_extent_ = 0;
   Changes changes_;
   ScanSet scan_set_;
+  Crowds crowds_;
+  // Where values begin, by client and clock: every so many of a kAny or kJson that is long, found
+  // while going over it. Clocks outlive splits and merges.
+  mutable std::unordered_map<ClientIndex, std::map<Clock, Address>> anchors_;
 };
 
 }  // namespace coterie::crdt

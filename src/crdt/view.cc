@@ -57,12 +57,8 @@ JsValue UnitToValue(std::string_view text, Clock offset) {
 }
 
 JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
-  Lib0Reader reader(store.BytesOf(item));
-  if (item.kind() == ContentKind::kAny) {
-    for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.Any());
-    return ReadAny(reader);
-  }
-  for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.VarBytes());
+  Lib0Reader reader(store.ValuesFrom(item, offset));
+  if (item.kind() == ContentKind::kAny) return ReadAny(reader);
   const std::string_view json = reader.VarBytes();
   return json == "undefined" ? JsValue{} : ParseJson(json);
 }
