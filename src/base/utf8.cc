@@ -1,5 +1,10 @@
 #include "base/utf8.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -15,6 +20,70 @@ std::uint64_t LoadWord(const char* bytes) {
   std::memcpy(&word, bytes, sizeof(word));
   return word;
 }
+
+// The length in bytes of the well-formed code point above U+007F at the front of a word whose bytes
+// ascend from its low end; 0 if there is none. The masks are those of table 3-7, byte by byte.
+std::size_t LongCodePointLength(std::uint32_t word) {
+  if ((word & 0xc0e0) == 0x80c0) return (word & 0x1e) != 0 ? 2 : 0;
+  if ((word & 0xc0c0f0) == 0x8080e0) {
+    const std::uint32_t bits = word & 0x200f;
+    return bits != 0 && bits != 0x200d ? 3 : 0;  // Overlong, or a surrogate.
+  }
+  if ((word & 0xc0c0c0f8) == 0x808080f0) {
+    const bool is_overlong = (word & 0x3007) == 0;
+    const bool is_too_large = (word & 4) != 0 && (word & 0x3003) != 0;
+    return is_overlong || is_too_large ? 0 : 4;
+  }
+  return 0;
+}
+
+// How much of the front of `bytes` is valid, in steps of words, up to a few bytes before the end or
+// to something that is not.
+std::size_t SkipValidWords(std::string_view bytes) {
+  std::size_t at = 0;
+  while (bytes.size() - at >= 8) {
+    const std::uint64_t word = LoadWord(bytes.data() + at);
+    const std::uint64_t high = word & kHighBits;
+    if (high == 0) {
+      at += 8;
+      continue;
+    }
+    const int ascii_bits = std::countr_zero(high) & ~7;
+    if (ascii_bits > 32) {
+      at += static_cast<std::size_t>(ascii_bits) / 8;
+      continue;
+    }
+    const std::size_t length = LongCodePointLength(static_cast<std::uint32_t>(word >> ascii_bits));
+    if (length == 0) return at;
+    at += static_cast<std::size_t>(ascii_bits) / 8 + length;
+  }
+  return at;
+}
+
+#ifdef __SSE2__
+// The UTF-16 units that begin in the first bytes of a text, a multiple of 16 of them.
+std::uint64_t CountUnits16(std::string_view text) {
+  const __m128i continuation_max = _mm_set1_epi8(static_cast<char>(0xbf));
+  const __m128i four_min = _mm_set1_epi8(static_cast<char>(0xf0));
+  std::uint64_t units = 0;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    // Each byte of the counter goes up by at most two a step.
+    const std::size_t end = std::min(text.size(), at + 16 * std::size_t{127});
+    __m128i counts = _mm_setzero_si128();
+    for (; at < end; at += 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+      // True is -1. Above 0xbf as signed is whatever does not continue a code point.
+      counts = _mm_sub_epi8(counts, _mm_cmpgt_epi8(bytes, continuation_max));
+      counts = _mm_sub_epi8(counts, _mm_cmpeq_epi8(_mm_max_epu8(bytes, four_min), bytes));
+    }
+    const __m128i sums = _mm_sad_epu8(counts, _mm_setzero_si128());
+    units += static_cast<std::uint64_t>(_mm_cvtsi128_si64(sums)) +
+             static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums)));
+  }
+  return units;
+}
+#endif
 
 }  // namespace
 
@@ -70,11 +139,10 @@ TextSize& TextSize::operator-=(const TextSize& other) {
 }
 
 bool IsValidUtf8(std::string_view bytes) {
+  if constexpr (std::endian::native == std::endian::little) {
+    bytes.remove_prefix(SkipValidWords(bytes));
+  }
   while (!bytes.empty()) {
-    if (bytes.size() >= 8 && (LoadWord(bytes.data()) & kHighBits) == 0) {
-      bytes.remove_prefix(8);
-      continue;
-    }
     const std::size_t length = CodePointLength(bytes);
     if (length == 0) return false;
     bytes.remove_prefix(length);
@@ -110,6 +178,10 @@ TextSize MeasureUtf8(std::string_view text) {
 std::uint64_t Utf16Length(std::string_view text) {
   std::uint64_t units = 0;
   std::size_t i = 0;
+#ifdef __SSE2__
+  i = text.size() / 16 * 16;
+  units = CountUnits16(text.substr(0, i));
+#endif
   for (; i + 8 <= text.size(); i += 8) {
     const std::uint64_t word = LoadWord(text.data() + i);
     if ((word & kHighBits) == 0) {

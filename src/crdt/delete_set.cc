@@ -9,6 +9,8 @@ namespace {
 
 using Entry = std::pair<Client, DeleteSet::Ranges>;
 
+constexpr std::string_view kEmptyRange = "a deleted range is empty";
+
 bool IsBefore(const Entry& entry, Client client) { return entry.first < client; }
 
 // The first range that ends at `clock` or later: it holds, touches, or follows it.
@@ -48,10 +50,17 @@ void DeleteSet::Add(Client client, ClockRange range) {
 }
 
 void DeleteSet::Add(const DeleteSet& other) {
-  for (const auto& [client, ranges] : other.clients_) {
-    Ranges& mine = MutableOf(client);
-    for (const ClockRange& range : ranges) AddTo(mine, range);
+  // One by one is cheaper only where few come to many.
+  if (other.clients_.size() == 1 && other.clients_[0].second.size() == 1) {
+    return Add(other.clients_[0].first, other.clients_[0].second[0]);
   }
+  std::vector<std::pair<Client, ClockRange>> all;
+  for (const DeleteSet* set : {static_cast<const DeleteSet*>(this), &other}) {
+    for (const auto& [client, ranges] : set->clients_) {
+      for (const ClockRange& range : ranges) all.push_back({client, range});
+    }
+  }
+  *this = FromRanges(std::move(all));
 }
 
 const DeleteSet::Ranges& DeleteSet::Of(Client client) const {
@@ -86,34 +95,44 @@ void DeleteSet::EncodeTo(Lib0Writer& writer) const {
   }
 }
 
-DeleteSet DeleteSet::Decode(Lib0Reader& reader) {
-  DeleteSet set;
+void DeleteSet::DecodeTo(Lib0Reader& reader, std::vector<std::pair<Client, ClockRange>>& ranges) {
   const auto count = [&reader] {
     return reader.VarUintUpTo(reader.remaining_bytes() / 2, "a count is larger than what follows");
   };
   const std::uint64_t clients = count();
   for (std::uint64_t i = 0; i < clients && reader.ok(); ++i) {
     const Client client(reader.VarUintUpTo(kClientMax, "a client id is above 2^53 - 1"));
-    Ranges ranges;
     const std::uint64_t ranges_count = count();
-    ranges.reserve(ranges_count);
     for (std::uint64_t k = 0; k < ranges_count && reader.ok(); ++k) {
       const auto begin =
           static_cast<Clock>(reader.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1"));
       const auto length = static_cast<Clock>(
           reader.VarUintUpTo(kClockMax - begin, "a length leads past the clock 2^32 - 1"));
-      // Yjs reads an empty range and forgets it.
-      if (length > 0) ranges.push_back({.begin = begin, .end = begin + length});
+      // Yjs throws where it must keep an empty one until the rest comes.
+      if (length == 0) return reader.Fail(kEmptyRange);
+      ranges.push_back({client, {.begin = begin, .end = begin + length}});
     }
-    const auto by_begin = [](const ClockRange& a, const ClockRange& b) {
-      return a.begin < b.begin;
-    };
-    if (!std::is_sorted(ranges.begin(), ranges.end(), by_begin)) {
-      std::sort(ranges.begin(), ranges.end(), by_begin);
+  }
+}
+
+DeleteSet DeleteSet::Decode(Lib0Reader& reader) {
+  std::vector<std::pair<Client, ClockRange>> ranges;
+  DecodeTo(reader, ranges);
+  return reader.ok() ? FromRanges(std::move(ranges)) : DeleteSet();
+}
+
+DeleteSet DeleteSet::FromRanges(std::vector<std::pair<Client, ClockRange>> ranges) {
+  const auto is_before = [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : a.second.begin < b.second.begin;
+  };
+  std::sort(ranges.begin(), ranges.end(), is_before);
+  DeleteSet set;
+  for (const auto& [client, range] : ranges) {
+    CHECK(range.begin < range.end);
+    if (set.clients_.empty() || set.clients_.back().first != client) {
+      set.clients_.push_back({client, {}});
     }
-    if (ranges.empty()) continue;
-    Ranges& mine = set.MutableOf(client);
-    for (const ClockRange& range : ranges) AddTo(mine, range);
+    AddTo(set.clients_.back().second, range);
   }
   return set;
 }

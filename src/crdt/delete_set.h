@@ -28,6 +28,9 @@ class DeleteSet {
   // Ascending, disjoint, not touching.
   using Ranges = std::vector<ClockRange>;
 
+  // In any order, overlapping or not; none is empty.
+  static DeleteSet FromRanges(std::vector<std::pair<Client, ClockRange>> ranges);
+
   // Cheap at the end of a client's ranges. Requires a range that is not empty.
   void Add(Client client, ClockRange range);
   void Add(const DeleteSet& other);
@@ -43,6 +46,8 @@ class DeleteSet {
   void EncodeTo(Lib0Writer& writer) const;
   // On malformed bytes the reader has failed and the set is of no use.
   static DeleteSet Decode(Lib0Reader& reader);
+  // Only reads it, behind the others.
+  static void DecodeTo(Lib0Reader& reader, std::vector<std::pair<Client, ClockRange>>& ranges);
 
   friend bool operator==(const DeleteSet&, const DeleteSet&) = default;
 

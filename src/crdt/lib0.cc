@@ -1,28 +1,13 @@
 #include "crdt/lib0.h"
 
 #include "base/utf8.h"
+#include "crdt/any_tag.h"
 
 namespace coterie::crdt {
 namespace {
 
 constexpr std::uint64_t kSafeIntegerMax = (std::uint64_t{1} << 53) - 1;
 constexpr std::string_view kEndsEarly = "ends in the middle of a field";
-
-// The tags of `any`, counted down from 127 (lib0 encoding.js, writeAny).
-enum AnyTag : std::uint8_t {
-  kUint8Array = 116,
-  kArray = 117,
-  kObject = 118,
-  kString = 119,
-  kTrue = 120,
-  kFalse = 121,
-  kBigInt64 = 122,
-  kFloat64 = 123,
-  kFloat32 = 124,
-  kInteger = 125,
-  kNull = 126,
-  kUndefined = 127,
-};
 
 }  // namespace
 
@@ -122,29 +107,29 @@ void Lib0Reader::SkipAny(int depth) {
   const std::size_t start = offset_bytes();
   const std::uint8_t tag = U8();
   switch (tag) {
-    case kUndefined:
-    case kNull:
-    case kFalse:
-    case kTrue:
+    case any_tag::kUndefined:
+    case any_tag::kNull:
+    case any_tag::kFalse:
+    case any_tag::kTrue:
       return;
-    case kInteger:
+    case any_tag::kInteger:
       static_cast<void>(VarInt());
       return;
-    case kFloat32:
+    case any_tag::kFloat32:
       static_cast<void>(Raw(4));
       return;
-    case kFloat64:
-    case kBigInt64:
+    case any_tag::kFloat64:
+    case any_tag::kBigInt64:
       static_cast<void>(Raw(8));
       return;
-    case kString:
+    case any_tag::kString:
       static_cast<void>(VarString());
       return;
-    case kUint8Array:
+    case any_tag::kUint8Array:
       static_cast<void>(VarBytes());
       return;
-    case kObject:
-    case kArray:
+    case any_tag::kObject:
+    case any_tag::kArray:
       if (depth == kAnyDepthMax) return FailAt(start, "a value is nested too deeply");
       return SkipAnyItems(tag, depth);
     default:
@@ -156,7 +141,7 @@ void Lib0Reader::SkipAnyItems(std::uint8_t tag, int depth) {
   // Every item takes a byte at least, so a lying count cannot cost more than the input.
   const std::uint64_t count = VarUintUpTo(remaining_bytes(), "a count is larger than what follows");
   for (std::uint64_t i = 0; i < count && ok(); ++i) {
-    if (tag == kObject) static_cast<void>(VarString());
+    if (tag == any_tag::kObject) static_cast<void>(VarString());
     SkipAny(depth + 1);
   }
 }

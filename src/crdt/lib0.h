@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace coterie::crdt {
 
@@ -50,6 +51,9 @@ class Lib0Reader {
   bool ok() const { return !malformed_; }
   bool AtEnd() const { return next_ == end_; }
   std::size_t offset_bytes() const { return static_cast<std::size_t>(next_ - begin_); }
+  std::string_view ahead() const { return {next_, remaining_bytes()}; }
+  // Requires that much to be ahead.
+  void Advance(std::size_t bytes) { next_ += bytes; }
   std::size_t remaining_bytes() const { return static_cast<std::size_t>(end_ - next_); }
   const Malformed& malformed() const { return malformed_; }
   // What lies between two offsets that this reader has had.
@@ -73,6 +77,10 @@ class Lib0Reader {
 
 class Lib0Writer {
  public:
+  Lib0Writer() = default;
+  // Appends to `bytes`.
+  explicit Lib0Writer(std::string bytes) : bytes_(std::move(bytes)) {}
+
   void U8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
   void VarUint(std::uint64_t value);
   void VarInt(std::uint64_t magnitude, bool is_negative);

@@ -1,8 +1,16 @@
 #include "crdt/update_reader.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/utf8.h"
+#include "crdt/any_tag.h"
+#include "crdt/json.h"
 
 namespace coterie::crdt {
 namespace {
@@ -11,22 +19,122 @@ constexpr std::uint8_t kHasOrigin = 0x80;
 constexpr std::uint8_t kHasRightOrigin = 0x40;
 constexpr std::uint8_t kHasParentSub = 0x20;
 constexpr std::uint8_t kContentBits = 0x1f;
+constexpr auto kStringBits = static_cast<std::uint8_t>(ContentKind::kString);
+constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
+
+// What MaybeSkimItem() looks at: 32 bytes hold four ids' integers and a length of these sizes.
+constexpr std::size_t kSkimWindow = 32;
+constexpr std::size_t kSkimBytes = 1 + kSkimWindow + sizeof(std::uint64_t);
+constexpr int kSkimClientBytes = 7;  // Below 2^49.
+constexpr int kSkimClockBytes = 4;   // Below 2^28.
 
 constexpr std::string_view kCountTooLarge = "a count is larger than what follows";
 constexpr std::string_view kClientTooLarge = "a client id is above 2^53 - 1";
 constexpr std::string_view kClockTooLarge = "a clock is above 2^32 - 1";
 constexpr std::string_view kLengthTooLarge = "a length leads past the clock 2^32 - 1";
 
-Id ReadId(Lib0Reader& reader) {
-  const Client client(reader.VarUintUpTo(kClientMax, kClientTooLarge));
-  return {.client = client,
-          .clock = static_cast<Clock>(reader.VarUintUpTo(kClockMax, kClockTooLarge))};
+std::uint64_t LoadWord(const char* bytes) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+// Bit i is set where byte i of the 32 ends a variable-length integer.
+std::uint32_t EndsOfVarUints(const char* bytes) {
+#ifdef __SSE2__
+  const auto low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  const auto high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16));
+  const auto continues = static_cast<std::uint32_t>(_mm_movemask_epi8(low)) |
+                         static_cast<std::uint32_t>(_mm_movemask_epi8(high)) << 16;
+  return ~continues;
+#else
+  std::uint32_t ends = 0;
+  for (int i = 0; i < 32; ++i) {
+    ends |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]) < 0x80) << i;
+  }
+  return ends;
+#endif
+}
+
+// The variable-length integer in the first `size` bytes of a word. 1 <= size <= 8.
+std::uint64_t DecodeWord(std::uint64_t word, int size) {
+  word &= ~std::uint64_t{0} >> (64 - 8 * size);
+  word &= 0x7f7f'7f7f'7f7f'7f7f;
+  word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
+  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
+  return (word & 0x0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
+}
+
+// Variable-length integers that follow each other within kSkimWindow bytes.
+class IntegerWindow {
+ public:
+  explicit IntegerWindow(const char* bytes) : bytes_(bytes), ends_(EndsOfVarUints(bytes)) {}
+
+  // A longer one than `size_max` is not judged: then fits() is false.
+  std::uint64_t Next(int size_max) {
+    const int end = std::countr_zero(ends_) + 1;
+    ends_ &= ends_ - 1;
+    const int size = end - at_;
+    if (size > size_max) {
+      fits_ = false;
+      return 0;
+    }
+    const std::uint64_t word = LoadWord(bytes_ + at_);
+    at_ = end;
+    return DecodeWord(word, size);
+  }
+  Id NextId() {
+    const Client client(Next(kSkimClientBytes));
+    return {.client = client, .clock = static_cast<Clock>(Next(kSkimClockBytes))};
+  }
+  bool fits() const { return fits_; }
+  std::size_t size_bytes() const { return static_cast<std::size_t>(at_); }
+
+ private:
+  const char* bytes_;
+  std::uint32_t ends_;
+  int at_ = 0;
+  bool fits_ = true;
+};
+
+bool IsAscii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  std::uint64_t seen = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) seen |= LoadWord(text.data() + i);
+  for (; i < text.size(); ++i) seen |= static_cast<unsigned char>(text[i]);
+  return (seen & kHighBits) == 0;
 }
 
 }  // namespace
 
+std::uint8_t CanonicalInfo(std::uint8_t info) {
+  if ((info & kContentBits) == 0) return 0;
+  const bool has_neighbour = (info & (kHasOrigin | kHasRightOrigin)) != 0;
+  return has_neighbour ? info & static_cast<std::uint8_t>(~kHasParentSub) : info;
+}
+
 UpdateReader::UpdateReader(std::string_view update) : reader_(update) {
   groups_left_ = reader_.VarUintUpTo(update.size(), kCountTooLarge);
+}
+
+UpdateReader::UpdateReader(std::string_view update, const Place& place)
+    : reader_(update),
+      structs_left_(place.structs),
+      client_(place.id.client),
+      clock_(place.id.clock) {
+  reader_.Advance(place.offset_bytes);
+}
+
+bool SeenClients::Add(Client client) {
+  if (descending_.empty() || client < descending_.back()) {
+    if (late_.count(client) > 0) return false;
+    descending_.push_back(client);
+    return true;
+  }
+  const auto first = descending_.begin();
+  if (std::binary_search(first, descending_.end(), client, std::greater<>())) return false;
+  return late_.insert(client).second;
 }
 
 bool UpdateReader::BeginGroup() {
@@ -35,16 +143,12 @@ bool UpdateReader::BeginGroup() {
   client_ = Client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
   clock_ = reader_.VarUintUpTo(kClockMax, kClockTooLarge);
   // Yjs keeps the last of two groups of a client and drops the other without a word.
-  const auto place = std::lower_bound(clients_.begin(), clients_.end(), client_, std::greater<>());
-  if (place != clients_.end() && *place == client_) {
-    reader_.FailAt(start, "a client has two groups");
-  }
-  clients_.insert(place, client_);
+  if (!seen_.Add(client_)) reader_.FailAt(start, "a client has two groups");
   is_first_of_client_ = true;
   return reader_.ok();
 }
 
-bool UpdateReader::Next(StructView& view) {
+bool UpdateReader::EnterGroup() {
   is_first_of_client_ = false;
   while (structs_left_ == 0) {
     if (groups_left_ == 0 || !reader_.ok()) return false;
@@ -52,32 +156,110 @@ bool UpdateReader::Next(StructView& view) {
     if (!BeginGroup()) return false;
   }
   --structs_left_;
+  struct_begin_ = reader_.offset_bytes();
+  return true;
+}
+
+// Whether the struct that is being read cannot have known it: Yjs gets lost in such a one.
+bool UpdateReader::IsLater(Id id) const { return id.client == client_ && id.clock >= clock_; }
+
+Id UpdateReader::ReadOtherId() {
   const std::size_t start = reader_.offset_bytes();
-  const std::uint8_t info = reader_.U8();
+  const Client client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
+  const Id id = {.client = client,
+                 .clock = static_cast<Clock>(reader_.VarUintUpTo(kClockMax, kClockTooLarge))};
+  if (IsLater(id)) reader_.FailAt(start, "an item depends on a later one of its own client");
+  return id;
+}
+
+// Moves the clock over the struct that was read.
+void UpdateReader::Count(Clock length) {
+  if (reader_.ok() && length == 0) reader_.FailAt(struct_begin_, "a struct has no length");
+  if (clock_ + length > kClockMax) reader_.FailAt(struct_begin_, kLengthTooLarge);
+  clock_ += length;
+}
+
+bool UpdateReader::Next(StructView& view) {
+  if (!EnterGroup()) return false;
   view = StructView{.id = {.client = client_, .clock = static_cast<Clock>(clock_)}};
+  if (!MaybeSkimItem(view)) ReadStruct(view);
+  Count(view.length);
+  return reader_.ok();
+}
+
+bool UpdateReader::NextSpan(StructSpan& span) {
+  StructView view;
+  if (!Next(view)) return false;
+  span.id = view.id;
+  span.length = view.length;
+  span.content = view.content;
+  span.bytes = bytes();
+  const auto info = static_cast<std::uint8_t>(span.bytes[0]);
+  span.has_idle_bits = CanonicalInfo(info) != info;
+  return true;
+}
+
+// Most structs of a text are strings or deleted, with neighbours; all their integers are found at
+// once. Those that are too near to the end, or that are odd in any way, are left to ReadStruct(),
+// which alone judges.
+bool UpdateReader::MaybeSkimItem(StructView& view) {
+  if constexpr (std::endian::native != std::endian::little) return false;
+  const std::string_view ahead = reader_.ahead();
+  if (ahead.size() < kSkimBytes) return false;
+  const auto info = static_cast<std::uint8_t>(ahead[0]);
   const std::uint8_t content = info & kContentBits;
-  if (content > static_cast<std::uint8_t>(ContentKind::kSkip)) {
-    reader_.FailAt(start, "a struct has an unknown content");
-    return false;
+  if (content != kStringBits && content != kDeletedBits) return false;
+  if ((info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
+
+  IntegerWindow integers(ahead.data() + 1);
+  if ((info & kHasOrigin) != 0) view.origin = integers.NextId();
+  if ((info & kHasRightOrigin) != 0) view.right_origin = integers.NextId();
+  view.length = static_cast<Clock>(integers.Next(kSkimClockBytes));
+  if (!integers.fits() || IsLater(view.origin) || IsLater(view.right_origin)) return false;
+
+  std::size_t bytes = 1 + integers.size_bytes();
+  if (content == kStringBits) {
+    view.payload = ahead.substr(bytes, view.length);
+    if (view.payload.size() < view.length) return false;
+    bytes += view.payload.size();
+    if (!IsAscii(view.payload)) {
+      if (!IsValidUtf8(view.payload)) return false;
+      view.length = static_cast<Clock>(Utf16Length(view.payload));
+    }
   }
   view.content = static_cast<ContentKind>(content);
+  view.has_origin = (info & kHasOrigin) != 0;
+  view.has_right_origin = (info & kHasRightOrigin) != 0;
+  view.has_parent_sub = (info & kHasParentSub) != 0;
+  reader_.Advance(bytes);
+  return true;
+}
+
+void UpdateReader::ReadStruct(StructView& view) {
+  view = StructView{.id = {.client = client_, .clock = static_cast<Clock>(clock_)}};
+  const std::uint8_t info = reader_.U8();
+  const std::uint8_t content = info & kContentBits;
+  if (content > static_cast<std::uint8_t>(ContentKind::kSkip)) {
+    return reader_.FailAt(struct_begin_, "a struct has an unknown content");
+  }
+  view.content = static_cast<ContentKind>(content);
+  // Yjs applies such a one, and throws where it merges it.
+  if (view.content == ContentKind::kSkip && info != content) {
+    return reader_.FailAt(struct_begin_, "a skip has the bits of an item");
+  }
   if (view.content == ContentKind::kGc || view.content == ContentKind::kSkip) {
     view.length = static_cast<Clock>(reader_.VarUintUpTo(kClockMax, kLengthTooLarge));
   } else {
     ReadItem(info, view);
   }
-  if (reader_.ok() && view.length == 0) reader_.FailAt(start, "a struct has no length");
-  if (clock_ + view.length > kClockMax) reader_.FailAt(start, kLengthTooLarge);
-  clock_ += view.length;
-  return reader_.ok();
 }
 
 void UpdateReader::ReadItem(std::uint8_t info, StructView& view) {
   view.has_origin = (info & kHasOrigin) != 0;
   view.has_right_origin = (info & kHasRightOrigin) != 0;
   view.has_parent_sub = (info & kHasParentSub) != 0;
-  if (view.has_origin) view.origin = ReadId(reader_);
-  if (view.has_right_origin) view.right_origin = ReadId(reader_);
+  if (view.has_origin) view.origin = ReadOtherId();
+  if (view.has_right_origin) view.right_origin = ReadOtherId();
   if (!view.has_origin && !view.has_right_origin) {
     // Yjs writes 0 or 1 and takes whatever is not 1 for 0.
     if (reader_.VarUintUpTo(1, "a parent is neither a root nor an item") == 1) {
@@ -85,7 +267,7 @@ void UpdateReader::ReadItem(std::uint8_t info, StructView& view) {
       view.parent_root = reader_.VarString();
     } else {
       view.parent = ParentKind::kItem;
-      view.parent_item = ReadId(reader_);
+      view.parent_item = ReadOtherId();
     }
     if (view.has_parent_sub) view.parent_sub = reader_.VarString();
   }
@@ -111,18 +293,18 @@ void UpdateReader::ReadContent(StructView& view) {
       static_cast<void>(reader_.VarBytes());
       break;
     case ContentKind::kEmbed:
-      static_cast<void>(reader_.VarString());
+      ReadJson(Undefined::kRefused);
       break;
     case ContentKind::kFormat:
       static_cast<void>(reader_.VarString());
-      static_cast<void>(reader_.VarString());
+      ReadJson(Undefined::kRefused);
       break;
     case ContentKind::kType:
       ReadType();
       break;
     case ContentKind::kDoc:
       static_cast<void>(reader_.VarString());
-      static_cast<void>(reader_.Any());
+      ReadDocOptions();
       break;
     case ContentKind::kGc:
     case ContentKind::kSkip:
@@ -135,8 +317,28 @@ void UpdateReader::ReadCounted(StructView& view) {
   const std::uint64_t count = reader_.VarUintUpTo(reader_.remaining_bytes(), kCountTooLarge);
   view.length = static_cast<Clock>(count);
   for (std::uint64_t i = 0; i < count && reader_.ok(); ++i) {
-    static_cast<void>(view.content == ContentKind::kAny ? reader_.Any() : reader_.VarString());
+    if (view.content == ContentKind::kAny) {
+      static_cast<void>(reader_.Any());
+    } else {
+      ReadJson(Undefined::kAllowed);
+    }
   }
+}
+
+// A string that must be JSON, or the word for what JSON has none for.
+void UpdateReader::ReadJson(Undefined undefined) {
+  const std::string_view text = reader_.VarString();
+  if (!reader_.ok() || (text == "undefined" && undefined == Undefined::kAllowed)) return;
+  const Malformed malformed = CheckJson(text);
+  if (!malformed) return;
+  reader_.FailAt(reader_.offset_bytes() - text.size() + malformed.offset_bytes, malformed.reason);
+}
+
+void UpdateReader::ReadDocOptions() {
+  const std::size_t start = reader_.offset_bytes();
+  const std::string_view options = reader_.Any();
+  if (options.empty() || static_cast<std::uint8_t>(options[0]) == any_tag::kObject) return;
+  reader_.FailAt(start, "the options of a subdocument are not an object");
 }
 
 void UpdateReader::ReadType() {

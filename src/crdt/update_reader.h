@@ -6,13 +6,14 @@
 // for who integrates.
 //
 //   update      := groups:varUint group*  delete set
-//   group       := structs:varUint client:varUint clock:varUint struct*    (clocks follow each
-//   other) struct      := info:u8 [origin] [right origin] [parent] [parent sub] content delete set
-//   := see crdt/delete_set.h
+//   group       := structs:varUint client:varUint clock:varUint struct*    (clocks follow on)
+//   struct      := info:u8 [origin] [right origin] [parent] [parent sub] content
+//   delete set  := see crdt/delete_set.h
 //
 // Pure values; one owner. Source: yjs 13.6, src/utils/encoding.js, src/structs/*.js.
 
 #include <cstdint>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -33,7 +34,7 @@ enum class ContentKind : std::uint8_t {
   kFormat = 6,  // A formatting mark: key, value of JSON (null = ends).
   kType = 7,    // A nested array, map, text or XML node.
   kAny = 8,     // n values.
-  kDoc = 9,     // A subdocument: its guid and options.
+  kDoc = 9,     // A subdocument: its guid and options, an object.
   kSkip = 10,   // Nothing: this update does not have these clocks.
 };
 
@@ -74,13 +75,50 @@ struct StructView {
   std::string_view payload;
 };
 
+// The same struct to who only counts or copies it.
+struct StructSpan {
+  Id id;
+  Clock length = 0;
+  ContentKind content = ContentKind::kGc;
+  // The first byte has bits that say nothing here and that Yjs clears when it copies the struct:
+  // see CanonicalInfo().
+  bool has_idle_bits = false;
+  std::string_view bytes;
+};
+
+// `info`, the first byte of a struct, without the bits that say nothing: of a GC all, of an item
+// that copies its parent from a neighbour the one that says that it has a parent sub.
+std::uint8_t CanonicalInfo(std::uint8_t info);
+
+// The clients whose groups have come. Costs little where they descend, as Yjs writes them.
+class SeenClients {
+ public:
+  // False if it was there.
+  bool Add(Client client);
+
+ private:
+  std::vector<Client> descending_;
+  std::set<Client> late_;  // Those that came behind a smaller one.
+};
+
 class UpdateReader {
  public:
   // `update` must outlive the reader and all views.
   explicit UpdateReader(std::string_view update);
+  // From a struct within a group on, to the end of that group.
+  struct Place {
+    std::size_t offset_bytes = 0;
+    Id id;                      // Of the struct at that offset.
+    std::uint64_t structs = 0;  // From that one on.
+  };
+  UpdateReader(std::string_view update, const Place& place);
 
   // The next struct; false when there is none, or when the update is malformed.
   bool Next(StructView& view);
+  // The same, told shorter. The two may be mixed.
+  bool NextSpan(StructSpan& span);
+  // The struct that Next() gave last, as it is written.
+  std::string_view bytes() const { return reader_.Between(struct_begin_, reader_.offset_bytes()); }
   // Whether the struct that Next() gave last is the first of its client.
   bool is_first_of_client() const { return is_first_of_client_; }
 
@@ -90,19 +128,29 @@ class UpdateReader {
   const Malformed& malformed() const { return reader_.malformed(); }
 
  private:
+  bool EnterGroup();
   bool BeginGroup();
+  bool MaybeSkimItem(StructView& view);
+  bool IsLater(Id id) const;
+  Id ReadOtherId();
+  void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
   void ReadContent(StructView& view);
   void ReadCounted(StructView& view);
   void ReadType();
+  enum class Undefined : std::uint8_t { kRefused, kAllowed };
+  void ReadJson(Undefined undefined);
+  void ReadDocOptions();
+  void Count(Clock length);
 
   Lib0Reader reader_;
   std::uint64_t groups_left_ = 0;
   std::uint64_t structs_left_ = 0;  // Of the group.
   Client client_;
   std::uint64_t clock_ = 0;
+  std::size_t struct_begin_ = 0;
   bool is_first_of_client_ = false;
-  std::vector<Client> clients_;  // Sorted; those that have come, but for a descending run.
+  SeenClients seen_;
 };
 
 }  // namespace coterie::crdt

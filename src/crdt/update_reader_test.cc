@@ -6,28 +6,17 @@
 #include <vector>
 
 #include "crdt/delete_set.h"
+#include "crdt/test_bytes.h"
+#include "crdt/validate.h"
 
 namespace coterie::crdt {
 namespace {
 
-std::string FromHex(std::string_view hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
-
 // Reads all of it; what was wrong, with its offset, or nothing.
 std::string Check(const std::string& update) {
-  UpdateReader reader(update);
-  StructView view;
-  while (reader.Next(view)) {
-  }
-  if (reader.ok()) static_cast<void>(DeleteSet::Decode(reader.rest()));
-  if (reader.ok()) return "";
-  return std::to_string(reader.malformed().offset_bytes) + ": " +
-         std::string(reader.malformed().reason);
+  const Malformed malformed = ValidateUpdate(update);
+  if (!malformed) return "";
+  return std::to_string(malformed.offset_bytes) + ": " + std::string(malformed.reason);
 }
 
 TEST(UpdateReader, ReadsWhatYjsWrites) {
@@ -78,6 +67,18 @@ TEST(UpdateReader, SaysWhereAndWhy) {
   EXPECT_EQ(Check(FromHex("01010100040101740261")), "8: a length is longer than what follows");
   EXPECT_EQ(Check(FromHex("010101000b01017401")), "4: a struct has an unknown content");
   EXPECT_EQ(Check(FromHex("020101000001010100000100")), "6: a client has two groups");
+  EXPECT_EQ(Check(FromHex("000000")), "2: bytes follow the delete set");
+  EXPECT_EQ(Check(FromHex("010101008a01010000")), "4: a skip has the bits of an item");
+  EXPECT_EQ(Check(FromHex("0001010101")), "5: ends in the middle of a field");
+  EXPECT_EQ(Check(FromHex("000101010100")), "6: a deleted range is empty");
+  EXPECT_EQ(Check(FromHex("01010100050101740b7b22696d67223a2275227c00")),
+            "19: a value is not JSON");
+  EXPECT_EQ(Check(FromHex("010101000901017401677e00")),
+            "10: the options of a subdocument are not an object");
+  EXPECT_EQ(Check(FromHex("01010100840101016100")),
+            "5: an item depends on a later one of its own client");
+  EXPECT_EQ(Check(FromHex("010101002901016d0373756201677601046d657461760101617d0180")),
+            "27: ends in the middle of a field");
 }
 
 }  // namespace

@@ -1,0 +1,164 @@
+#include "crdt/columns.h"
+
+#include "base/check.h"
+#include "base/utf8.h"
+
+namespace coterie::crdt {
+namespace {
+
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+constexpr std::string_view kColumnEnds = "a column ends before the structs do";
+
+std::uint64_t Magnitude(std::int64_t value) {
+  return value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+}
+
+// Fails where the reader itself would not say that it is the column that is too short.
+bool HasMore(Lib0Reader& in) {
+  if (in.ok() && in.AtEnd()) in.Fail(kColumnEnds);
+  return in.ok();
+}
+
+// The varString at the front; `bytes` is moved behind it.
+std::string_view TakeText(Lib0Reader& bytes) { return bytes.VarString(); }
+
+}  // namespace
+
+void RunUintWriter::Write(std::uint64_t value) {
+  if (value != value_) Flush();
+  value_ = value;
+  ++times_;
+}
+
+void RunUintWriter::Flush() {
+  if (times_ == 0) return;
+  out_.VarInt(value_, times_ > 1);
+  if (times_ > 1) out_.VarUint(times_ - 2);
+  times_ = 0;
+}
+
+std::string RunUintWriter::Take() {
+  Flush();
+  return out_.Take();
+}
+
+std::uint64_t RunUintReader::Next() {
+  if (times_ == 0) {
+    if (!HasMore(in_)) return 0;
+    const Lib0Reader::SignedInt value = in_.VarInt();
+    value_ = value.magnitude;
+    times_ = value.is_negative ? in_.VarUint() + 2 : 1;
+    if (!in_.ok()) return 0;
+  }
+  --times_;
+  return value_;
+}
+
+void RunDifferenceWriter::Write(std::uint64_t value) {
+  const std::int64_t difference = static_cast<std::int64_t>(value) - value_;
+  if (difference != difference_) Flush();
+  difference_ = difference;
+  value_ = static_cast<std::int64_t>(value);
+  ++times_;
+}
+
+void RunDifferenceWriter::Flush() {
+  if (times_ == 0) return;
+  const std::int64_t written = difference_ * 2 + (times_ > 1 ? 1 : 0);
+  out_.VarInt(Magnitude(written), written < 0);
+  if (times_ > 1) out_.VarUint(times_ - 2);
+  times_ = 0;
+}
+
+std::string RunDifferenceWriter::Take() {
+  Flush();
+  return out_.Take();
+}
+
+std::uint64_t RunDifferenceReader::Next() {
+  if (times_ == 0) {
+    if (!HasMore(in_)) return 0;
+    const Lib0Reader::SignedInt read = in_.VarInt();
+    const auto magnitude = static_cast<std::int64_t>(read.magnitude);
+    const std::int64_t written = read.is_negative ? -magnitude : magnitude;
+    const bool is_run = (written & 1) != 0;
+    difference_ = (written - (is_run ? 1 : 0)) / 2;
+    times_ = is_run ? in_.VarUint() + 2 : 1;
+    if (!in_.ok()) return 0;
+  }
+  --times_;
+  value_ += difference_;  // Below 2^53 before, and so is the difference.
+  if (value_ >= 0 && static_cast<std::uint64_t>(value_) <= max_) {
+    return static_cast<std::uint64_t>(value_);
+  }
+  in_.Fail("a clock is below 0 or above 2^32 - 1");
+  value_ = 0;
+  return 0;
+}
+
+void RunByteWriter::Write(std::uint8_t value) {
+  if (times_ > 0 && value == value_) {
+    ++times_;
+    return;
+  }
+  if (times_ > 0) out_.VarUint(times_ - 1);
+  out_.U8(value);
+  value_ = value;
+  times_ = 1;
+}
+
+std::uint8_t RunByteReader::Next() {
+  if (is_last_) return value_;
+  if (times_ == 0) {
+    if (!HasMore(in_)) return 0;
+    value_ = in_.U8();
+    is_last_ = in_.AtEnd();
+    if (is_last_) return value_;
+    times_ = in_.VarUint() + 1;
+    if (!in_.ok()) return 0;
+  }
+  --times_;
+  return value_;
+}
+
+void StringsWriter::Write(std::string_view text) {
+  text_ += text;
+  lengths_.Write(Utf16Length(text));
+}
+
+std::string StringsWriter::Take() {
+  Lib0Writer out;
+  out.VarBytes(text_);
+  out.Raw(lengths_.Take());
+  return out.Take();
+}
+
+StringsReader::StringsReader(Lib0Reader bytes) : text_(TakeText(bytes)), lengths_(bytes) {}
+
+std::string StringsReader::Next(std::uint64_t& units) {
+  units = lengths_.Next();
+  std::string text;
+  std::uint64_t left = units;
+  if (has_half_ && left > 0) {
+    text = kReplacement;
+    has_half_ = false;
+    --left;
+  }
+  const std::size_t begin = at_;
+  while (left > 0 && at_ < text_.size()) {
+    const std::size_t length = CodePointLength(text_.substr(at_));
+    CHECK(length > 0);  // It was read as a string.
+    if (length == 4 && left == 1) {
+      text.append(text_.substr(begin, at_ - begin)).append(kReplacement);
+      at_ += length;
+      has_half_ = true;
+      return text;
+    }
+    at_ += length;
+    left -= length == 4 ? 2 : 1;
+  }
+  if (left > 0) in().Fail("the strings end before the structs do");
+  return text.append(text_.substr(begin, at_ - begin));
+}
+
+}  // namespace coterie::crdt

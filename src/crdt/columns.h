@@ -1,0 +1,126 @@
+#pragma once
+
+// The columns of Yjs's update format V2: sequences of numbers, bytes and strings, each written on
+// its own with runs of equal values, or of equal differences, counted. Readers report to the
+// Lib0Reader that they were made with. Pure values; one owner.
+// Source: lib0 0.2, encoding.js and decoding.js, from RleEncoder on.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "crdt/lib0.h"
+
+namespace coterie::crdt {
+
+// Numbers that repeat: varInt, negative if it comes more than once; then varUint(times - 2).
+class RunUintWriter {
+ public:
+  void Write(std::uint64_t value);
+  std::string Take();
+
+ private:
+  void Flush();
+  Lib0Writer out_;
+  std::uint64_t value_ = 0;
+  std::uint64_t times_ = 0;
+};
+
+class RunUintReader {
+ public:
+  explicit RunUintReader(Lib0Reader bytes) : in_(bytes) {}
+  std::uint64_t Next();
+  Lib0Reader& in() { return in_; }
+  bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
+
+ private:
+  Lib0Reader in_;
+  std::uint64_t value_ = 0;
+  std::uint64_t times_ = 0;
+};
+
+// Numbers that grow evenly: varInt(2 * difference + (does it come more than once)); then
+// varUint(times - 2).
+class RunDifferenceWriter {
+ public:
+  void Write(std::uint64_t value);
+  std::string Take();
+
+ private:
+  void Flush();
+  Lib0Writer out_;
+  std::int64_t value_ = 0;
+  std::int64_t difference_ = 0;
+  std::uint64_t times_ = 0;
+};
+
+class RunDifferenceReader {
+ public:
+  // Fails at values above `max`.
+  RunDifferenceReader(Lib0Reader bytes, std::uint64_t max) : in_(bytes), max_(max) {}
+  std::uint64_t Next();
+  Lib0Reader& in() { return in_; }
+  bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
+
+ private:
+  Lib0Reader in_;
+  std::uint64_t max_;
+  std::int64_t value_ = 0;
+  std::int64_t difference_ = 0;
+  std::uint64_t times_ = 0;
+};
+
+// Bytes that repeat: the byte, varUint(times - 1), but for the last one, which has no end.
+class RunByteWriter {
+ public:
+  void Write(std::uint8_t value);
+  std::string Take() { return out_.Take(); }
+
+ private:
+  Lib0Writer out_;
+  std::uint8_t value_ = 0;
+  std::uint64_t times_ = 0;
+};
+
+class RunByteReader {
+ public:
+  explicit RunByteReader(Lib0Reader bytes) : in_(bytes) {}
+  std::uint8_t Next();
+  Lib0Reader& in() { return in_; }
+  bool AtEnd() const { return (is_last_ || times_ == 0) && in_.AtEnd(); }
+
+ private:
+  Lib0Reader in_;
+  std::uint8_t value_ = 0;
+  std::uint64_t times_ = 0;
+  bool is_last_ = false;
+};
+
+// Strings: varString of all of them, then their lengths in UTF-16 units as a RunUint column. A
+// string may be cut within a code point of two units: then each half is read as U+FFFD.
+class StringsWriter {
+ public:
+  void Write(std::string_view text);
+  std::string Take();
+
+ private:
+  std::string text_;
+  RunUintWriter lengths_;
+};
+
+class StringsReader {
+ public:
+  explicit StringsReader(Lib0Reader bytes);
+  // `units` is set to its length in UTF-16 units.
+  std::string Next(std::uint64_t& units);
+  Lib0Reader& in() { return lengths_.in(); }
+  bool AtEnd() const { return at_ == text_.size() && !has_half_ && lengths_.AtEnd(); }
+
+ private:
+  std::string_view text_;
+  std::size_t at_ = 0;
+  bool has_half_ = false;  // The second half of the code point before at_ is still to come.
+  RunUintReader lengths_;
+};
+
+}  // namespace coterie::crdt

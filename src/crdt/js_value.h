@@ -1,0 +1,64 @@
+#pragma once
+
+// What an `any` or a JSON text says, as a JavaScript engine would hold it, and its way back into
+// either: numbers are written as JavaScript writes them, and the keys of objects are put in its
+// order. Only needed where the two forms are turned into each other. Pure values.
+// Source: ECMA-262, Number::toString, OrdinaryOwnPropertyKeys, QuoteJSONString; lib0 0.2, writeAny.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "crdt/lib0.h"
+
+namespace coterie::crdt {
+
+struct JsValue {
+  enum class Kind : std::uint8_t {
+    kUndefined,
+    kNull,
+    kFalse,
+    kTrue,
+    kNumber,
+    kBigInt,
+    kString,
+    kBytes,
+    kArray,
+    kObject,
+  };
+  Kind kind = Kind::kUndefined;
+  double number = 0;
+  std::uint64_t big_int = 0;  // Two's complement.
+  // kBytes: those. kString: UTF-8 but for unpaired surrogates, which take three bytes, each, as in
+  // WTF-8.
+  std::string text;
+  std::vector<JsValue> items;
+  std::vector<std::pair<std::string, JsValue>> members;  // In JavaScript's order; no key twice.
+
+  // A member's value; null if there is none.
+  const JsValue* Find(std::string_view key) const;
+  // As JavaScript's Boolean() says.
+  bool IsTruthy() const;
+};
+
+// Puts members in JavaScript's order: a key that comes again replaces the value and keeps the
+// place; indices come first, in order.
+void SettleMembers(std::vector<std::pair<std::string, JsValue>>& members);
+
+// On malformed bytes the reader has failed.
+JsValue ReadAny(Lib0Reader& reader);
+void WriteAny(const JsValue& value, Lib0Writer& writer);
+
+// Requires a text that CheckJson() finds nothing wrong with.
+JsValue ParseJson(std::string_view text);
+// As JSON.stringify; false where that gives nothing (undefined) or throws (a BigInt).
+[[nodiscard]] bool WriteJson(const JsValue& value, std::string& json);
+
+// As String(number).
+std::string NumberText(double number);
+// `text` of a kString with U+FFFD for each unpaired surrogate: what an encoder writes.
+std::string ToUtf8(std::string text);
+
+}  // namespace coterie::crdt

@@ -1,0 +1,524 @@
+#include "crdt/update_v2.h"
+
+#include <optional>
+#include <vector>
+
+#include "base/check.h"
+#include "crdt/columns.h"
+#include "crdt/js_value.h"
+#include "crdt/json.h"
+#include "crdt/struct_writer.h"
+#include "crdt/update_reader.h"
+#include "crdt/validate.h"
+
+namespace coterie::crdt {
+namespace {
+
+constexpr std::string_view kCountTooLarge = "a count is larger than what follows";
+constexpr std::string_view kLengthTooLarge = "a length leads past the clock 2^32 - 1";
+constexpr std::uint8_t kHasOrigin = 0x80;
+constexpr std::uint8_t kHasRightOrigin = 0x40;
+constexpr std::uint8_t kHasParentSub = 0x20;
+constexpr std::uint8_t kContentBits = 0x1f;
+
+// The options of a subdocument that Yjs keeps, written as it does.
+JsValue KeptOptions(const JsValue& options) {
+  JsValue kept{.kind = JsValue::Kind::kObject};
+  const JsValue* gc = options.Find("gc");
+  const bool has_no_gc = gc != nullptr && gc->kind != JsValue::Kind::kUndefined && !gc->IsTruthy();
+  if (has_no_gc) kept.members.push_back({"gc", {.kind = JsValue::Kind::kFalse}});
+  const JsValue* auto_load = options.Find("autoLoad");
+  const bool does_load = auto_load != nullptr && auto_load->IsTruthy();
+  if (does_load) kept.members.push_back({"autoLoad", {.kind = JsValue::Kind::kTrue}});
+  const JsValue* meta = options.Find("meta");
+  const bool has_meta = meta != nullptr && meta->kind != JsValue::Kind::kUndefined &&
+                        meta->kind != JsValue::Kind::kNull;
+  if (has_meta) kept.members.push_back({"meta", *meta});
+  return kept;
+}
+
+class WriterV2 {
+ public:
+  void Write(const StructView& view, bool is_first_of_client);
+  std::string Finish(const DeleteSet& deleted);
+
+ private:
+  void WriteLeft(Id id);
+  void WriteItem(const StructView& view);
+  void WriteContent(const StructView& view);
+  void WriteKey(std::string_view key);
+
+  RunDifferenceWriter key_clocks_, left_clocks_, right_clocks_;
+  RunUintWriter clients_, type_kinds_, lengths_;
+  RunByteWriter infos_, parent_infos_;
+  StringsWriter strings_;
+  std::uint64_t keys_ = 0;
+
+  // The rest, in which the count of a group's structs stands before them.
+  struct Group {
+    std::uint64_t structs = 0;
+    std::size_t begin = 0;
+  };
+  std::vector<Group> groups_;
+  Lib0Writer values_;
+};
+
+void WriterV2::WriteLeft(Id id) {
+  clients_.Write(id.client.value());
+  left_clocks_.Write(id.clock);
+}
+
+// Yjs numbers the keys and never uses a number twice.
+void WriterV2::WriteKey(std::string_view key) {
+  key_clocks_.Write(keys_++);
+  strings_.Write(key);
+}
+
+void WriterV2::Write(const StructView& view, bool is_first_of_client) {
+  if (is_first_of_client) {
+    groups_.push_back({.begin = values_.size_bytes()});
+    clients_.Write(view.id.client.value());
+    values_.VarUint(view.id.clock);
+  }
+  ++groups_.back().structs;
+  switch (view.content) {
+    case ContentKind::kGc:
+      infos_.Write(0);
+      return lengths_.Write(view.length);
+    case ContentKind::kSkip:
+      infos_.Write(static_cast<std::uint8_t>(ContentKind::kSkip));
+      return values_.VarUint(view.length);
+    default:
+      return WriteItem(view);
+  }
+}
+
+void WriterV2::WriteItem(const StructView& view) {
+  const bool has_sub = view.has_parent_sub && view.parent != ParentKind::kNeighbour;
+  std::uint8_t info = static_cast<std::uint8_t>(view.content);
+  if (view.has_origin) info |= kHasOrigin;
+  if (view.has_right_origin) info |= kHasRightOrigin;
+  if (has_sub) info |= kHasParentSub;
+  infos_.Write(info);
+  if (view.has_origin) WriteLeft(view.origin);
+  if (view.has_right_origin) {
+    clients_.Write(view.right_origin.client.value());
+    right_clocks_.Write(view.right_origin.clock);
+  }
+  if (view.parent == ParentKind::kRoot) {
+    parent_infos_.Write(1);
+    strings_.Write(view.parent_root);
+  } else if (view.parent == ParentKind::kItem) {
+    parent_infos_.Write(0);
+    WriteLeft(view.parent_item);
+  }
+  if (has_sub) strings_.Write(view.parent_sub);
+  WriteContent(view);
+}
+
+// The payload was validated, so nothing in here can fail.
+void WriterV2::WriteContent(const StructView& view) {
+  Lib0Reader payload(view.payload);
+  switch (view.content) {
+    case ContentKind::kDeleted:
+      return lengths_.Write(view.length);
+    case ContentKind::kString:
+      return strings_.Write(view.payload);
+    case ContentKind::kBinary:
+      return values_.VarBytes(payload.VarBytes());
+    case ContentKind::kEmbed:
+      return WriteAny(ParseJson(payload.VarString()), values_);
+    case ContentKind::kFormat:
+      WriteKey(payload.VarString());
+      return WriteAny(ParseJson(payload.VarString()), values_);
+    case ContentKind::kType: {
+      const std::uint64_t kind = payload.VarUint();
+      type_kinds_.Write(kind);
+      if (!payload.AtEnd()) WriteKey(payload.VarString());
+      return;
+    }
+    case ContentKind::kDoc:
+      strings_.Write(payload.VarString());
+      return WriteAny(KeptOptions(ReadAny(payload)), values_);
+    case ContentKind::kJson:
+    case ContentKind::kAny:
+      break;
+    case ContentKind::kGc:
+    case ContentKind::kSkip:
+      CHECK(false);
+  }
+  lengths_.Write(view.length);
+  static_cast<void>(payload.VarUint());
+  for (Clock i = 0; i < view.length; ++i) {
+    if (view.content == ContentKind::kAny) {
+      WriteAny(ReadAny(payload), values_);
+      continue;
+    }
+    const std::string_view json = payload.VarString();
+    std::string rewritten;
+    if (json == "undefined") {
+      rewritten = json;
+    } else {
+      CHECK(WriteJson(ParseJson(json), rewritten));
+    }
+    strings_.Write(rewritten);
+  }
+}
+
+std::string WriterV2::Finish(const DeleteSet& deleted) {
+  Lib0Writer update;
+  update.VarUint(0);
+  update.VarBytes(key_clocks_.Take());
+  update.VarBytes(clients_.Take());
+  update.VarBytes(left_clocks_.Take());
+  update.VarBytes(right_clocks_.Take());
+  update.VarBytes(infos_.Take());
+  update.VarBytes(strings_.Take());
+  update.VarBytes(parent_infos_.Take());
+  update.VarBytes(type_kinds_.Take());
+  update.VarBytes(lengths_.Take());
+  update.VarUint(groups_.size());
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const std::size_t end = i + 1 < groups_.size() ? groups_[i + 1].begin : values_.size_bytes();
+    update.VarUint(groups_[i].structs);
+    update.Raw(values_.view().substr(groups_[i].begin, end - groups_[i].begin));
+  }
+  EncodeDeleteSetV2(deleted, update);
+  return update.Take();
+}
+
+// Reads V2 struct by struct and writes each as V1.
+class ReaderV2 {
+ public:
+  ReaderV2(std::string_view v2, std::size_t size_bytes_max);
+  Transcoded Run();
+
+ private:
+  Lib0Reader Column();
+  void ReadGroup();
+  void ReadStruct(Client client, std::uint64_t& clock);
+  void ReadItem(std::uint8_t info, StructView& view);
+  // The content in V1's form, into payload_.
+  void ReadContent(StructView& view);
+  void ReadCounted(StructView& view);
+  void ReadType();
+  void ReadJsonText();
+  Id ReadLeft();
+  std::string ReadString();
+  std::string ReadKey();
+  Clock ReadLength();
+  // Of any of the columns; the first one that failed.
+  Malformed FindMalformed();
+  bool ok() { return !FindMalformed(); }
+  bool AtEnd() const;
+
+  std::string_view v2_;
+  std::size_t size_bytes_max_;
+  Lib0Reader rest_;
+  // In the order in which they are written, which is that in which they are made.
+  std::uint64_t version_;
+  RunDifferenceReader key_clocks_;
+  RunUintReader clients_;
+  RunDifferenceReader left_clocks_;
+  RunDifferenceReader right_clocks_;
+  RunByteReader infos_;
+  StringsReader strings_;
+  RunByteReader parent_infos_;
+  RunUintReader type_kinds_;
+  RunUintReader lengths_;
+
+  std::vector<std::string> keys_;
+  SeenClients seen_;
+  StructWriter writer_;
+  // What the view of the present struct looks at.
+  std::string root_, sub_;
+  Lib0Writer payload_;
+};
+
+ReaderV2::ReaderV2(std::string_view v2, std::size_t size_bytes_max)
+    : v2_(v2),
+      size_bytes_max_(size_bytes_max),
+      rest_(v2),
+      version_(rest_.VarUint()),
+      key_clocks_(Column(), kClockMax),
+      clients_(Column()),
+      left_clocks_(Column(), kClockMax),
+      right_clocks_(Column(), kClockMax),
+      infos_(Column()),
+      strings_(Column()),
+      parent_infos_(Column()),
+      type_kinds_(Column()),
+      lengths_(Column()) {
+  if (version_ != 0) rest_.FailAt(0, "the format is neither V1 nor a known V2");
+}
+
+// A reader of the next column whose offsets are those of the whole update.
+Lib0Reader ReaderV2::Column() {
+  const std::string_view column = rest_.VarBytes();
+  const auto begin = static_cast<std::size_t>(column.data() - v2_.data());
+  if (!rest_.ok()) return Lib0Reader({});
+  Lib0Reader reader(v2_.substr(0, begin + column.size()));
+  reader.Advance(begin);
+  return reader;
+}
+
+Malformed ReaderV2::FindMalformed() {
+  const Lib0Reader* const readers[] = {
+      &rest_,       &key_clocks_.in(), &clients_.in(),      &left_clocks_.in(), &right_clocks_.in(),
+      &infos_.in(), &strings_.in(),    &parent_infos_.in(), &type_kinds_.in(),  &lengths_.in()};
+  for (const Lib0Reader* reader : readers) {
+    if (!reader->ok()) return reader->malformed();
+  }
+  return {};
+}
+
+bool ReaderV2::AtEnd() const {
+  return key_clocks_.AtEnd() && clients_.AtEnd() && left_clocks_.AtEnd() && right_clocks_.AtEnd() &&
+         infos_.AtEnd() && strings_.AtEnd() && parent_infos_.AtEnd() && type_kinds_.AtEnd() &&
+         lengths_.AtEnd();
+}
+
+Id ReaderV2::ReadLeft() {
+  const Client client(clients_.Next());
+  return {.client = client, .clock = static_cast<Clock>(left_clocks_.Next())};
+}
+
+std::string ReaderV2::ReadString() {
+  std::uint64_t units = 0;
+  return strings_.Next(units);
+}
+
+// Yjs's writer gives each key a new number; its reader, and so ours, knows a number again.
+std::string ReaderV2::ReadKey() {
+  const std::uint64_t number = key_clocks_.Next();
+  if (number < keys_.size()) return keys_[number];
+  keys_.push_back(ReadString());
+  return keys_.back();
+}
+
+Clock ReaderV2::ReadLength() {
+  const std::uint64_t length = lengths_.Next();
+  if (length <= kClockMax) return static_cast<Clock>(length);
+  lengths_.in().Fail(kLengthTooLarge);
+  return 0;
+}
+
+void ReaderV2::ReadJsonText() {
+  const std::size_t start = rest_.offset_bytes();
+  std::string json;
+  const JsValue value = ReadAny(rest_);
+  if (rest_.ok() && !WriteJson(value, json)) rest_.FailAt(start, "a value has no form in JSON");
+  payload_.VarBytes(json);
+}
+
+void ReaderV2::ReadType() {
+  const std::uint64_t kind = type_kinds_.Next();
+  if (kind > kTypeKindMax) type_kinds_.in().Fail("a type is of an unknown kind");
+  payload_.VarUint(kind);
+  const auto type = static_cast<TypeKind>(kind);
+  if (type == TypeKind::kXmlElement || type == TypeKind::kXmlHook) payload_.VarBytes(ReadKey());
+}
+
+void ReaderV2::ReadCounted(StructView& view) {
+  view.length = ReadLength();
+  payload_.VarUint(view.length);
+  for (Clock i = 0; i < view.length && ok(); ++i) {
+    if (view.content == ContentKind::kAny) {
+      WriteAny(ReadAny(rest_), payload_);
+      continue;
+    }
+    std::string json = ReadString();
+    if (json != "undefined") {
+      if (CheckJson(json)) {
+        strings_.in().Fail("a value is not JSON");
+        return;
+      }
+      const JsValue value = ParseJson(json);
+      json.clear();
+      CHECK(WriteJson(value, json));
+    }
+    payload_.VarBytes(json);
+  }
+}
+
+void ReaderV2::ReadContent(StructView& view) {
+  view.length = 1;
+  switch (view.content) {
+    case ContentKind::kDeleted:
+      view.length = ReadLength();
+      return payload_.VarUint(view.length);
+    case ContentKind::kString: {
+      std::uint64_t units = 0;
+      payload_.VarBytes(strings_.Next(units));
+      if (units > kClockMax) return strings_.in().Fail(kLengthTooLarge);
+      view.length = static_cast<Clock>(units);
+      return;
+    }
+    case ContentKind::kBinary:
+      return payload_.VarBytes(rest_.VarBytes());
+    case ContentKind::kEmbed:
+      return ReadJsonText();
+    case ContentKind::kFormat:
+      payload_.VarBytes(ReadKey());
+      return ReadJsonText();
+    case ContentKind::kType:
+      return ReadType();
+    case ContentKind::kDoc: {
+      payload_.VarBytes(ReadString());
+      const std::size_t start = rest_.offset_bytes();
+      const JsValue options = ReadAny(rest_);
+      if (rest_.ok() && options.kind != JsValue::Kind::kObject) {
+        rest_.FailAt(start, "the options of a subdocument are not an object");
+      }
+      return WriteAny(KeptOptions(options), payload_);
+    }
+    case ContentKind::kJson:
+    case ContentKind::kAny:
+      return ReadCounted(view);
+    case ContentKind::kGc:
+    case ContentKind::kSkip:
+      CHECK(false);
+  }
+}
+
+void ReaderV2::ReadItem(std::uint8_t info, StructView& view) {
+  view.has_origin = (info & kHasOrigin) != 0;
+  view.has_right_origin = (info & kHasRightOrigin) != 0;
+  view.has_parent_sub = (info & kHasParentSub) != 0;
+  if (view.has_origin) view.origin = ReadLeft();
+  if (view.has_right_origin) {
+    view.right_origin.client = Client(clients_.Next());
+    view.right_origin.clock = static_cast<Clock>(right_clocks_.Next());
+  }
+  if (!view.has_origin && !view.has_right_origin) {
+    const std::uint8_t parent_info = parent_infos_.Next();
+    if (parent_info > 1) parent_infos_.in().Fail("a parent is neither a root nor an item");
+    view.parent = parent_info == 1 ? ParentKind::kRoot : ParentKind::kItem;
+    if (view.parent == ParentKind::kRoot) {
+      root_ = ReadString();
+      view.parent_root = root_;
+    } else {
+      view.parent_item = ReadLeft();
+    }
+    if (view.has_parent_sub) {
+      sub_ = ReadString();
+      view.parent_sub = sub_;
+    }
+  }
+  payload_ = {};
+  ReadContent(view);
+}
+
+void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
+  StructView view{.id = {.client = client, .clock = static_cast<Clock>(clock)}};
+  const std::uint8_t info = infos_.Next();
+  const std::uint8_t content = info & kContentBits;
+  if (content > static_cast<std::uint8_t>(ContentKind::kSkip)) {
+    return infos_.in().Fail("a struct has an unknown content");
+  }
+  view.content = static_cast<ContentKind>(content);
+  if (view.content == ContentKind::kGc) {
+    view.length = ReadLength();
+  } else if (view.content == ContentKind::kSkip) {
+    if (info != content) return infos_.in().Fail("a skip has the bits of an item");
+    view.length = static_cast<Clock>(rest_.VarUintUpTo(kClockMax, kLengthTooLarge));
+  } else {
+    ReadItem(info, view);
+  }
+  if (!ok()) return;
+  if (view.length == 0) return rest_.Fail("a struct has no length");
+  if (clock + view.length > kClockMax) return rest_.Fail(kLengthTooLarge);
+  clock += view.length;
+  writer_.Count(view.id);
+  Lib0Writer& body = writer_.body();
+  if (view.content == ContentKind::kGc || view.content == ContentKind::kSkip) {
+    body.U8(content);
+    body.VarUint(view.length);
+  } else {
+    WriteItemHead(view, body);
+    body.Raw(payload_.view());
+  }
+  if (body.size_bytes() > size_bytes_max_) rest_.Fail("the update is too large in V1");
+}
+
+void ReaderV2::ReadGroup() {
+  const std::size_t start = rest_.offset_bytes();
+  const std::uint64_t structs = rest_.VarUint();
+  const std::uint64_t client = clients_.Next();
+  if (client > kClientMax) clients_.in().Fail("a client id is above 2^53 - 1");
+  if (!seen_.Add(Client(client))) rest_.FailAt(start, "a client has two groups");
+  std::uint64_t clock = rest_.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1");
+  for (std::uint64_t i = 0; i < structs && ok(); ++i) ReadStruct(Client(client), clock);
+}
+
+Transcoded ReaderV2::Run() {
+  const std::uint64_t groups = rest_.VarUintUpTo(v2_.size(), kCountTooLarge);
+  for (std::uint64_t i = 0; i < groups && ok(); ++i) ReadGroup();
+  const DeleteSet deleted = DecodeDeleteSetV2(rest_);
+  if (ok() && !AtEnd()) rest_.Fail("a column goes on behind the last struct");
+  if (ok() && !rest_.AtEnd()) rest_.Fail(kBytesFollow);
+  if (const Malformed malformed = FindMalformed()) return {.malformed = malformed};
+  Transcoded made{.update = writer_.Finish(deleted)};
+  if (made.update.size() <= size_bytes_max_) return made;
+  return {.malformed = {.offset_bytes = v2_.size(), .reason = "the update is too large in V1"}};
+}
+
+}  // namespace
+
+Transcoded TranscodeToV2(std::string_view v1) {
+  UpdateReader reader(v1);
+  WriterV2 writer;
+  StructView view;
+  while (reader.Next(view)) writer.Write(view, reader.is_first_of_client());
+  Lib0Reader& rest = reader.rest();
+  const DeleteSet deleted = DeleteSet::Decode(rest);
+  if (rest.ok() && !rest.AtEnd()) rest.Fail(kBytesFollow);
+  if (!rest.ok()) return {.malformed = rest.malformed()};
+  return {.update = writer.Finish(deleted)};
+}
+
+Transcoded TranscodeToV1(std::string_view v2, std::size_t size_bytes_max) {
+  return ReaderV2(v2, size_bytes_max).Run();
+}
+
+void EncodeDeleteSetV2(const DeleteSet& deleted, Lib0Writer& writer) {
+  writer.VarUint(deleted.clients().size());
+  for (auto entry = deleted.clients().rbegin(); entry != deleted.clients().rend(); ++entry) {
+    writer.VarUint(entry->first.value());
+    writer.VarUint(entry->second.size());
+    Clock before = 0;
+    for (const ClockRange& range : entry->second) {
+      writer.VarUint(range.begin - before);
+      writer.VarUint(range.end - range.begin - 1);
+      before = range.end;
+    }
+  }
+}
+
+DeleteSet DecodeDeleteSetV2(Lib0Reader& reader) {
+  const auto count = [&reader] {
+    return reader.VarUintUpTo(reader.remaining_bytes() / 2, kCountTooLarge);
+  };
+  std::vector<std::pair<Client, ClockRange>> all;
+  const std::uint64_t clients = count();
+  for (std::uint64_t i = 0; i < clients && reader.ok(); ++i) {
+    const Client client(reader.VarUintUpTo(kClientMax, "a client id is above 2^53 - 1"));
+    const std::uint64_t ranges = count();
+    Clock before = 0;
+    for (std::uint64_t k = 0; k < ranges && reader.ok(); ++k) {
+      const auto skipped =
+          static_cast<Clock>(reader.VarUintUpTo(kClockMax - before, "a clock is above 2^32 - 1"));
+      const Clock begin = before + skipped;
+      const std::uint64_t length = 1 + reader.VarUintUpTo(kClockMax, kLengthTooLarge);
+      if (length > kClockMax - begin) {
+        reader.Fail(kLengthTooLarge);
+        break;
+      }
+      before = begin + static_cast<Clock>(length);
+      all.push_back({client, {.begin = begin, .end = before}});
+    }
+  }
+  return reader.ok() ? DeleteSet::FromRanges(std::move(all)) : DeleteSet();
+}
+
+}  // namespace coterie::crdt
