@@ -168,7 +168,7 @@ Id UpdateReader::ReadOtherId() {
   const Client client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
   const Id id = {.client = client,
                  .clock = static_cast<Clock>(reader_.VarUintUpTo(kClockMax, kClockTooLarge))};
-  if (IsLater(id)) reader_.FailAt(start, "an item depends on a later one of its own client");
+  if (IsLater(id)) reader_.FailAt(start, kDependsOnLater);
   return id;
 }
 

@@ -75,6 +75,9 @@ struct StructView {
   std::string_view payload;
 };
 
+inline constexpr std::string_view kDependsOnLater =
+    "an item depends on a later one of its own client";
+
 // The same struct to who only counts or copies it.
 struct StructSpan {
   Id id;

@@ -409,6 +409,16 @@ void ReaderV2::ReadItem(std::uint8_t info, StructView& view) {
   ReadContent(view);
 }
 
+// Whether it names an item of its own client that comes only behind it.
+bool DependsOnLater(const StructView& view) {
+  const auto is_later = [&view](Id id) {
+    return id.client == view.id.client && id.clock >= view.id.clock;
+  };
+  return (view.has_origin && is_later(view.origin)) ||
+         (view.has_right_origin && is_later(view.right_origin)) ||
+         (view.parent == ParentKind::kItem && is_later(view.parent_item));
+}
+
 void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
   StructView view{.id = {.client = client, .clock = static_cast<Clock>(clock)}};
   const std::uint8_t info = infos_.Next();
@@ -426,6 +436,7 @@ void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
     ReadItem(info, view);
   }
   if (!ok()) return;
+  if (DependsOnLater(view)) return rest_.Fail(kDependsOnLater);
   if (view.length == 0) return rest_.Fail("a struct has no length");
   if (clock + view.length > kClockMax) return rest_.Fail(kLengthTooLarge);
   clock += view.length;
