@@ -133,8 +133,25 @@ class UpdateReader {
  private:
   bool EnterGroup();
   bool BeginGroup();
-  bool MaybeSkimItem(StructView& view);
+  // The integers of an id as they are written: a word each, the first byte lowest.
+  struct WrittenId {
+    std::uint64_t client;
+    std::uint64_t clock;
+    Id Decoded() const;
+  };
+  // What MaybeSkim() finds; the ids only if `info` has them.
+  struct Skimmed {
+    WrittenId origin;
+    WrittenId right_origin;
+    std::string_view text;
+    Clock length;
+    ContentKind content;
+    std::uint8_t info;
+  };
+  void PrepareSkim();
+  bool MaybeSkim(Skimmed& found);
   bool IsLater(Id id) const;
+  bool IsLater(const WrittenId& id) const;
   Id ReadOtherId();
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
@@ -152,6 +169,8 @@ class UpdateReader {
   Client client_;
   std::uint64_t clock_ = 0;
   std::size_t struct_begin_ = 0;
+  std::uint64_t written_client_ = 0;  // The group's, as in WrittenId.
+  bool can_skim_ = false;
   bool is_first_of_client_ = false;
   SeenClients seen_;
 };
