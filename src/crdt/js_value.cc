@@ -30,30 +30,6 @@ std::optional<std::uint32_t> ArrayIndex(std::string_view key) {
   return index;
 }
 
-// A key that comes again replaces the value and keeps the place; indices come first, in order.
-void Settle(Members& members) {
-  std::map<std::string_view, std::size_t> first;
-  std::vector<std::size_t> kept;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const auto [place, is_new] = first.try_emplace(members[i].first, i);
-    if (is_new) {
-      kept.push_back(i);
-    } else {
-      members[place->second].second = std::move(members[i].second);
-    }
-  }
-  std::vector<std::pair<std::optional<std::uint32_t>, std::size_t>> order;
-  for (const std::size_t i : kept) order.emplace_back(ArrayIndex(members[i].first), i);
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    if (a.first.has_value() != b.first.has_value()) return a.first.has_value();
-    return a.first.has_value() && *a.first < *b.first;
-  });
-  Members settled;
-  settled.reserve(order.size());
-  for (const auto& [index, i] : order) settled.push_back(std::move(members[i]));
-  members = std::move(settled);
-}
-
 double ReadFloat32(Lib0Reader& reader) {
   std::uint32_t bits = 0;
   for (const char c : reader.Raw(4)) bits = bits << 8 | static_cast<unsigned char>(c);
@@ -86,7 +62,7 @@ void ReadItems(Lib0Reader& reader, int depth, JsValue& value) {
     // To assign that is to set the prototype, which nothing writes out again.
     if (key != "__proto__") value.members.emplace_back(std::move(key), std::move(member));
   }
-  if (reader.ok()) Settle(value.members);
+  if (reader.ok()) SettleMembers(value.members);
 }
 
 JsValue ReadAnyAt(Lib0Reader& reader, int depth) {
@@ -309,7 +285,7 @@ void JsonParser::Items(JsValue& value) {
     value.members.emplace_back(std::move(key), Value());
   }
   Take();
-  Settle(value.members);
+  SettleMembers(value.members);
 }
 
 JsValue JsonParser::Value() {
@@ -412,6 +388,29 @@ bool WriteMembersAsJson(const JsValue& value, std::string& json) {
 }
 
 }  // namespace
+
+void SettleMembers(Members& members) {
+  std::map<std::string_view, std::size_t> first;
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const auto [place, is_new] = first.try_emplace(members[i].first, i);
+    if (is_new) {
+      kept.push_back(i);
+    } else {
+      members[place->second].second = std::move(members[i].second);
+    }
+  }
+  std::vector<std::pair<std::optional<std::uint32_t>, std::size_t>> order;
+  for (const std::size_t i : kept) order.emplace_back(ArrayIndex(members[i].first), i);
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    if (a.first.has_value() != b.first.has_value()) return a.first.has_value();
+    return a.first.has_value() && *a.first < *b.first;
+  });
+  Members settled;
+  settled.reserve(order.size());
+  for (const auto& [index, i] : order) settled.push_back(std::move(members[i]));
+  members = std::move(settled);
+}
 
 const JsValue* JsValue::Find(std::string_view key) const {
   const auto place = std::find_if(members.begin(), members.end(),

@@ -43,6 +43,10 @@ struct JsValue {
   bool IsTruthy() const;
 };
 
+// Puts members in JavaScript's order: a key that comes again replaces the value and keeps the place;
+// indices come first, in order.
+void SettleMembers(std::vector<std::pair<std::string, JsValue>>& members);
+
 // On malformed bytes the reader has failed.
 JsValue ReadAny(Lib0Reader& reader);
 void WriteAny(const JsValue& value, Lib0Writer& writer);

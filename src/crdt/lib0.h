@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace coterie::crdt {
 
@@ -76,6 +77,10 @@ class Lib0Reader {
 
 class Lib0Writer {
  public:
+  Lib0Writer() = default;
+  // Appends to `bytes`.
+  explicit Lib0Writer(std::string bytes) : bytes_(std::move(bytes)) {}
+
   void U8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
   void VarUint(std::uint64_t value);
   void VarInt(std::uint64_t magnitude, bool is_negative);

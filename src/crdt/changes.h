@@ -1,0 +1,36 @@
+#pragma once
+
+// What the open transaction did so far, for its end: whose clocks went on, what was deleted, what
+// may be merged. Reused by the next one. Pure value; owner: the ItemStore.
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "crdt/item.h"
+
+namespace coterie::crdt {
+
+struct Changes {
+  struct Deleted {
+    ClientIndex client = 0;
+    Clock begin = 0;
+    Clock end = 0;
+  };
+  std::vector<ClientIndex> touched;       // Those with new structs; ClientState has `before`.
+  std::vector<Deleted> deleted;           // As it happened; sorted and joined at the end.
+  std::vector<LocalId> merge_candidates;  // Structs that may merge with a neighbour.
+  // Types that changed, each with the keys (0 = the children), as it happened; only if wanted.
+  std::vector<std::pair<BranchRef, Atom>> changed;
+  bool wants_changed = false;
+
+  void Clear() {
+    touched.clear();
+    deleted.clear();
+    merge_candidates.clear();
+    changed.clear();
+    wants_changed = false;
+  }
+};
+
+}  // namespace coterie::crdt

@@ -1,0 +1,105 @@
+#pragma once
+
+// A Yjs document that can be edited, read and merged: the hot engine. Byte-compatible with yjs
+// 13.6: what it encodes is what Yjs encodes after the same updates. It has no client id of its own;
+// every local edit names its writer (transaction.h). Values go in and out: updates as bytes, events
+// as structs; nothing here calls back.
+// Not here: algebra on bytes without a document (update_view.h), awareness, storage.
+// Owner: one thread at a time. Handles of types (type_handle.h) stay valid as long as the doc; one
+// of a type that was deleted reads as empty and edits nothing.
+// Source: yjs 13.6, src/utils/{Doc,Transaction,encoding}.js.
+//
+// Reading order: type_handle.h, transaction.h, text.h, array.h, map.h, xml.h; inside: item.h,
+// item_store.h, order_index.h, integrate.cc, apply.cc, cleanup.cc.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crdt/delete_set.h"
+#include "crdt/events.h"
+#include "crdt/id.h"
+#include "crdt/lib0.h"
+#include "crdt/state_vector.h"
+#include "crdt/type_handle.h"
+
+namespace coterie::crdt {
+
+class ItemStore;
+class Transaction;
+struct ParsedUpdate;
+
+// Whether the content of what is deleted is forgotten at the end of each transaction.
+enum class Garbage : std::uint8_t { kCollect, kKeep };
+
+class Doc {
+ public:
+  struct Options {
+    Garbage garbage;
+  };
+  explicit Doc(Options options);
+  ~Doc();
+  Doc(Doc&& other) noexcept;
+  Doc& operator=(Doc&& other) noexcept;
+  Doc(const Doc&) = delete;
+  Doc& operator=(const Doc&) = delete;
+
+  // Merges an update of format V1. What depends on something that is not there yet is kept pending
+  // and tried again with later updates. A malformed update, or one at which Yjs would throw,
+  // changes nothing. `outcome`, if any, gets what was new. Requires that no transaction is open.
+  [[nodiscard]] Malformed Apply(std::string_view update);
+  [[nodiscard]] Malformed Apply(std::string_view update, Watch watch, Outcome& outcome);
+
+  // All that `known` lacks, the whole delete set and what is pending: Y.encodeStateAsUpdate.
+  std::string EncodeStateAsUpdate(const StateVector& known = {}) const;
+  StateVector state_vector() const;
+  DeleteSet delete_set() const;
+  // The clocks that pending structs wait for: anyone who has them can help. Empty = none pending.
+  StateVector missing() const;
+  bool HasPending() const;
+
+  // The root type of that name, which is there from now on. Its kind is whatever one asks for.
+  TypeHandle Root(std::string_view name);
+  // The same, if it is there.
+  std::optional<TypeHandle> FindRoot(std::string_view name) const;
+  std::vector<std::string> root_names() const;  // In the order of their first mention.
+
+  // What Doc.toJSON() yields when `roots` were asked for with these kinds.
+  struct TypedRoot {
+    std::string name;
+    TypeKind kind;
+  };
+  std::string ToJson(const std::vector<TypedRoot>& roots) const;
+  // Guids of the subdocuments that are not deleted; sorted, each as often as it is there.
+  std::vector<std::string> Subdocuments() const;
+
+  // About what this doc keeps in memory.
+  std::size_t memory_bytes() const;
+
+  void CheckInvariants() const;
+  void CheckInvariantsDeep() const;
+
+  // For the rest of the engine, undo and snapshots.
+  ItemStore& store() { return *store_; }
+  const ItemStore& store() const { return *store_; }
+  Garbage garbage() const { return garbage_; }
+
+ private:
+  friend class Transaction;
+  struct Pending;
+
+  void Begin(Watch watch);
+  void End(Watch watch, Outcome& outcome);
+  void Merge(const ParsedUpdate& update);
+  const std::string& PendingUpdate() const;
+
+  Garbage garbage_;
+  std::unique_ptr<ItemStore> store_;
+  std::unique_ptr<Pending> pending_;
+  bool is_open_ = false;  // A transaction is.
+};
+
+}  // namespace coterie::crdt

@@ -1,0 +1,161 @@
+#include "crdt/integrate.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "crdt/item_store.h"
+
+namespace coterie::crdt {
+namespace {
+
+// Whether something came between the neighbours that the writer saw.
+bool HasConflict(const ItemStore& store, const Item& item) {
+  if (item.left != 0) return store.At(item.left).right != item.right;
+  return item.right == 0 || store.At(item.right).left != 0;
+}
+
+// Goes right from where the writer put the item, over what others put there, and yields what it
+// comes to stand behind. Two rules: of those with the same origin the smaller client stands left,
+// and what stands behind something that we go past goes with it.
+ItemRef FindLeft(ItemStore& store, const Item& item) {
+  ScanSet& scanned = store.scan_set();
+  scanned.Clear();
+  const Client client = store.ClientAt(item.client).id;
+  ItemRef left = item.left;
+  std::uint32_t passed = 0;  // So many of the scanned are left of `left`, or are it.
+  ItemRef next = left != 0 ? store.At(left).right : store.SequenceAt(item.sequence).head;
+  for (; next != 0 && next != item.right; next = store.At(next).right) {
+    scanned.Add(next);
+    const Item& other = store.At(next);
+    if (other.origin == item.origin) {
+      if (store.ClientAt(other.client).id < client) {
+        left = next;
+        passed = scanned.size();
+      } else if (other.right_origin == item.right_origin) {
+        break;  // Same neighbours on both sides: the order of clients decides.
+      }
+      continue;
+    }
+    if (other.origin.IsNone()) break;
+    const std::uint32_t position = scanned.PositionOf(store.FindItem(other.origin));
+    if (position == 0) break;  // It hangs on something left of all this.
+    if (position <= passed) {
+      left = next;
+      passed = scanned.size();
+    }
+  }
+  return left;
+}
+
+void NoteChanged(ItemStore& store, BranchRef branch, Atom key) {
+  Changes& changes = store.changes();
+  if (!changes.wants_changed) return;
+  const ItemRef owner = store.BranchAt(branch).item;
+  if (owner != 0) {
+    const Item& item = store.At(owner);
+    if (item.is_deleted || item.clock >= store.BeforeClock(item.client)) return;
+  }
+  if (!changes.changed.empty() && changes.changed.back() == std::pair(branch, key)) return;
+  changes.changed.emplace_back(branch, key);
+}
+
+// The value of a key is the last item of its sequence; all others are deleted.
+void ReplaceValue(ItemStore& store, const Item& item) {
+  if (item.right == 0 && item.left != 0) Delete(store, item.left);
+}
+
+bool IsBornDeleted(const ItemStore& store, const Item& item) {
+  const Sequence& sequence = store.SequenceAt(item.sequence);
+  if (sequence.key != 0 && item.right != 0) return true;
+  const ItemRef parent = store.BranchAt(sequence.branch).item;
+  return parent != 0 && store.At(parent).is_deleted;
+}
+
+// Queues what is in a type that is being deleted.
+void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& queue) {
+  const auto take = [&](ItemRef child) {
+    const Item& item = store.At(child);
+    if (!item.is_deleted) {
+      queue.push_back(child);
+    } else if (item.clock < store.BeforeClock(item.client)) {
+      // It becomes garbage without being in the transaction's deletions, so that it could only be
+      // merged by being mentioned here.
+      store.changes().merge_candidates.push_back(item.id());
+    }
+  };
+  store.DropIndex(type);
+  for (ItemRef child = store.HeadOf(type); child != 0; child = store.At(child).right) take(child);
+  for (SequenceRef key = store.BranchAt(type).first_key; key != 0;) {
+    const Sequence& sequence = store.SequenceAt(key);
+    if (sequence.tail != 0) take(sequence.tail);
+    key = sequence.next_key;
+  }
+}
+
+}  // namespace
+
+void Integrate(ItemStore& store, ItemRef ref) {
+  Item& item = store.At(ref);
+  CHECK(item.length > 0 && item.sequence != 0);
+  if (HasConflict(store, item)) item.left = FindLeft(store, item);
+  if (item.kind() == ContentKind::kDeleted) {
+    item.is_deleted = true;
+    store.changes().deleted.push_back(
+        {.client = item.client, .begin = item.clock, .end = item.end()});
+  }
+  store.Link(ref);
+  const Sequence sequence = store.SequenceAt(item.sequence);
+  if (sequence.key != 0) ReplaceValue(store, item);
+  store.AppendStruct(ref);
+  if (item.kind() == ContentKind::kFormat) store.BranchAt(sequence.branch).has_formats = true;
+  NoteChanged(store, sequence.branch, sequence.key);
+  if (IsBornDeleted(store, item)) Delete(store, ref);
+}
+
+void IntegrateGarbage(ItemStore& store, LocalId id, Clock length) {
+  const ItemRef ref = store.NewItem();
+  Item& item = store.At(ref);
+  item.set_client(id.client);
+  item.clock = id.clock;
+  item.length = length;
+  item.set_kind(ContentKind::kGc);
+  item.is_deleted = true;
+  store.AppendStruct(ref);
+}
+
+void Delete(ItemStore& store, ItemRef ref) {
+  std::vector<ItemRef> queue;  // No recursion: types nest as deep as an update says.
+  while (true) {
+    Item& item = store.At(ref);
+    if (!item.is_deleted) {
+      const Sequence sequence = store.SequenceAt(item.sequence);
+      store.UncountVisible(ref);
+      item.is_deleted = true;
+      if (item.kind() == ContentKind::kFormat && item.leaf != 0) store.index().MarkDeleted(ref);
+      store.changes().deleted.push_back(
+          {.client = item.client, .begin = item.clock, .end = item.end()});
+      NoteChanged(store, sequence.branch, sequence.key);
+      if (item.kind() == ContentKind::kType) DeleteChildren(store, store.TypeOf(item), queue);
+    }
+    if (queue.empty()) return;
+    ref = queue.back();
+    queue.pop_back();
+  }
+}
+
+ItemRef NewBetween(ItemStore& store, ClientIndex client, ItemRef left, ItemRef right,
+                   SequenceRef sequence) {
+  const ItemRef ref = store.NewItem();
+  Item& item = store.At(ref);
+  item.set_client(client);
+  item.clock = store.ClientAt(client).end;
+  item.left = left;
+  item.right = right;
+  item.sequence = sequence;
+  if (left != 0) item.origin = store.At(left).last_id();
+  if (right != 0) item.right_origin = store.At(right).id();
+  return ref;
+}
+
+}  // namespace coterie::crdt

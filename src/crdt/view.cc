@@ -1,0 +1,400 @@
+#include "crdt/view.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/check.h"
+#include "base/utf8.h"
+#include "crdt/item_store.h"
+#include "crdt/rich_text.h"
+
+namespace coterie::crdt {
+namespace {
+
+using Kind = JsValue::Kind;
+
+constexpr std::string_view kObjectText = "[object Object]";
+
+JsValue TextValue(std::string text) {
+  JsValue value;
+  value.kind = Kind::kString;
+  value.text = std::move(text);
+  return value;
+}
+
+// Bytes, as JSON.stringify sees a Uint8Array: an object with a number per index.
+JsValue BytesToValue(std::string_view bytes) {
+  JsValue value;
+  value.kind = Kind::kObject;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    JsValue byte;
+    byte.kind = Kind::kNumber;
+    byte.number = static_cast<unsigned char>(bytes[i]);
+    value.members.emplace_back(std::to_string(i), std::move(byte));
+  }
+  return value;
+}
+
+// The UTF-16 unit `offset` of a text, as JavaScript splits one into an array.
+JsValue UnitToValue(std::string_view text, Clock offset) {
+  std::size_t at = 0;
+  Clock units = 0;
+  while (true) {
+    const std::size_t size = CodePointLength(text.substr(at));
+    CHECK(size > 0);
+    const Clock wide = size == 4 ? 2 : 1;
+    if (offset < units + wide) {
+      if (wide == 1) return TextValue(std::string(text.substr(at, size)));
+      const char32_t code = DecodeCodePoint(text.substr(at), size) - 0x10000;
+      const char32_t unit = offset == units ? 0xd800 + (code >> 10) : 0xdc00 + (code & 0x3ff);
+      const auto byte = [](char32_t bits) { return static_cast<char>(bits); };
+      return TextValue({byte(0xe0 | (unit >> 12)), byte(0x80 | ((unit >> 6) & 0x3f)),
+                        byte(0x80 | (unit & 0x3f))});
+    }
+    units += wide;
+    at += size;
+  }
+}
+
+JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
+  Lib0Reader reader(store.BytesOf(item));
+  if (item.kind() == ContentKind::kAny) {
+    for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.Any());
+    return ReadAny(reader);
+  }
+  for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.VarBytes());
+  const std::string_view json = reader.VarBytes();
+  return json == "undefined" ? JsValue{} : ParseJson(json);
+}
+
+JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
+  JsValue value;
+  value.kind = Kind::kObject;
+  SequenceRef key = store.BranchAt(branch).first_key;
+  for (; key != 0; key = store.SequenceAt(key).next_key) {
+    const Sequence& sequence = store.SequenceAt(key);
+    if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
+    const Item& item = store.At(sequence.tail);
+    value.members.emplace_back(store.atoms().Text(sequence.key),
+                               ContentToValue(store, item, item.length - 1, depth + 1));
+  }
+  SettleMembers(value.members);
+  return value;
+}
+
+JsValue ArrayToValue(const ItemStore& store, BranchRef branch, int depth) {
+  JsValue value;
+  value.kind = Kind::kArray;
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    const Item& item = store.At(ref);
+    if (!item.IsVisible()) continue;
+    if (item.kind() == ContentKind::kAny) {  // Each read once, not each from the front.
+      Lib0Reader reader(store.BytesOf(item));
+      for (Clock i = 0; i < item.length; ++i) value.items.push_back(ReadAny(reader));
+      continue;
+    }
+    for (Clock i = 0; i < item.length; ++i) {
+      value.items.push_back(ContentToValue(store, item, i, depth + 1));
+    }
+  }
+  return value;
+}
+
+std::string PlainText(const ItemStore& store, BranchRef branch) {
+  std::string text;
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    const Item& item = store.At(ref);
+    if (item.kind() == ContentKind::kString && !item.is_deleted) text += store.TextOf(item);
+  }
+  return text;
+}
+
+// As `${value}`.
+std::string Interpolated(const JsValue& value) {
+  switch (value.kind) {
+    case Kind::kUndefined:
+      return "undefined";
+    case Kind::kNull:
+      return "null";
+    case Kind::kFalse:
+      return "false";
+    case Kind::kTrue:
+      return "true";
+    case Kind::kNumber:
+      return NumberText(value.number);
+    case Kind::kBigInt:
+      return std::to_string(static_cast<std::int64_t>(value.big_int));
+    case Kind::kString:
+      return value.text;
+    case Kind::kBytes:
+    case Kind::kArray: {
+      std::string text;
+      for (std::size_t i = 0; i < value.items.size(); ++i) {
+        const JsValue& item = value.items[i];
+        const bool is_empty = item.kind == Kind::kUndefined || item.kind == Kind::kNull;
+        if (i > 0) text += ',';
+        if (!is_empty) text += Interpolated(item);
+      }
+      return text;
+    }
+    case Kind::kObject:
+      return std::string(kObjectText);
+  }
+  return {};
+}
+
+std::string ContentToString(const ItemStore& store, const Item& item, Clock offset, int depth) {
+  if (item.kind() == ContentKind::kType) {
+    const BranchRef type = store.TypeOf(item);
+    return TypeToString(store, type, store.BranchAt(type).kind, depth + 1);
+  }
+  if (item.kind() == ContentKind::kDoc) return std::string(kObjectText);
+  return Interpolated(ContentToValue(store, item, offset, depth + 1));
+}
+
+std::string ChildrenToString(const ItemStore& store, BranchRef branch, int depth) {
+  std::string text;
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    const Item& item = store.At(ref);
+    if (!item.IsVisible()) continue;
+    for (Clock i = 0; i < item.length; ++i) text += ContentToString(store, item, i, depth);
+  }
+  return text;
+}
+
+std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
+  const Branch& branch = store.BranchAt(ref);
+  std::vector<std::pair<std::string, std::string>> attributes;
+  for (SequenceRef key = branch.first_key; key != 0; key = store.SequenceAt(key).next_key) {
+    const Sequence& sequence = store.SequenceAt(key);
+    if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
+    const Item& item = store.At(sequence.tail);
+    attributes.emplace_back(store.atoms().Text(sequence.key),
+                            ContentToString(store, item, item.length - 1, depth));
+  }
+  std::sort(attributes.begin(), attributes.end(),
+            [](const auto& a, const auto& b) { return IsBeforeInUtf16(a.first, b.first); });
+  std::string name(branch.name == 0 ? "undefined" : store.atoms().Text(branch.name));
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  std::string text = "<" + name;
+  for (const auto& [key, value] : attributes) {
+    text += " ";
+    text += key + "=\"" + value + "\"";
+  }
+  return text + ">" + ChildrenToString(store, ref, depth) + "</" + name + ">";
+}
+
+// Each attribute of a text is an element around it, and its members are that one's attributes.
+std::string WithElements(const Attributes& attributes, const std::string& inner) {
+  std::vector<std::pair<std::string, JsValue>> nodes;
+  for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json));
+  const auto is_before = [](const auto& a, const auto& b) {
+    return IsBeforeInUtf16(a.first, b.first);
+  };
+  std::sort(nodes.begin(), nodes.end(), is_before);
+  std::string text;
+  for (auto& [name, value] : nodes) {
+    text += "<" + name;
+    if (value.kind == Kind::kString) {  // Its letters are its members.
+      const auto units = static_cast<Clock>(Utf16Length(value.text));
+      for (Clock i = 0; i < units; ++i) {
+        value.members.emplace_back(std::to_string(i), UnitToValue(value.text, i));
+      }
+    }
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+      value.members.emplace_back(std::to_string(i), value.items[i]);
+    }
+    std::stable_sort(value.members.begin(), value.members.end(), is_before);
+    for (const auto& [key, member] : value.members) {
+      text += " ";
+      text += key + "=\"" + Interpolated(member) + "\"";
+    }
+    text += ">";
+  }
+  text += inner;
+  for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) text += "</" + node->first + ">";
+  return text;
+}
+
+std::string XmlTextToString(const ItemStore& store, BranchRef branch, int depth) {
+  std::string text;
+  for (const DeltaOp& op : TypeToDelta(store, branch)) {
+    switch (op.kind) {
+      case DeltaOp::Kind::kText:
+        text += WithElements(op.attributes, op.text);
+        break;
+      case DeltaOp::Kind::kEmbed:
+        text += WithElements(op.attributes, Interpolated(ParseJson(op.text)));
+        break;
+      case DeltaOp::Kind::kType: {
+        const TypeKind kind = store.BranchAt(op.type.branch).kind;
+        text += WithElements(op.attributes, TypeToString(store, op.type.branch, kind, depth + 1));
+        break;
+      }
+      case DeltaOp::Kind::kValues:
+      case DeltaOp::Kind::kRetain:
+      case DeltaOp::Kind::kDelete:
+        break;
+    }
+  }
+  return text;
+}
+
+void ReplaceBigInts(JsValue& value) {
+  if (value.kind == Kind::kBigInt) {
+    value.kind = Kind::kNumber;
+    value.number = static_cast<double>(static_cast<std::int64_t>(value.big_int));
+  }
+  for (JsValue& item : value.items) ReplaceBigInts(item);
+  for (auto& member : value.members) ReplaceBigInts(member.second);
+}
+
+}  // namespace
+
+TypeKind KindOr(const ItemStore& store, BranchRef branch, TypeKind kind) {
+  return store.BranchAt(branch).has_kind ? store.BranchAt(branch).kind : kind;
+}
+
+ItemRef ValueItemOf(const ItemStore& store, BranchRef branch, Atom key) {
+  const SequenceRef sequence = key == 0 ? 0 : store.FindKey(branch, key);
+  const ItemRef tail = store.SequenceAt(sequence).tail;
+  return tail != 0 && !store.At(tail).is_deleted ? tail : 0;
+}
+
+JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset, int depth) {
+  switch (item.kind()) {
+    case ContentKind::kString:
+      return UnitToValue(store.TextOf(item), offset);
+    case ContentKind::kAny:
+    case ContentKind::kJson:
+      return ValueAt(store, item, offset);
+    case ContentKind::kBinary: {
+      Lib0Reader reader(store.BytesOf(item));
+      return BytesToValue(reader.VarBytes());
+    }
+    case ContentKind::kEmbed: {
+      Lib0Reader reader(store.BytesOf(item));
+      return ParseJson(reader.VarBytes());
+    }
+    case ContentKind::kType: {
+      const BranchRef type = store.TypeOf(item);
+      return TypeToValue(store, type, store.BranchAt(type).kind, depth);
+    }
+    case ContentKind::kDoc: {
+      JsValue empty;  // A document of its own, of which this one knows the name alone.
+      empty.kind = Kind::kObject;
+      return empty;
+    }
+    case ContentKind::kGc:
+    case ContentKind::kDeleted:
+    case ContentKind::kFormat:
+    case ContentKind::kSkip:
+      break;
+  }
+  return {};
+}
+
+JsValue TypeToValue(const ItemStore& store, BranchRef branch, TypeKind kind, int depth) {
+  if (depth > kViewDepthMax) return {};
+  switch (kind) {
+    case TypeKind::kArray:
+      return ArrayToValue(store, branch, depth);
+    case TypeKind::kMap:
+    case TypeKind::kXmlHook:
+      return MapToValue(store, branch, depth);
+    case TypeKind::kText:
+    case TypeKind::kXmlElement:
+    case TypeKind::kXmlFragment:
+    case TypeKind::kXmlText:
+      return TextValue(TypeToString(store, branch, kind, depth));
+  }
+  return {};
+}
+
+std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind, int depth) {
+  if (depth > kViewDepthMax) return {};
+  switch (kind) {
+    case TypeKind::kText:
+      return PlainText(store, branch);
+    case TypeKind::kXmlText:
+      return XmlTextToString(store, branch, depth);
+    case TypeKind::kXmlElement:
+      return ElementToString(store, branch, depth);
+    case TypeKind::kXmlFragment:
+      return ChildrenToString(store, branch, depth);
+    case TypeKind::kArray:
+    case TypeKind::kMap:
+    case TypeKind::kXmlHook:
+      return std::string(kObjectText);
+  }
+  return {};
+}
+
+Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
+  Delta delta;
+  AttributeMap current;
+  const auto attributes = [&] {
+    Attributes list;
+    for (const auto& [key, json] : current.entries()) {
+      list.emplace_back(store.atoms().Text(key), json);
+    }
+    return list;
+  };
+  std::string text;
+  const auto flush = [&] {
+    if (text.empty()) return;
+    DeltaOp op{.kind = DeltaOp::Kind::kText, .text = std::move(text), .type = {}, .attributes = attributes()};
+    op.length = Utf16Length(op.text);
+    delta.push_back(std::move(op));
+    text.clear();
+  };
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    const Item& item = store.At(ref);
+    if (item.is_deleted) continue;
+    if (item.kind() == ContentKind::kString) {
+      text += store.TextOf(item);
+    } else if (item.kind() == ContentKind::kFormat) {
+      flush();
+      current.Apply(store.ExtentOf(item).extra, store.BytesOf(item));
+    } else if (item.kind() == ContentKind::kEmbed) {
+      flush();
+      Lib0Reader reader(store.BytesOf(item));
+      delta.push_back({.kind = DeltaOp::Kind::kEmbed,
+                       .length = 1,
+                       .text = std::string(reader.VarBytes()),
+                       .type = {},
+                       .attributes = attributes()});
+    } else if (item.kind() == ContentKind::kType) {
+      flush();
+      delta.push_back({.kind = DeltaOp::Kind::kType,
+                       .length = 1,
+                       .text = {},
+                       .type = store.HandleOf(store.TypeOf(item)),
+                       .attributes = attributes()});
+    }
+  }
+  flush();
+  return delta;
+}
+
+std::string ToJson(JsValue value) {
+  ReplaceBigInts(value);
+  std::string json;
+  return WriteJson(value, json) ? json : "null";
+}
+
+bool IsBeforeInUtf16(std::string_view a, std::string_view b) {
+  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  if (at_a == a.end() || at_b == b.end()) return at_a == a.end() && at_b != b.end();
+  const auto one = static_cast<unsigned char>(*at_a);
+  const auto two = static_cast<unsigned char>(*at_b);
+  // Four bytes (f0..f4) are a pair that begins with d800..dbff, which is before e000..ffff (ee, ef).
+  const bool a_is_pair = one >= 0xf0;
+  const bool b_is_pair = two >= 0xf0;
+  if (a_is_pair != b_is_pair && one >= 0xee && two >= 0xee) return a_is_pair;
+  return one < two;
+}
+
+}  // namespace coterie::crdt
