@@ -34,15 +34,15 @@ class History {
     doc_ = std::make_unique<Doc>(
         Doc::Options{.garbage = collects != 0 ? Garbage::kCollect : Garbage::kKeep});
     for (const char* root : {"t", "m", "a"}) doc_->Root(root);
-    using Others = UndoManager::Options::OthersValues;
-    UndoManager::Options options{.writer = kWriter,
+    using Others = UndoHistory::Options::OthersValues;
+    UndoHistory::Options options{.writer = kWriter,
                                  .scope = {},
                                  .join_ticks = joins != 0 ? std::uint64_t{1} << 40 : 0,
                                  .others_values = replaces != 0 ? Others::kReplace : Others::kKeep};
     for (const char c : scope == "all" ? std::string() : scope) {
       options.scope.push_back(doc_->Root(std::string(1, c)));
     }
-    undo_ = std::make_unique<UndoManager>(*doc_, options);
+    undo_ = std::make_unique<UndoHistory>(*doc_, options);
   }
 
   // What the words ask for, as the line's last word says it; "" if they ask for nothing.
@@ -138,7 +138,7 @@ class History {
   }
 
   std::unique_ptr<Doc> doc_;
-  std::unique_ptr<UndoManager> undo_;
+  std::unique_ptr<UndoHistory> undo_;
   std::uint64_t now_ = 0;
 };
 

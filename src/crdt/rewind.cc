@@ -41,10 +41,12 @@ void WriteItemUpTo(const StructView& view, Clock keep, Lib0Writer& writer) {
 // How many of the clocks from `begin` to `end` the snapshot sees. Its state has them all.
 std::uint64_t CountSeen(const Snapshot& snapshot, Client client, ClockRange clocks) {
   std::uint64_t seen = clocks.end - clocks.begin;
-  for (const ClockRange& range : snapshot.deleted.Of(client)) {
-    const Clock begin = std::max(range.begin, clocks.begin);
-    const Clock end = std::min(range.end, clocks.end);
-    if (begin < end) seen -= end - begin;
+  const DeleteSet::Ranges& deleted = snapshot.deleted.Of(client);
+  auto range = std::upper_bound(
+      deleted.begin(), deleted.end(), clocks.begin,
+      [](Clock clock, const ClockRange& candidate) { return clock < candidate.end; });
+  for (; range != deleted.end() && range->begin < clocks.end; ++range) {
+    seen -= std::min(range->end, clocks.end) - std::max(range->begin, clocks.begin);
   }
   return seen;
 }

@@ -33,24 +33,24 @@ ItemRef LastRedoneOf(ItemStore& store, ItemRef ref) {
 
 }  // namespace
 
-void UndoManager::IdSet::Add(Client client, ClockRange range) {
+void UndoHistory::IdSet::Add(Client client, ClockRange range) {
   if (ids.Of(client).empty()) order.push_back(client);
   ids.Add(client, range);
 }
 
-void UndoManager::IdSet::Add(const IdSet& other) {
+void UndoHistory::IdSet::Add(const IdSet& other) {
   for (const Client client : other.order) {
     if (ids.Of(client).empty()) order.push_back(client);
   }
   ids.Add(other.ids);
 }
 
-UndoManager::UndoManager(Doc& doc, Options options)
+UndoHistory::UndoHistory(Doc& doc, Options options)
     : doc_(doc), store_(doc.store()), options_(std::move(options)) {
   CHECK(options_.writer.value() <= kClientMax);
 }
 
-UndoManager::Step UndoManager::TakeNote() const {
+UndoHistory::Step UndoHistory::TakeNote() const {
   Step step;
   const Changes& changes = store_.changes();
   for (const ClientIndex index : changes.touched) {
@@ -71,7 +71,7 @@ UndoManager::Step UndoManager::TakeNote() const {
 }
 
 // The items with these ids, cut so that they have no others. GCs are left out.
-std::vector<ItemRef> UndoManager::ItemsOf(const IdSet& set) {
+std::vector<ItemRef> UndoHistory::ItemsOf(const IdSet& set) {
   std::vector<ItemRef> items;
   for (const Client client : set.order) {
     const ClientIndex index = store_.FindClient(client);
@@ -93,7 +93,7 @@ std::vector<ItemRef> UndoManager::ItemsOf(const IdSet& set) {
   return items;
 }
 
-bool UndoManager::IsInScope(ItemRef ref) const {
+bool UndoHistory::IsInScope(ItemRef ref) const {
   if (options_.scope.empty()) return true;
   for (; ref != 0; ref = OwnerOf(store_, ref)) {
     const TypeHandle handle = store_.HandleOf(store_.BranchOf(store_.At(ref)));
@@ -103,7 +103,7 @@ bool UndoManager::IsInScope(ItemRef ref) const {
   return false;
 }
 
-bool UndoManager::TouchesScope(const Step& step) {
+bool UndoHistory::TouchesScope(const Step& step) {
   const auto touches = [this](const IdSet& set) {
     const std::vector<ItemRef> items = ItemsOf(set);
     return std::any_of(items.begin(), items.end(), [this](ItemRef ref) { return IsInScope(ref); });
@@ -112,24 +112,24 @@ bool UndoManager::TouchesScope(const Step& step) {
 }
 
 // Up to the first one for which that is so already.
-void UndoManager::Keep(ItemRef ref, bool is_kept) {
+void UndoHistory::Keep(ItemRef ref, bool is_kept) {
   for (; ref != 0 && store_.At(ref).is_kept != is_kept; ref = OwnerOf(store_, ref)) {
     store_.At(ref).is_kept = is_kept;
   }
 }
 
-void UndoManager::KeepDeleted(const Step& step, bool is_kept) {
+void UndoHistory::KeepDeleted(const Step& step, bool is_kept) {
   for (const ItemRef ref : ItemsOf(step.deleted)) {
     if (IsInScope(ref)) Keep(ref, is_kept);
   }
 }
 
-void UndoManager::Forget(Steps& steps) {
+void UndoHistory::Forget(Steps& steps) {
   for (const Step& step : steps) KeepDeleted(step, false);
   steps.clear();
 }
 
-void UndoManager::Push(Steps& steps, Step step) {
+void UndoHistory::Push(Steps& steps, Step step) {
   KeepDeleted(step, true);
   steps.push_back(std::move(step));
   if (steps.size() <= kUndoStepsMax) return;
@@ -137,7 +137,7 @@ void UndoManager::Push(Steps& steps, Step step) {
   steps.pop_front();
 }
 
-void UndoManager::Capture(Transaction& transaction, Ticks now) {
+void UndoHistory::Capture(Transaction& transaction, Ticks now) {
   CHECK(&transaction.doc() == &doc_);
   Step step = TakeNote();
   if (!TouchesScope(step)) return;
@@ -151,16 +151,16 @@ void UndoManager::Capture(Transaction& transaction, Ticks now) {
   undo_.back().deleted.Add(step.deleted);
 }
 
-void UndoManager::Clear() {
+void UndoHistory::Clear() {
   Forget(undo_);
   Forget(redo_);
 }
 
-bool UndoManager::Undo(Outcome& outcome, Watch watch) { return Pop(undo_, redo_, outcome, watch); }
+bool UndoHistory::Undo(Outcome& outcome, Watch watch) { return Pop(undo_, redo_, outcome, watch); }
 
-bool UndoManager::Redo(Outcome& outcome, Watch watch) { return Pop(redo_, undo_, outcome, watch); }
+bool UndoHistory::Redo(Outcome& outcome, Watch watch) { return Pop(redo_, undo_, outcome, watch); }
 
-bool UndoManager::Pop(Steps& from, Steps& to, Outcome& outcome, Watch watch) {
+bool UndoHistory::Pop(Steps& from, Steps& to, Outcome& outcome, Watch watch) {
   Transaction transaction(doc_, options_.writer, watch);
   bool has_changed = false;
   while (!from.empty() && !has_changed) {
@@ -177,7 +177,7 @@ bool UndoManager::Pop(Steps& from, Steps& to, Outcome& outcome, Watch watch) {
   return has_changed;
 }
 
-bool UndoManager::Revert(Transaction& transaction, const Step& step) {
+bool UndoHistory::Revert(Transaction& transaction, const Step& step) {
   std::vector<ItemRef> inserted;
   for (ItemRef ref : ItemsOf(step.inserted)) {
     ref = LastRedoneOf(store_, ref);
@@ -200,7 +200,7 @@ bool UndoManager::Revert(Transaction& transaction, const Step& step) {
 }
 
 // The first one from there on that is, or was made anew, in what `parent` is now; 0 if none.
-ItemRef UndoManager::FindNeighbour(ItemRef from, ItemRef parent, bool goes_left) {
+ItemRef UndoHistory::FindNeighbour(ItemRef from, ItemRef parent, bool goes_left) {
   for (ItemRef ref = from; ref != 0; ref = goes_left ? store_.At(ref).left : store_.At(ref).right) {
     ItemRef trace = ref;
     while (trace != 0 && OwnerOf(store_, trace) != parent) trace = RedoneOf(store_, trace);
@@ -209,13 +209,13 @@ ItemRef UndoManager::FindNeighbour(ItemRef from, ItemRef parent, bool goes_left)
   return 0;
 }
 
-bool UndoManager::IsDeletedByStep(Id id) const {
+bool UndoHistory::IsDeletedByStep(Id id) const {
   const auto has = [id](const Step& step) { return step.deleted.ids.Contains(id); };
   return std::any_of(undo_.begin(), undo_.end(), has) ||
          std::any_of(redo_.begin(), redo_.end(), has);
 }
 
-bool UndoManager::FindLeftOfKey(ItemRef ref, BranchRef parent, const Step& step, ItemRef& left) {
+bool UndoHistory::FindLeftOfKey(ItemRef ref, BranchRef parent, const Step& step, ItemRef& left) {
   const Atom key = store_.SequenceAt(store_.At(ref).sequence).key;
   const auto last_value = [&] {
     return store_.SequenceAt(store_.FindKey(parent, key)).tail;  // Of none, the empty one's.
@@ -238,7 +238,7 @@ bool UndoManager::FindLeftOfKey(ItemRef ref, BranchRef parent, const Step& step,
   return true;
 }
 
-void UndoManager::CopyContent(ItemRef from, ItemRef to) {
+void UndoHistory::CopyContent(ItemRef from, ItemRef to) {
   const Item& source = store_.At(from);
   store_.At(to).length = source.length;
   switch (source.kind()) {
@@ -268,7 +268,7 @@ void UndoManager::CopyContent(ItemRef from, ItemRef to) {
 }
 
 // Makes a deleted item anew where it was; 0 if that cannot be.
-ItemRef UndoManager::Redo(ItemRef ref, const Step& step, int depth) {
+ItemRef UndoHistory::Redo(ItemRef ref, const Step& step, int depth) {
   if (store_.At(ref).is_redone) return RedoneOf(store_, ref);
   ItemRef parent = OwnerOf(store_, ref);
   if (parent != 0 && store_.At(parent).is_deleted) {

@@ -27,7 +27,7 @@ class Transaction;
 // Of each of the two stacks; the oldest step is forgotten then.
 inline constexpr std::size_t kUndoStepsMax = 1000;
 
-class UndoManager {
+class UndoHistory {
  public:
   struct Options {
     Client writer;
@@ -38,7 +38,7 @@ class UndoManager {
     // Of a key's value: whether to undo although somebody else has set it since.
     enum class OthersValues : std::uint8_t { kKeep, kReplace } others_values;
   };
-  UndoManager(Doc& doc, Options options);
+  UndoHistory(Doc& doc, Options options);
 
   // Takes note of what a transaction did, right before it commits: every one that shall be undone
   // goes through here. One that changed nothing in scope is ignored; others end what can be redone.

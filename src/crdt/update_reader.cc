@@ -56,10 +56,9 @@ std::uint32_t EndsOfVarUints(const char* bytes) {
 #endif
 }
 
-// The first `size` bytes of a word, the others 0. 1 <= size <= 8.
-std::uint64_t FirstBytes(std::uint64_t word, int size) {
-  return word & (~std::uint64_t{0} >> (64 - 8 * size));
-}
+// kFirstBytes[n] has all bits of the first n bytes of a word.
+constexpr std::uint64_t kFirstBytes[] = {
+    0, 0xff, 0xffff, 0xff'ffff, 0xffff'ffff, 0xff'ffff'ffff, 0xffff'ffff'ffff, 0xff'ffff'ffff'ffff};
 
 // The variable-length integer that is written as this word, the bytes behind it 0.
 std::uint64_t DecodeWord(std::uint64_t word) {
@@ -75,33 +74,45 @@ std::uint32_t DecodeShort(std::uint64_t word) {
   return (low & 0x7f) | (low & 0x7f00) >> 1 | (low & 0x7f'0000) >> 2 | (low & 0x7f00'0000) >> 3;
 }
 
-// Variable-length integers that follow each other within kSkimWindow bytes.
+// Variable-length integers that follow each other within kSkimWindow bytes, each as it is written:
+// a word, the first byte lowest.
 class IntegerWindow {
  public:
   explicit IntegerWindow(const char* bytes) : bytes_(bytes), ends_(EndsOfVarUints(bytes)) {}
 
-  // The next one as it is written. One that is longer than `size_max`, or longer than it must be,
-  // is not judged: then fits() is false.
-  std::uint64_t Next(int size_max) {
-    const int end = std::countr_zero(ends_) + 1;
-    ends_ &= ends_ - 1;
-    const int size = end - at_;
-    if (size > size_max) {
-      fits_ = false;
-      return 0;
-    }
-    const std::uint64_t word = FirstBytes(LoadWord(bytes_ + at_), size);
-    at_ = end;
-    fits_ = fits_ && (bytes_[end - 1] != 0 || size == 1);
+  // Whether the next one is `written`, which has `size` bytes; if so, goes behind it.
+  bool MaybeTake(std::uint64_t written, int size) {
+    const bool is_it = ((LoadWord(bytes_ + at_) ^ written) & kFirstBytes[size]) == 0;
+    at_ += is_it ? size : 0;
+    return is_it;
+  }
+  // One of more than four bytes is not judged: then fits() is false.
+  std::uint64_t NextShort() { return Next(kSkimClockBytes); }
+  // Nor one of more than seven, or of more than it needs, which could hide what it is.
+  std::uint64_t NextClient() {
+    const int begin = at_;
+    const std::uint64_t word = Next(kSkimClientBytes);
+    fits_ = fits_ && (bytes_[at_ - 1] != 0 || at_ - begin == 1);
     return word;
   }
   bool fits() const { return fits_; }
   std::size_t size_bytes() const { return static_cast<std::size_t>(at_); }
 
  private:
+  std::uint64_t Next(int size_max) {
+    int size = std::countr_zero(ends_ >> at_) + 1;
+    if (size > size_max) {
+      fits_ = false;
+      size = 1;
+    }
+    const std::uint64_t word = LoadWord(bytes_ + at_) & kFirstBytes[size];
+    at_ += size;
+    return word;
+  }
+
   const char* bytes_;
   std::uint32_t ends_;
-  int at_ = 0;
+  int at_ = 0;  // At most 2 * (7 + 4) before the last one.
   bool fits_ = true;
 };
 
@@ -191,6 +202,7 @@ void UpdateReader::PrepareSkim() {
   Lib0Writer writer;
   writer.VarUint(client_.value());
   std::string written = writer.Take();
+  written_client_bytes_ = can_skim_ ? static_cast<int>(written.size()) : 0;
   written.resize(std::max(written.size(), sizeof(std::uint64_t)));
   written_client_ = LoadWord(written.data());
 }
@@ -260,9 +272,13 @@ Id UpdateReader::WrittenId::Decoded() const {
   return {.client = Client(DecodeWord(client)), .clock = static_cast<Clock>(DecodeWord(clock))};
 }
 
-// As IsLater(), of an id that is written in the shortest way.
-bool UpdateReader::IsLater(const WrittenId& id) const {
-  return id.client == written_client_ && DecodeShort(id.clock) >= clock_;
+// False for a later one of the own client.
+template <class Window>
+bool UpdateReader::MaybeSkimId(Window& integers, WrittenId& id) const {
+  const bool is_own = integers.MaybeTake(written_client_, written_client_bytes_);
+  id.client = is_own ? written_client_ : integers.NextClient();
+  id.clock = integers.NextShort();
+  return !is_own || DecodeShort(id.clock) < clock_;
 }
 
 // Most structs of a text are strings or deleted, with neighbours; all their integers are found at
@@ -277,19 +293,12 @@ bool UpdateReader::MaybeSkim(Skimmed& found) {
   if ((found.info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
 
   IntegerWindow integers(ahead.data() + 1);
-  bool is_later = false;
-  if ((found.info & kHasOrigin) != 0) {
-    found.origin.client = integers.Next(kSkimClientBytes);
-    found.origin.clock = integers.Next(kSkimClockBytes);
-    is_later = IsLater(found.origin);
-  }
-  if ((found.info & kHasRightOrigin) != 0) {
-    found.right_origin.client = integers.Next(kSkimClientBytes);
-    found.right_origin.clock = integers.Next(kSkimClockBytes);
-    is_later = is_later || IsLater(found.right_origin);
-  }
-  const std::size_t size = DecodeShort(integers.Next(kSkimClockBytes));
-  if (!integers.fits() || is_later) return false;
+  const bool has_left = (found.info & kHasOrigin) != 0;
+  const bool has_right = (found.info & kHasRightOrigin) != 0;
+  if (has_left && !MaybeSkimId(integers, found.origin)) return false;
+  if (has_right && !MaybeSkimId(integers, found.right_origin)) return false;
+  const std::size_t size = DecodeShort(integers.NextShort());
+  if (!integers.fits()) return false;
 
   const std::size_t head_bytes = 1 + integers.size_bytes();
   found.content = static_cast<ContentKind>(content);

@@ -151,7 +151,8 @@ class UpdateReader {
   void PrepareSkim();
   bool MaybeSkim(Skimmed& found);
   bool IsLater(Id id) const;
-  bool IsLater(const WrittenId& id) const;
+  template <class Window>
+  bool MaybeSkimId(Window& integers, WrittenId& id) const;
   Id ReadOtherId();
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
@@ -170,6 +171,7 @@ class UpdateReader {
   std::uint64_t clock_ = 0;
   std::size_t struct_begin_ = 0;
   std::uint64_t written_client_ = 0;  // The group's, as in WrittenId.
+  int written_client_bytes_ = 0;
   bool can_skim_ = false;
   bool is_first_of_client_ = false;
   SeenClients seen_;
