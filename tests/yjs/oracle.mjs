@@ -14,6 +14,8 @@ import { kCommands, World } from './world.mjs'
 // Yjs reports on the console what is answered here as an error, or is wanted.
 console.warn = console.error = console.log = () => {}
 
+process.stdout.on('error', () => process.exit(0)) // Nobody listens any more.
+
 let world = new World()
 
 const perform = ([verb, ...rest]) => {

@@ -48,7 +48,7 @@ const isXml = content => content instanceof Y.XmlElement || content instanceof Y
 
 const insertInto = (list, position, values) => {
   const contents = values.map(decode)
-  if (list instanceof Y.XmlFragment && !contents.every(isXml)) throw new Error('not an XML node')
+  if (list instanceof Y.XmlFragment && !contents.every(isXml)) return
   list.insert(at(position, list.length), contents)
 }
 
@@ -126,7 +126,7 @@ export class World {
     if (type === null || !accepts(type)) return false
     const before = replica.clock
     perform(type, ...rest)
-    if (rest.some(typesIn)) this.remember(replica, before)
+    if (rest.some(typesIn) && replica.clock > before) this.remember(replica, before)
     return true
   }
 
