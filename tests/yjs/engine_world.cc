@@ -2,6 +2,7 @@
 
 #include <absl/strings/escaping.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -38,6 +39,11 @@ std::string ToV1(const std::string& update) {
 std::string ToVersion(const std::string& update, int version) {
   return version == 1 ? update : ToV2(update);
 }
+// A document's whole or part, as encodeStateAsUpdate and encodeStateAsUpdateV2 write it.
+std::string Encode(const crdt::Doc& doc, const crdt::StateVector& known, int version) {
+  const std::string update = doc.EncodeStateAsUpdate(known);
+  return version == 1 ? update : crdt::TranscodeToV2(update, crdt::IdleBits::kKeep).update;
+}
 
 std::string MergeAll(const std::vector<std::string>& updates) {
   const std::vector<std::string_view> views(updates.begin(), updates.end());
@@ -45,6 +51,18 @@ std::string MergeAll(const std::vector<std::string>& updates) {
 }
 
 // -- values --
+
+std::string FromBase64(const std::string& text) {
+  std::string bytes;
+  CHECK(absl::Base64Unescape(text, &bytes));
+  return bytes;
+}
+
+void WriteBigEndian(std::uint64_t bits, int bytes, crdt::Lib0Writer& writer) {
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    writer.U8(static_cast<std::uint8_t>(bits >> shift));
+  }
+}
 
 void WriteNumber(double number, crdt::Lib0Writer& writer) {
   constexpr double kIntegerMax = 0x7fff'ffff;
@@ -55,10 +73,10 @@ void WriteNumber(double number, crdt::Lib0Writer& writer) {
   }
   const bool is_short = static_cast<double>(static_cast<float>(number)) == number;
   writer.U8(is_short ? 124 : 123);
-  const std::uint64_t bits = is_short ? std::bit_cast<std::uint32_t>(static_cast<float>(number))
-                                      : std::bit_cast<std::uint64_t>(number);
-  for (int shift = is_short ? 24 : 56; shift >= 0; shift -= 8) {
-    writer.U8(static_cast<std::uint8_t>(bits >> shift));
+  if (is_short) {
+    WriteBigEndian(std::bit_cast<std::uint32_t>(static_cast<float>(number)), 4, writer);
+  } else {
+    WriteBigEndian(std::bit_cast<std::uint64_t>(number), 8, writer);
   }
 }
 
@@ -66,6 +84,18 @@ void WriteNumber(double number, crdt::Lib0Writer& writer) {
 void WriteAny(const Json& value, crdt::Lib0Writer& writer) {
   if (value.is_null()) return writer.U8(126);
   if (value.is_boolean()) return writer.U8(value.get<bool>() ? 120 : 121);
+  if (value.is_object() && value.contains("$undefined")) return writer.U8(127);
+  if (value.is_object() && value.contains("$number")) {
+    return WriteNumber(std::stod(value.at("$number").get<std::string>()), writer);
+  }
+  if (value.is_object() && value.contains("$bigint")) {
+    writer.U8(122);
+    return WriteBigEndian(std::stoull(value.at("$bigint").get<std::string>()), 8, writer);
+  }
+  if (value.is_object() && value.contains("$bytes")) {
+    writer.U8(116);
+    return writer.VarBytes(FromBase64(value.at("$bytes")));
+  }
   if (value.is_number()) return WriteNumber(value.get<double>(), writer);
   if (value.is_string()) {
     writer.U8(119);
@@ -108,9 +138,7 @@ crdt::NewType ToNewType(const Json& value) {
 
 crdt::NewContent ToContent(const Json& value) {
   if (value.is_object() && value.contains("$bytes")) {
-    std::string bytes;
-    CHECK(absl::Base64Unescape(value.at("$bytes").get<std::string>(), &bytes));
-    return crdt::NewBinary{bytes};
+    return crdt::NewBinary{FromBase64(value.at("$bytes"))};
   }
   if (value.is_object() && value.contains("$type")) return ToNewType(value);
   if (value.is_object() && value.contains("$doc")) {
@@ -128,15 +156,57 @@ crdt::Attributes ToAttributes(const Json& attributes) {
 
 bool IsXmlNode(const crdt::NewContent& content) {
   const auto* type = std::get_if<crdt::NewType>(&content);
-  return type != nullptr &&
-         (type->kind == TypeKind::kXmlElement || type->kind == TypeKind::kXmlText ||
-          type->kind == TypeKind::kXmlHook);
+  return type != nullptr && (type->kind == TypeKind::kXmlElement ||
+                             type->kind == TypeKind::kXmlText || type->kind == TypeKind::kXmlHook);
 }
 
 bool IsText(TypeKind kind) { return kind == TypeKind::kText || kind == TypeKind::kXmlText; }
 bool IsMap(TypeKind kind) { return kind == TypeKind::kMap || kind == TypeKind::kXmlHook; }
 bool IsXmlList(TypeKind kind) {
   return kind == TypeKind::kXmlElement || kind == TypeKind::kXmlFragment;
+}
+
+// -- what a new type is filled with, as Yjs does when it is inserted --
+
+bool IsFilled(const Json& value) {
+  return value.is_object() && value.contains("$type") && value.contains("content");
+}
+
+void InsertAll(crdt::Doc& doc, crdt::Transaction& transaction, TypeHandle list, std::uint64_t index,
+               const Json& values);
+void SetKey(crdt::Doc& doc, crdt::Transaction& transaction, TypeHandle map, const std::string& key,
+            const Json& value);
+
+void Fill(crdt::Doc& doc, crdt::Transaction& transaction, TypeHandle type, const Json& value) {
+  const Json& content = value.at("content");
+  if (content.is_array()) {
+    InsertAll(doc, transaction, type, 0, content);
+  } else if (content.is_string()) {
+    crdt::Text(doc, type).Insert(transaction, 0, content.get_ref<const std::string&>());
+  } else {
+    for (const auto& [key, inner] : content.items()) SetKey(doc, transaction, type, key, inner);
+  }
+}
+
+// In as few calls as can be: what follows a type that is filled comes after its content.
+void InsertAll(crdt::Doc& doc, crdt::Transaction& transaction, TypeHandle list, std::uint64_t index,
+               const Json& values) {
+  std::vector<crdt::NewContent> contents;
+  for (const Json& value : values) {
+    contents.push_back(ToContent(value));
+    if (!IsFilled(value)) continue;
+    const auto types = crdt::Array(doc, list).Insert(transaction, index, contents);
+    index += contents.size();
+    contents.clear();
+    Fill(doc, transaction, types.back(), value);
+  }
+  if (!contents.empty()) crdt::Array(doc, list).Insert(transaction, index, contents);
+}
+
+void SetKey(crdt::Doc& doc, crdt::Transaction& transaction, TypeHandle map, const std::string& key,
+            const Json& value) {
+  const TypeHandle type = crdt::Map(doc, map).Set(transaction, key, ToContent(value));
+  if (IsFilled(value)) Fill(doc, transaction, type, value);
 }
 
 std::uint64_t Wrap(const Json& position, std::uint64_t length) {
@@ -150,13 +220,17 @@ std::uint64_t Cut(std::uint64_t begin, const Json& count, std::uint64_t length) 
 
 Json ViewOf(crdt::Doc& doc, TypeHandle type, TypeKind kind) {
   switch (kind) {
-    case TypeKind::kArray: return Json::parse(crdt::Array(doc, type).ToJson());
+    case TypeKind::kArray:
+      return Json::parse(crdt::Array(doc, type).ToJson());
     case TypeKind::kMap:
-    case TypeKind::kXmlHook: return Json::parse(crdt::Map(doc, type).ToJson());
-    case TypeKind::kText: return crdt::Text(doc, type).ToString();
+    case TypeKind::kXmlHook:
+      return Json::parse(crdt::Map(doc, type).ToJson());
+    case TypeKind::kText:
+      return crdt::Text(doc, type).ToString();
     case TypeKind::kXmlElement:
     case TypeKind::kXmlFragment:
-    case TypeKind::kXmlText: return crdt::ToXml(doc, type);
+    case TypeKind::kXmlText:
+      return crdt::ToXml(doc, type);
   }
   CHECK(false);
   return {};
@@ -218,22 +292,25 @@ void EngineWorld::EditText(Replica& replica, crdt::Transaction& transaction, con
   const std::string verb = edit.at(0);
   crdt::Text text(replica.doc, target.type);
   const std::uint64_t begin = Wrap(edit.at(2), text.length());
+  const crdt::Attributes attributes =
+      edit.size() > 4 && edit.at(4).is_object() ? ToAttributes(edit.at(4)) : crdt::Attributes{};
   if (verb == "text.insert") {
     const std::string& inserted = edit.at(3).get_ref<const std::string&>();
-    if (edit.at(4).is_null()) {
-      text.Insert(transaction, begin, inserted);
+    if (edit.size() > 4 && edit.at(4).is_object()) {
+      text.Insert(transaction, begin, inserted, attributes);
     } else {
-      text.Insert(transaction, begin, inserted, ToAttributes(edit.at(4)));
+      text.Insert(transaction, begin, inserted);
     }
   } else if (verb == "text.delete") {
     text.Delete(transaction, begin, Cut(begin, edit.at(3), text.length()));
   } else if (verb == "text.format") {
-    text.Format(transaction, begin, Cut(begin, edit.at(3), text.length()),
-                ToAttributes(edit.at(4)));
+    text.Format(transaction, begin, Cut(begin, edit.at(3), text.length()), attributes);
   } else if (edit.at(3).contains("$type")) {
-    text.InsertType(transaction, begin, ToNewType(edit.at(3)), ToAttributes(edit.at(4)));
+    const Json& value = edit.at(3);
+    const TypeHandle type = text.InsertType(transaction, begin, ToNewType(value), attributes);
+    if (IsFilled(value)) Fill(replica.doc, transaction, type, value);
   } else {
-    text.InsertEmbed(transaction, begin, edit.at(3).dump(), ToAttributes(edit.at(4)));
+    text.InsertEmbed(transaction, begin, edit.at(3).dump(), attributes);
   }
 }
 
@@ -245,12 +322,10 @@ void EngineWorld::EditList(Replica& replica, crdt::Transaction& transaction, con
     list.Delete(transaction, begin, Cut(begin, edit.at(3), list.length()));
     return;
   }
-  std::vector<crdt::NewContent> contents;
-  for (const Json& value : edit.at(3)) contents.push_back(ToContent(value));
-  for (const crdt::NewContent& content : contents) {
-    if (IsXmlList(target.kind) && !IsXmlNode(content)) return;
+  for (const Json& value : edit.at(3)) {
+    if (IsXmlList(target.kind) && !IsXmlNode(ToContent(value))) return;
   }
-  list.Insert(transaction, begin, contents);
+  InsertAll(replica.doc, transaction, target.type, begin, edit.at(3));
 }
 
 void EngineWorld::EditMap(Replica& replica, crdt::Transaction& transaction, const Target& target,
@@ -261,7 +336,7 @@ void EngineWorld::EditMap(Replica& replica, crdt::Transaction& transaction, cons
   if (verb == "map.delete" || verb == "attribute.delete") {
     map.Delete(transaction, key);
   } else {
-    map.Set(transaction, key, ToContent(edit.at(3)));
+    SetKey(replica.doc, transaction, target.type, key, edit.at(3));
   }
 }
 
@@ -352,8 +427,7 @@ Json EngineWorld::SendDiffed(const Json& command) {
   const std::string merged = MergeAll(log);
   crdt::UpdateView view;
   if (const auto bad = crdt::UpdateView::Open(merged, view)) return Refusal(bad);
-  const std::string update =
-      ToVersion(view.Diff(At(command.at(2)).doc.state_vector()), version);
+  const std::string update = ToVersion(view.Diff(At(command.at(2)).doc.state_vector()), version);
   Json answer = Json::array({absl::Base64Escape(update)});
   ApplyTo(At(command.at(2)), update, version, answer);
   return answer;
@@ -364,7 +438,7 @@ Json EngineWorld::Sync(const Json& command) {
   Replica& target = At(command.at(2));
   const crdt::StateVector known = is_whole ? crdt::StateVector() : target.doc.state_vector();
   const int version = command.at(3);
-  const std::string update = ToVersion(At(command.at(1)).doc.EncodeStateAsUpdate(known), version);
+  const std::string update = Encode(At(command.at(1)).doc, known, version);
   Json answer = Json::array({absl::Base64Escape(update)});
   ApplyTo(target, update, version, answer);
   return answer;
@@ -391,8 +465,7 @@ Json EngineWorld::State(const Json& command) {
     types.push_back(is_text ? DeltaOf(replica.doc, type->type) : Json(nullptr));
   }
   return {{"vector", absl::Base64Escape(replica.doc.state_vector().Encode())},
-          {"update", absl::Base64Escape(
-                         ToVersion(replica.doc.EncodeStateAsUpdate(), command.at(2).get<int>()))},
+          {"update", absl::Base64Escape(Encode(replica.doc, {}, command.at(2).get<int>()))},
           {"view", View(replica)},
           {"types", types}};
 }
@@ -404,27 +477,40 @@ Json EngineWorld::Perform(const Json& command) {
     types_.clear();
     return nullptr;
   }
+  if (verb == "edit") return EditAll(command);
+  if (verb == "send") return Send(command);
+  if (verb == "send.merged") return SendMerged(command);
+  if (verb == "send.diffed") return SendDiffed(command);
+  if (verb == "sync" || verb == "send.whole") return Sync(command);
+  if (verb == "state") return State(command);
+  return PerformOnOne(command);
+}
+
+Json EngineWorld::PerformOnOne(const Json& command) {
+  const std::string verb = command.at(0);
   if (verb == "doc.new") {
     const Json& options = command.at(2);
-    const auto garbage =
-        options.value("gc", true) ? crdt::Garbage::kCollect : crdt::Garbage::kKeep;
+    const auto garbage = options.value("gc", true) ? crdt::Garbage::kCollect : crdt::Garbage::kKeep;
     replicas_[command.at(1).get<int>()] = std::make_unique<Replica>(
         Replica{.doc = crdt::Doc({.garbage = garbage}),
                 .client = crdt::Client{options.at("client").get<std::uint64_t>()},
                 .log = {}});
     return nullptr;
   }
+  Replica& replica = At(command.at(1));
   if (verb == "roots") {
-    for (const Json& root : command.at(2)) Find(At(command.at(1)), root);
+    for (const Json& root : command.at(2)) Find(replica, root);
     return nullptr;
   }
-  if (verb == "edit") return EditAll(command);
-  if (verb == "send") return Send(command);
-  if (verb == "send.merged") return SendMerged(command);
-  if (verb == "send.diffed") return SendDiffed(command);
-  if (verb == "sync" || verb == "send.whole") return Sync(command);
-  CHECK(verb == "state");
-  return State(command);
+  if (verb == "apply") {
+    Json answer = Json::array();
+    ApplyTo(replica, FromBase64(command.at(2)), command.at(3), answer);
+    return answer;
+  }
+  if (verb == "encode") return absl::Base64Escape(Encode(replica.doc, {}, command.at(2)));
+  if (verb == "vector") return absl::Base64Escape(replica.doc.state_vector().Encode());
+  CHECK(verb == "view");
+  return View(replica);
 }
 
 void EngineWorld::CheckInvariants() const {
@@ -441,10 +527,10 @@ Json Plain(const Json& answer) {
   if (answer.contains("$undefined")) return nullptr;
   if (answer.contains("$doc")) return Json::object();
   if (answer.contains("$hook")) return Plain(answer.at("entries"));
+  if (answer.contains("$bigint")) return std::stod(answer.at("$bigint").get<std::string>());
   if (answer.contains("$number")) return answer.at("$number") == "-0" ? Json(0) : Json(nullptr);
   if (answer.contains("$bytes")) {
-    std::string bytes;
-    CHECK(absl::Base64Unescape(answer.at("$bytes").get<std::string>(), &bytes));
+    const std::string bytes = FromBase64(answer.at("$bytes"));
     Json plain = Json::object();
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       plain[std::to_string(i)] = static_cast<unsigned char>(bytes[i]);

@@ -25,6 +25,9 @@ class EngineWorld {
   // The answer to one command, as the oracle's but for what Plain() takes away.
   Json Perform(const Json& command);
 
+  // Whether document 0 waits for something.
+  bool HasPending() { return At(0).doc.HasPending(); }
+
   // Checks every document from the inside.
   void CheckInvariants() const;
 
@@ -57,6 +60,7 @@ class EngineWorld {
   Json Sync(const Json& command);
   Json State(const Json& command);
   Json View(Replica& replica);
+  Json PerformOnOne(const Json& command);
   // Takes and answers bytes of either format; appends the event, if any, to `answer`.
   void ApplyTo(Replica& replica, const std::string& update, int version, Json& answer);
 

@@ -17,8 +17,8 @@ bool IsPreparation(const Json& command) {
   return verb == "reset" || verb == "doc.new" || verb == "roots";
 }
 
-// Leaves out runs of `list` from `first` on, large ones before small ones, as long as `fails`, which
-// looks at `list`, still holds. True if something is gone.
+// Leaves out runs of `list` from `first` on, large ones before small ones, as long as `fails`,
+// which looks at `list`, still holds. True if something is gone.
 template <typename List, typename StillFails>
 bool LeaveOut(List& list, std::size_t first, const StillFails& fails) {
   bool is_smaller = false;

@@ -32,8 +32,8 @@ class OracleProcess {
   pid_t process_ = 0;
   int to_ = -1;
   int from_ = -1;
-  std::string outgoing_;  // What is not written yet.
-  std::string incoming_;  // What is read and not yet handed out.
+  std::string outgoing_;      // What is not written yet.
+  std::string incoming_;      // What is read and not yet handed out.
   std::size_t searched_ = 0;  // So much of it has no line feed.
 };
 

@@ -14,7 +14,8 @@ constexpr std::uint64_t kRandomPosition = 1 << 20;  // Far above every length.
 
 // Of one to four bytes, with surrogate pairs and what joins to one sign.
 constexpr std::array<std::string_view, 14> kPieces = {
-    "a", "b", "word ", "\n", "é", "ß", "€", "人", "😀", "🏽", "👩🏽‍🚀", "\xEF\xBB\xBF", "0123456789", "𝒳y𝒵"};
+    "a", "b",    "word ",           "\n",           "é",          "ß",  "€", "人",
+    "😀", "🏽", "👩🏽‍🚀", "\xEF\xBB\xBF", "0123456789", "𝒳y𝒵"};
 
 class Drawer {
  public:
@@ -73,16 +74,26 @@ class Drawer {
 
   Json DrawValue(int depth = 0) {
     switch (prng_.Below(depth < 2 ? 11 : 8)) {
-      case 0: return nullptr;
-      case 1: return prng_.Chance(1, 2);
-      case 2: return prng_.Below(200);
-      case 3: return -static_cast<std::int64_t>(prng_.Below(1u << 31));
-      case 4: return static_cast<double>(prng_.Below(1000)) / 8;
-      case 5: return static_cast<double>(prng_.Below(1'000'000)) / 7;
-      case 6: return prng_.Between(std::uint64_t{1} << 31, (std::uint64_t{1} << 53) - 1);
-      case 7: return DrawString();
-      case 8: return DrawList(depth);
-      default: return DrawObject(depth);
+      case 0:
+        return nullptr;
+      case 1:
+        return prng_.Chance(1, 2);
+      case 2:
+        return prng_.Below(200);
+      case 3:
+        return -static_cast<std::int64_t>(prng_.Below(1u << 31));
+      case 4:
+        return static_cast<double>(prng_.Below(1000)) / 8;
+      case 5:
+        return static_cast<double>(prng_.Below(1'000'000)) / 7;
+      case 6:
+        return prng_.Between(std::uint64_t{1} << 31, (std::uint64_t{1} << 53) - 1);
+      case 7:
+        return DrawString();
+      case 8:
+        return DrawList(depth);
+      default:
+        return DrawObject(depth);
     }
   }
   Json DrawList(int depth) {
@@ -102,14 +113,26 @@ class Drawer {
   // A value of an array or map, which may be more than `any`.
   Json DrawContent() {
     switch (prng_.Below(12)) {
-      case 0: return {{"$bytes", prng_.Chance(1, 3) ? "" : "AP8B"}};
-      case 1: return {{"$type", "Array"}};
-      case 2: return {{"$type", "Map"}};
-      case 3: return {{"$type", "Text"}};
-      case 4: return {{"$doc", "guid" + std::to_string(prng_.Below(3))}, {"options", Json::object()}};
-      case 5: return {{"$type", "XmlFragment"}};
-      default: return DrawValue();
+      case 0:
+        return {{"$bytes", prng_.Chance(1, 3) ? "" : "AP8B"}};
+      case 1:
+        return {{"$type", "Array"}};
+      case 2:
+        return {{"$type", "Map"}};
+      case 3:
+        return {{"$type", "Text"}};
+      case 4:
+        return {{"$doc", "guid" + std::to_string(prng_.Below(3))}, {"options", Json::object()}};
+      case 5:
+        return {{"$type", "XmlFragment"}};
+      default:
+        return DrawValue();
     }
+  }
+
+  Json DrawRareAttribute() {
+    if (limits_.has_object_attributes) return {{"a", prng_.Below(2)}};
+    return prng_.Chance(1, 2) ? Json(prng_.Below(2)) : Json(prng_.Chance(1, 2));
   }
 
   Json DrawAttributes() {
@@ -119,7 +142,7 @@ class Drawer {
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::string name(kNames[prng_.Below(kNames.size())]);
       attributes[name] = prng_.Chance(1, 3)   ? Json(nullptr)
-                         : prng_.Chance(1, 4) ? Json({{"a", prng_.Below(2)}})
+                         : prng_.Chance(1, 4) ? DrawRareAttribute()
                                               : Json(prng_.Chance(1, 2) ? "x" : "y");
     }
     return attributes;
@@ -161,14 +184,18 @@ class Drawer {
     const Json target = DrawTarget("x:x");
     const Json node = prng_.Below(1000);
     switch (prng_.Below(8)) {
-      case 0: return {"list.delete", target, DrawPosition(), prng_.Between(1, 2)};
-      case 1: return {"attribute.set", node, DrawKey(), DrawString()};
-      case 2: return {"attribute.delete", node, DrawKey()};
-      case 3: return {"text.insert", node, DrawPosition(), DrawString(), nullptr};
-      case 4: return {"text.delete", node, DrawPosition(), DrawLength()};
+      case 0:
+        return {"list.delete", target, DrawPosition(), prng_.Between(1, 2)};
+      case 1:
+        return {"attribute.set", node, DrawKey(), DrawString()};
+      case 2:
+        return {"attribute.delete", node, DrawKey()};
+      case 3:
+        return {"text.insert", node, DrawPosition(), DrawString(), nullptr};
+      case 4:
+        return {"text.delete", node, DrawPosition(), DrawLength()};
       case 5:
-        return {"list.insert", target, DrawPosition(),
-                Json::array({{{"$type", "XmlText"}}})};
+        return {"list.insert", target, DrawPosition(), Json::array({{{"$type", "XmlText"}}})};
       default:
         return {"list.insert", target, DrawPosition(),
                 Json::array({{{"$type", "XmlElement"}, {"name", DrawKey()}}})};
@@ -177,12 +204,18 @@ class Drawer {
 
   Json DrawOneEdit() {
     switch (subject_ == Subject::kEverything ? static_cast<Subject>(prng_.Below(5)) : subject_) {
-      case Subject::kText: return DrawTextEdit(false);
-      case Subject::kRichText: return DrawTextEdit(true);
-      case Subject::kArray: return prng_.Chance(1, 6) ? DrawTextEdit(true) : DrawArrayEdit();
-      case Subject::kMap: return prng_.Chance(1, 6) ? DrawArrayEdit() : DrawMapEdit();
-      case Subject::kXml: return DrawXmlEdit();
-      case Subject::kEverything: break;
+      case Subject::kText:
+        return DrawTextEdit(false);
+      case Subject::kRichText:
+        return DrawTextEdit(true);
+      case Subject::kArray:
+        return prng_.Chance(1, 6) ? DrawTextEdit(true) : DrawArrayEdit();
+      case Subject::kMap:
+        return prng_.Chance(1, 6) ? DrawArrayEdit() : DrawMapEdit();
+      case Subject::kXml:
+        return DrawXmlEdit();
+      case Subject::kEverything:
+        break;
     }
     CHECK(false);
     return {};
@@ -206,12 +239,17 @@ class Drawer {
     const std::uint64_t to = (from + 1 + prng_.Below(replicas_ - 1)) % replicas_;
     const std::uint64_t version = DrawVersion();
     switch (prng_.Below(12)) {
-      case 0: return Say({"send.merged", from, to, DrawNumbers(prng_.Between(2, 6)), version});
-      case 1: return Say({"send.diffed", from, to, version});
-      case 2: return Say({"send.whole", from, to, version});
+      case 0:
+        return Say({"send.merged", from, to, DrawNumbers(prng_.Between(2, 6)), version});
+      case 1:
+        return Say({"send.diffed", from, to, version});
+      case 2:
+        return Say({"send.whole", from, to, version});
       case 3:
-      case 4: return Say({"sync", from, to, version});
-      default: return Say({"send", from, to, DrawNumbers(prng_.Between(1, 4)), version});
+      case 4:
+        return Say({"sync", from, to, version});
+      default:
+        return Say({"send", from, to, DrawNumbers(prng_.Between(1, 4)), version});
     }
   }
 

@@ -41,12 +41,14 @@ struct Options {
   std::uint64_t updates = 1000;
   std::size_t commands = 60;
   std::string subject;
+  bool has_object_attributes = false;
 };
 
 const std::map<std::string, Subject>& Subjects() {
   static const auto* const kSubjects = new std::map<std::string, Subject>{
-      {"text", Subject::kText}, {"rich-text", Subject::kRichText}, {"array", Subject::kArray},
-      {"map", Subject::kMap},   {"xml", Subject::kXml},            {"everything", Subject::kEverything}};
+      {"text", Subject::kText},   {"rich-text", Subject::kRichText},
+      {"array", Subject::kArray}, {"map", Subject::kMap},
+      {"xml", Subject::kXml},     {"everything", Subject::kEverything}};
   return *kSubjects;
 }
 
@@ -161,7 +163,9 @@ class Fuzzer {
 
  private:
   Scenario Draw(std::uint64_t seed) const {
-    ScenarioLimits limits{.commands = options_.commands, .subject = std::nullopt};
+    ScenarioLimits limits{.commands = options_.commands,
+                          .subject = std::nullopt,
+                          .has_object_attributes = options_.has_object_attributes};
     if (!options_.subject.empty()) limits.subject = Subjects().at(options_.subject);
     return DrawScenario(seed, limits);
   }
@@ -198,8 +202,9 @@ class Fuzzer {
     std::printf("]\nat command %zu of these (the first is 0)\nours   %s\ntheirs %s\n",
                 difference.command, difference.ours.c_str(), difference.theirs.c_str());
     if (seed.has_value()) {
-      std::printf("again: coterie-yjs-fuzz --seed %llu --scenarios 1 --commands %zu%s%s\n",
+      std::printf("again: coterie-yjs-fuzz --seed %llu --scenarios 1 --commands %zu%s%s%s\n",
                   static_cast<unsigned long long>(*seed), options_.commands,
+                  options_.has_object_attributes ? " --object-attributes" : "",
                   options_.subject.empty() ? "" : " --subject ", options_.subject.c_str());
     }
     return 1;
@@ -224,6 +229,8 @@ int Main(int argc, char** argv) {
   app.add_option("--subject", options.subject, "What is edited, mostly; else drawn")
       ->check(CLI::IsMember({"text", "rich-text", "array", "map", "xml", "everything"}));
   app.add_option("--replay", options.replay, "A file with one scenario");
+  app.add_flag("--object-attributes", options.has_object_attributes,
+               "Also attributes with objects as values, which Yjs compares by identity");
   app.add_option("--against", options.against, "What Yjs is compared with")
       ->check(CLI::IsMember({"engine", "yjs"}));
   app.add_option("--folder", options.folder, "Where oracle.mjs and its node_modules are");
