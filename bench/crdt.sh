@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `./dev bench crdt`: our document engine beside npm's yjs, ywasm (yrs), loro-crdt and automerge, on
 # the cases of crdt-benchmarks: every engine in a process of its own, interleaved, the same edits.
-#   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,...,B4  BIN=build/release/bin
+#   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,B4  BIN=build/release/bin
 #   GROWTH=1       also cost against size for the worst mixes: a plot, and the slopes
 # Results and plot stay in build/bench-crdt/.
 set -euo pipefail
@@ -13,7 +13,6 @@ out=build/bench-crdt
 say() { printf '%s\n' "$*" >&2; }
 
 main() {
-  [[ -d bench/crdt/node_modules/yjs ]] || npm ci --prefix bench/crdt --silent
   mkdir -p "$out"
   node bench/crdt/workload.mjs "$out/cases"
   say "every case, ${REPETITIONS:-3} times: about 20 minutes for all engines"
