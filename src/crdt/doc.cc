@@ -145,9 +145,7 @@ DeleteSet Doc::delete_set() const { return CollectDeleteSet(*store_); }
 
 StateVector Doc::missing() const { return pending_->structs.missing; }
 
-bool Doc::HasPending() const {
-  return !pending_->structs.empty() || !pending_->deletes.empty();
-}
+bool Doc::HasPending() const { return !pending_->structs.empty() || !pending_->deletes.empty(); }
 
 TypeHandle Doc::Root(std::string_view name) { return store_->HandleOf(store_->InternRoot(name)); }
 
@@ -171,7 +169,7 @@ std::string Doc::ToJson(const std::vector<TypedRoot>& roots) const {
   for (const TypedRoot& root : roots) {
     const BranchRef branch = store_->FindRoot(root.name);
     // A root that nobody wrote to is an empty one: the sequence 0 is empty too.
-    all.members.emplace_back(root.name, TypeToValue(*store_, branch, root.kind));
+    all.members.push_back({root.name, TypeToValue(*store_, branch, root.kind)});
   }
   SettleMembers(all.members);
   return crdt::ToJson(std::move(all));

@@ -30,7 +30,7 @@ JsValue BytesToValue(std::string_view bytes) {
     JsValue byte;
     byte.kind = Kind::kNumber;
     byte.number = static_cast<unsigned char>(bytes[i]);
-    value.members.emplace_back(std::to_string(i), std::move(byte));
+    value.members.push_back({std::to_string(i), std::move(byte)});
   }
   return value;
 }
@@ -75,8 +75,8 @@ JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
     const Sequence& sequence = store.SequenceAt(key);
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
     const Item& item = store.At(sequence.tail);
-    value.members.emplace_back(store.atoms().Text(sequence.key),
-                               ContentToValue(store, item, item.length - 1, depth + 1));
+    value.members.push_back({std::string(store.atoms().Text(sequence.key)),
+                             ContentToValue(store, item, item.length - 1, depth + 1)});
   }
   SettleMembers(value.members);
   return value;
@@ -200,11 +200,11 @@ std::string WithElements(const Attributes& attributes, const std::string& inner)
     if (value.kind == Kind::kString) {  // Its letters are its members.
       const auto units = static_cast<Clock>(Utf16Length(value.text));
       for (Clock i = 0; i < units; ++i) {
-        value.members.emplace_back(std::to_string(i), UnitToValue(value.text, i));
+        value.members.push_back({std::to_string(i), UnitToValue(value.text, i)});
       }
     }
     for (std::size_t i = 0; i < value.items.size(); ++i) {
-      value.members.emplace_back(std::to_string(i), value.items[i]);
+      value.members.push_back({std::to_string(i), value.items[i]});
     }
     std::stable_sort(value.members.begin(), value.members.end(), is_before);
     for (const auto& [key, member] : value.members) {
@@ -345,7 +345,10 @@ Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
   std::string text;
   const auto flush = [&] {
     if (text.empty()) return;
-    DeltaOp op{.kind = DeltaOp::Kind::kText, .text = std::move(text), .type = {}, .attributes = attributes()};
+    DeltaOp op{.kind = DeltaOp::Kind::kText,
+               .text = std::move(text),
+               .type = {},
+               .attributes = attributes()};
     op.length = Utf16Length(op.text);
     delta.push_back(std::move(op));
     text.clear();
@@ -390,7 +393,8 @@ bool IsBeforeInUtf16(std::string_view a, std::string_view b) {
   if (at_a == a.end() || at_b == b.end()) return at_a == a.end() && at_b != b.end();
   const auto one = static_cast<unsigned char>(*at_a);
   const auto two = static_cast<unsigned char>(*at_b);
-  // Four bytes (f0..f4) are a pair that begins with d800..dbff, which is before e000..ffff (ee, ef).
+  // Four bytes (f0..f4) are a pair that begins with d800..dbff, which is before e000..ffff (ee,
+  // ef).
   const bool a_is_pair = one >= 0xf0;
   const bool b_is_pair = two >= 0xf0;
   if (a_is_pair != b_is_pair && one >= 0xee && two >= 0xee) return a_is_pair;
