@@ -17,6 +17,12 @@ if(COTERIE_SANITIZE)
   add_link_options("-fsanitize=${COTERIE_SANITIZE}")
 endif()
 
+# libFuzzer's counters in all of our code; its main() comes with the targets of fuzz/.
+option(COTERIE_FUZZ "Build the fuzz targets" OFF)
+if(COTERIE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Precompiled headers need the two sloppiness flags (ccache manual, "Precompiled headers").

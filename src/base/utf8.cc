@@ -21,14 +21,18 @@ std::uint64_t LoadWord(const char* bytes) {
   return word;
 }
 
+// Whether what has the form of a code point of three bytes is one: neither overlong nor a
+// surrogate.
+bool IsCodePoint(std::uint64_t word) {
+  const std::uint64_t bits = word & 0x200f;
+  return bits != 0 && bits != 0x200d;
+}
+
 // The length in bytes of the well-formed code point above U+007F at the front of a word whose bytes
 // ascend from its low end; 0 if there is none. The masks are those of table 3-7, byte by byte.
 std::size_t LongCodePointLength(std::uint32_t word) {
   if ((word & 0xc0e0) == 0x80c0) return (word & 0x1e) != 0 ? 2 : 0;
-  if ((word & 0xc0c0f0) == 0x8080e0) {
-    const std::uint32_t bits = word & 0x200f;
-    return bits != 0 && bits != 0x200d ? 3 : 0;  // Overlong, or a surrogate.
-  }
+  if ((word & 0xc0c0f0) == 0x8080e0) return IsCodePoint(word) ? 3 : 0;
   if ((word & 0xc0c0c0f8) == 0x808080f0) {
     const bool is_overlong = (word & 0x3007) == 0;
     const bool is_too_large = (word & 4) != 0 && (word & 0x3003) != 0;
@@ -46,6 +50,11 @@ std::size_t SkipValidWords(std::string_view bytes) {
     const std::uint64_t high = word & kHighBits;
     if (high == 0) {
       at += 8;
+      continue;
+    }
+    const bool are_three_bytes = (word & 0xc0c0'f0c0'c0f0) == 0x8080'e080'80e0;
+    if (are_three_bytes && IsCodePoint(word) && IsCodePoint(word >> 24)) {
+      at += 6;
       continue;
     }
     const int ascii_bits = std::countr_zero(high) & ~7;

@@ -25,6 +25,7 @@ TEST(Utf8, WordsAreJudgedAsBytesAre) {
     for (int second = 0; second < 256; ++second) {
       for (const unsigned char third : kThird) {
         std::string text(static_cast<std::size_t>(second % 9), 'a');
+        if (third >= 0x90) text += "人";
         for (const int byte : {lead, second, static_cast<int>(third), 0x80}) {
           text.push_back(static_cast<char>(byte));
         }

@@ -73,10 +73,10 @@ TEST_F(CliTest, HelpTeachesOnStandardOutput) {
 
 TEST_F(CliTest, EveryCommandHasHelp) {
   for (const char* command :
-       {"login", "logout",  "whoami", "passwd",  "users",  "docs",    "cat",
-        "new",   "write",   "append", "rm",      "rename", "share",   "edit",
-        "lock",  "unlock",  "locks",  "history", "show",   "restore", "watch",
-        "who",   "cluster", "shell",  "up",      "down",   "demo",    "completion"}) {
+       {"login", "logout",  "whoami", "passwd",     "users", "docs", "cat",     "new",
+        "write", "append",  "rm",     "rename",     "share", "edit", "lock",    "unlock",
+        "locks", "history", "show",   "restore",    "watch", "who",  "cluster", "shell",
+        "up",    "down",    "demo",   "completion", "doc"}) {
     EXPECT_EQ(Do({command, "--help"}), ExitCode::kOk) << command;
     EXPECT_NE(out_.find("Usage:"), std::string::npos) << command;
   }
@@ -268,6 +268,38 @@ TEST(EventText, ReadsAsAPersonWouldSayIt) {
 }
 
 // --- A local cluster ---
+
+// --- doc doctor ---
+
+TEST_F(CliTest, TheDoctorDescribesMendsAndCompares) {
+  // Client 1 wrote "ab" into the root "t", in two groups, and something follows.
+  const unsigned char bytes[] = {2, 1, 1, 0,    4, 1, 1, 't', 1, 'a',
+                                 1, 1, 1, 0x84, 1, 0, 1, 'b', 0, 0xff};
+  std::ofstream(path("two.bin"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes), sizeof(bytes));
+
+  EXPECT_EQ(Do({"doc", "doctor", path("two.bin")}), ExitCode::kOther);
+  EXPECT_NE(out_.find("at byte 10: a client has two groups (client 1)"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("root \"t\": 1 items"), std::string::npos) << out_;
+  EXPECT_NE(err_.find("--repair -o"), std::string::npos) << err_;
+
+  EXPECT_EQ(Do({"doc", "doctor", path("two.bin"), "--repair"}), ExitCode::kUsage);
+  EXPECT_EQ(Do({"doc", "doctor", path("two.bin"), "--squash", "-o", path("x.bin")}),
+            ExitCode::kOther);
+  EXPECT_EQ(Do({"doc", "doctor", path("two.bin"), "--repair", "--squash", "--format", "v2", "-o",
+                path("mended.bin")}),
+            ExitCode::kOk);
+  EXPECT_EQ(Do({"doc", "doctor", path("mended.bin"), "--json"}), ExitCode::kOk);
+  const nlohmann::json json = nlohmann::json::parse(out_);
+  EXPECT_EQ(json["format"], "v2");
+  EXPECT_EQ(json["contents"]["string"]["structs"], 1);
+  EXPECT_EQ(json["clients"][0]["end"], 2);
+
+  std::ofstream(path("empty.bin"), std::ios::binary).write("\0\0", 2);
+  EXPECT_EQ(Do({"doc", "doctor", path("mended.bin"), "--diff", path("empty.bin")}), ExitCode::kOk);
+  EXPECT_NE(out_.find("0..2"), std::string::npos) << out_;
+  EXPECT_EQ(Do({"doc", "doctor", path("nothing.bin")}), ExitCode::kNotFound);
+}
 
 TEST_F(CliTest, UpExplainsWhatIsMissing) {
   EXPECT_EQ(Do({"up", "--data", path("d"), "--node-program", "/nowhere/coterie-node"}),

@@ -53,6 +53,7 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
   AddHistoryCommands(*app, cli);
   AddWatchCommands(*app, cli);
   AddClusterCommands(*app, cli);
+  AddDoctorCommand(*app, cli);
   if (!cli.is_shell) {
     AddShellCommand(*app, cli);
     AddLocalCommands(*app, cli);

@@ -20,6 +20,7 @@ void AddClusterCommands(CLI::App& app, Invocation& cli);    // cluster ...
 void AddLocalCommands(CLI::App& app, Invocation& cli);      // up down
 void AddDemoCommand(CLI::App& app, Invocation& cli);        // demo
 void AddShellCommand(CLI::App& app, Invocation& cli);       // shell
+void AddDoctorCommand(CLI::App& app, Invocation& cli);      // doc doctor
 void AddCompletionCommand(CLI::App& app, Invocation& cli);  // completion
 
 // What `app` would complete `words` (all but the last are whole) to, names of documents aside.

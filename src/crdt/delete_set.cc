@@ -125,7 +125,9 @@ DeleteSet DeleteSet::FromRanges(std::vector<std::pair<Client, ClockRange>> range
   const auto is_before = [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first < b.first : a.second.begin < b.second.begin;
   };
-  std::sort(ranges.begin(), ranges.end(), is_before);
+  if (!std::is_sorted(ranges.begin(), ranges.end(), is_before)) {
+    std::sort(ranges.begin(), ranges.end(), is_before);
+  }
   DeleteSet set;
   for (const auto& [client, range] : ranges) {
     CHECK(range.begin < range.end);

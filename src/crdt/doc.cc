@@ -176,7 +176,7 @@ std::string Doc::ToJson(const std::vector<TypedRoot>& roots) const {
   for (const TypedRoot& root : roots) {
     const BranchRef branch = store_->FindRoot(root.name);
     // A root that nobody wrote to is an empty one: the sequence 0 is empty too.
-    all.members.emplace_back(root.name, TypeToValue(*store_, branch, root.kind));
+    all.members.push_back({root.name, TypeToValue(*store_, branch, root.kind)});
   }
   SettleMembers(all.members);
   return crdt::ToJson(std::move(all));

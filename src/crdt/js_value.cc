@@ -15,7 +15,7 @@ namespace coterie::crdt {
 namespace {
 
 using Kind = JsValue::Kind;
-using Members = std::vector<std::pair<std::string, JsValue>>;
+using Members = std::vector<JsMember>;
 
 constexpr std::int64_t kPowerMax = std::int64_t{1} << 60;
 constexpr double kIntegerMax = 2147483647;  // What writeAny writes as an integer.
@@ -60,7 +60,7 @@ void ReadItems(Lib0Reader& reader, int depth, JsValue& value) {
     std::string key(reader.VarString());
     JsValue member = ReadAnyAt(reader, depth + 1);
     // To assign that is to set the prototype, which nothing writes out again.
-    if (key != "__proto__") value.members.emplace_back(std::move(key), std::move(member));
+    if (key != "__proto__") value.members.push_back({std::move(key), std::move(member)});
   }
   if (reader.ok()) SettleMembers(value.members);
 }
@@ -282,7 +282,7 @@ void JsonParser::Items(JsValue& value) {
     std::string key = String();
     Peek();
     Take();
-    value.members.emplace_back(std::move(key), Value());
+    value.members.push_back({std::move(key), Value()});
   }
   Take();
   SettleMembers(value.members);

@@ -15,6 +15,8 @@
 
 namespace coterie::crdt {
 
+struct JsMember;
+
 struct JsValue {
   enum class Kind : std::uint8_t {
     kUndefined,
@@ -35,7 +37,7 @@ struct JsValue {
   // WTF-8.
   std::string text;
   std::vector<JsValue> items;
-  std::vector<std::pair<std::string, JsValue>> members;  // In JavaScript's order; no key twice.
+  std::vector<JsMember> members;  // In JavaScript's order; no key twice.
 
   // A member's value; null if there is none.
   const JsValue* Find(std::string_view key) const;
@@ -43,9 +45,15 @@ struct JsValue {
   bool IsTruthy() const;
 };
 
+// Of an object. A pair by name: clang 14 does not take std::pair of what is not complete yet.
+struct JsMember {
+  std::string first;
+  JsValue second;
+};
+
 // Puts members in JavaScript's order: a key that comes again replaces the value and keeps the
 // place; indices come first, in order.
-void SettleMembers(std::vector<std::pair<std::string, JsValue>>& members);
+void SettleMembers(std::vector<JsMember>& members);
 
 // On malformed bytes the reader has failed.
 JsValue ReadAny(Lib0Reader& reader);

@@ -29,8 +29,8 @@ JsValue ToValue(double number) { return {.kind = JsValue::Kind::kNumber, .number
 
 JsValue ToValue(Id id) {
   JsValue value{.kind = JsValue::Kind::kObject};
-  value.members.emplace_back("client", ToValue(static_cast<double>(id.client.value())));
-  value.members.emplace_back("clock", ToValue(static_cast<double>(id.clock)));
+  value.members.push_back({"client", ToValue(static_cast<double>(id.client.value()))});
+  value.members.push_back({"clock", ToValue(static_cast<double>(id.clock))});
   return value;
 }
 
@@ -100,13 +100,13 @@ Malformed DecodeRelativePosition(std::string_view bytes, RelativePosition& posit
 
 std::string RelativePositionToJson(const RelativePosition& position) {
   JsValue value{.kind = JsValue::Kind::kObject};
-  if (position.type.has_value()) value.members.emplace_back("type", ToValue(*position.type));
+  if (position.type.has_value()) value.members.push_back({"type", ToValue(*position.type)});
   // Yjs leaves an empty name out too.
   if (position.root.has_value() && !position.root->empty()) {
     value.members.push_back({"tname", {.kind = JsValue::Kind::kString, .text = *position.root}});
   }
-  if (position.item.has_value()) value.members.emplace_back("item", ToValue(*position.item));
-  value.members.emplace_back("assoc", ToValue(static_cast<double>(position.assoc)));
+  if (position.item.has_value()) value.members.push_back({"item", ToValue(*position.item)});
+  value.members.push_back({"assoc", ToValue(static_cast<double>(position.assoc))});
   std::string json;
   CHECK(WriteJson(value, json));
   return json;

@@ -103,8 +103,7 @@ void Squasher::Flush() {
   if (payloads_.empty()) return;
   StructSpan span{
       .id = first_.id, .length = first_.length, .content = first_.content, .bytes = first_bytes_};
-  const auto info = static_cast<std::uint8_t>(first_bytes_[0]);
-  span.has_idle_bits = CanonicalInfo(info) != info;
+  // Idle bits stay: they are all that says that a struct with a neighbour is in a map.
   if (payloads_.size() == 1) {
     writer_.Write(Piece(span));
   } else {

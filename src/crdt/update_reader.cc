@@ -56,48 +56,82 @@ std::uint32_t EndsOfVarUints(const char* bytes) {
 #endif
 }
 
-// The variable-length integer in the first `size` bytes of a word. 1 <= size <= 8.
-std::uint64_t DecodeWord(std::uint64_t word, int size) {
-  word &= ~std::uint64_t{0} >> (64 - 8 * size);
+// kFirstBytes[n] has all bits of the first n bytes of a word.
+constexpr std::uint64_t kFirstBytes[] = {
+    0, 0xff, 0xffff, 0xff'ffff, 0xffff'ffff, 0xff'ffff'ffff, 0xffff'ffff'ffff, 0xff'ffff'ffff'ffff};
+
+// The variable-length integer that is written as this word, the bytes behind it 0.
+std::uint64_t DecodeWord(std::uint64_t word) {
   word &= 0x7f7f'7f7f'7f7f'7f7f;
   word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
   word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
   return (word & 0x0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
 }
 
-// Variable-length integers that follow each other within kSkimWindow bytes.
+// The same of at most four bytes.
+std::uint32_t DecodeShort(std::uint64_t word) {
+  const auto low = static_cast<std::uint32_t>(word);
+  return (low & 0x7f) | (low & 0x7f00) >> 1 | (low & 0x7f'0000) >> 2 | (low & 0x7f00'0000) >> 3;
+}
+
+// Variable-length integers that follow each other within kSkimWindow bytes, each as it is written:
+// a word, the first byte lowest.
 class IntegerWindow {
  public:
   explicit IntegerWindow(const char* bytes) : bytes_(bytes), ends_(EndsOfVarUints(bytes)) {}
 
-  // A longer one than `size_max` is not judged: then fits() is false.
-  std::uint64_t Next(int size_max) {
-    const int end = std::countr_zero(ends_) + 1;
-    ends_ &= ends_ - 1;
-    const int size = end - at_;
-    if (size > size_max) {
-      fits_ = false;
-      return 0;
-    }
-    const std::uint64_t word = LoadWord(bytes_ + at_);
-    at_ = end;
-    return DecodeWord(word, size);
+  // Whether the next one is `written`, which has `size` bytes; if so, goes behind it.
+  bool MaybeTake(std::uint64_t written, int size) {
+    const bool is_it = ((LoadWord(bytes_ + at_) ^ written) & kFirstBytes[size]) == 0;
+    at_ += is_it ? size : 0;
+    return is_it;
   }
-  Id NextId() {
-    const Client client(Next(kSkimClientBytes));
-    return {.client = client, .clock = static_cast<Clock>(Next(kSkimClockBytes))};
+  // One of more than four bytes is not judged: then fits() is false.
+  std::uint64_t NextShort() { return Next(kSkimClockBytes); }
+  // Nor one of more than seven, or of more than it needs, which could hide what it is.
+  std::uint64_t NextClient() {
+    const int begin = at_;
+    const std::uint64_t word = Next(kSkimClientBytes);
+    fits_ = fits_ && (bytes_[at_ - 1] != 0 || at_ - begin == 1);
+    return word;
   }
   bool fits() const { return fits_; }
   std::size_t size_bytes() const { return static_cast<std::size_t>(at_); }
 
  private:
+  std::uint64_t Next(int size_max) {
+    int size = std::countr_zero(ends_ >> at_) + 1;
+    if (size > size_max) {
+      fits_ = false;
+      size = 1;
+    }
+    const std::uint64_t word = LoadWord(bytes_ + at_) & kFirstBytes[size];
+    at_ += size;
+    return word;
+  }
+
   const char* bytes_;
   std::uint32_t ends_;
-  int at_ = 0;
+  int at_ = 0;  // At most 2 * (7 + 4) before the last one.
   bool fits_ = true;
 };
 
-bool IsAscii(std::string_view text) {
+#ifdef __SSE2__
+// Whether the first `size` bytes of 16 are ASCII. size <= 16.
+bool IsAscii16(const char* bytes, std::size_t size) {
+  const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  return (static_cast<std::uint32_t>(_mm_movemask_epi8(loaded)) & ((1u << size) - 1)) == 0;
+}
+#endif
+
+// `follow_bytes` may be read behind the text.
+bool IsAscii(std::string_view text, std::size_t follow_bytes) {
+#ifdef __SSE2__
+  if (text.size() <= 16 && text.size() + follow_bytes >= 16) {
+    return IsAscii16(text.data(), text.size());
+  }
+#endif
+  static_cast<void>(follow_bytes);
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
   std::uint64_t seen = 0;
   std::size_t i = 0;
@@ -124,6 +158,7 @@ UpdateReader::UpdateReader(std::string_view update, const Place& place)
       client_(place.id.client),
       clock_(place.id.clock) {
   reader_.Advance(place.offset_bytes);
+  PrepareSkim();
 }
 
 bool SeenClients::Add(Client client) {
@@ -145,6 +180,7 @@ bool UpdateReader::BeginGroup() {
   // Yjs keeps the last of two groups of a client and drops the other without a word.
   if (!seen_.Add(client_)) reader_.FailAt(start, "a client has two groups");
   is_first_of_client_ = true;
+  PrepareSkim();
   return reader_.ok();
 }
 
@@ -160,6 +196,17 @@ bool UpdateReader::EnterGroup() {
   return true;
 }
 
+void UpdateReader::PrepareSkim() {
+  can_skim_ = std::endian::native == std::endian::little &&
+              client_.value() < std::uint64_t{1} << (7 * kSkimClientBytes);
+  Lib0Writer writer;
+  writer.VarUint(client_.value());
+  std::string written = writer.Take();
+  written_client_bytes_ = can_skim_ ? static_cast<int>(written.size()) : 0;
+  written.resize(std::max(written.size(), sizeof(std::uint64_t)));
+  written_client_ = LoadWord(written.data());
+}
+
 // Whether the struct that is being read cannot have known it: Yjs gets lost in such a one.
 bool UpdateReader::IsLater(Id id) const { return id.client == client_ && id.clock >= clock_; }
 
@@ -168,7 +215,7 @@ Id UpdateReader::ReadOtherId() {
   const Client client(reader_.VarUintUpTo(kClientMax, kClientTooLarge));
   const Id id = {.client = client,
                  .clock = static_cast<Clock>(reader_.VarUintUpTo(kClockMax, kClockTooLarge))};
-  if (IsLater(id)) reader_.FailAt(start, "an item depends on a later one of its own client");
+  if (IsLater(id)) reader_.FailAt(start, kDependsOnLater);
   return id;
 }
 
@@ -182,56 +229,92 @@ void UpdateReader::Count(Clock length) {
 bool UpdateReader::Next(StructView& view) {
   if (!EnterGroup()) return false;
   view = StructView{.id = {.client = client_, .clock = static_cast<Clock>(clock_)}};
-  if (!MaybeSkimItem(view)) ReadStruct(view);
+  Skimmed skimmed;
+  if (MaybeSkim(skimmed)) {
+    view.length = skimmed.length;
+    view.content = skimmed.content;
+    view.has_origin = (skimmed.info & kHasOrigin) != 0;
+    view.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
+    view.has_parent_sub = (skimmed.info & kHasParentSub) != 0;
+    if (view.has_origin) view.origin = skimmed.origin.Decoded();
+    if (view.has_right_origin) view.right_origin = skimmed.right_origin.Decoded();
+    view.payload = skimmed.text;
+  } else {
+    ReadStruct(view);
+  }
   Count(view.length);
   return reader_.ok();
 }
 
 bool UpdateReader::NextSpan(StructSpan& span) {
-  StructView view;
-  if (!Next(view)) return false;
-  span.id = view.id;
-  span.length = view.length;
-  span.content = view.content;
+  if (!EnterGroup()) return false;
+  span.id = {.client = client_, .clock = static_cast<Clock>(clock_)};
+  Skimmed skimmed;
+  if (MaybeSkim(skimmed)) {
+    span.length = skimmed.length;
+    span.content = skimmed.content;
+    span.has_idle_bits = (skimmed.info & kHasParentSub) != 0;
+  } else {
+    StructView view{.id = span.id};
+    ReadStruct(view);
+    if (!reader_.ok()) return false;
+    span.length = view.length;
+    span.content = view.content;
+    const auto info = static_cast<std::uint8_t>(bytes()[0]);
+    span.has_idle_bits = CanonicalInfo(info) != info;
+  }
+  Count(span.length);
   span.bytes = bytes();
-  const auto info = static_cast<std::uint8_t>(span.bytes[0]);
-  span.has_idle_bits = CanonicalInfo(info) != info;
-  return true;
+  return reader_.ok();
+}
+
+Id UpdateReader::WrittenId::Decoded() const {
+  return {.client = Client(DecodeWord(client)), .clock = static_cast<Clock>(DecodeWord(clock))};
+}
+
+// False for a later one of the own client.
+template <class Window>
+bool UpdateReader::MaybeSkimId(Window& integers, WrittenId& id) const {
+  const bool is_own = integers.MaybeTake(written_client_, written_client_bytes_);
+  id.client = is_own ? written_client_ : integers.NextClient();
+  id.clock = integers.NextShort();
+  return !is_own || DecodeShort(id.clock) < clock_;
 }
 
 // Most structs of a text are strings or deleted, with neighbours; all their integers are found at
 // once. Those that are too near to the end, or that are odd in any way, are left to ReadStruct(),
 // which alone judges.
-bool UpdateReader::MaybeSkimItem(StructView& view) {
-  if constexpr (std::endian::native != std::endian::little) return false;
+bool UpdateReader::MaybeSkim(Skimmed& found) {
   const std::string_view ahead = reader_.ahead();
-  if (ahead.size() < kSkimBytes) return false;
-  const auto info = static_cast<std::uint8_t>(ahead[0]);
-  const std::uint8_t content = info & kContentBits;
+  if (!can_skim_ || ahead.size() < kSkimBytes) return false;
+  found.info = static_cast<std::uint8_t>(ahead[0]);
+  const std::uint8_t content = found.info & kContentBits;
   if (content != kStringBits && content != kDeletedBits) return false;
-  if ((info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
+  if ((found.info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
 
   IntegerWindow integers(ahead.data() + 1);
-  if ((info & kHasOrigin) != 0) view.origin = integers.NextId();
-  if ((info & kHasRightOrigin) != 0) view.right_origin = integers.NextId();
-  view.length = static_cast<Clock>(integers.Next(kSkimClockBytes));
-  if (!integers.fits() || IsLater(view.origin) || IsLater(view.right_origin)) return false;
+  const bool has_left = (found.info & kHasOrigin) != 0;
+  const bool has_right = (found.info & kHasRightOrigin) != 0;
+  if (has_left && !MaybeSkimId(integers, found.origin)) return false;
+  if (has_right && !MaybeSkimId(integers, found.right_origin)) return false;
+  const std::size_t size = DecodeShort(integers.NextShort());
+  if (!integers.fits()) return false;
 
-  std::size_t bytes = 1 + integers.size_bytes();
-  if (content == kStringBits) {
-    view.payload = ahead.substr(bytes, view.length);
-    if (view.payload.size() < view.length) return false;
-    bytes += view.payload.size();
-    if (!IsAscii(view.payload)) {
-      if (!IsValidUtf8(view.payload)) return false;
-      view.length = static_cast<Clock>(Utf16Length(view.payload));
-    }
+  const std::size_t head_bytes = 1 + integers.size_bytes();
+  found.content = static_cast<ContentKind>(content);
+  found.length = static_cast<Clock>(size);
+  if (content == kDeletedBits) {
+    found.text = {};
+    reader_.Advance(head_bytes);
+    return true;
   }
-  view.content = static_cast<ContentKind>(content);
-  view.has_origin = (info & kHasOrigin) != 0;
-  view.has_right_origin = (info & kHasRightOrigin) != 0;
-  view.has_parent_sub = (info & kHasParentSub) != 0;
-  reader_.Advance(bytes);
+  if (size > ahead.size() - head_bytes) return false;
+  found.text = {ahead.data() + head_bytes, size};
+  if (!IsAscii(found.text, ahead.size() - head_bytes - size)) {
+    if (!IsValidUtf8(found.text)) return false;
+    found.length = static_cast<Clock>(Utf16Length(found.text));
+  }
+  reader_.Advance(head_bytes + size);
   return true;
 }
 

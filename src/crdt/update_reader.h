@@ -75,6 +75,9 @@ struct StructView {
   std::string_view payload;
 };
 
+inline constexpr std::string_view kDependsOnLater =
+    "an item depends on a later one of its own client";
+
 // The same struct to who only counts or copies it.
 struct StructSpan {
   Id id;
@@ -130,8 +133,26 @@ class UpdateReader {
  private:
   bool EnterGroup();
   bool BeginGroup();
-  bool MaybeSkimItem(StructView& view);
+  // The integers of an id as they are written: a word each, the first byte lowest.
+  struct WrittenId {
+    std::uint64_t client;
+    std::uint64_t clock;
+    Id Decoded() const;
+  };
+  // What MaybeSkim() finds; the ids only if `info` has them.
+  struct Skimmed {
+    WrittenId origin;
+    WrittenId right_origin;
+    std::string_view text;
+    Clock length;
+    ContentKind content;
+    std::uint8_t info;
+  };
+  void PrepareSkim();
+  bool MaybeSkim(Skimmed& found);
   bool IsLater(Id id) const;
+  template <class Window>
+  bool MaybeSkimId(Window& integers, WrittenId& id) const;
   Id ReadOtherId();
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
@@ -149,6 +170,9 @@ class UpdateReader {
   Client client_;
   std::uint64_t clock_ = 0;
   std::size_t struct_begin_ = 0;
+  std::uint64_t written_client_ = 0;  // The group's, as in WrittenId.
+  int written_client_bytes_ = 0;
+  bool can_skim_ = false;
   bool is_first_of_client_ = false;
   SeenClients seen_;
 };

@@ -39,6 +39,7 @@ JsValue KeptOptions(const JsValue& options) {
 
 class WriterV2 {
  public:
+  explicit WriterV2(IdleBits idle_bits) : idle_bits_(idle_bits) {}
   void Write(const StructView& view, bool is_first_of_client);
   std::string Finish(const DeleteSet& deleted);
 
@@ -48,6 +49,7 @@ class WriterV2 {
   void WriteContent(const StructView& view);
   void WriteKey(std::string_view key);
 
+  IdleBits idle_bits_;
   RunDifferenceWriter key_clocks_, left_clocks_, right_clocks_;
   RunUintWriter clients_, type_kinds_, lengths_;
   RunByteWriter infos_, parent_infos_;
@@ -98,7 +100,8 @@ void WriterV2::WriteItem(const StructView& view) {
   std::uint8_t info = static_cast<std::uint8_t>(view.content);
   if (view.has_origin) info |= kHasOrigin;
   if (view.has_right_origin) info |= kHasRightOrigin;
-  if (has_sub) info |= kHasParentSub;
+  const bool is_idle_kept = idle_bits_ == IdleBits::kKeep && view.has_parent_sub;
+  if (has_sub || is_idle_kept) info |= kHasParentSub;
   infos_.Write(info);
   if (view.has_origin) WriteLeft(view.origin);
   if (view.has_right_origin) {
@@ -409,6 +412,16 @@ void ReaderV2::ReadItem(std::uint8_t info, StructView& view) {
   ReadContent(view);
 }
 
+// Whether it names an item of its own client that comes only behind it.
+bool DependsOnLater(const StructView& view) {
+  const auto is_later = [&view](Id id) {
+    return id.client == view.id.client && id.clock >= view.id.clock;
+  };
+  return (view.has_origin && is_later(view.origin)) ||
+         (view.has_right_origin && is_later(view.right_origin)) ||
+         (view.parent == ParentKind::kItem && is_later(view.parent_item));
+}
+
 void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
   StructView view{.id = {.client = client, .clock = static_cast<Clock>(clock)}};
   const std::uint8_t info = infos_.Next();
@@ -426,6 +439,7 @@ void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
     ReadItem(info, view);
   }
   if (!ok()) return;
+  if (DependsOnLater(view)) return rest_.Fail(kDependsOnLater);
   if (view.length == 0) return rest_.Fail("a struct has no length");
   if (clock + view.length > kClockMax) return rest_.Fail(kLengthTooLarge);
   clock += view.length;
@@ -465,9 +479,9 @@ Transcoded ReaderV2::Run() {
 
 }  // namespace
 
-Transcoded TranscodeToV2(std::string_view v1) {
+Transcoded TranscodeToV2(std::string_view v1, IdleBits idle_bits) {
   UpdateReader reader(v1);
-  WriterV2 writer;
+  WriterV2 writer(idle_bits);
   StructView view;
   while (reader.Next(view)) writer.Write(view, reader.is_first_of_client());
   Lib0Reader& rest = reader.rest();

@@ -11,6 +11,7 @@
 //   rest    := groups:varUint (structs:varUint clock:varUint value*)* delete set (delta coded)
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,12 @@ struct Transcoded {
   Malformed malformed;
 };
 
+// What becomes of the bits that say nothing (CanonicalInfo): convertUpdateFormat clears them; a
+// document that is encoded has them in both formats.
+enum class IdleBits : std::uint8_t { kClear, kKeep };
+
 // Requires nothing: malformed updates are told as ValidateUpdate() does.
-Transcoded TranscodeToV2(std::string_view v1);
+Transcoded TranscodeToV2(std::string_view v1, IdleBits idle_bits = IdleBits::kClear);
 
 // As strict as V1 is read. A few bytes of V2 can say millions of structs: fails when V1 would take
 // more than `size_bytes_max`. The offset is that in the V2 bytes, in the column that is wrong.

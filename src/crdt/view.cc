@@ -30,7 +30,7 @@ JsValue BytesToValue(std::string_view bytes) {
     JsValue byte;
     byte.kind = Kind::kNumber;
     byte.number = static_cast<unsigned char>(bytes[i]);
-    value.members.emplace_back(std::to_string(i), std::move(byte));
+    value.members.push_back({std::to_string(i), std::move(byte)});
   }
   return value;
 }
@@ -71,8 +71,8 @@ JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
     const Sequence& sequence = store.SequenceAt(key);
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
     const Item& item = store.At(sequence.tail);
-    value.members.emplace_back(store.atoms().Text(sequence.key),
-                               ContentToValue(store, item, item.length - 1, depth + 1));
+    value.members.push_back({std::string(store.atoms().Text(sequence.key)),
+                             ContentToValue(store, item, item.length - 1, depth + 1)});
   }
   SettleMembers(value.members);
   return value;
@@ -196,11 +196,11 @@ std::string WithElements(const Attributes& attributes, const std::string& inner)
     if (value.kind == Kind::kString) {  // Its letters are its members.
       const auto units = static_cast<Clock>(Utf16Length(value.text));
       for (Clock i = 0; i < units; ++i) {
-        value.members.emplace_back(std::to_string(i), UnitToValue(value.text, i));
+        value.members.push_back({std::to_string(i), UnitToValue(value.text, i)});
       }
     }
     for (std::size_t i = 0; i < value.items.size(); ++i) {
-      value.members.emplace_back(std::to_string(i), value.items[i]);
+      value.members.push_back({std::to_string(i), value.items[i]});
     }
     std::stable_sort(value.members.begin(), value.members.end(), is_before);
     for (const auto& [key, member] : value.members) {

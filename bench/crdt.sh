@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# `./dev bench crdt`: our document engine beside npm's yjs, ywasm (yrs), loro-crdt and automerge, on
+# the cases of crdt-benchmarks: every engine in a process of its own, interleaved, the same edits.
+#   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,B4  BIN=build/release/bin
+#   GROWTH=1       also cost against size for the worst mixes: a plot, and the slopes
+# Results and plot stay in build/bench-crdt/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bin=${BIN:-build/release/bin}
+out=build/bench-crdt
+
+say() { printf '%s\n' "$*" >&2; }
+
+main() {
+  mkdir -p "$out"
+  node bench/crdt/workload.mjs "$out/cases"
+  say "every case, ${REPETITIONS:-3} times: about 20 minutes for all engines"
+  node bench/crdt/run.mjs "$out/cases" "$out/results.jsonl" "$bin/crdt_bench"
+  printf '%s, %s cores, node %s\n' "$(uname -m)" "$(nproc)" "$(node --version)"
+  node bench/crdt/report.mjs "$out/results.jsonl"
+  [[ -n ${GROWTH:-} ]] || return 0
+  node bench/crdt/workload.mjs "$out/growth" growth
+  ENGINES=${ENGINES:-coterie,yjs} REPETITIONS=1 CASES='' \
+    node bench/crdt/run.mjs "$out/growth" "$out/growth.jsonl" "$bin/crdt_bench"
+  node bench/crdt/plot.mjs "$out/growth.jsonl" "$out/growth.svg"
+  say "plot: $out/growth.svg"
+}
+
+main

@@ -1,0 +1,50 @@
+// Documents that are given two updates of anybody, whole: they refuse them, keep them pending, or
+// have them; they stay sound, and what they encode makes an equal document.
+//
+//   input := length of the first:u16 (little-endian) first second
+
+#include <string>
+
+#include "base/check.h"
+#include "crdt/doc.h"
+#include "crdt/validate.h"
+#include "fuzz/input.h"
+
+namespace coterie::fuzz {
+namespace {
+
+// An update that Apply refuses changes nothing; one that ValidateUpdate refuses, it refuses.
+void ApplyTo(crdt::Doc& doc, std::string_view update) {
+  const std::string before = doc.EncodeStateAsUpdate();
+  const crdt::Malformed malformed = doc.Apply(update);
+  if (crdt::ValidateUpdate(update)) CHECK(malformed);
+  if (malformed) {
+    CheckRefusal(malformed, update);
+    CHECK(doc.EncodeStateAsUpdate() == before);
+  }
+  doc.CheckInvariantsDeep();
+}
+
+}  // namespace
+
+void Run(std::string_view input) {
+  if (input.size() < 2) return;
+  const std::size_t said =
+      static_cast<unsigned char>(input[0]) | std::size_t{static_cast<unsigned char>(input[1])} << 8;
+  const std::string_view both = input.substr(2);
+  const std::string_view first = both.substr(0, std::min(said, both.size()));
+  const std::string_view second = both.substr(first.size());
+
+  const GrowthLimit limit(input);
+  crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+  ApplyTo(doc, first);
+  ApplyTo(doc, second);
+  ApplyTo(doc, first);
+  const std::string state = doc.EncodeStateAsUpdate();
+  CHECK(!crdt::ValidateUpdate(state));
+  crdt::Doc copy({.garbage = crdt::Garbage::kCollect});
+  CHECK(!copy.Apply(state));
+  CHECK(copy.state_vector() == doc.state_vector());
+}
+
+}  // namespace coterie::fuzz

@@ -1,0 +1,34 @@
+#pragma once
+
+// What all fuzz targets share: how they are called, and what they demand besides not crashing. One
+// thread; libFuzzer calls.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "crdt/lib0.h"
+
+namespace coterie::fuzz {
+
+// While it lives, the program's memory may grow by at most 64 times the input and a little more;
+// CHECKed at each end of a scope.
+class GrowthLimit {
+ public:
+  explicit GrowthLimit(std::string_view input);
+  ~GrowthLimit();
+  GrowthLimit(const GrowthLimit&) = delete;
+  GrowthLimit& operator=(const GrowthLimit&) = delete;
+
+ private:
+  std::size_t before_bytes_;
+  std::size_t allowed_bytes_;
+};
+
+// A refusal names a reason, and an offset in the input.
+void CheckRefusal(const crdt::Malformed& malformed, std::string_view input);
+
+// One call of the target; defined by each *_fuzz.cc.
+void Run(std::string_view input);
+
+}  // namespace coterie::fuzz

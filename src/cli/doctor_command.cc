@@ -1,0 +1,282 @@
+// doc doctor: looks at files of Yjs updates, without a cluster.
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/credentials_file.h"
+#include "cli/explain.h"
+#include "crdt/doctor.h"
+#include "crdt/merge.h"
+#include "crdt/update_v2.h"
+#include "crdt/update_view.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+constexpr std::size_t kUpdateBytesMax = 1 << 30;
+constexpr std::size_t kRowsMax = 20;
+constexpr std::size_t kNameWidth = 40;
+
+struct Flags {
+  std::string file;
+  std::string other;
+  std::string output;
+  std::string format = "v1";
+  bool does_squash = false;
+  bool does_repair = false;
+};
+
+absl::StatusOr<std::string> ReadUpdate(const std::string& file) {
+  return file == "-" ? ReadStandardInput(kUpdateBytesMax) : ReadFile(file, kUpdateBytesMax);
+}
+
+std::string FindingText(const crdt::Finding& finding) {
+  const bool has_client = finding.kind == crdt::Finding::Kind::kTwoGroups ||
+                          finding.kind == crdt::Finding::Kind::kSkipFirst;
+  return absl::StrCat("at byte ", finding.offset_bytes, ": ", std::string(finding.reason),
+                      has_client ? absl::StrCat(" (client ", finding.client.value(), ")") : "");
+}
+
+// What is wrong, as an error; with how to mend it.
+absl::Status Verdict(const Flags& flags, const crdt::UpdateReport& report) {
+  if (report.findings.empty()) return absl::OkStatus();
+  const std::size_t more = report.findings.size() - 1;
+  return Error(absl::StatusCode::kDataLoss,
+               absl::StrCat(flags.file, " is not sound: ", FindingText(report.findings[0]),
+                            more > 0 ? absl::StrCat(", and ", more, " more") : ""),
+               report.IsBroken()
+                   ? "take an older copy; what is broken cannot be mended"
+                   : absl::StrCat("coterie doc doctor ", flags.file, " --repair -o MENDED"));
+}
+
+nlohmann::json ToJson(const crdt::DeleteSet& deleted) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const auto& [client, ranges] : deleted.clients()) {
+    for (const crdt::ClockRange& range : ranges) {
+      json.push_back({{"client", client.value()}, {"begin", range.begin}, {"end", range.end}});
+    }
+  }
+  return json;
+}
+
+nlohmann::json ToJson(const crdt::UpdateReport& report) {
+  nlohmann::json json = {{"format", report.format == crdt::WireFormat::kV1 ? "v1" : "v2"},
+                         {"sound", report.findings.empty()},
+                         {"has_gaps", report.has_gaps},
+                         {"v1_bytes", report.v1_bytes},
+                         {"v2_bytes", report.v2_bytes},
+                         {"squashed_bytes", report.squashed_bytes},
+                         {"deleted",
+                          {{"ranges", report.deleted_ranges},
+                           {"clocks", report.deleted_clocks},
+                           {"bytes", report.deleted_bytes}}},
+                         {"findings", nlohmann::json::array()},
+                         {"clients", nlohmann::json::array()},
+                         {"contents", nlohmann::json::object()},
+                         {"roots", report.roots}};
+  for (const crdt::Finding& finding : report.findings) {
+    json["findings"].push_back({{"offset_bytes", finding.offset_bytes},
+                                {"reason", std::string(finding.reason)},
+                                {"repairable", finding.is_repairable()}});
+  }
+  for (const crdt::ClientReport& client : report.clients) {
+    json["clients"].push_back({{"client", client.client.value()},
+                               {"begin", client.begin},
+                               {"end", client.end},
+                               {"structs", client.structs},
+                               {"bytes", client.bytes},
+                               {"skipped_clocks", client.skipped_clocks},
+                               {"deleted_clocks", client.deleted_clocks}});
+  }
+  for (std::size_t kind = 0; kind < crdt::kContentKinds; ++kind) {
+    if (report.kinds[kind].structs == 0) continue;
+    json["contents"][std::string(crdt::NameOfContent(kind))] = {
+        {"structs", report.kinds[kind].structs}, {"bytes", report.kinds[kind].bytes}};
+  }
+  return json;
+}
+
+std::string ClientTable(const std::vector<crdt::ClientReport>& clients) {
+  std::vector<std::vector<std::string>> rows = {
+      {"CLIENT", "CLOCKS", "STRUCTS", "SIZE", "DELETED", "MISSING"}};
+  for (const crdt::ClientReport& client : clients) {
+    if (rows.size() > kRowsMax) {
+      rows.push_back({absl::StrCat("and ", clients.size() - kRowsMax, " more")});
+      break;
+    }
+    rows.push_back({absl::StrCat(client.client.value()),
+                    absl::StrCat(client.begin, "..", client.end), absl::StrCat(client.structs),
+                    SizeText(client.bytes), absl::StrCat(client.deleted_clocks),
+                    absl::StrCat(client.begin + client.skipped_clocks)});
+  }
+  return Table(rows);
+}
+
+void Describe(Invocation& cli, const Flags& flags, const crdt::UpdateReport& report) {
+  const bool is_sound = report.findings.empty();
+  cli.PrintLine(absl::StrCat(Printable(flags.file), ": ",
+                             is_sound ? "a sound update, " : "an update with faults, ",
+                             report.format == crdt::WireFormat::kV1 ? "V1" : "V2",
+                             report.has_gaps ? "; who applies it waits for what is missing" : ""));
+  for (const crdt::Finding& finding : report.findings) cli.PrintLine("  " + FindingText(finding));
+  std::vector<std::vector<std::string>> rows;
+  for (std::size_t kind = 0; kind < crdt::kContentKinds; ++kind) {
+    if (report.kinds[kind].structs == 0) continue;
+    rows.push_back({"  " + std::string(crdt::NameOfContent(kind)),
+                    absl::StrCat(report.kinds[kind].structs, " structs"),
+                    SizeText(report.kinds[kind].bytes)});
+  }
+  rows.push_back({"  delete set", absl::StrCat(report.deleted_ranges, " ranges"),
+                  SizeText(report.deleted_bytes)});
+  if (is_sound) {
+    rows.push_back({"  as V1", "", SizeText(report.v1_bytes)});
+    rows.push_back({"  squashed", "", SizeText(report.squashed_bytes)});
+    rows.push_back({"  as V2", "", SizeText(report.v2_bytes)});
+  }
+  cli.Print(Table(rows));
+  std::size_t roots = 0;
+  for (const auto& [name, items] : report.roots) {
+    if (roots++ == kRowsMax) break;
+    cli.PrintLine(
+        absl::StrCat("  root \"", OneLine(name, kNameWidth), "\": ", items, " items name it"));
+  }
+  if (!report.clients.empty()) cli.Print(ClientTable(report.clients));
+}
+
+absl::Status WriteOutput(Invocation& cli, const Flags& flags, const std::string& v1) {
+  std::string update = v1;
+  if (flags.format == "v2") {
+    crdt::Transcoded v2 = crdt::TranscodeToV2(v1);
+    if (v2.malformed) return absl::InternalError(std::string(v2.malformed.reason));
+    update = std::move(v2.update);
+  }
+  if (flags.output == "-") {
+    cli.Print(update);
+    return absl::OkStatus();
+  }
+  std::ofstream file(flags.output, std::ios::binary | std::ios::trunc);
+  file << update;
+  file.close();
+  if (!file) {
+    return Error(absl::StatusCode::kUnavailable, absl::StrCat(flags.output, " cannot be written"),
+                 "look at the folder and the disk");
+  }
+  cli.Say(absl::StrCat("wrote ", flags.output, ", ", SizeText(update.size())));
+  return absl::OkStatus();
+}
+
+// The V1 form of a sound update; else what is wrong with it.
+absl::StatusOr<std::string> SoundV1(const Flags& flags, const std::string& file) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(file));
+  crdt::Repaired repaired = crdt::Repair(bytes, kUpdateBytesMax);
+  Flags named = flags;
+  named.file = file;
+  RETURN_IF_ERROR(Verdict(named, repaired.report));
+  return std::move(repaired.update);
+}
+
+absl::Status Compare(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const std::string mine, SoundV1(flags, flags.file));
+  ASSIGN_OR_RETURN(const std::string other, SoundV1(flags, flags.other));
+  const auto print = [&cli](const std::string& file, const crdt::Difference& difference) {
+    cli.PrintLine(absl::StrCat("only in ", Printable(file), ":"));
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [client, clocks] : difference.structs) {
+      rows.push_back({"  written", absl::StrCat("client ", client.value()),
+                      absl::StrCat(clocks.begin, "..", clocks.end)});
+    }
+    for (const auto& [client, ranges] : difference.deleted.clients()) {
+      for (const crdt::ClockRange& range : ranges) {
+        rows.push_back({"  deleted", absl::StrCat("client ", client.value()),
+                        absl::StrCat(range.begin, "..", range.end)});
+      }
+    }
+    cli.Print(rows.empty() ? "  nothing\n" : Table(rows));
+  };
+  const crdt::Difference more = crdt::Subtract(mine, other);
+  const crdt::Difference less = crdt::Subtract(other, mine);
+  if (cli.is_json()) {
+    const auto to_json = [](const crdt::Difference& difference) {
+      nlohmann::json written = nlohmann::json::array();
+      for (const auto& [client, clocks] : difference.structs) {
+        written.push_back(
+            {{"client", client.value()}, {"begin", clocks.begin}, {"end", clocks.end}});
+      }
+      return nlohmann::json{{"written", written}, {"deleted", ToJson(difference.deleted)}};
+    };
+    cli.PrintJson({{"only_in_file", to_json(more)}, {"only_in_other", to_json(less)}});
+  } else if (flags.output != "-") {
+    print(flags.file, more);
+    print(flags.other, less);
+  }
+  if (flags.output.empty()) return absl::OkStatus();
+  // What brings the other one up to this one.
+  crdt::UpdateView view;
+  crdt::UpdateView other_view;
+  const bool is_open =
+      !crdt::UpdateView::Open(mine, view) && !crdt::UpdateView::Open(other, other_view);
+  if (!is_open) return absl::InternalError("a sound update cannot be read");
+  return WriteOutput(cli, flags, view.Diff(other_view.state_vector()));
+}
+
+absl::Status Rewrite(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(flags.file));
+  crdt::Repaired repaired = crdt::Repair(bytes, kUpdateBytesMax);
+  if (!flags.does_repair || repaired.report.IsBroken()) {
+    RETURN_IF_ERROR(Verdict(flags, repaired.report));
+  }
+  for (const crdt::Finding& finding : repaired.report.findings) {
+    cli.Say("mended " + FindingText(finding));
+  }
+  if (!flags.does_squash) return WriteOutput(cli, flags, repaired.update);
+  return WriteOutput(cli, flags, crdt::SquashUpdate(repaired.update).update);
+}
+
+absl::Status Doctor(Invocation& cli, const Flags& flags) {
+  const bool does_write = flags.does_repair || flags.does_squash || !flags.output.empty();
+  if (does_write && flags.output.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "it is not said where to write",
+                 "add -o FILE, or -o - for standard output");
+  }
+  if (!flags.other.empty()) return Compare(cli, flags);
+  if (does_write) return Rewrite(cli, flags);
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(flags.file));
+  const crdt::UpdateReport report = crdt::Examine(bytes, kUpdateBytesMax);
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(report));
+  } else {
+    Describe(cli, flags, report);
+  }
+  return Verdict(flags, report);
+}
+
+}  // namespace
+
+void AddDoctorCommand(CLI::App& app, Invocation& cli) {
+  CLI::App* doc = app.add_subcommand("doc", "Look into files of Yjs documents");
+  doc->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = AddCommand<Flags>(
+      *doc, cli, "doctor", "Verify, describe, compare, squash and repair a Yjs update",
+      "  coterie doc doctor notes.bin\n  coterie doc doctor new.bin --diff old.bin\n"
+      "  coterie doc doctor notes.bin --repair --squash -o mended.bin\n"
+      "  coterie doc doctor notes.bin --format v2 -o notes.v2",
+      flags, Doctor);
+  command->add_option("FILE", flags->file, "An update, V1 or V2; - reads standard input")
+      ->required();
+  command->add_option("--diff", flags->other, "What each has that the other lacks; -o writes it");
+  command->add_flag("--squash", flags->does_squash, "Write it with fewer structs");
+  command->add_flag("--repair", flags->does_repair, "Write it without what can be mended");
+  command->add_option("-o,--output", flags->output, "Where to; - is standard output");
+  command->add_option("--format", flags->format, "Of what is written")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"v1", "v2"}));
+}
+
+}  // namespace coterie::cli

@@ -1,0 +1,75 @@
+#pragma once
+
+// Our engine behind the oracle's commands (world.mjs): the same documents, the same edits, the same
+// answers, so that the two can be compared. One owner; one thread.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crdt/doc.h"
+#include "crdt/id.h"
+#include "crdt/transaction.h"
+#include "crdt/type_handle.h"
+
+namespace coterie::tests {
+
+using Json = nlohmann::json;
+
+class EngineWorld {
+ public:
+  // The answer to one command, as the oracle's but for what Plain() takes away.
+  Json Perform(const Json& command);
+
+  // Whether document 0 waits for something.
+  bool HasPending() { return At(0).doc.HasPending(); }
+
+  // Checks every document from the inside.
+  void CheckInvariants() const;
+
+ private:
+  struct Replica {
+    crdt::Doc doc;
+    crdt::Client client;
+    std::vector<std::string> log;  // Every update event, V1.
+  };
+  struct Target {
+    crdt::TypeHandle type;
+    crdt::TypeKind kind;
+  };
+
+  Replica& At(const Json& number);
+  std::optional<Target> Find(Replica& replica, const Json& target);
+  void Edit(Replica& replica, crdt::Transaction& transaction, const Json& edit);
+  void EditText(Replica& replica, crdt::Transaction& transaction, const Target& target,
+                const Json& edit);
+  void EditList(Replica& replica, crdt::Transaction& transaction, const Target& target,
+                const Json& edit);
+  void EditMap(Replica& replica, crdt::Transaction& transaction, const Target& target,
+               const Json& edit);
+  void Remember(Replica& replica, crdt::Clock before);
+
+  Json EditAll(const Json& command);
+  Json Send(const Json& command);
+  Json SendMerged(const Json& command);
+  Json SendDiffed(const Json& command);
+  Json Sync(const Json& command);
+  Json State(const Json& command);
+  Json View(Replica& replica);
+  Json PerformOnOne(const Json& command);
+  // Takes and answers bytes of either format; appends the event, if any, to `answer`.
+  void ApplyTo(Replica& replica, const std::string& update, int version, Json& answer);
+
+  std::map<int, std::unique_ptr<Replica>> replicas_;
+  std::vector<crdt::Id> types_;  // Of every shared type made by an edit, oldest first.
+};
+
+// What is left of the oracle's answer when JSON is all there is: undefined and bytes as
+// JSON.stringify() writes them, a subdocument as an empty object.
+Json Plain(const Json& answer);
+
+}  // namespace coterie::tests

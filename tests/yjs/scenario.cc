@@ -1,0 +1,293 @@
+#include "tests/yjs/scenario.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "base/check.h"
+#include "base/prng.h"
+
+namespace coterie::tests {
+namespace {
+
+constexpr std::uint64_t kRandomPosition = 1 << 20;  // Far above every length.
+
+// Of one to four bytes, with surrogate pairs and what joins to one sign.
+constexpr std::array<std::string_view, 14> kPieces = {
+    "a", "b",    "word ",           "\n",           "é",          "ß",  "€", "人",
+    "😀", "🏽", "👩🏽‍🚀", "\xEF\xBB\xBF", "0123456789", "𝒳y𝒵"};
+
+class Drawer {
+ public:
+  Drawer(std::uint64_t seed, const ScenarioLimits& limits) : prng_(seed), limits_(limits) {}
+
+  Scenario Draw() {
+    subject_ = limits_.subject.value_or(static_cast<Subject>(prng_.Below(6)));
+    is_astral_ = prng_.Chance(1, 4);
+    replicas_ = prng_.Between(2, 4);
+    has_gc_ = !prng_.Chance(1, 4);
+    Say(Json::array({"reset"}));
+    for (std::uint64_t i = 0; i < replicas_; ++i) DrawReplica(i);
+    const std::uint64_t count = prng_.Between(limits_.commands / 4, limits_.commands);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      if (prng_.Chance(11, 20)) {
+        DrawEdit();
+      } else {
+        DrawExchange();
+      }
+    }
+    DrawEnd();
+    return std::move(scenario_);
+  }
+
+ private:
+  void Say(Json command) { scenario_.commands.push_back(std::move(command)); }
+
+  void DrawReplica(std::uint64_t number) {
+    // Ids of one, five and eight bytes; those of real clients have 32 bits.
+    constexpr std::array<std::uint64_t, 3> kBases = {1, 0xf000'0000, 0x1f'ffff'ffff'ff00};
+    const std::uint64_t base = kBases[prng_.Chance(3, 4) ? prng_.Below(2) : 2];
+    const std::uint64_t client = base + prng_.Below(16) * 4 + number;
+    Say({"doc.new", number, {{"client", client}, {"gc", has_gc_}}});
+    Say({"roots", number, {"t:t", "a:a", "m:m", "x:x"}});
+  }
+
+  std::uint64_t DrawReplicaNumber() { return prng_.Below(replicas_); }
+  std::uint64_t DrawVersion() { return prng_.Chance(1, 4) ? 2 : 1; }
+  std::uint64_t DrawPosition() {
+    // Often near the end or the beginning, where people write.
+    if (prng_.Chance(1, 5)) return 0;
+    return prng_.Below(kRandomPosition);
+  }
+  std::uint64_t DrawLength() { return prng_.Chance(1, 8) ? prng_.Below(40) : prng_.Between(1, 4); }
+
+  std::string DrawString() {
+    std::string text;
+    const std::uint64_t pieces = prng_.Chance(1, 10) ? prng_.Between(5, 12) : prng_.Between(1, 3);
+    for (std::uint64_t i = 0; i < pieces; ++i) {
+      text += is_astral_ ? kPieces[7 + prng_.Below(7)] : kPieces[prng_.Below(kPieces.size())];
+    }
+    return text;
+  }
+
+  std::string DrawKey() { return std::string(1, static_cast<char>('k' + prng_.Below(4))); }
+
+  Json DrawValue(int depth = 0) {
+    switch (prng_.Below(depth < 2 ? 11 : 8)) {
+      case 0:
+        return nullptr;
+      case 1:
+        return prng_.Chance(1, 2);
+      case 2:
+        return prng_.Below(200);
+      case 3:
+        return -static_cast<std::int64_t>(prng_.Below(1u << 31));
+      case 4:
+        return static_cast<double>(prng_.Below(1000)) / 8;
+      case 5:
+        return static_cast<double>(prng_.Below(1'000'000)) / 7;
+      case 6:
+        return prng_.Between(std::uint64_t{1} << 31, (std::uint64_t{1} << 53) - 1);
+      case 7:
+        return DrawString();
+      case 8:
+        return DrawList(depth);
+      default:
+        return DrawObject(depth);
+    }
+  }
+  Json DrawList(int depth) {
+    Json list = Json::array();
+    const std::uint64_t count = prng_.Below(3);
+    for (std::uint64_t i = 0; i < count; ++i) list.push_back(DrawValue(depth + 1));
+    return list;
+  }
+  // In this library's objects keys are sorted, and so they are in Yjs, which keeps their order.
+  Json DrawObject(int depth) {
+    Json object = Json::object();
+    const std::uint64_t count = prng_.Below(3);
+    for (std::uint64_t i = 0; i < count; ++i) object[DrawKey()] = DrawValue(depth + 1);
+    return object;
+  }
+
+  // A value of an array or map, which may be more than `any`.
+  Json DrawContent() {
+    switch (prng_.Below(12)) {
+      case 0:
+        return {{"$bytes", prng_.Chance(1, 3) ? "" : "AP8B"}};
+      case 1:
+        return {{"$type", "Array"}};
+      case 2:
+        return {{"$type", "Map"}};
+      case 3:
+        return {{"$type", "Text"}};
+      case 4:
+        return {{"$doc", "guid" + std::to_string(prng_.Below(3))}, {"options", Json::object()}};
+      case 5:
+        return {{"$type", "XmlFragment"}};
+      default:
+        return DrawValue();
+    }
+  }
+
+  Json DrawRareAttribute() {
+    if (limits_.has_object_attributes) return {{"a", prng_.Below(2)}};
+    return prng_.Chance(1, 2) ? Json(prng_.Below(2)) : Json(prng_.Chance(1, 2));
+  }
+
+  Json DrawAttributes() {
+    static constexpr std::array<std::string_view, 3> kNames = {"bold", "colour", "link"};
+    Json attributes = Json::object();
+    const std::uint64_t count = prng_.Between(1, 2);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::string name(kNames[prng_.Below(kNames.size())]);
+      attributes[name] = prng_.Chance(1, 3)   ? Json(nullptr)
+                         : prng_.Chance(1, 4) ? DrawRareAttribute()
+                                              : Json(prng_.Chance(1, 2) ? "x" : "y");
+    }
+    return attributes;
+  }
+
+  // A root, or some type that was made in this scenario.
+  Json DrawTarget(std::string_view root) {
+    if (prng_.Chance(1, 3)) return prng_.Below(1000);
+    return std::string(root);
+  }
+
+  Json DrawTextEdit(bool is_rich) {
+    const Json target = DrawTarget("t:t");
+    const std::uint64_t kind = prng_.Below(is_rich ? 12 : 6);
+    if (kind < 4) return {"text.insert", target, DrawPosition(), DrawString(), nullptr};
+    if (kind < 6) return {"text.delete", target, DrawPosition(), DrawLength()};
+    if (kind < 8) return {"text.insert", target, DrawPosition(), DrawString(), DrawAttributes()};
+    if (kind < 11) return {"text.format", target, DrawPosition(), DrawLength(), DrawAttributes()};
+    Json embed = prng_.Chance(1, 3) ? Json({{"$type", "Map"}}) : Json({{"image", DrawString()}});
+    return {"text.embed", target, DrawPosition(), embed, Json::object()};
+  }
+
+  Json DrawArrayEdit() {
+    const Json target = DrawTarget("a:a");
+    if (prng_.Chance(1, 3)) return {"list.delete", target, DrawPosition(), DrawLength()};
+    Json values = Json::array();
+    const std::uint64_t count = prng_.Between(1, 4);
+    for (std::uint64_t i = 0; i < count; ++i) values.push_back(DrawContent());
+    return {"list.insert", target, DrawPosition(), values};
+  }
+
+  Json DrawMapEdit() {
+    const Json target = DrawTarget("m:m");
+    if (prng_.Chance(1, 4)) return {"map.delete", target, DrawKey()};
+    return {"map.set", target, DrawKey(), DrawContent()};
+  }
+
+  Json DrawXmlEdit() {
+    const Json target = DrawTarget("x:x");
+    const Json node = prng_.Below(1000);
+    switch (prng_.Below(8)) {
+      case 0:
+        return {"list.delete", target, DrawPosition(), prng_.Between(1, 2)};
+      case 1:
+        return {"attribute.set", node, DrawKey(), DrawString()};
+      case 2:
+        return {"attribute.delete", node, DrawKey()};
+      case 3:
+        return {"text.insert", node, DrawPosition(), DrawString(), nullptr};
+      case 4:
+        return {"text.delete", node, DrawPosition(), DrawLength()};
+      case 5:
+        return {"list.insert", target, DrawPosition(), Json::array({{{"$type", "XmlText"}}})};
+      default:
+        return {"list.insert", target, DrawPosition(),
+                Json::array({{{"$type", "XmlElement"}, {"name", DrawKey()}}})};
+    }
+  }
+
+  Json DrawOneEdit() {
+    switch (subject_ == Subject::kEverything ? static_cast<Subject>(prng_.Below(5)) : subject_) {
+      case Subject::kText:
+        return DrawTextEdit(false);
+      case Subject::kRichText:
+        return DrawTextEdit(true);
+      case Subject::kArray:
+        return prng_.Chance(1, 6) ? DrawTextEdit(true) : DrawArrayEdit();
+      case Subject::kMap:
+        return prng_.Chance(1, 6) ? DrawArrayEdit() : DrawMapEdit();
+      case Subject::kXml:
+        return DrawXmlEdit();
+      case Subject::kEverything:
+        break;
+    }
+    CHECK(false);
+    return {};
+  }
+
+  void DrawEdit() {
+    Json command = {"edit", DrawReplicaNumber()};
+    const std::uint64_t edits = prng_.Chance(1, 4) ? prng_.Between(2, 4) : 1;
+    for (std::uint64_t i = 0; i < edits; ++i) command.push_back(DrawOneEdit());
+    Say(std::move(command));
+  }
+
+  Json DrawNumbers(std::uint64_t count) {
+    Json numbers = Json::array();
+    for (std::uint64_t i = 0; i < count; ++i) numbers.push_back(prng_.Below(1000));
+    return numbers;
+  }
+
+  void DrawExchange() {
+    const std::uint64_t from = DrawReplicaNumber();
+    const std::uint64_t to = (from + 1 + prng_.Below(replicas_ - 1)) % replicas_;
+    const std::uint64_t version = DrawVersion();
+    switch (prng_.Below(12)) {
+      case 0:
+        return Say({"send.merged", from, to, DrawNumbers(prng_.Between(2, 6)), version});
+      case 1:
+        return Say({"send.diffed", from, to, version});
+      case 2:
+        return Say({"send.whole", from, to, version});
+      case 3:
+      case 4:
+        return Say({"sync", from, to, version});
+      default:
+        return Say({"send", from, to, DrawNumbers(prng_.Between(1, 4)), version});
+    }
+  }
+
+  // Everybody gets all, and all documents are looked at.
+  void DrawEnd() {
+    for (std::uint64_t i = 0; i < replicas_; ++i) Say({"state", i, DrawVersion()});
+    for (std::uint64_t i = 1; i < replicas_; ++i) Say({"sync", i, 0, DrawVersion()});
+    for (std::uint64_t i = 1; i < replicas_; ++i) Say({"sync", 0, i, DrawVersion()});
+    for (std::uint64_t i = 0; i < replicas_; ++i) Say({"state", i, 1});
+  }
+
+  Prng prng_;
+  ScenarioLimits limits_;
+  Scenario scenario_;
+  Subject subject_ = Subject::kText;
+  bool is_astral_ = false;
+  bool has_gc_ = true;
+  std::uint64_t replicas_ = 2;
+};
+
+}  // namespace
+
+std::string Scenario::ToRequest() const { return Json(commands).dump(); }
+
+Scenario DrawScenario(std::uint64_t seed, const ScenarioLimits& limits) {
+  return Drawer(seed, limits).Draw();
+}
+
+std::size_t CountExchanged(const Scenario& scenario) {
+  std::size_t count = 0;
+  for (const Json& command : scenario.commands) {
+    const std::string& verb = command.at(0).get_ref<const std::string&>();
+    if (verb == "send") count += command.at(3).size();
+    if (verb == "send.merged" || verb == "send.diffed" || verb == "send.whole" || verb == "sync") {
+      ++count;
+    }
+  }
+  return count;
+}
+
+}  // namespace coterie::tests
