@@ -119,7 +119,8 @@ void PrintSummary(const Summary& summary) {
       summary.runs, summary.seconds, static_cast<double>(summary.runs) / summary.seconds,
       total.events, static_cast<double>(total.events) / summary.seconds, seconds / 3'600);
   absl::PrintF(
-      "%d commits, %d leaders, %d power cuts; %d updates and %d reads answered, %d events told; all "
+      "%d commits, %d leaders, %d power cuts; %d updates and %d reads answered, %d events told; "
+      "all "
       "of it is where it belongs\n",
       total.commits, total.leaders, total.crashes, total.updates, total.reads, total.events_told);
   PrintDamage(total);
@@ -167,7 +168,8 @@ int main(int argc, char** argv) {
       "can go wrong going wrong, and checks every promise.");
   Arguments arguments;
   app.add_option("--profile", arguments.profile,
-                 "default, snapshots, storage, reconfig, overload, elections, damage, halt or all");
+                 "default, snapshots, storage, reconfig, overload, elections, damage, halt, "
+                 "reads, members, compaction or all");
   app.add_option("--seeds", arguments.seeds, "FIRST..LAST, for each profile");
   app.add_option("--seed", arguments.seed, "one seed alone, in this process");
   app.add_flag("--trace", arguments.is_traced, "with --seed: print everything that happens");

@@ -146,8 +146,7 @@ int Board::Run() {
 
 void Board::Note(const Finding& finding) {
   findings_[finding.job.hunt].push_back(finding);
-  while (next_printed_ < hunts_.size() &&
-         findings_[next_printed_].size() == scoreboard_.ranges) {
+  while (next_printed_ < hunts_.size() && findings_[next_printed_].size() == scoreboard_.ranges) {
     Print(next_printed_++);
   }
 }

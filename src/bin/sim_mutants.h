@@ -26,11 +26,11 @@ struct Hunt {
 const std::vector<Hunt>& Hunts();
 
 struct Scoreboard {
-  int only = 0;               // One mutant alone; 0 = all.
-  std::uint64_t ranges = 3;   // Of seeds, per mutant.
-  std::uint64_t runs_max = 0;                // 0 = what the hunt says.
-  std::vector<sim::Profile> profiles;        // None = what the hunt says.
-  std::uint64_t first_seed = 1;              // Of the first range.
+  int only = 0;                        // One mutant alone; 0 = all.
+  std::uint64_t ranges = 3;            // Of seeds, per mutant.
+  std::uint64_t runs_max = 0;          // 0 = what the hunt says.
+  std::vector<sim::Profile> profiles;  // None = what the hunt says.
+  std::uint64_t first_seed = 1;        // Of the first range.
   std::size_t processes = 2;
 };
 

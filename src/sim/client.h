@@ -42,8 +42,8 @@ class Client {
   Client(Neighbourhood& around, std::uint64_t number);
 
   // Works until Stop(); what it has begun it ends. kReady: logs in, finds its documents and waits
-  // for AppendOnce().
-  enum class Zeal : std::uint8_t { kBusy, kReady };
+  // for AppendOnce(). kReading: only reads, without logging in.
+  enum class Zeal : std::uint8_t { kBusy, kReady, kReading };
   void Start(Zeal zeal);
   void Stop() { is_stopped_ = true; }
   // The answers that come in from now on are not lost.
@@ -76,6 +76,7 @@ class Client {
   void WriteUnderLock(int writes_left);
   void GiveLockBack();
   void ReadSomething();
+  void ReadOrLook();
   void OpenStream();
 
   void Propose(state::CommandBody body, Then then);

@@ -19,12 +19,15 @@ Nemesis::Nemesis(Victims victims)
     : victims_(std::move(victims)), prng_(victims_.plan.seed * 104'729 + 17) {
   for (const Fault fault : victims_.plan.faults) {
     switch (fault) {
-      // The network does these by itself, the servers' disks that one.
+      // The network does these by itself, the servers' disks that one, a storm the others.
       case Fault::kLoss:
       case Fault::kDuplicate:
       case Fault::kReorder:
       case Fault::kCorrupt:
       case Fault::kDiskSlow:
+      case Fault::kApplyHang:
+      case Fault::kLag:
+      case Fault::kAbsence:
         break;
       default:
         arsenal_.push_back(fault);
@@ -152,6 +155,9 @@ void Nemesis::Do(Fault fault, Server& server) {
     case Fault::kReorder:
     case Fault::kCorrupt:
     case Fault::kDiskSlow:
+    case Fault::kApplyHang:
+    case Fault::kLag:
+    case Fault::kAbsence:
       return;
     case Fault::kDamage:
       return Damage(server);

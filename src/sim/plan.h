@@ -18,18 +18,21 @@ namespace coterie::sim {
 
 enum class Profile : std::uint8_t {
   kDefault,
-  kSnapshots,  // The log is compacted every few entries.
-  kStorage,    // Disks are slow, hang, fail, are full, and hold damage.
-  kReconfig,   // Members come and go all the time.
-  kOverload,   // More clients than the queues hold.
-  kElections,  // Five servers, whose leaders fall as soon as they lead.
-  kDamage,     // Disks are damaged, one at a time, and hardly anything else happens.
-  kHalt,       // In the end the same entries are damaged on a majority of the disks, or on all.
+  kSnapshots,   // The log is compacted every few entries.
+  kStorage,     // Disks are slow, hang, fail, are full, and hold damage.
+  kReconfig,    // Members come and go all the time.
+  kOverload,    // More clients than the queues hold.
+  kElections,   // Five servers, whose leaders fall as soon as they lead.
+  kDamage,      // Disks are damaged, one at a time, and hardly anything else happens.
+  kHalt,        // In the end the same entries are damaged on a majority of the disks, or on all.
+  kReads,       // Leaders are deposed without knowing it, and many read.
+  kMembers,     // Several members change at once, in the worst moments.
+  kCompaction,  // The log is compacted down to nothing, in tiny segments, and the power fails.
 };
-inline constexpr Profile kProfiles[] = {Profile::kDefault,  Profile::kSnapshots,
-                                        Profile::kStorage,  Profile::kReconfig,
-                                        Profile::kOverload, Profile::kElections,
-                                        Profile::kDamage,   Profile::kHalt};
+inline constexpr Profile kProfiles[] = {
+    Profile::kDefault,  Profile::kSnapshots, Profile::kStorage,   Profile::kReconfig,
+    Profile::kOverload, Profile::kElections, Profile::kDamage,    Profile::kHalt,
+    Profile::kReads,    Profile::kMembers,   Profile::kCompaction};
 std::string_view NameOf(Profile profile);
 std::optional<Profile> ProfileOf(std::string_view name);
 
@@ -54,8 +57,11 @@ enum class Fault : std::uint8_t {
   kTransfer,
   kSnapshot,
   kReconfigure,
+  kApplyHang,  // The state's thread stands still.
+  kLag,        // A link is slow for a while.
+  kAbsence,    // A server is away for seconds.
 };
-inline constexpr std::size_t kFaults = 19;
+inline constexpr std::size_t kFaults = 22;
 std::string_view NameOf(Fault fault);
 std::optional<Fault> FaultOf(std::string_view name);
 
@@ -98,6 +104,13 @@ struct Plan {
   std::uint64_t damage_tenths = 0;
   // Whoever comes to lead is killed soon.
   bool are_leaders_hunted = false;
+  // How often a storm (storm.h) has a gust, on average; 0 = there is none.
+  std::uint64_t gust_interval_us = 0;
+  // Of ten that come to lead, how many meet a gust at once.
+  std::uint64_t office_tenths = 0;
+  // Clients that only read.
+  std::size_t readers = 0;
+  std::uint64_t reader_think_us = 5'000;
 
   bool Has(Fault fault) const { return faults.contains(fault); }
 };

@@ -20,9 +20,11 @@
 #include "sim/network.h"
 #include "sim/schedule.h"
 #include "sim/server.h"
+#include "sim/storm.h"
 #include "sim/subscriber.h"
 #include "sim/trace.h"
 #include "sim/violation.h"
+#include "sim/watch.h"
 
 namespace coterie::sim {
 namespace {
@@ -52,6 +54,7 @@ class Run {
   Server& At(NodeId id) { return *servers_.at(id); }
   void MakeServers();
   void MakeClients();
+  Nemesis::Victims Victims();
   void Heal();
   // Who is left down; empty = nobody.
   std::vector<NodeId> ChooseDead();
@@ -75,6 +78,7 @@ class Run {
   Prng prng_;
   Schedule schedule_;
   Ledger ledger_;
+  Watch watch_;
   History history_;
   Neighbourhood neighbourhood_;
   std::vector<std::unique_ptr<Client>> clients_;
@@ -82,6 +86,7 @@ class Run {
   Network network_;
   std::map<NodeId, std::unique_ptr<Server>> servers_;
   std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<Storm> storm_;
   Calamity calamity_;
   std::vector<NodeId> ids_;
   std::vector<NodeId> dead_;
@@ -93,17 +98,21 @@ Run::Run(const Plan& plan, std::FILE* trace)
       trace_(trace),
       prng_(plan.seed ^ 0x72756e),
       ledger_(schedule_, trace_, plan.seed),
+      watch_(schedule_),
       neighbourhood_{.schedule = schedule_,
                      .trace = trace_,
                      .plan = plan_,
                      .ledger = ledger_,
                      .history = history_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
-      network_(schedule_, trace_, plan_, [this](NodeId, NodeId to, const std::string& bytes) {
-        if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
-        At(to).Deliver(bytes);
-      }),
-      calamity_(ledger_, [this](NodeId id) -> Server& { return At(id); }, plan.seed) {
+      network_(schedule_, trace_, plan_,
+               [this](NodeId from, NodeId to, const std::string& bytes) {
+                 watch_.OnHeard(to, from);
+                 if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
+                 At(to).Deliver(bytes);
+               }),
+      calamity_(
+          ledger_, [this](NodeId id) -> Server& { return At(id); }, plan.seed) {
   MakeServers();
   MakeClients();
 }
@@ -132,6 +141,7 @@ void Run::MakeServers() {
                                      .plan = plan_,
                                      .network = network_,
                                      .ledger = ledger_,
+                                     .watch = watch_,
                                      .find = [this](NodeId wanted) -> Server* {
                                        const auto found = servers_.find(wanted);
                                        return found == servers_.end() ? nullptr
@@ -148,19 +158,28 @@ void Run::MakeClients() {
     clients_.push_back(std::make_unique<Client>(neighbourhood_, number));
     clients_.back()->Start(number == 1 ? Client::Zeal::kReady : Client::Zeal::kBusy);
   }
+  for (std::uint64_t number = 1; number <= plan_.readers; ++number) {
+    clients_.push_back(std::make_unique<Client>(neighbourhood_, plan_.clients + number));
+    clients_.back()->Start(Client::Zeal::kReading);
+  }
   for (std::uint64_t number = 1; number <= kSubscribers; ++number) {
     subscribers_.push_back(std::make_unique<Subscriber>(neighbourhood_, number));
     subscribers_.back()->Start();
   }
-  nemesis_ = std::make_unique<Nemesis>(
-      Nemesis::Victims{.schedule = schedule_,
-                       .trace = trace_,
-                       .plan = plan_,
-                       .ledger = ledger_,
-                       .network = network_,
-                       .server = [this](NodeId id) -> Server& { return At(id); },
-                       .ids = ids_});
+  nemesis_ = std::make_unique<Nemesis>(Victims());
   nemesis_->Start();
+  storm_ = std::make_unique<Storm>(Victims());
+  storm_->Start();
+}
+
+Nemesis::Victims Run::Victims() {
+  return {.schedule = schedule_,
+          .trace = trace_,
+          .plan = plan_,
+          .ledger = ledger_,
+          .network = network_,
+          .server = [this](NodeId id) -> Server& { return At(id); },
+          .ids = ids_};
 }
 
 Result Run::Do() {
@@ -218,6 +237,7 @@ std::vector<NodeId> Run::ChooseDead() {
 
 void Run::Heal() {
   nemesis_->Stop();
+  storm_->Stop();
   network_.Heal();
   network_.Calm();
   for (const NodeId id : ids_) At(id).Calm();

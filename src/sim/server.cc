@@ -46,6 +46,7 @@ Server::Server(Surroundings around, NodeId id, std::vector<raft::Member> founder
       plan_(around.plan),
       network_(around.network),
       ledger_(around.ledger),
+      watch_(around.watch),
       find_(std::move(around.find)),
       id_(id),
       founders_(std::move(founders)),
@@ -91,7 +92,11 @@ void Server::Start() {
                                .seed = prng_.Next(),
                                .incarnation = incarnation_,
                                .on_fatal = [this](const absl::Status&) { is_doomed_ = true; },
-                               .on_damage = [this](const absl::Status&) { ++complaints_; }});
+                               .on_damage =
+                                   [this](const absl::Status& status) {
+                                     ++complaints_;
+                                     ledger_.OnComplaint(id_, status);
+                                   }});
   if (!replica.ok()) {
     // Its disk may have been about to fail: then it has, and is restarted later.
     ledger_.OnFailedStart(id_, disk_->has_crashed(), replica.status());
@@ -116,7 +121,7 @@ void Server::Crash() {
   replica_.reset();
   disk_->Restart();
   storage_.Crash();
-  paused_until_us_ = hung_until_us_ = 0;
+  paused_until_us_ = hung_until_us_ = apply_hung_until_us_ = 0;
 }
 
 void Server::CrashMidway(std::uint64_t operations) {
@@ -216,7 +221,7 @@ bool Server::DamageEntry(const raft::EntryRef& entry) {
 void Server::Calm() {
   is_calm_ = true;
   SetDiskFull(false);
-  paused_until_us_ = hung_until_us_ = 0;
+  paused_until_us_ = hung_until_us_ = apply_hung_until_us_ = 0;
   clock_.SetRate(1'000);
   disk_->ForgetFaults();
   if (!IsUp()) Start();
@@ -264,16 +269,20 @@ std::uint64_t Server::DelayOf(Pump pump) {
 void Server::WakePump(Pump pump, std::uint64_t delay_us) {
   if (is_awake_.at(pump)) return;
   is_awake_.at(pump) = true;
-  std::uint64_t time_us = std::max(schedule_.now_us() + delay_us, paused_until_us_);
-  if (pump == kLog) time_us = std::max(time_us, hung_until_us_);
+  const std::uint64_t time_us = std::max(schedule_.now_us() + delay_us, FreeAt(pump));
   const std::uint64_t life = life_;
   schedule_.At(time_us, [this, life, pump] {
     if (life != life_ || !IsUp()) return;
     is_awake_.at(pump) = false;
-    const bool is_hung = pump == kLog && schedule_.now_us() < hung_until_us_;
-    if (IsPaused() || is_hung) return WakePump(pump, 0);
+    if (schedule_.now_us() < FreeAt(pump)) return WakePump(pump, 0);
     RunPump(pump);
   });
+}
+
+std::uint64_t Server::FreeAt(Pump pump) const {
+  if (pump == kLog) return std::max(paused_until_us_, hung_until_us_);
+  if (pump == kApply) return std::max(paused_until_us_, apply_hung_until_us_);
+  return paused_until_us_;
 }
 
 void Server::RunPump(Pump pump) {
@@ -281,6 +290,7 @@ void Server::RunPump(Pump pump) {
     case kCore:
       replica_->PumpCore(absl::ZeroDuration());
       ledger_.OnCore(id_, incarnation_, replica_->core());
+      watch_.OnCore(id_, replica_->core());
       break;
     case kLog:
       replica_->PumpLog(absl::ZeroDuration());
