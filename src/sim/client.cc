@@ -31,7 +31,19 @@ bool Client::IsReady() const { return !session_.IsNone() && lists_.size() >= kLi
 void Client::ThinkThenNext() {
   const bool is_reading = zeal_ == Zeal::kReading;
   const std::uint64_t think_us = is_reading ? around_.plan.reader_think_us : around_.plan.think_us;
-  around_.schedule.After(prng_.Between(1, 2 * think_us), [this] { Next(); });
+  std::uint64_t delay_us = prng_.Between(1, 2 * think_us);
+  if (!is_reading && !is_calm_) delay_us += RestOfTheNight();
+  around_.schedule.After(delay_us, [this] { Next(); });
+}
+
+// They do not all wake at once.
+std::uint64_t Client::RestOfTheNight() {
+  const Plan& plan = around_.plan;
+  if (plan.rest_us == 0) return 0;
+  const std::uint64_t hour_us = around_.schedule.now_us() % (plan.shift_us + plan.rest_us);
+  if (hour_us < plan.shift_us) return 0;
+  const std::uint64_t left_us = plan.shift_us + plan.rest_us - hour_us;
+  return left_us / 2 + prng_.Below(left_us / 2 + 1);
 }
 
 void Client::Next() {

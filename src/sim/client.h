@@ -49,6 +49,8 @@ class Client {
   // The answers that come in from now on are not lost.
   void Calm() { is_calm_ = true; }
   bool IsWaiting() const { return call_.has_value(); }
+  // A word that AppendOnce() asked for is not acknowledged yet.
+  bool HasWork() const { return static_cast<bool>(wanted_word_); }
   // Its session; none before it has one.
   SessionId session() const { return session_; }
   // Where it has joined and its stream is open, so that its lease is being renewed; none = nowhere.
@@ -67,6 +69,8 @@ class Client {
 
   void Next();
   void ThinkThenNext();
+  // How long everybody rests.
+  std::uint64_t RestOfTheNight();
   bool IsReady() const;
   void Login();
   void Join();

@@ -85,8 +85,7 @@ void Nemesis::Strike() {
     return;
   }
   if (arsenal_.empty()) return;
-  const bool is_damage = victims_.plan.Has(Fault::kDamage) &&
-                         victims_.plan.damage_tenths > 0 &&
+  const bool is_damage = victims_.plan.Has(Fault::kDamage) && victims_.plan.damage_tenths > 0 &&
                          prng_.Chance(victims_.plan.damage_tenths, 10);
   const Fault fault = is_damage ? Fault::kDamage : arsenal_[prng_.Below(arsenal_.size())];
   // Those who lead are the more interesting victims.
@@ -136,7 +135,8 @@ void Nemesis::Do(Fault fault, Server& server) {
       return;
     }
     case Fault::kWipe:
-      return Wipe(server);
+      Wipe(server);
+      return;
     case Fault::kClock:
       return SetClock(server);
     case Fault::kTransfer:
@@ -207,25 +207,27 @@ void Nemesis::SetClock(Server& server) {
 
 // One at a time, and only once the members know each other's disks: before that nobody could tell
 // the new one from the old (dragonboat #256).
-void Nemesis::Wipe(Server& server) {
-  if (!wiped_.IsNone() || !damaged().IsNone()) return;
+bool Nemesis::Wipe(Server& server) {
+  if (!wiped_.IsNone() || !damaged().IsNone()) return false;
   const raft::Configuration& configuration = victims_.ledger.configuration();
-  if (configuration.IsJoint() || configuration.voters.size() < kVotersWanted) return;
+  if (configuration.IsJoint() || configuration.voters.size() < kVotersWanted) return false;
   for (const raft::Member& member : configuration.members) {
-    if (member.incarnation.IsNone()) return;
+    if (member.incarnation.IsNone()) return false;
   }
   // On every disk, not only on a majority of them: one that has not heard of it yet would vote for
   // the new disk and count it.
   for (const raft::Member& member : configuration.members) {
     const Server& other = victims_.server(member.id);
-    if (!other.IsUp()) return;
+    if (!other.IsUp()) return false;
     const raft::Core& core = other.replica()->core();
-    if (core.configuration() != configuration || core.durable_index() != core.last().index) return;
+    if (core.configuration() != configuration || core.durable_index() != core.last().index)
+      return false;
   }
   wiped_ = server.id();
   server.Crash();
   server.Wipe();
   server.Start();
+  return true;
 }
 
 NodeId Nemesis::damaged() {

@@ -37,6 +37,8 @@ class Nemesis {
   NodeId wiped() const { return wiped_; }
   // Whose disk is damaged and not repaired yet; none = nobody's.
   NodeId damaged();
+  // Replaces its disk by an empty one, if everybody can tell that from the old one.
+  bool Wipe(Server& server);
   const DamageCounts& damages() const { return damages_; }
 
  private:
@@ -46,7 +48,6 @@ class Nemesis {
   void Do(Fault fault, Server& server);
   void CrashFor(Server& server, std::uint64_t down_us);
   void CutLinks(Server& server);
-  void Wipe(Server& server);
   void Damage(Server& server);
   bool AreAllDisksComplete();
   void SetClock(Server& server);

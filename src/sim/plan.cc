@@ -78,7 +78,7 @@ std::uint64_t TenthsInStorms(Fault fault, Profile profile) {
     case Fault::kReorder:
       return 3;
     case Fault::kWipe:
-      return profile == Profile::kElections ? 2 : 0;
+      return profile == Profile::kElections ? 3 : 0;
     case Fault::kDamage:
       return 0;
     default:
@@ -144,6 +144,7 @@ void DrawStorms(Prng& prng, Plan& plan) {
   plan.duration_us = prng.Between(3, 10) * 1'000'000;
   plan.think_us = prng.Between(5, 40) * 1'000;
   if (!plan.Has(Fault::kDiskSlow)) plan.disk_us = prng.Between(50, 500);
+  plan.drills = prng.Below(6);
 }
 
 void DrawElections(Prng& prng, Plan& plan) {
@@ -152,7 +153,13 @@ void DrawElections(Prng& prng, Plan& plan) {
   plan.are_leaders_hunted = prng.Chance(1, 3) && plan.Has(Fault::kCrash);
   plan.append_bytes_max = prng.Chance(2, 3) ? prng.Between(50, 200) : 1 << 20;
   plan.latency_us = prng.Between(500, 20'000);
-  if (plan.Has(Fault::kAbsence)) plan.duration_us = prng.Between(8, 14) * 1'000'000;
+  if (!plan.Has(Fault::kAbsence)) return;
+  // Long calm with a leader who stays, and then a gust.
+  plan.gust_interval_us = prng.Between(500, 2'000) * 1'000;
+  plan.office_tenths = prng.Below(3);
+  plan.fault_interval_us = prng.Between(1'000, 4'000) * 1'000;
+  plan.duration_us = prng.Between(8, 16) * 1'000'000;
+  plan.think_us = prng.Between(50, 150) * 1'000;
 }
 
 void DrawReads(Prng& prng, Plan& plan) {
@@ -162,7 +169,13 @@ void DrawReads(Prng& prng, Plan& plan) {
   plan.think_us = prng.Between(3, 15) * 1'000;
   plan.readers = prng.Between(3, 6);
   plan.reader_think_us = prng.Between(1, 10) * 1'000;
-  plan.duration_us = prng.Between(2, 5) * 1'000'000;
+  plan.duration_us = prng.Between(3, 6) * 1'000'000;
+  plan.gust_interval_us = prng.Between(100, 500) * 1'000;
+  plan.fault_interval_us = prng.Between(400, 1'500) * 1'000;
+  if (prng.Chance(1, 2)) {
+    plan.shift_us = prng.Between(100, 500) * 1'000;
+    plan.rest_us = prng.Between(500, 1'000) * 1'000;
+  }
 }
 
 void DrawMembers(Prng& prng, Plan& plan) {
@@ -183,6 +196,10 @@ void DrawCompaction(Prng& prng, Plan& plan) {
   plan.log_entries_max = prng.Between(1, 40);
   plan.log_trailing_entries_max = prng.Chance(3, 4) ? 0 : prng.Between(1, 4);
   plan.log_segment_bytes = prng.Between(1, 4) << 9;
+  plan.are_logs_unequal = prng.Chance(1, 3);
+  // Many calls are on their way when a leader is cut off: what it leaves is longer than what the
+  // next one begins with.
+  if (prng.Chance(1, 2)) plan.clients = prng.Between(8, 16);
 }
 
 template <class Value, std::size_t kCount>

@@ -97,6 +97,8 @@ struct Plan {
   std::uint64_t think_us = 50'000;
   std::uint64_t log_entries_max = 100'000;
   std::uint64_t log_trailing_entries_max = 5'000;
+  // Only every other server compacts its log so; the others are set to keep it.
+  bool are_logs_unequal = false;
   std::size_t log_segment_bytes = 64 << 10;
   std::size_t uncommitted_bytes_max = 64 << 20;
   std::size_t append_bytes_max = 1 << 20;
@@ -108,6 +110,11 @@ struct Plan {
   std::uint64_t gust_interval_us = 0;
   // Of ten that come to lead, how many meet a gust at once.
   std::uint64_t office_tenths = 0;
+  // In the end, when all is healed: how many things go wrong, one after the other (drill.h).
+  std::uint64_t drills = 0;
+  // Clients work for the one time and rest for the other, all together; 0 = they never rest.
+  std::uint64_t shift_us = 0;
+  std::uint64_t rest_us = 0;
   // Clients that only read.
   std::size_t readers = 0;
   std::uint64_t reader_think_us = 5'000;

@@ -14,6 +14,7 @@
 #include "raft/testing/describe.h"
 #include "sim/calamity.h"
 #include "sim/client.h"
+#include "sim/drill.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/nemesis.h"
@@ -62,6 +63,7 @@ class Run {
   bool CanServe();
   void AwaitOneWord();
   void AwaitConvergence();
+  void DoDrills();
   bool HasConverged();
   std::string Describe();
   // The one that has applied the most.
@@ -168,7 +170,7 @@ void Run::MakeClients() {
   }
   nemesis_ = std::make_unique<Nemesis>(Victims());
   nemesis_->Start();
-  storm_ = std::make_unique<Storm>(Victims());
+  storm_ = std::make_unique<Storm>(Victims(), *nemesis_);
   storm_->Start();
 }
 
@@ -194,6 +196,7 @@ Result Run::Do() {
   } else {
     AwaitOneWord();
     AwaitConvergence();
+    DoDrills();
     CheckLeases();
   }
   Finish();
@@ -302,6 +305,29 @@ bool Run::HasConverged() {
 void Run::AwaitConvergence() {
   RunWhile([this] { return !HasConverged(); });
   if (!HasConverged()) Violate(absl::StrCat("the healed servers do not agree: ", Describe()));
+}
+
+// A cluster that is whole mends itself after any single fault, however long the leader stays.
+void Run::DoDrills() {
+  if (!dead_.empty() || !nemesis_->wiped().IsNone() || !nemesis_->damaged().IsNone()) return;
+  Drill drill(Victims());
+  for (std::uint64_t i = 0; i < plan_.drills; ++i) {
+    bool is_over = false;
+    std::function<void()> append_again = [&] {
+      if (!is_over) clients_.front()->AppendOnce(append_again);
+    };
+    append_again();
+    drill.Strike();
+    schedule_.RunUntil(schedule_.now_us() + drill.duration_us());
+    is_over = true;
+    network_.Heal();
+    // The last word that was asked for.
+    RunWhile([&] { return clients_.front()->HasWork(); });
+    if (clients_.front()->HasWork()) {
+      Violate(absl::StrCat("no write succeeds after a single fault: ", Describe()));
+    }
+    AwaitConvergence();
+  }
 }
 
 std::string Run::Describe() {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kWallStartMs = 1'700'000'000'000;
 constexpr std::size_t kSnapshotPieceBytes = 4'000;
+constexpr std::uint64_t kLongLogEntries = 100'000;
 constexpr std::size_t kSectorBytes = 512;
 // The apply and snapshot threads look after timers even without input.
 constexpr std::uint64_t kTicksPerTending = 3;
@@ -66,7 +67,8 @@ node::Options Server::OptionsOf() const {
   options.tick = absl::Microseconds(kTickUs);
   options.election_timeout_ticks = kElectionTimeoutTicks;
   options.heartbeat_interval_ticks = 2;
-  options.log_entries_max = plan_.log_entries_max;
+  const bool is_log_kept = plan_.are_logs_unequal && id_.value() % 2 == 0;
+  options.log_entries_max = is_log_kept ? kLongLogEntries : plan_.log_entries_max;
   options.log_trailing_entries_max = plan_.log_trailing_entries_max;
   options.log = {.segment_bytes = plan_.log_segment_bytes,
                  .fill_ahead_bytes = 4 << 10,

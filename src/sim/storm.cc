@@ -17,18 +17,20 @@ constexpr std::uint64_t kLookUsMax = 6'000;
 
 }  // namespace
 
-Storm::Storm(Nemesis::Victims victims)
-    : victims_(std::move(victims)), prng_(victims_.plan.seed * 99'991 + 5) {
+Storm::Storm(Nemesis::Victims victims, Nemesis& nemesis)
+    : victims_(std::move(victims)), nemesis_(nemesis), prng_(victims_.plan.seed * 99'991 + 5) {
   for (const Gust& gust :
        {Gust{Fault::kCut, &Storm::Isolate}, Gust{Fault::kCut, &Storm::HearFew},
-        Gust{Fault::kCut, &Storm::Divide}, Gust{Fault::kPause, &Storm::PauseApart},
-        Gust{Fault::kTransfer, &Storm::HandOverAndPart}, Gust{Fault::kCrash, &Storm::Fall},
-        Gust{Fault::kCrash, &Storm::Blip}, Gust{Fault::kCrash, &Storm::BlipOfAnElector},
-        Gust{Fault::kAbsence, &Storm::BeAbsent}, Gust{Fault::kApplyHang, &Storm::HangApply},
-        Gust{Fault::kDiskHang, &Storm::HangDisk}, Gust{Fault::kLag, &Storm::Lag},
+        Gust{Fault::kCut, &Storm::MuteOne}, Gust{Fault::kCut, &Storm::Divide},
+        Gust{Fault::kPause, &Storm::PauseApart}, Gust{Fault::kTransfer, &Storm::HandOverAndPart},
+        Gust{Fault::kCrash, &Storm::Fall}, Gust{Fault::kCrash, &Storm::Blip},
+        Gust{Fault::kCrash, &Storm::BlipOfAnElector}, Gust{Fault::kAbsence, &Storm::BeAbsent},
+        Gust{Fault::kApplyHang, &Storm::HangApply}, Gust{Fault::kDiskHang, &Storm::HangDisk},
+        Gust{Fault::kLag, &Storm::Lag}, Gust{Fault::kWipe, &Storm::LoseDisk},
         Gust{Fault::kSnapshot, &Storm::TakeSnapshot}, Gust{Fault::kReconfigure, &Storm::Exchange},
         Gust{Fault::kReconfigure, &Storm::ExchangeAndFall}}) {
-    if (victims_.plan.Has(gust.fault)) gusts_.push_back(gust);
+    // Not all kinds in one run: some need that others do not come between.
+    if (victims_.plan.Has(gust.fault) && prng_.Chance(1, 2)) gusts_.push_back(gust);
   }
 }
 
@@ -84,7 +86,7 @@ Server& Storm::AnyBut(NodeId id) {
 }
 
 void Storm::Blow() {
-  if (prng_.Chance(1, 4)) return victims_.network.Heal();
+  if (prng_.Chance(1, 6)) return victims_.network.Heal();
   Server* const leader = FindLeader();
   if (gusts_.empty() || leader == nullptr) return;
   const Gust& gust = gusts_[prng_.Below(gusts_.size())];
@@ -108,7 +110,15 @@ void Storm::OnNewLeader(Server& leader) {
 // --- The network ---
 
 void Storm::HealAfter(std::uint64_t delay_us) {
-  After(delay_us, [this] { victims_.network.Heal(); });
+  After(delay_us, [this, heal = ++heals_] {
+    if (heal == heals_) victims_.network.Heal();
+  });
+}
+
+void Storm::CutOff(NodeId id) {
+  for (const NodeId other : victims_.ids) {
+    if (other != id) victims_.network.CutBothWays(id, other);
+  }
 }
 
 // Each of its links, in each direction, or not.
@@ -123,15 +133,19 @@ void Storm::CutSome(NodeId id) {
 }
 
 void Storm::Isolate(Server& leader) {
-  for (const NodeId other : victims_.ids) {
-    if (other != leader.id()) victims_.network.CutBothWays(leader.id(), other);
-  }
+  CutOff(leader.id());
   HealAfter(prng_.Between(100'000, 1'500'000));
 }
 
 void Storm::HearFew(Server& leader) {
   CutSome(leader.id());
   HealAfter(prng_.Between(20'000, 1'200'000));
+}
+
+// One that hears everything, and is not heard.
+void Storm::MuteOne(Server& leader) {
+  victims_.network.Cut(AnyBut(leader.id()).id(), leader.id());
+  HealAfter(prng_.Between(20'000, 800'000));
 }
 
 // Two camps of any size, sometimes with one who hears both.
@@ -147,20 +161,29 @@ void Storm::Divide(Server& /*leader*/) {
   HealAfter(prng_.Between(100'000, 1'500'000));
 }
 
+// The ways to it fill up, each a little more every time: what would depose it comes late, and its
+// followers' answers, sent while they still followed, keep coming. Then nobody hears it any more.
 void Storm::Lag(Server& leader) {
-  const std::uint64_t lag_us = prng_.Between(20'000, 600'000);
+  std::vector<NodeId> slow;
   for (const NodeId other : victims_.ids) {
-    if (other != leader.id() && prng_.Chance(2, 3)) {
-      victims_.network.SetLag(other, leader.id(), lag_us);
-    }
+    if (other != leader.id() && prng_.Chance(4, 5)) slow.push_back(other);
   }
-  // And what it says itself is heard by few, a little later.
   const NodeId id = leader.id();
+  std::uint64_t delay_us = 0;
+  std::uint64_t lag_us = 0;
+  for (std::uint64_t steps = prng_.Between(2, 8); steps > 0; --steps) {
+    lag_us += prng_.Between(50'000, 120'000);
+    After(delay_us, [this, slow, id, lag_us] {
+      for (const NodeId other : slow) victims_.network.SetLag(other, id, lag_us);
+    });
+    delay_us += prng_.Between(100'000, 200'000);
+  }
   if (!victims_.plan.Has(Fault::kCut)) return;
-  After(prng_.Between(1, 300'000), [this, id] {
+  After(delay_us, [this, id] {
     for (const NodeId other : victims_.ids) {
-      if (other != id && prng_.Chance(3, 4)) victims_.network.Cut(id, other);
+      if (other != id && prng_.Chance(5, 6)) victims_.network.Cut(id, other);
     }
+    HealAfter(prng_.Between(300'000, 1'500'000));
   });
 }
 
@@ -195,19 +218,22 @@ void Storm::Blip(Server& leader) {
 // whom they have heard.
 void Storm::BlipOfAnElector(Server& leader) {
   Server& wanting = AnyBut(leader.id());
-  if (victims_.plan.Has(Fault::kCut)) {
-    victims_.network.CutBothWays(leader.id(), wanting.id());
-    HealAfter(prng_.Between(500'000, 2'000'000));
-  }
-  std::uint64_t delay_us = 0;
-  for (std::uint64_t blips = prng_.Between(1, 10); blips > 0; --blips) {
+  const NodeId led = leader.id();
+  const bool can_cut = victims_.plan.Has(Fault::kCut);
+  if (can_cut) victims_.network.CutBothWays(led, wanting.id());
+  const std::uint64_t blips = prng_.Between(1, 6);
+  std::uint64_t delay_us = prng_.Between(1'000, 300'000);
+  for (std::uint64_t blip = 1; blip <= blips; ++blip) {
     delay_us += prng_.Between(20'000, 150'000);
-    const NodeId elector = AnyBut(leader.id()).id();
+    const NodeId elector = AnyBut(led).id();
     if (elector == wanting.id()) continue;
-    After(delay_us, [this, elector] {
+    // With the last of them the leader is alone.
+    After(delay_us, [this, elector, led, is_last = can_cut && blip == blips] {
+      if (is_last) CutOff(led);
       if (victims_.server(elector).IsUp()) CrashFor(elector, prng_.Between(500, 5'000));
     });
   }
+  HealAfter(delay_us + prng_.Between(50'000, 600'000));
 }
 
 // Longer than anybody's patience, and than small numbers last.
@@ -217,6 +243,13 @@ void Storm::BeAbsent(Server& leader) {
   for (const NodeId id : victims_.ids) down += victims_.server(id).IsUp() ? 0 : 1;
   if (!server.IsUp() || 2 * (down + 1) >= victims_.ids.size()) return;
   CrashFor(server.id(), prng_.Between(2'500'000, 6'000'000));
+}
+
+// And whoever knew better than the others falls with it.
+void Storm::LoseDisk(Server& leader) {
+  if (!nemesis_.Wipe(AnyBut(leader.id())) || prng_.Chance(1, 3)) return;
+  if (victims_.plan.Has(Fault::kCrash)) return Fall(leader);
+  if (victims_.plan.Has(Fault::kCut)) Isolate(leader);
 }
 
 void Storm::HangApply(Server& leader) {
@@ -231,16 +264,15 @@ void Storm::HangDisk(Server& leader) {
 // --- Operators ---
 
 void Storm::HandOverAndPart(Server& leader) {
-  leader.replica()->TransferLeadership(prng_.Chance(1, 2) ? NodeId() : Any().id(),
-                                       absl::Microseconds(kOperatorPatienceUs),
+  const NodeId target = AnyBut(leader.id()).id();
+  leader.replica()->TransferLeadership(target, absl::Microseconds(kOperatorPatienceUs),
                                        [](const absl::StatusOr<NodeId>&) {});
   leader.Wake();
   if (!victims_.plan.Has(Fault::kCut)) return;
-  const NodeId id = leader.id();
-  After(prng_.Between(200, 6'000), [this, id] {
-    for (const NodeId other : victims_.ids) {
-      if (other != id) victims_.network.CutBothWays(id, other);
-    }
+  // The old one, mostly; or the new one, which has begun a term that nobody hears of.
+  const NodeId id = prng_.Chance(2, 3) ? leader.id() : target;
+  After(prng_.Between(1, 10 * victims_.plan.latency_us), [this, id] {
+    CutOff(id);
     HealAfter(prng_.Between(50'000, 500'000));
   });
 }

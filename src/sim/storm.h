@@ -18,7 +18,7 @@ namespace coterie::sim {
 
 class Storm {
  public:
-  explicit Storm(Nemesis::Victims victims);
+  Storm(Nemesis::Victims victims, Nemesis& nemesis);
 
   // Does nothing if the plan has no storm.
   void Start();
@@ -37,6 +37,7 @@ class Storm {
 
   void Isolate(Server& leader);
   void HearFew(Server& leader);
+  void MuteOne(Server& leader);
   void Divide(Server& leader);
   void PauseApart(Server& leader);
   void HandOverAndPart(Server& leader);
@@ -47,12 +48,15 @@ class Storm {
   void HangApply(Server& leader);
   void HangDisk(Server& leader);
   void Lag(Server& leader);
+  void LoseDisk(Server& leader);
   void TakeSnapshot(Server& leader);
   void Exchange(Server& leader);
   void ExchangeAndFall(Server& leader);
 
   void CutSome(NodeId id);
+  // Unless something else has been cut meanwhile.
   void HealAfter(std::uint64_t delay_us);
+  void CutOff(NodeId id);
   void CrashFor(NodeId id, std::uint64_t down_us);
   void After(std::uint64_t delay_us, std::function<void()> action);
   Server* FindLeader();
@@ -61,10 +65,12 @@ class Storm {
   Server& AnyBut(NodeId id);
 
   Nemesis::Victims victims_;
+  Nemesis& nemesis_;
   Prng prng_;
   std::vector<Gust> gusts_;
   bool is_stopped_ = false;
   Term seen_term_;
+  std::uint64_t heals_ = 0;  // Asked for so far; only the last one counts.
 };
 
 }  // namespace coterie::sim
