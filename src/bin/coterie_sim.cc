@@ -154,7 +154,7 @@ int RunMutants([[maybe_unused]] const Arguments& arguments,
                                       .first_seed = campaign.seeds.first,
                                       .processes = arguments.processes};
   if (arguments.profile != "all") scoreboard.profiles = campaign.profiles;
-  return RunScoreboard(scoreboard);
+  return coterie::bin::RunScoreboard(scoreboard, coterie::bin::Hunts());
 #else
   return Complain("this build has no mutants in it; use ./dev sim --mutants");
 #endif

@@ -35,7 +35,7 @@ struct Scoreboard {
 };
 
 // Prints a line per mutant and the median of all; the exit code: 0 if no mutant survives a range.
-int RunScoreboard(const Scoreboard& scoreboard);
+int RunScoreboard(const Scoreboard& scoreboard, const std::vector<Hunt>& hunts);
 
 // The middle one, or the lower of the two middle ones. Requires that there is one.
 std::uint64_t MedianOf(std::vector<std::uint64_t> values);
