@@ -16,6 +16,7 @@
 
 #include "base/mutant.h"
 #include "bin/sim_campaign.h"
+#include "bin/sim_mutants.h"
 #include "sim/plan.h"
 #include "sim/run.h"
 #include "sim/violation.h"
@@ -27,10 +28,6 @@ using coterie::bin::Failure;
 using coterie::bin::Summary;
 using coterie::sim::Fault;
 using coterie::sim::Profile;
-
-constexpr int kMutants = 38;
-constexpr std::uint64_t kMutantSeedsMax = 300;
-constexpr int kMutantRounds = 3;
 
 constexpr char kEndlessSeeds[] = "1..100000000";
 
@@ -45,6 +42,8 @@ struct Arguments {
   std::uint64_t power_cuts = 0;
   int mutant = 0;
   bool is_for_mutants = false;
+  std::uint64_t ranges = 3;
+  std::uint64_t runs_max = 0;
 };
 
 int Complain(const std::string& what) {
@@ -147,43 +146,20 @@ int RunSeeds(const Campaign& campaign) {
   return summary.failures.empty() ? 0 : 1;
 }
 
+int RunMutants([[maybe_unused]] const Arguments& arguments,
+               [[maybe_unused]] const Campaign& campaign) {
 #ifdef COTERIE_MUTANTS
-// For each: from how many seeds on somebody notices; the median of a few beginnings.
-int RunMutants(Campaign campaign, int only) {
-  campaign.stop_after_failures = 1;
-  campaign.seconds_per_seed_max = 20;
-  campaign.is_quiet = true;
-  int survivors = 0;
-  for (int mutant = 1; mutant <= kMutants; ++mutant) {
-    if (only != 0 && mutant != only) continue;
-    campaign.mutant = mutant;
-    std::vector<std::uint64_t> needed;
-    std::string command;
-    for (int round = 0; round < kMutantRounds; ++round) {
-      campaign.seeds.first = 1 + static_cast<std::uint64_t>(round) * 1'000'000;
-      campaign.seeds.last = campaign.seeds.first + kMutantSeedsMax - 1;
-      const Summary summary = RunCampaign(campaign);
-      needed.push_back(summary.runs + 1);
-      if (summary.failures.empty()) break;
-      const Failure& failure = summary.failures.front();
-      command = coterie::bin::ReplayCommand(failure.profile, failure.seed, {}, mutant);
-    }
-    std::ranges::sort(needed);
-    const bool is_killed = needed.size() == kMutantRounds;
-    survivors += is_killed ? 0 : 1;
-    absl::PrintF("mutant %2d: %s, runs needed: %d (of %d to %d)   %s\n", mutant,
-                 is_killed ? "killed" : "SURVIVES", needed[needed.size() / 2], needed.front(),
-                 needed.back(), command);
-    static_cast<void>(std::fflush(stdout));
-  }
-  absl::PrintF("%d survive\n", survivors);
-  return survivors == 0 ? 0 : 1;
-}
+  coterie::bin::Scoreboard scoreboard{.only = arguments.mutant,
+                                      .ranges = arguments.ranges,
+                                      .runs_max = arguments.runs_max,
+                                      .first_seed = campaign.seeds.first,
+                                      .processes = arguments.processes};
+  if (arguments.profile != "all") scoreboard.profiles = campaign.profiles;
+  return coterie::bin::RunScoreboard(scoreboard, coterie::bin::Hunts());
 #else
-int RunMutants(const Campaign& /*campaign*/, int /*only*/) {
   return Complain("this build has no mutants in it; use ./dev sim --mutants");
-}
 #endif
+}
 
 }  // namespace
 
@@ -193,8 +169,8 @@ int main(int argc, char** argv) {
       "can go wrong going wrong, and checks every promise.");
   Arguments arguments;
   app.add_option("--profile", arguments.profile,
-                 "default, snapshots, storage, reconfig, overload, elections, damage, upgrade, "
-                 "halt or all");
+                 "default, snapshots, storage, reconfig, overload, elections, damage, halt, "
+                 "reads, members, compaction, upgrade or all");
   app.add_option("--seeds", arguments.seeds, "FIRST..LAST, for each profile");
   app.add_option("--seed", arguments.seed, "one seed alone, in this process");
   app.add_flag("--trace", arguments.is_traced, "with --seed: print everything that happens");
@@ -205,6 +181,8 @@ int main(int argc, char** argv) {
   app.add_option("--power-cuts", arguments.power_cuts, "end when so many nodes have lost power");
   app.add_option("--mutant", arguments.mutant, "put this known fault in (a build with mutants)");
   app.add_flag("--mutants", arguments.is_for_mutants, "show that every known fault is noticed");
+  app.add_option("--ranges", arguments.ranges, "with --mutants: ranges of seeds for each");
+  app.add_option("--runs", arguments.runs_max, "with --mutants: runs per range at most");
   CLI11_PARSE(app, argc, argv);
 
   Campaign campaign;
@@ -216,7 +194,7 @@ int main(int argc, char** argv) {
   if (!ReadCampaign(arguments, campaign)) {
     return Complain("no such profile, fault or range of seeds; see --help");
   }
-  if (arguments.is_for_mutants) return RunMutants(campaign, arguments.mutant);
+  if (arguments.is_for_mutants) return RunMutants(arguments, campaign);
   if (arguments.is_traced && arguments.seed != 0) return Trace(campaign, arguments.seed);
   return RunSeeds(campaign);
 }

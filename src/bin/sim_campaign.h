@@ -29,7 +29,7 @@ struct Campaign {
   // It ends as soon as there have been so many; 0 = when the seeds are through.
   std::uint64_t damages_wanted = 0;
   std::uint64_t power_cuts_wanted = 0;
-  // A seed that takes longer has failed: it hangs.
+  // Of processor time. A seed that takes longer has failed: it hangs.
   unsigned seconds_per_seed_max = 60;
   int mutant = 0;
   bool is_quiet = false;  // What failing seeds say is not shown.

@@ -80,8 +80,8 @@ void Core::ConfirmReads() {
 // Only mutants read so, each with a fault of its own: without asking, because a quorum has promised
 // not to vote for a while. 23 trusts CheckQuorum and stopped ticks. The other two count half an
 // election timeout from when the heartbeat was sent that a quorum has answered (it carries the tick
-// as its number); 21 forgets that a restarted node has forgotten its promise, as our nodes do; 22
-// also trusts it while it hands leadership over.
+// as its number); 21 forgets that a restarted node has forgotten its promise, as our nodes do; with
+// the other two it keeps it (HearsLeader), and 22 trusts it while it hands leadership over.
 void Core::AnswerByLease() {
   read_sequence_ = std::max(read_sequence_, now_.value());
   const bool is_quorum_bound =

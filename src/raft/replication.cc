@@ -217,6 +217,8 @@ void Core::SendAppend(NodeId peer, Progress& progress) {
       .previous = {.term = *log_.TermAt(previous), .index = previous},
       .commit = commit_,
       .entries = log_.Slice(progress.next, log_.last().index, options_.append_bytes_max)};
+  // The other half of mutant 24: who only asks where the logs agree shows nothing.
+  if (IsMutant(24) && progress.state == ProgressState::kProbe) request.entries.clear();
   const Index last = previous + request.entries.size();
   if (progress.state == ProgressState::kReplicate) {
     std::size_t bytes = 0;

@@ -29,11 +29,26 @@ void Client::Start(Zeal zeal) {
 bool Client::IsReady() const { return !session_.IsNone() && lists_.size() >= kListsWanted; }
 
 void Client::ThinkThenNext() {
-  around_.schedule.After(prng_.Between(1, 2 * around_.plan.think_us), [this] { Next(); });
+  const bool is_reading = zeal_ == Zeal::kReading;
+  const std::uint64_t think_us = is_reading ? around_.plan.reader_think_us : around_.plan.think_us;
+  std::uint64_t delay_us = prng_.Between(1, 2 * think_us);
+  if (!is_reading && !is_calm_) delay_us += RestOfTheNight();
+  around_.schedule.After(delay_us, [this] { Next(); });
+}
+
+// They do not all wake at once.
+std::uint64_t Client::RestOfTheNight() {
+  const Plan& plan = around_.plan;
+  if (plan.rest_us == 0) return 0;
+  const std::uint64_t hour_us = around_.schedule.now_us() % (plan.shift_us + plan.rest_us);
+  if (hour_us < plan.shift_us) return 0;
+  const std::uint64_t left_us = plan.shift_us + plan.rest_us - hour_us;
+  return left_us / 2 + prng_.Below(left_us / 2 + 1);
 }
 
 void Client::Next() {
   if (is_stopped_) return;
+  if (zeal_ == Zeal::kReading) return ReadOrLook();
   if (session_.IsNone()) return Login();
   if (zeal_ == Zeal::kReady) {
     if (!IsReady()) return LookUp();
@@ -172,6 +187,18 @@ void Client::GiveLockBack() {
 void Client::ReadSomething() {
   const bool is_list = prng_.Chance(1, 2);
   Read(AnyDoc(is_list ? lists_ : locked_docs_), [this] { ThinkThenNext(); });
+}
+
+// Of the documents that others have made.
+void Client::ReadOrLook() {
+  if (prng_.Chance(1, 10)) MoveHome();
+  if (!lists_.empty()) return Read(AnyDoc(lists_), [this] { ThinkThenNext(); });
+  if (home().IsUp()) {
+    for (const state::DocumentView& document : home().replica()->machine().Documents()) {
+      lists_.push_back(document.id);
+    }
+  }
+  ThinkThenNext();
 }
 
 // --- Calls ---

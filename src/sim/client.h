@@ -42,13 +42,15 @@ class Client {
   Client(Neighbourhood& around, std::uint64_t number);
 
   // Works until Stop(); what it has begun it ends. kReady: logs in, finds its documents and waits
-  // for AppendOnce().
-  enum class Zeal : std::uint8_t { kBusy, kReady };
+  // for AppendOnce(). kReading: only reads, without logging in.
+  enum class Zeal : std::uint8_t { kBusy, kReady, kReading };
   void Start(Zeal zeal);
   void Stop() { is_stopped_ = true; }
   // The answers that come in from now on are not lost.
   void Calm() { is_calm_ = true; }
   bool IsWaiting() const { return call_.has_value(); }
+  // A word that AppendOnce() asked for is not acknowledged yet.
+  bool HasWork() const { return static_cast<bool>(wanted_word_); }
   // Its session; none before it has one.
   SessionId session() const { return session_; }
   // Where it has joined and its stream is open, so that its lease is being renewed; none = nowhere.
@@ -67,6 +69,8 @@ class Client {
 
   void Next();
   void ThinkThenNext();
+  // How long everybody rests.
+  std::uint64_t RestOfTheNight();
   bool IsReady() const;
   void Login();
   void Join();
@@ -76,6 +80,7 @@ class Client {
   void WriteUnderLock(int writes_left);
   void GiveLockBack();
   void ReadSomething();
+  void ReadOrLook();
   void OpenStream();
 
   void Propose(state::CommandBody body, Then then);

@@ -48,6 +48,7 @@ absl::Status DiskImage::ReadAll(const Disk& disk) {
   is_read_ = true;
   hard_state_ = replayed.recovered.hard_state;
   snapshot_ = replayed.recovered.snapshot.last.index;
+  snapshot_configuration_ = replayed.recovered.snapshot.configuration;
   for (const raft::EntryRef& entry : replayed.recovered.entries) {
     terms_[entry.index] = entry.term;
     digests_[entry.index] = DigestOf(entry);

@@ -14,6 +14,7 @@
 
 #include "base/ids.h"
 #include "io/faulty_file.h"
+#include "raft/configuration.h"
 #include "raft/entry.h"
 
 namespace coterie::sim {
@@ -36,6 +37,7 @@ class DiskImage {
   const raft::HardState& hard_state() const { return hard_state_; }
   // The log begins behind it.
   Index snapshot() const { return snapshot_; }
+  const raft::Configuration& snapshot_configuration() const { return snapshot_configuration_; }
   const std::map<Index, Term>& terms() const { return terms_; }
   bool Holds(const raft::EntryRef& entry) const;
 
@@ -49,6 +51,7 @@ class DiskImage {
   bool is_read_ = false;
   raft::HardState hard_state_;
   Index snapshot_;
+  raft::Configuration snapshot_configuration_;
   std::map<Index, Term> terms_;
   std::map<Index, std::uint64_t> digests_;
   // Up to where the newest segment has been read; a log goes on in a new one after every start.

@@ -29,6 +29,10 @@ void Ledger::OnStart(NodeId id, const node::Replica& replica) {
   checked_[id] = Index();
   applied_[id] = replica.machine().applied().index;
   leader_last_.erase(id);
+  if (lost_[id].empty() && replica.core().promised() != raft::LogPosition()) {
+    Violate(absl::StrCat(Name(id), " has lost entries, and nobody has damaged its disk"));
+  }
+  CheckDisk(id, ImageOf(find_disk_(id)));
 }
 
 void Ledger::OnFailedStart(NodeId id, bool has_crashed, const absl::Status& status) {
@@ -47,6 +51,13 @@ void Ledger::OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation inc
   }
   lost_[id].push_back(std::move(held));
   images_.erase(id);
+}
+
+void Ledger::OnComplaint(NodeId id, const absl::Status& status) {
+  trace_.Note(schedule_.now_us(), "complaint", {id.value()});
+  if (!lost_[id].empty()) return;
+  Violate(absl::StrCat(
+      Name(id), " says that its disk is damaged, and nobody has damaged it: ", status.ToString()));
 }
 
 // --- Disks ---
@@ -99,6 +110,45 @@ void Ledger::CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote) {
   }
 }
 
+// Whoever is voted for holds every committed entry that the voter holds (Raft paper 5.4.1), but
+// for those of that very term, which come from the one who was voted for.
+void Ledger::CheckChoice(NodeId from, const Disk& disk, Term term, NodeId candidate) {
+  const auto asked = asked_.find({term, candidate});
+  if (asked == asked_.end()) {
+    Violate(absl::StrCat(Name(from), " voted for ", candidate.value(), " in term ", term.value(),
+                         ", and was not asked"));
+  }
+  const DiskImage& image = ImageOf(disk);
+  for (Index index = highest_commit(); index > asked->second.index; index = index.Previous()) {
+    const Term committed = committed_[index.value() - 1].term;
+    if (committed >= term) continue;
+    const auto found = image.terms().find(index);
+    const bool holds =
+        index <= image.snapshot() || (found != image.terms().end() && found->second == committed);
+    if (!holds) continue;
+    if (raft::LogPosition{.term = committed, .index = index} <= asked->second) return;
+    Violate(absl::StrCat(Name(from), ", which holds the committed entry ", committed.value(), "/",
+                         index.value(), ", voted in term ", term.value(), " for ",
+                         candidate.value(), ", whose log ended at ", asked->second.term.value(),
+                         "/", asked->second.index.value()));
+  }
+}
+
+// What a power cut would leave besides entries.
+void Ledger::CheckDisk(NodeId id, const DiskImage& image) {
+  if (!lost_[id].empty()) return;
+  const raft::HardState& state = image.hard_state();
+  if (!state.vote.IsNone() && state.vote != id && !asked_.contains({state.term, state.vote})) {
+    Violate(absl::StrCat("the disk of ", Name(id), " holds a vote for ", state.vote.value(),
+                         " in term ", state.term.value(), ", who has not asked for it"));
+  }
+  const Index snapshot = image.snapshot();
+  if (snapshot.IsNone() || snapshot > highest_commit()) return;
+  if (image.snapshot_configuration() == ConfigurationAt(snapshot)) return;
+  Violate(absl::StrCat("the disk of ", Name(id), " holds other members at ", snapshot.value(),
+                       ", where its log begins, than were committed up to there"));
+}
+
 // --- What is said ---
 
 void Ledger::OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
@@ -111,9 +161,12 @@ void Ledger::OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirect
   if (const auto* reply = std::get_if<raft::VoteReply>(&message->body)) {
     if (reply->granted && reply->kind != raft::VoteKind::kPreVote) {
       CheckVote(from, disk, message->term, message->to);
+      CheckChoice(from, disk, message->term, message->to);
     }
   } else if (const auto* request = std::get_if<raft::VoteRequest>(&message->body)) {
-    if (request->kind != raft::VoteKind::kPreVote) CheckVote(from, disk, message->term, from);
+    if (request->kind == raft::VoteKind::kPreVote) return;
+    asked_.emplace(std::pair(message->term, from), request->last);
+    CheckVote(from, disk, message->term, from);
   } else if (const auto* append = std::get_if<raft::AppendRequest>(&message->body)) {
     CheckAppend(from, *message, *append);
   }
@@ -199,7 +252,25 @@ void Ledger::CheckCommits(NodeId id, const raft::Core& core) {
                            index.value()));
     }
   }
+  if (commit > checked || checked.IsNone()) CheckMembers(id, core);
   checked = std::max(checked, commit);
+}
+
+const raft::Configuration& Ledger::ConfigurationAt(Index index) const {
+  return std::prev(configurations_.upper_bound(index))->second;
+}
+
+// While no change is on its way; a node that waits to be added knows of no members.
+void Ledger::CheckMembers(NodeId id, const raft::Core& core) {
+  const Index commit = core.commit_index();
+  if (commit.IsNone() || core.configuration().voters.empty()) return;
+  if (core.promised() != raft::LogPosition()) return;
+  for (Index index = commit.Next(); index <= core.last().index; ++index) {
+    if (core.EntryAt(index).type == raft::EntryType::kConfiguration) return;
+  }
+  if (core.configuration() == ConfigurationAt(commit)) return;
+  Violate(absl::StrCat(Name(id), " goes by other members at ", commit.value(),
+                       " than were committed up to there"));
 }
 
 void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {

@@ -4,8 +4,10 @@
 // it after every step (Raft paper, figure 3), with what every acknowledgement rests on looked up in
 // the simulated disks themselves:
 //   Election Safety, Leader Append-Only, Log Matching, Leader Completeness, State Machine Safety;
-//   what is committed is durable on a majority of disks; a vote is durable before it is told; one
-//   vote per disk and term; nothing that was committed, or applied, is taken back.
+//   what is committed is durable on a majority of disks; a vote is durable before it is told, one
+//   per disk and term, was asked for, and goes to nobody who lacks what the voter holds; nothing
+//   that was committed, or applied, is taken back; the members are those that the log says, in
+//   memory and where a disk's log begins; no disk looks damaged that nobody has damaged.
 // Owner: the run.
 
 #include <absl/status/status.h>
@@ -50,6 +52,8 @@ class Ledger {
   void OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation);
   // The disk was rewritten, with all that it held.
   void OnRewrite(NodeId id) { images_.erase(id); }
+  // It says that its log or its state is damaged.
+  void OnComplaint(NodeId id, const absl::Status& status);
   void OnSend(NodeId from, Incarnation incarnation, const io::FaultyDirectory& files,
               std::string_view frame);
   void OnCore(NodeId id, Incarnation incarnation, const raft::Core& core);
@@ -72,6 +76,10 @@ class Ledger {
   bool Holds(NodeId id, const raft::EntryRef& entry);
   void CheckDurable(const raft::EntryRef& entry);
   void CheckVote(NodeId from, const Disk& disk, Term term, NodeId vote);
+  void CheckChoice(NodeId from, const Disk& disk, Term term, NodeId candidate);
+  void CheckDisk(NodeId id, const DiskImage& image);
+  void CheckMembers(NodeId id, const raft::Core& core);
+  const raft::Configuration& ConfigurationAt(Index index) const;
   void CheckAppend(NodeId from, const raft::Message& message, const raft::AppendRequest& request);
   void CheckLeader(NodeId id, const raft::Core& core);
   void CheckCommits(NodeId id, const raft::Core& core);
@@ -89,6 +97,7 @@ class Ledger {
   std::map<Term, NodeId> leaders_;
   std::map<NodeId, raft::LogPosition> leader_last_;  // Of the term that it leads.
   std::map<std::pair<Incarnation, Term>, NodeId> votes_;
+  std::map<std::pair<Term, NodeId>, raft::LogPosition> asked_;  // For votes, with what log.
   struct Known {
     std::uint64_t digest = 0;
     Term previous_term;

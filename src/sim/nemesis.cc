@@ -21,12 +21,15 @@ Nemesis::Nemesis(Victims victims)
     : victims_(std::move(victims)), prng_(victims_.plan.seed * 104'729 + 17) {
   for (const Fault fault : victims_.plan.faults) {
     switch (fault) {
-      // The network does these by itself, the servers' disks that one.
+      // The network does these by itself, the servers' disks that one, a storm the others.
       case Fault::kLoss:
       case Fault::kDuplicate:
       case Fault::kReorder:
       case Fault::kCorrupt:
       case Fault::kDiskSlow:
+      case Fault::kApplyHang:
+      case Fault::kLag:
+      case Fault::kAbsence:
         break;
       default:
         arsenal_.push_back(fault);
@@ -134,7 +137,8 @@ void Nemesis::Do(Fault fault, Server& server) {
       return;
     }
     case Fault::kWipe:
-      return Wipe(server);
+      Wipe(server);
+      return;
     case Fault::kClock:
       return SetClock(server);
     case Fault::kTransfer:
@@ -153,6 +157,9 @@ void Nemesis::Do(Fault fault, Server& server) {
     case Fault::kReorder:
     case Fault::kCorrupt:
     case Fault::kDiskSlow:
+    case Fault::kApplyHang:
+    case Fault::kLag:
+    case Fault::kAbsence:
       return;
     case Fault::kDamage:
       return Damage(server);
@@ -221,25 +228,27 @@ void Nemesis::SetClock(Server& server) {
 
 // One at a time, and only once the members know each other's disks: before that nobody could tell
 // the new one from the old (dragonboat #256).
-void Nemesis::Wipe(Server& server) {
-  if (!wiped_.IsNone() || !damaged().IsNone()) return;
+bool Nemesis::Wipe(Server& server) {
+  if (!wiped_.IsNone() || !damaged().IsNone()) return false;
   const raft::Configuration& configuration = victims_.ledger.configuration();
-  if (configuration.IsJoint() || configuration.voters.size() < kVotersWanted) return;
+  if (configuration.IsJoint() || configuration.voters.size() < kVotersWanted) return false;
   for (const raft::Member& member : configuration.members) {
-    if (member.incarnation.IsNone()) return;
+    if (member.incarnation.IsNone()) return false;
   }
   // On every disk, not only on a majority of them: one that has not heard of it yet would vote for
   // the new disk and count it.
   for (const raft::Member& member : configuration.members) {
     const Server& other = victims_.server(member.id);
-    if (!other.IsUp()) return;
+    if (!other.IsUp()) return false;
     const raft::Core& core = other.replica()->core();
-    if (core.configuration() != configuration || core.durable_index() != core.last().index) return;
+    if (core.configuration() != configuration || core.durable_index() != core.last().index)
+      return false;
   }
   wiped_ = server.id();
   server.Crash();
   server.Wipe();
   server.Start();
+  return true;
 }
 
 NodeId Nemesis::damaged() {

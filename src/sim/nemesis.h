@@ -38,6 +38,8 @@ class Nemesis {
   // Whose disk is damaged and not repaired yet; none = nobody's.
   NodeId damaged();
   std::uint64_t upgrades() const { return upgrades_; }
+  // Replaces its disk by an empty one, if everybody can tell that from the old one.
+  bool Wipe(Server& server);
   const DamageCounts& damages() const { return damages_; }
 
  private:
@@ -47,7 +49,6 @@ class Nemesis {
   void Do(Fault fault, Server& server);
   void CrashFor(Server& server, std::uint64_t down_us);
   void CutLinks(Server& server);
-  void Wipe(Server& server);
   void Damage(Server& server);
   void Upgrade(Server& server);
   void SpeakAsNewer(Server& server);

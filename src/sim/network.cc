@@ -43,6 +43,7 @@ void Network::Send(NodeId from, node::Frame frame) {
 
 void Network::Bring(NodeId from, NodeId to, node::Lane lane, std::string bytes) {
   std::uint64_t arrival_us = schedule_.now_us() + Latency();
+  if (const auto lag = lags_us_.find({from, to}); lag != lags_us_.end()) arrival_us += lag->second;
   if (Happens(plan_.reorder_per_mille)) {
     arrival_us += Latency() * prng_.Below(100);
   } else {
@@ -50,14 +51,20 @@ void Network::Bring(NodeId from, NodeId to, node::Lane lane, std::string bytes) 
     arrival_us = last_us = std::max(last_us, arrival_us);
   }
   const std::uint64_t sent_us = schedule_.now_us();
-  schedule_.At(arrival_us, [this, from, to, sent_us, bytes = std::move(bytes)] {
-    if (cuts_.contains({from, to})) return;
+  const std::uint64_t breaks = BreaksOf({from, to});
+  schedule_.At(arrival_us, [this, from, to, sent_us, breaks, bytes = std::move(bytes)] {
+    if (cuts_.contains({from, to}) || breaks != BreaksOf({from, to})) return;
     // What was very late when everything was healed is lost: voices of the dead keep nobody
     // waiting.
     if (sent_us < calm_since_us_ && schedule_.now_us() > calm_since_us_ + kCalmLatencyUs) return;
     trace_.Note(schedule_.now_us(), "frame", {from.value(), to.value(), ComputeCrc32c(bytes)});
     deliver_(from, to, bytes);
   });
+}
+
+std::uint64_t Network::BreaksOf(Link link) const {
+  const auto found = breaks_.find(link);
+  return found == breaks_.end() ? 0 : found->second;
 }
 
 bool Network::CanReach(NodeId from, NodeId to) {
@@ -74,6 +81,7 @@ void Network::Clog(NodeId from, NodeId to) { clogs_.try_emplace({from, to}); }
 
 void Network::Heal() {
   cuts_.clear();
+  lags_us_.clear();
   std::map<Link, std::vector<node::Frame>> held;
   held.swap(clogs_);
   for (auto& [link, frames] : held) {

@@ -35,7 +35,11 @@ class Network {
   void Cut(NodeId from, NodeId to) { cuts_.insert({from, to}); }
   void CutBothWays(NodeId a, NodeId b);
   void Clog(NodeId from, NodeId to);
-  // Links work again; what was held comes through.
+  // The connection breaks: what is on its way on it is lost.
+  void Break(NodeId from, NodeId to) { ++breaks_[{from, to}]; }
+  // So much later comes what is sent on it from now on.
+  void SetLag(NodeId from, NodeId to, std::uint64_t lag_us) { lags_us_[{from, to}] = lag_us; }
+  // Links work again, and at their usual pace; what was held comes through.
   void Heal();
   // From now on nothing is lost, repeated, reordered, corrupted or very late.
   void Calm() {
@@ -47,6 +51,7 @@ class Network {
   void Bring(NodeId from, NodeId to, node::Lane lane, std::string bytes);
   bool Happens(std::uint64_t per_mille) { return !is_calm_ && prng_.Below(1'000) < per_mille; }
   std::uint64_t Latency();
+  std::uint64_t BreaksOf(Link link) const;
 
   Schedule& schedule_;
   Trace& trace_;
@@ -56,6 +61,8 @@ class Network {
   bool is_calm_ = false;
   std::uint64_t calm_since_us_ = 0;
   std::set<Link> cuts_;
+  std::map<Link, std::uint64_t> breaks_;  // How often it has broken.
+  std::map<Link, std::uint64_t> lags_us_;
   std::map<Link, std::vector<node::Frame>> clogs_;
   std::map<std::pair<Link, node::Lane>, std::uint64_t> last_arrival_us_;
 };

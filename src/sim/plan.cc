@@ -7,12 +7,13 @@ namespace coterie::sim {
 namespace {
 
 constexpr std::array<std::string_view, std::size(kProfiles)> kProfileNames = {
-    "default",   "snapshots", "storage", "reconfig", "overload",
-    "elections", "damage",    "upgrade", "halt"};
+    "default", "snapshots", "storage", "reconfig", "overload",   "elections",
+    "damage",  "halt",      "reads",   "members",  "compaction", "upgrade"};
 constexpr std::array<std::string_view, kFaults> kFaultNames = {
-    "loss",   "duplicate", "reorder",   "corrupt",   "cut",         "clog",      "crash",
-    "midway", "pause",     "disk-slow", "disk-hang", "disk-error",  "disk-full", "damage",
-    "wipe",   "clock",     "transfer",  "snapshot",  "reconfigure", "upgrade",   "newer"};
+    "loss",        "duplicate",  "reorder",   "corrupt",   "cut",       "clog",
+    "crash",       "midway",     "pause",     "disk-slow", "disk-hang", "disk-error",
+    "disk-full",   "damage",     "wipe",      "clock",     "transfer",  "snapshot",
+    "reconfigure", "apply-hang", "slow-link", "absence",   "upgrade",   "newer"};
 
 constexpr std::array<std::string_view, kDamageKinds> kDamageNames = {
     "missing", "truncated", "torn", "misdirected", "flipped", "state"};
@@ -42,9 +43,54 @@ bool IsOfMembersOrDisks(Fault fault) {
   return fault == Fault::kDamage || fault == Fault::kWipe || fault == Fault::kReconfigure;
 }
 
+bool HasStorms(Profile profile) {
+  return profile == Profile::kElections || profile == Profile::kReads ||
+         profile == Profile::kMembers || profile == Profile::kCompaction;
+}
+
+// Where there are storms they bring most of what happens.
+std::uint64_t TenthsInStorms(Fault fault, Profile profile) {
+  const bool is_for_reads = profile == Profile::kReads;
+  switch (fault) {
+    case Fault::kCut:
+      return 9;
+    case Fault::kCrash:
+      return 8;
+    case Fault::kReconfigure:
+      return profile == Profile::kMembers ? 10 : profile == Profile::kElections ? 4 : 1;
+    case Fault::kSnapshot:
+      return is_for_reads ? 1 : 6;
+    case Fault::kTransfer:
+      return is_for_reads ? 7 : 3;
+    case Fault::kCrashMidway:
+      return profile == Profile::kCompaction ? 10 : 2;
+    case Fault::kPause:
+    case Fault::kDiskHang:
+      return is_for_reads ? 6 : 3;
+    case Fault::kClock:
+    case Fault::kLag:
+      return is_for_reads ? 5 : 2;
+    case Fault::kApplyHang:
+      return is_for_reads ? 1 : 5;
+    case Fault::kAbsence:
+      return profile == Profile::kElections ? 5 : 1;
+    case Fault::kLoss:
+    case Fault::kDuplicate:
+    case Fault::kReorder:
+      return 3;
+    case Fault::kWipe:
+      return profile == Profile::kElections ? 3 : 0;
+    case Fault::kDamage:
+      return 0;
+    default:
+      return 1;
+  }
+}
+
 // Of ten runs, how many have the fault.
 std::uint64_t TenthsOf(Fault fault, Profile profile) {
   const bool is_storage = profile == Profile::kStorage;
+  if (HasStorms(profile)) return TenthsInStorms(fault, profile);
   if (profile == Profile::kDamage) return TenthsAmongDamage(fault);
   // What is damaged on too many disks must be all that can be missing.
   if (profile == Profile::kHalt && IsOfMembersOrDisks(fault)) return 0;
@@ -60,7 +106,7 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
     case Fault::kClog:
       return 3;
     case Fault::kCrash:
-      return profile == Profile::kElections ? 10 : 8;
+      return 8;
     case Fault::kCrashMidway:
       return is_storage ? 8 : 5;
     case Fault::kPause:
@@ -87,8 +133,77 @@ std::uint64_t TenthsOf(Fault fault, Profile profile) {
     case Fault::kUpgrade:
     case Fault::kNewer:
       return 10;
+    case Fault::kApplyHang:
+    case Fault::kLag:
+    case Fault::kAbsence:
+      return 0;
   }
   return 0;
+}
+
+void DrawStorms(Prng& prng, Plan& plan) {
+  plan.gust_interval_us = prng.Between(40, 250) * 1'000;
+  plan.office_tenths = prng.Between(3, 10);
+  plan.fault_interval_us = prng.Between(100, 600) * 1'000;
+  plan.duration_us = prng.Between(3, 10) * 1'000'000;
+  plan.think_us = prng.Between(5, 40) * 1'000;
+  if (!plan.Has(Fault::kDiskSlow)) plan.disk_us = prng.Between(50, 500);
+  plan.drills = prng.Below(6);
+}
+
+void DrawElections(Prng& prng, Plan& plan) {
+  const std::array<std::size_t, 6> sizes = {3, 4, 5, 5, 5, 7};
+  plan.founders = sizes.at(prng.Below(sizes.size()));
+  plan.are_leaders_hunted = prng.Chance(1, 3) && plan.Has(Fault::kCrash);
+  plan.append_bytes_max = prng.Chance(2, 3) ? prng.Between(50, 200) : 1 << 20;
+  plan.latency_us = prng.Between(500, 20'000);
+  if (!plan.Has(Fault::kAbsence)) return;
+  // Long calm with a leader who stays, and then a gust.
+  plan.gust_interval_us = prng.Between(500, 2'000) * 1'000;
+  plan.office_tenths = prng.Below(3);
+  plan.fault_interval_us = prng.Between(1'000, 4'000) * 1'000;
+  plan.duration_us = prng.Between(8, 16) * 1'000'000;
+  plan.think_us = prng.Between(50, 150) * 1'000;
+}
+
+void DrawReads(Prng& prng, Plan& plan) {
+  plan.founders = prng.Chance(3, 4) ? 3 : 5;
+  plan.spares = 0;
+  plan.latency_us = prng.Chance(3, 4) ? prng.Between(100, 1'000) : prng.Between(2'000, 20'000);
+  plan.think_us = prng.Between(3, 15) * 1'000;
+  plan.readers = prng.Between(3, 6);
+  plan.reader_think_us = prng.Between(1, 10) * 1'000;
+  plan.duration_us = prng.Between(3, 6) * 1'000'000;
+  plan.gust_interval_us = prng.Between(100, 500) * 1'000;
+  plan.fault_interval_us = prng.Between(400, 1'500) * 1'000;
+  if (prng.Chance(1, 2)) {
+    plan.shift_us = prng.Between(100, 500) * 1'000;
+    plan.rest_us = prng.Between(500, 1'000) * 1'000;
+  }
+}
+
+void DrawMembers(Prng& prng, Plan& plan) {
+  plan.founders = prng.Between(3, 5);
+  plan.spares = prng.Between(1, 3);
+  plan.latency_us = prng.Between(300, 10'000);
+  if (prng.Chance(1, 2)) {
+    plan.log_entries_max = prng.Between(2, 30);
+    plan.log_trailing_entries_max = prng.Below(6);
+  }
+}
+
+void DrawCompaction(Prng& prng, Plan& plan) {
+  const std::array<std::size_t, 6> sizes = {1, 3, 3, 3, 3, 5};
+  plan.founders = sizes.at(prng.Below(sizes.size()));
+  plan.spares = 0;
+  plan.latency_us = prng.Between(200, 5'000);
+  plan.log_entries_max = prng.Between(1, 40);
+  plan.log_trailing_entries_max = prng.Chance(3, 4) ? 0 : prng.Between(1, 4);
+  plan.log_segment_bytes = prng.Between(1, 4) << 9;
+  plan.are_logs_unequal = prng.Chance(1, 3);
+  // Many calls are on their way when a leader is cut off: what it leaves is longer than what the
+  // next one begins with.
+  if (prng.Chance(1, 2)) plan.clients = prng.Between(8, 16);
 }
 
 template <class Value, std::size_t kCount>
@@ -114,11 +229,14 @@ std::optional<Fault> FaultOf(std::string_view name) { return Find<Fault>(kFaultN
 Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& without) {
   Prng prng(seed * 31 + static_cast<std::uint64_t>(profile));
   Plan plan{.seed = seed, .profile = profile};
+  // What only storms have is drawn apart: other plans do not depend on it.
+  Prng prng_of_storms(seed * 37 + static_cast<std::uint64_t>(profile));
   for (std::size_t i = 0; i < kFaults; ++i) {
     const auto fault = static_cast<Fault>(i);
     const bool is_of_upgrades = fault == Fault::kUpgrade || fault == Fault::kNewer;
     if (is_of_upgrades && profile != Profile::kUpgrade) continue;
-    const bool is_drawn = prng.Chance(TenthsOf(fault, profile), 10);
+    Prng& drawn_from = fault < Fault::kApplyHang ? prng : prng_of_storms;
+    const bool is_drawn = drawn_from.Chance(TenthsOf(fault, profile), 10);
     if (is_drawn && !without.contains(fault)) plan.faults.insert(fault);
   }
   const std::array<std::size_t, 8> sizes = {3, 3, 3, 3, 3, 5, 5, 7};
@@ -142,13 +260,11 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
   plan.log_segment_bytes = prng.Between(4, 64) << 10;
   if (prng.Chance(1, 3)) plan.append_bytes_max = prng.Between(50, 500);
   plan.are_leaders_hunted = plan.Has(Fault::kCrash) && prng.Chance(1, 5);
-  if (profile == Profile::kElections) {
-    plan.founders = 5;
-    plan.are_leaders_hunted = true;
-    plan.append_bytes_max = prng.Between(50, 200);
-    plan.latency_us = prng.Between(1'000, 20'000);
-    plan.think_us = prng.Between(5, 30) * 1'000;
-  }
+  if (HasStorms(profile)) DrawStorms(prng_of_storms, plan);
+  if (profile == Profile::kElections) DrawElections(prng, plan);
+  if (profile == Profile::kReads) DrawReads(prng, plan);
+  if (profile == Profile::kMembers) DrawMembers(prng, plan);
+  if (profile == Profile::kCompaction) DrawCompaction(prng, plan);
   if (profile == Profile::kDamage) {
     plan.damage_tenths = 6;
     plan.fault_interval_us = prng.Between(20, 80) * 1'000;

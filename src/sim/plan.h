@@ -18,19 +18,22 @@ namespace coterie::sim {
 
 enum class Profile : std::uint8_t {
   kDefault,
-  kSnapshots,  // The log is compacted every few entries.
-  kStorage,    // Disks are slow, hang, fail, are full, and hold damage.
-  kReconfig,   // Members come and go all the time.
-  kOverload,   // More clients than the queues hold.
-  kElections,  // Five servers, whose leaders fall as soon as they lead.
-  kDamage,     // Disks are damaged, one at a time, and hardly anything else happens.
-  kUpgrade,    // All begin as the first version of the program, and are upgraded one by one.
-  kHalt,       // In the end the same entries are damaged on a majority of the disks, or on all.
+  kSnapshots,   // The log is compacted every few entries.
+  kStorage,     // Disks are slow, hang, fail, are full, and hold damage.
+  kReconfig,    // Members come and go all the time.
+  kOverload,    // More clients than the queues hold.
+  kElections,   // Five servers, whose leaders fall as soon as they lead.
+  kDamage,      // Disks are damaged, one at a time, and hardly anything else happens.
+  kHalt,        // In the end the same entries are damaged on a majority of the disks, or on all.
+  kReads,       // Leaders are deposed without knowing it, and many read.
+  kMembers,     // Several members change at once, in the worst moments.
+  kCompaction,  // The log is compacted down to nothing, in tiny segments, and the power fails.
+  kUpgrade,     // All begin as the first version of the program, and are upgraded one by one.
 };
 inline constexpr Profile kProfiles[] = {
-    Profile::kDefault,  Profile::kSnapshots, Profile::kStorage,
-    Profile::kReconfig, Profile::kOverload,  Profile::kElections,
-    Profile::kDamage,   Profile::kUpgrade,   Profile::kHalt};
+    Profile::kDefault,  Profile::kSnapshots, Profile::kStorage,    Profile::kReconfig,
+    Profile::kOverload, Profile::kElections, Profile::kDamage,     Profile::kHalt,
+    Profile::kReads,    Profile::kMembers,   Profile::kCompaction, Profile::kUpgrade};
 std::string_view NameOf(Profile profile);
 std::optional<Profile> ProfileOf(std::string_view name);
 
@@ -55,10 +58,13 @@ enum class Fault : std::uint8_t {
   kTransfer,
   kSnapshot,
   kReconfigure,
-  kUpgrade,  // A server goes on as this version of the program.
-  kNewer,    // Messages and commands of a version that is yet to come.
+  kApplyHang,  // The state's thread stands still.
+  kLag,        // A link is slow for a while.
+  kAbsence,    // A server is away for seconds.
+  kUpgrade,    // A server goes on as this version of the program.
+  kNewer,      // Messages and commands of a version that is yet to come.
 };
-inline constexpr std::size_t kFaults = 21;
+inline constexpr std::size_t kFaults = 24;
 std::string_view NameOf(Fault fault);
 std::optional<Fault> FaultOf(std::string_view name);
 
@@ -94,6 +100,8 @@ struct Plan {
   std::uint64_t think_us = 50'000;
   std::uint64_t log_entries_max = 100'000;
   std::uint64_t log_trailing_entries_max = 5'000;
+  // Only every other server compacts its log so; the others are set to keep it.
+  bool are_logs_unequal = false;
   std::size_t log_segment_bytes = 64 << 10;
   std::size_t uncommitted_bytes_max = 64 << 20;
   std::size_t append_bytes_max = 1 << 20;
@@ -101,6 +109,18 @@ struct Plan {
   std::uint64_t damage_tenths = 0;
   // Whoever comes to lead is killed soon.
   bool are_leaders_hunted = false;
+  // How often a storm (storm.h) has a gust, on average; 0 = there is none.
+  std::uint64_t gust_interval_us = 0;
+  // Of ten that come to lead, how many meet a gust at once.
+  std::uint64_t office_tenths = 0;
+  // In the end, when all is healed: how many things go wrong, one after the other (drill.h).
+  std::uint64_t drills = 0;
+  // Clients work for the one time and rest for the other, all together; 0 = they never rest.
+  std::uint64_t shift_us = 0;
+  std::uint64_t rest_us = 0;
+  // Clients that only read.
+  std::size_t readers = 0;
+  std::uint64_t reader_think_us = 5'000;
 
   bool Has(Fault fault) const { return faults.contains(fault); }
 };

@@ -14,15 +14,18 @@
 #include "raft/testing/describe.h"
 #include "sim/calamity.h"
 #include "sim/client.h"
+#include "sim/drill.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/nemesis.h"
 #include "sim/network.h"
 #include "sim/schedule.h"
 #include "sim/server.h"
+#include "sim/storm.h"
 #include "sim/subscriber.h"
 #include "sim/trace.h"
 #include "sim/violation.h"
+#include "sim/watch.h"
 
 namespace coterie::sim {
 namespace {
@@ -52,6 +55,7 @@ class Run {
   Server& At(NodeId id) { return *servers_.at(id); }
   void MakeServers();
   void MakeClients();
+  Nemesis::Victims Victims();
   void Heal();
   // Who is left down; empty = nobody.
   std::vector<NodeId> ChooseDead();
@@ -59,6 +63,7 @@ class Run {
   bool CanServe();
   void AwaitOneWord();
   void AwaitConvergence();
+  void DoDrills();
   bool HasConverged();
   std::string Describe();
   // The one that has applied the most.
@@ -75,6 +80,7 @@ class Run {
   Prng prng_;
   Schedule schedule_;
   Ledger ledger_;
+  Watch watch_;
   History history_;
   Neighbourhood neighbourhood_;
   std::vector<std::unique_ptr<Client>> clients_;
@@ -82,6 +88,7 @@ class Run {
   Network network_;
   std::map<NodeId, std::unique_ptr<Server>> servers_;
   std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<Storm> storm_;
   Calamity calamity_;
   std::vector<NodeId> ids_;
   std::vector<NodeId> dead_;
@@ -93,6 +100,7 @@ Run::Run(const Plan& plan, std::FILE* trace)
       trace_(trace),
       prng_(plan.seed ^ 0x72756e),
       ledger_(schedule_, trace_, plan.seed),
+      watch_(schedule_),
       neighbourhood_{.schedule = schedule_,
                      .trace = trace_,
                      .plan = plan_,
@@ -100,7 +108,8 @@ Run::Run(const Plan& plan, std::FILE* trace)
                      .history = history_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
       network_(schedule_, trace_, plan_,
-               [this](NodeId, NodeId to, const std::string& bytes) {
+               [this](NodeId from, NodeId to, const std::string& bytes) {
+                 watch_.OnHeard(to, from);
                  if (trace_.IsPrinting()) trace_.Say(schedule_.now_us(), DescribeFrame(bytes));
                  At(to).Deliver(bytes);
                }),
@@ -134,6 +143,7 @@ void Run::MakeServers() {
                                      .plan = plan_,
                                      .network = network_,
                                      .ledger = ledger_,
+                                     .watch = watch_,
                                      .find = [this](NodeId wanted) -> Server* {
                                        const auto found = servers_.find(wanted);
                                        return found == servers_.end() ? nullptr
@@ -150,19 +160,28 @@ void Run::MakeClients() {
     clients_.push_back(std::make_unique<Client>(neighbourhood_, number));
     clients_.back()->Start(number == 1 ? Client::Zeal::kReady : Client::Zeal::kBusy);
   }
+  for (std::uint64_t number = 1; number <= plan_.readers; ++number) {
+    clients_.push_back(std::make_unique<Client>(neighbourhood_, plan_.clients + number));
+    clients_.back()->Start(Client::Zeal::kReading);
+  }
   for (std::uint64_t number = 1; number <= kSubscribers; ++number) {
     subscribers_.push_back(std::make_unique<Subscriber>(neighbourhood_, number));
     subscribers_.back()->Start();
   }
-  nemesis_ = std::make_unique<Nemesis>(
-      Nemesis::Victims{.schedule = schedule_,
-                       .trace = trace_,
-                       .plan = plan_,
-                       .ledger = ledger_,
-                       .network = network_,
-                       .server = [this](NodeId id) -> Server& { return At(id); },
-                       .ids = ids_});
+  nemesis_ = std::make_unique<Nemesis>(Victims());
   nemesis_->Start();
+  storm_ = std::make_unique<Storm>(Victims(), *nemesis_);
+  storm_->Start();
+}
+
+Nemesis::Victims Run::Victims() {
+  return {.schedule = schedule_,
+          .trace = trace_,
+          .plan = plan_,
+          .ledger = ledger_,
+          .network = network_,
+          .server = [this](NodeId id) -> Server& { return At(id); },
+          .ids = ids_};
 }
 
 Result Run::Do() {
@@ -177,6 +196,7 @@ Result Run::Do() {
   } else {
     AwaitOneWord();
     AwaitConvergence();
+    DoDrills();
     CheckLeases();
   }
   Finish();
@@ -221,6 +241,7 @@ std::vector<NodeId> Run::ChooseDead() {
 
 void Run::Heal() {
   nemesis_->Stop();
+  storm_->Stop();
   network_.Heal();
   network_.Calm();
   for (const NodeId id : ids_) At(id).Calm();
@@ -285,6 +306,29 @@ bool Run::HasConverged() {
 void Run::AwaitConvergence() {
   RunWhile([this] { return !HasConverged(); });
   if (!HasConverged()) Violate(absl::StrCat("the healed servers do not agree: ", Describe()));
+}
+
+// A cluster that is whole mends itself after any single fault, however long the leader stays.
+void Run::DoDrills() {
+  if (!dead_.empty() || !nemesis_->wiped().IsNone() || !nemesis_->damaged().IsNone()) return;
+  Drill drill(Victims());
+  for (std::uint64_t i = 0; i < plan_.drills; ++i) {
+    bool is_over = false;
+    std::function<void()> append_again = [&] {
+      if (!is_over) clients_.front()->AppendOnce(append_again);
+    };
+    append_again();
+    drill.Strike();
+    schedule_.RunUntil(schedule_.now_us() + drill.duration_us());
+    is_over = true;
+    network_.Heal();
+    // The last word that was asked for.
+    RunWhile([&] { return clients_.front()->HasWork(); });
+    if (clients_.front()->HasWork()) {
+      Violate(absl::StrCat("no write succeeds after a single fault: ", Describe()));
+    }
+    AwaitConvergence();
+  }
 }
 
 std::string Run::Describe() {

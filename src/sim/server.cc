@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t kWallStartMs = 1'700'000'000'000;
 constexpr std::size_t kSnapshotPieceBytes = 4'000;
+constexpr std::uint64_t kLongLogEntries = 100'000;
 constexpr std::size_t kSectorBytes = 512;
 // The apply and snapshot threads look after timers even without input.
 constexpr std::uint64_t kTicksPerTending = 3;
@@ -48,6 +49,7 @@ Server::Server(Surroundings around, NodeId id, std::vector<raft::Member> founder
       plan_(around.plan),
       network_(around.network),
       ledger_(around.ledger),
+      watch_(around.watch),
       find_(std::move(around.find)),
       id_(id),
       founders_(std::move(founders)),
@@ -69,7 +71,8 @@ node::Options Server::OptionsOf() const {
   options.tick = absl::Microseconds(kTickUs);
   options.election_timeout_ticks = kElectionTimeoutTicks;
   options.heartbeat_interval_ticks = 2;
-  options.log_entries_max = plan_.log_entries_max;
+  const bool is_log_kept = plan_.are_logs_unequal && id_.value() % 2 == 0;
+  options.log_entries_max = is_log_kept ? kLongLogEntries : plan_.log_entries_max;
   options.log_trailing_entries_max = plan_.log_trailing_entries_max;
   options.log = {.segment_bytes = plan_.log_segment_bytes,
                  .fill_ahead_bytes = 4 << 10,
@@ -96,7 +99,11 @@ void Server::Start() {
                                .seed = prng_.Next(),
                                .incarnation = incarnation_,
                                .on_fatal = [this](const absl::Status&) { is_doomed_ = true; },
-                               .on_damage = [this](const absl::Status&) { ++complaints_; }});
+                               .on_damage =
+                                   [this](const absl::Status& status) {
+                                     ++complaints_;
+                                     ledger_.OnComplaint(id_, status);
+                                   }});
   if (!replica.ok()) {
     // Its disk may have been about to fail: then it has, and is restarted later.
     ledger_.OnFailedStart(id_, disk_->has_crashed(), replica.status());
@@ -121,7 +128,7 @@ void Server::Crash() {
   replica_.reset();
   disk_->Restart();
   storage_.Crash();
-  paused_until_us_ = hung_until_us_ = 0;
+  paused_until_us_ = hung_until_us_ = apply_hung_until_us_ = 0;
 }
 
 void Server::CrashMidway(std::uint64_t operations) {
@@ -233,7 +240,7 @@ void Server::Upgrade() {
 void Server::Calm() {
   is_calm_ = true;
   SetDiskFull(false);
-  paused_until_us_ = hung_until_us_ = 0;
+  paused_until_us_ = hung_until_us_ = apply_hung_until_us_ = 0;
   clock_.SetRate(1'000);
   disk_->ForgetFaults();
   if (!IsUp()) Start();
@@ -281,16 +288,20 @@ std::uint64_t Server::DelayOf(Pump pump) {
 void Server::WakePump(Pump pump, std::uint64_t delay_us) {
   if (is_awake_.at(pump)) return;
   is_awake_.at(pump) = true;
-  std::uint64_t time_us = std::max(schedule_.now_us() + delay_us, paused_until_us_);
-  if (pump == kLog) time_us = std::max(time_us, hung_until_us_);
+  const std::uint64_t time_us = std::max(schedule_.now_us() + delay_us, FreeAt(pump));
   const std::uint64_t life = life_;
   schedule_.At(time_us, [this, life, pump] {
     if (life != life_ || !IsUp()) return;
     is_awake_.at(pump) = false;
-    const bool is_hung = pump == kLog && schedule_.now_us() < hung_until_us_;
-    if (IsPaused() || is_hung) return WakePump(pump, 0);
+    if (schedule_.now_us() < FreeAt(pump)) return WakePump(pump, 0);
     RunPump(pump);
   });
+}
+
+std::uint64_t Server::FreeAt(Pump pump) const {
+  if (pump == kLog) return std::max(paused_until_us_, hung_until_us_);
+  if (pump == kApply) return std::max(paused_until_us_, apply_hung_until_us_);
+  return paused_until_us_;
 }
 
 void Server::RunPump(Pump pump) {
@@ -298,6 +309,7 @@ void Server::RunPump(Pump pump) {
     case kCore:
       replica_->PumpCore(absl::ZeroDuration());
       ledger_.OnCore(id_, incarnation_, replica_->core());
+      watch_.OnCore(id_, replica_->core());
       break;
     case kLog:
       replica_->PumpLog(absl::ZeroDuration());

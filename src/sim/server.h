@@ -22,6 +22,7 @@
 #include "sim/plan.h"
 #include "sim/schedule.h"
 #include "sim/trace.h"
+#include "sim/watch.h"
 
 namespace coterie::sim {
 
@@ -52,6 +53,7 @@ class Server final : public node::Peers {
     const Plan& plan;
     Network& network;
     Ledger& ledger;
+    Watch& watch;
     // Where else there are servers, for pieces of snapshots.
     std::function<Server*(NodeId)> find;
   };
@@ -68,6 +70,8 @@ class Server final : public node::Peers {
   void PauseUntil(std::uint64_t time_us);
   // No write ends until then.
   void HangDiskUntil(std::uint64_t time_us);
+  // Nothing is applied until then.
+  void HangApplyUntil(std::uint64_t time_us) { apply_hung_until_us_ = time_us; }
   void FailNextOperation();
   void SetDiskFull(bool is_full);
   // A new disk under the old id. Requires that it is down.
@@ -116,6 +120,8 @@ class Server final : public node::Peers {
 
   void WakePump(Pump pump, std::uint64_t delay_us);
   void RunPump(Pump pump);
+  // When it may run at the earliest.
+  std::uint64_t FreeAt(Pump pump) const;
   void Tick();
   std::uint64_t DelayOf(Pump pump);
   node::Options OptionsOf() const;
@@ -125,6 +131,7 @@ class Server final : public node::Peers {
   const Plan& plan_;
   Network& network_;
   Ledger& ledger_;
+  Watch& watch_;
   std::function<Server*(NodeId)> find_;
   const NodeId id_;
   const std::vector<raft::Member> founders_;
@@ -139,6 +146,7 @@ class Server final : public node::Peers {
   std::array<bool, kPumps> is_awake_{};
   std::uint64_t paused_until_us_ = 0;
   std::uint64_t hung_until_us_ = 0;
+  std::uint64_t apply_hung_until_us_ = 0;
   bool is_doomed_ = false;  // The log has failed: this life ends after the pump.
   bool is_calm_ = false;
   std::uint64_t ticks_ = 0;
