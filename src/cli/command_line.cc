@@ -48,6 +48,7 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
   app->add_flag("-q,--quiet", cli.options.is_quiet, "Say nothing but errors");
   AddAuthCommands(*app, cli);
   AddDocumentCommands(*app, cli);
+  AddContentCommands(*app, cli);
   AddEditCommand(*app, cli);
   AddLockCommands(*app, cli);
   AddHistoryCommands(*app, cli);

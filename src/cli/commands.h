@@ -12,7 +12,8 @@ namespace coterie::cli {
 void AddAuthCommands(CLI::App& app, Invocation& cli);  // login logout whoami passwd users
 void AddDocumentCommands(CLI::App& app,
                          Invocation& cli);             // docs new cat write append rm rename share
-void AddEditCommand(CLI::App& app, Invocation& cli);   // edit
+void AddContentCommands(CLI::App& app, Invocation& cli);    // insert delete export import
+void AddEditCommand(CLI::App& app, Invocation& cli);        // edit
 void AddLockCommands(CLI::App& app, Invocation& cli);  // lock unlock locks
 void AddHistoryCommands(CLI::App& app, Invocation& cli);    // history show restore
 void AddWatchCommands(CLI::App& app, Invocation& cli);      // watch who

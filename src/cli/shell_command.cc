@@ -85,6 +85,7 @@ std::unique_ptr<CLI::App> MakeShellApp(Invocation& cli) {
   auto app = std::make_unique<CLI::App>();
   AddAuthCommands(*app, cli);
   AddDocumentCommands(*app, cli);
+  AddContentCommands(*app, cli);
   AddEditCommand(*app, cli);
   AddLockCommands(*app, cli);
   AddHistoryCommands(*app, cli);

@@ -48,6 +48,8 @@ COTERIE_METHOD(Document, ShareDocument, kAttempt);
 COTERIE_METHOD(Document, WriteDocument, kAttempt);
 COTERIE_METHOD(Document, EditDocument, kAttempt);
 COTERIE_METHOD(Document, AppendDocument, kAttempt);
+COTERIE_METHOD(Document, GetUpdate, kAttempt);
+COTERIE_METHOD(Document, ApplyUpdate, kAttempt);
 COTERIE_METHOD(Document, LockDocument, kAttempt);
 COTERIE_METHOD(Document, UnlockDocument, kAttempt);
 COTERIE_METHOD(Document, BreakLock, kAttempt);

@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "crdt/lib0.h"
+#include "crdt/state_vector.h"
+#include "crdt/update_v2.h"
 #include "rpc/to_proto.h"
 
 namespace coterie::rpc {
@@ -36,6 +39,19 @@ state::CommandBody EditOf(DocId doc, v1::EditDocumentRequest& request) {
   return edit;
 }
 
+absl::Status NoSuchVersion(std::uint64_t version) {
+  return WithDetail(
+      absl::OutOfRangeError("Version " + std::to_string(version) +
+                            " of the document is not there (any more); list its versions."),
+      {.reason = "OUT_OF_RANGE"});
+}
+
+absl::Status Malformed(std::string_view what, const crdt::Malformed& malformed) {
+  return Invalid("The " + std::string(what) + " is malformed at byte " +
+                 std::to_string(malformed.offset_bytes) + ": " + std::string(malformed.reason) +
+                 ".");
+}
+
 absl::StatusOr<v1::GetDocumentResponse> Describe(const state::Machine& state, const Caller& caller,
                                                  const v1::GetDocumentRequest& request) {
   const absl::StatusOr<DocId> id = FindVisible(state, caller, request.document());
@@ -45,13 +61,20 @@ absl::StatusOr<v1::GetDocumentResponse> Describe(const state::Machine& state, co
       ToProto(*state.FindDocument(*id), state.RoleOf(caller.user, *id), caller.session);
   if (request.without_text()) return response;
   std::optional<std::string> text = state.TextAt(*id, Revision(request.version()));
-  if (!text) {
-    return WithDetail(
-        absl::OutOfRangeError("Version " + std::to_string(request.version()) +
-                              " of the document is not there (any more); list its versions."),
-        {.reason = "OUT_OF_RANGE"});
-  }
+  if (!text) return NoSuchVersion(request.version());
   response.set_text(*std::move(text));
+  return response;
+}
+
+absl::StatusOr<v1::GetUpdateResponse> UpdateOf(const state::Machine& state, const Caller& caller,
+                                               const v1::GetUpdateRequest& request,
+                                               const crdt::StateVector& known) {
+  const absl::StatusOr<DocId> id = FindVisible(state, caller, request.document());
+  if (!id.ok()) return id.status();
+  std::optional<std::string> update = state.UpdateAt(*id, Revision(request.version()), known);
+  if (!update) return NoSuchVersion(request.version());
+  v1::GetUpdateResponse response;
+  response.set_update(*std::move(update));
   return response;
 }
 
@@ -210,6 +233,47 @@ void DocumentService::AppendDocument(const Call& call, v1::AppendDocumentRequest
         return state::Append{.doc = doc,
                              .token = FencingToken(from.lock_token()),
                              .text = std::move(*from.mutable_text())};
+      },
+      std::move(reply));
+}
+
+void DocumentService::GetUpdate(const Call& call, v1::GetUpdateRequest request,
+                                Reply<v1::GetUpdateResponse> reply) {
+  crdt::StateVector known;
+  if (!request.state_vector().empty()) {
+    crdt::Lib0Reader reader(request.state_vector());
+    known = crdt::StateVector::Decode(reader);
+    if (!reader.ok()) return reply(Malformed("state vector", reader.malformed()));
+  }
+  const bool is_v2 = request.format() == v1::UPDATE_FORMAT_V2;
+  const v1::Consistency consistency = request.consistency();
+  calls_.Read<v1::GetUpdateResponse>(
+      call, consistency,
+      [caller = call.caller, request = std::move(request), known](const state::Machine& state) {
+        return UpdateOf(state, caller, request, known);
+      },
+      [is_v2, reply = std::move(reply)](absl::StatusOr<v1::GetUpdateResponse> response) {
+        // Not on the apply thread's time.
+        if (response.ok() && is_v2) {
+          response->set_update(crdt::TranscodeToV2(response->update()).update);
+        }
+        reply(std::move(response));
+      });
+}
+
+void DocumentService::ApplyUpdate(const Call& call, v1::ApplyUpdateRequest request,
+                                  Reply<v1::ApplyUpdateResponse> reply) {
+  if (request.format() == v1::UPDATE_FORMAT_V2) {
+    crdt::Transcoded v1 = crdt::TranscodeToV1(request.update(), state::kUpdateBytesMax);
+    if (v1.malformed) return reply(Malformed("update", v1.malformed));
+    request.set_update(std::move(v1.update));
+  }
+  Change<v1::ApplyUpdateRequest, v1::ApplyUpdateResponse>(
+      call, std::move(request),
+      [](DocId doc, v1::ApplyUpdateRequest& from) -> state::CommandBody {
+        return state::ApplyUpdate{.doc = doc,
+                                  .token = FencingToken(from.lock_token()),
+                                  .update = std::move(*from.mutable_update())};
       },
       std::move(reply));
 }

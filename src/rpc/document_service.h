@@ -35,6 +35,11 @@ class DocumentService {
   void AppendDocument(const Call& call, v1::AppendDocumentRequest request,
                       Reply<v1::AppendDocumentResponse> reply);
 
+  void GetUpdate(const Call& call, v1::GetUpdateRequest request,
+                 Reply<v1::GetUpdateResponse> reply);
+  void ApplyUpdate(const Call& call, v1::ApplyUpdateRequest request,
+                   Reply<v1::ApplyUpdateResponse> reply);
+
   void LockDocument(const Call& call, v1::LockDocumentRequest request,
                     Reply<v1::LockDocumentResponse> reply);
   void UnlockDocument(const Call& call, v1::UnlockDocumentRequest request,

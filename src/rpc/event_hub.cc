@@ -27,6 +27,7 @@ std::size_t SizeOf(const state::EventBatch& batch) {
     bytes += 64;
     const auto* changed = std::get_if<state::DocumentChanged>(&event.body);
     if (changed == nullptr) continue;
+    bytes += changed->update.size();
     for (const state::TextChange& change : changed->changes) {
       bytes += 32 + change.deleted.size() + change.inserted.size();
     }
@@ -81,11 +82,10 @@ absl::Status TooOld(Revision after, const state::Machine& state) {
 
 // What most subscribers share of one batch, encoded when the first needs it.
 struct EventHub::Encoded {
-  std::optional<Blob> with_texts;
-  std::optional<Blob> without_texts;
+  std::array<std::optional<Blob>, 3> blobs;  // By Texts.
 
   const Blob& Get(const state::EventBatch& batch, Texts texts) {
-    std::optional<Blob>& blob = texts == Texts::kWith ? with_texts : without_texts;
+    std::optional<Blob>& blob = blobs[static_cast<std::size_t>(texts)];
     if (!blob) blob = Encode(batch, texts, [](std::size_t) { return true; });
     return *blob;
   }

@@ -17,6 +17,11 @@ constexpr absl::Duration kAdmissionTimeout = absl::Seconds(10);
 
 // One subscriber. Kept alive by gRPC (self_) until OnDone(), and by callbacks that are on their
 // way.
+Texts TextsOf(const v1::SubscribeRequest& request) {
+  if (request.without_text()) return Texts::kWithout;
+  return request.with_updates() ? Texts::kWithUpdates : Texts::kWith;
+}
+
 class SubscribeStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                               public std::enable_shared_from_this<SubscribeStream> {
  public:
@@ -52,7 +57,7 @@ class SubscribeStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
         .after = Revision(request.after_revision()),
         .from_now = request.from_now(),
         .documents = {request.documents().begin(), request.documents().end()},
-        .texts = request.without_text() ? Texts::kWithout : Texts::kWith};
+        .texts = TextsOf(request)};
     auto feed = std::make_shared<EventFeed>(std::move(options), [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Pump();
     });

@@ -36,6 +36,8 @@ constexpr Policy kPolicies[] = {
     {"coterie.v1.DocumentService.WriteDocument", kSession, kUsual, kText},
     {"coterie.v1.DocumentService.EditDocument", kSession, kUsual, kText},
     {"coterie.v1.DocumentService.AppendDocument", kSession, kUsual, kText},
+    {"coterie.v1.DocumentService.GetUpdate", kSession, kUsual, kText},
+    {"coterie.v1.DocumentService.ApplyUpdate", kSession, kUsual, kText},
     {"coterie.v1.DocumentService.LockDocument", kSession, kUsual, kSmall},
     {"coterie.v1.DocumentService.UnlockDocument", kSession, kUsual, kSmall},
     // The document's owner may, too: the machine decides.

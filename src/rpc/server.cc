@@ -162,6 +162,8 @@ class Server::Impl {
     binding.Bind(documents_, &DocumentService::WriteDocument);
     binding.Bind(documents_, &DocumentService::EditDocument);
     binding.Bind(documents_, &DocumentService::AppendDocument);
+    binding.Bind(documents_, &DocumentService::GetUpdate);
+    binding.Bind(documents_, &DocumentService::ApplyUpdate);
     binding.Bind(documents_, &DocumentService::LockDocument);
     binding.Bind(documents_, &DocumentService::UnlockDocument);
     binding.Bind(documents_, &DocumentService::BreakLock);

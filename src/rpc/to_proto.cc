@@ -42,6 +42,7 @@ void Fill(const state::DocumentChanged& changed, Texts texts, v1::DocumentChange
   proto.set_kind(ToProto(changed.kind));
   proto.set_previous_revision(changed.previous.value());
   if (texts == Texts::kWithout) return;
+  if (texts == Texts::kWithUpdates) proto.set_update(changed.update);
   for (const state::TextChange& change : changed.changes) {
     v1::TextChange& one = *proto.add_changes();
     one.set_position_bytes(change.position_bytes);

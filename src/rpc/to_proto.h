@@ -20,7 +20,8 @@ v1::Document ToProto(const state::DocumentView& document, state::DocumentRole ro
                      SessionId viewer);
 v1::Version ToProto(const state::VersionView& version);
 
-enum class Texts : std::uint8_t { kWith, kWithout };
+// How much of a change is told: nothing of it, the text, the text and the update.
+enum class Texts : std::uint8_t { kWithout, kWith, kWithUpdates };
 v1::Event ToProto(const state::Event& event, Texts texts, SessionId viewer);
 
 // Empty = unspecified; not every role can be everyone's, which the state decides.

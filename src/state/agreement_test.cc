@@ -21,10 +21,10 @@ namespace coterie::state {
 namespace {
 
 // Small retention, so that pruning happens; the cache is each node's own affair.
-Machine::Options OptionsWith(std::size_t text_cache_bytes_max) {
+Machine::Options OptionsWith(std::size_t content_cache_bytes_max) {
   return {.events_retained_max = 150,
           .events_retained_bytes_max = 200'000,
-          .text_cache_bytes_max = text_cache_bytes_max};
+          .content_cache_bytes_max = content_cache_bytes_max};
 }
 
 struct Applying {

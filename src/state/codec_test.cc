@@ -55,6 +55,7 @@ std::vector<CommandBody> OneOfEach() {
       BreakLock{.doc = DocId(1)},
       ExpireLock{.doc = DocId(1), .token = FencingToken(2), .renewed = Revision(3)},
       CheckDigest{.at = Revision(1), .digest = kLarge},
+      ApplyUpdate{.doc = DocId(1), .token = FencingToken(2), .update = std::string("\0\0", 2)},
   };
 }
 
@@ -90,7 +91,8 @@ EventBatch EveryEvent() {
       DocumentChanged{.doc = DocId(1),
                       .kind = ChangeKind::kRestore,
                       .previous = Revision(9),
-                      .changes = {{.position_bytes = 3, .deleted = "a", .inserted = "b"}, {}}},
+                      .changes = {{.position_bytes = 3, .deleted = "a", .inserted = "b"}, {}},
+                      .update = std::string("\0\0", 2)},
       DocumentLocked{.lock = lock, .renewed = true},
       DocumentUnlocked{.doc = DocId(1),
                        .token = FencingToken(2),

@@ -18,10 +18,12 @@
 namespace coterie::state {
 
 // Limits, enforced by Machine and, before anything is proposed, by rpc/.
-inline constexpr std::size_t kNameBytesMax = 256;         // Documents and users, UTF-8.
-inline constexpr std::size_t kTextBytesMax = 64 << 20;    // One document.
-inline constexpr std::size_t kCommandBytesMax = 4 << 20;  // One encoded command.
-inline constexpr std::size_t kSplicesMax = 1'000;         // In one Edit.
+inline constexpr std::size_t kNameBytesMax = 256;          // Documents and users, UTF-8.
+inline constexpr std::size_t kTextBytesMax = 64 << 20;     // One document.
+inline constexpr std::size_t kCommandBytesMax = 4 << 20;   // One encoded command.
+inline constexpr std::size_t kUpdateBytesMax = 1 << 20;    // One Yjs update.
+inline constexpr std::size_t kContentBytesMax = 64 << 20;  // One document's Yjs state.
+inline constexpr std::size_t kSplicesMax = 1'000;          // In one Edit.
 inline constexpr std::size_t kDocumentsMax = 1'000'000;
 inline constexpr std::size_t kSessionsPerUserMax = 1'000;    // The oldest goes first.
 inline constexpr std::size_t kClientsPerSessionMax = 64;     // The least recent goes first.
@@ -127,7 +129,14 @@ struct Append {
   FencingToken token;
   std::string text;
 };
-// The text of an earlier version becomes the newest one; only with the lock.
+// What an editor did, as a Yjs update of format V1 (crdt/update_reader.h). Respects a lock as an
+// Edit does; needs none. What the document has already does nothing.
+struct ApplyUpdate {
+  DocId doc;
+  FencingToken token;  // None unless the caller holds the lock.
+  std::string update;
+};
+// The content of an earlier version becomes the newest one; only with the lock.
 struct Restore {
   DocId doc;
   FencingToken token;
@@ -162,7 +171,7 @@ struct CheckDigest {
 using CommandBody =
     std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
                  CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
-                 Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest>;
+                 Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate>;
 
 struct Command {
   SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.

@@ -4,6 +4,7 @@
 
 #include "base/overload.h"
 #include "base/utf8.h"
+#include "crdt/validate.h"
 #include "state/names.h"
 
 namespace coterie::state {
@@ -72,6 +73,16 @@ std::optional<Outcome> CheckSplices(const Edit& edit) {
   return std::nullopt;
 }
 
+std::optional<Outcome> CheckUpdate(const ApplyUpdate& apply) {
+  if (apply.update.size() > kUpdateBytesMax) {
+    return Exhausted("The update is larger than 1 MiB (kUpdateBytesMax); send several.");
+  }
+  const crdt::Malformed malformed = crdt::ValidateUpdate(apply.update);
+  if (!malformed) return std::nullopt;
+  return Invalid("The update is malformed at byte " + std::to_string(malformed.offset_bytes) +
+                 ": " + std::string(malformed.reason) + ".");
+}
+
 std::optional<Outcome> CheckLease(const Attach& attach) {
   if (attach.lease_ms > 0 && attach.lease_ms <= kLeaseMsMax) return std::nullopt;
   return Invalid("The lease must be between 1 ms and 1 hour.");
@@ -126,6 +137,7 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const Write& body) { return CheckText(body.text); },
           [](const Edit& body) { return CheckSplices(body); },
           [](const Append& body) { return CheckText(body.text); },
+          [](const ApplyUpdate& body) { return CheckUpdate(body); },
           [](const Lock& body) { return CheckTtl(body); },
           [](const auto&) { return std::optional<Outcome>(); },
       },

@@ -118,6 +118,11 @@ struct Fields<CheckDigest> {
   static constexpr auto kMembers = std::tuple(&CheckDigest::at, &CheckDigest::digest);
 };
 template <>
+struct Fields<ApplyUpdate> {
+  static constexpr auto kMembers =
+      std::tuple(&ApplyUpdate::doc, &ApplyUpdate::token, &ApplyUpdate::update);
+};
+template <>
 struct Fields<Command> {
   static constexpr auto kMembers = std::tuple(&Command::session, &Command::request, &Command::body);
 };
@@ -127,10 +132,11 @@ struct Fields<Stamp> {
 };
 
 // The alternatives' numbers are in every log: new ones go to the end.
-static_assert(std::variant_size_v<CommandBody> == 21);
+static_assert(std::variant_size_v<CommandBody> == 22);
 static_assert(std::is_same_v<std::variant_alternative_t<0, CommandBody>, CreateUser>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, CommandBody>, Write>);
 static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckDigest>);
+static_assert(std::is_same_v<std::variant_alternative_t<21, CommandBody>, ApplyUpdate>);
 
 }  // namespace codec
 

@@ -85,12 +85,10 @@ Outcome Machine::Impl::Apply(const CreateDocument& command) {
   StoreDocument(document);
   Emit(DocumentCreated{.doc = id, .name = command.name});
   if (command.text.empty()) {
-    // A first version all the same: every document has a text as of each of its revisions.
-    VersionRecord version{.kind = ChangeKind::kWrite};
-    StoreVersion(document, version);
-    StoreTextHead(document);
+    // A first version all the same: every document has a content as of each of its revisions.
+    StoreVersion(document, {.kind = ChangeKind::kWrite}, {});
   } else {
-    ChangeText(document, ChangeKind::kWrite, {Change{.inserted = command.text}});
+    ChangeText(document, ChangeKind::kWrite, {{.position = {}, .inserted = command.text}});
   }
   return {.doc = id};
 }
@@ -118,7 +116,7 @@ Outcome Machine::Impl::Apply(const DeleteDocument& command) {
   Emit(DocumentDeleted{.doc = document->id, .name = document->record.name});
   document->record.deleted = entry_.revision;
   StoreDocument(*document);
-  DropText(*document);
+  DropContent(*document);
   documents_by_name_.erase(document->record.name);
   deletions_.emplace(entry_.revision, document->id);
   deleted_[document->id] = std::move(document->record);

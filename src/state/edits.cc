@@ -1,8 +1,10 @@
-// Changing a document's text: the whole of it (Write, Restore) or parts (Edit, Append).
+// Changing a document's content: the whole of it (Write, Restore) or parts (Edit, Append,
+// ApplyUpdate).
 
 #include <algorithm>
 
 #include "base/check.h"
+#include "crdt/text_diff.h"
 #include "state/machine_impl.h"
 
 namespace coterie::state {
@@ -16,6 +18,13 @@ constexpr std::uint64_t kTransformBytesMax = 64 << 20;
 Outcome TooLong() {
   return Refusal(Code::kExhausted,
                  "The document would be longer than 64 MiB (kTextBytesMax); start another one.");
+}
+
+// Of a text command where an editor has put something else.
+Outcome NoPlainText() {
+  return Refusal(Code::kInvalidArgument,
+                 "The document holds no plain text but what a rich editor wrote; change it there, "
+                 "or import an update.");
 }
 
 Outcome BaseNotKept() {
@@ -44,32 +53,53 @@ Outcome Machine::Impl::Apply(const Restore& command) {
     return Refusal(Code::kOutOfRange,
                    "The document has no such version, or it is no longer kept; list its versions.");
   }
-  const std::optional<std::string> text = TextOfVersion(*document, *ordinal);
-  if (!text) return {};  // The Kv is broken; nothing counts any more.
-  return ReplaceText(*document, ChangeKind::kRestore, *text);
+  const std::optional<Content> earlier = LoadContent(*document, *ordinal);
+  Content* content = ContentOf(*document);
+  if (!earlier || content == nullptr) return {};  // The Kv is broken; nothing counts any more.
+  return Changed(*document, ChangeKind::kRestore, content->BecomeLike(*earlier));
+}
+
+Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
+  auto [document, refusal] = Require(command.doc, DocumentRole::kEditor);
+  if (document == nullptr) return refusal;
+  if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
+  const ContentHead& head = document->head;
+  const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
+  if (last_bytes + head.tail_cost + command.update.size() > kContentBytesMax) {
+    return Refusal(Code::kExhausted,
+                   "The document's content would be larger than 64 MiB (kContentBytesMax); start "
+                   "another one.");
+  }
+  Content* content = ContentOf(*document);
+  if (content == nullptr) return {};
+  Content::Effect effect;
+  if (const crdt::Malformed malformed = content->Apply(command.update, effect)) {
+    return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
+                                               std::to_string(malformed.offset_bytes) + ": " +
+                                               std::string(malformed.reason) + ".");
+  }
+  return Changed(*document, ChangeKind::kEdit, std::move(effect));
 }
 
 Outcome Machine::Impl::ReplaceText(Document& document, ChangeKind kind, std::string_view text) {
   CHECK(text.size() <= kTextBytesMax);
-  const Text* current = TextOf(document);
-  if (current == nullptr) return {};
-  std::vector<Change> changes;
-  if (std::optional<Change> change = DiffTexts(*current, text)) {
-    changes.push_back(std::move(*change));
-  }
-  ChangeText(document, kind, std::move(changes));
-  return {};
+  Content* content = ContentOf(document);
+  if (content == nullptr) return {};
+  if (!content->is_text()) return NoPlainText();
+  return ChangeText(document, kind, crdt::DiffTexts(content->ToString(), text));
 }
 
 Outcome Machine::Impl::Apply(const Append& command) {
   auto [document, refusal] = Require(command.doc, DocumentRole::kEditor);
   if (document == nullptr) return refusal;
   if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
+  const Content* content = ContentOf(*document);
+  if (content == nullptr) return {};
+  if (!content->is_text()) return NoPlainText();
   if (command.text.size() > kTextBytesMax - document->head.size.bytes) return TooLong();
   if (command.text.empty()) return {};
-  ChangeText(*document, ChangeKind::kEdit,
-             {Change{.position = document->head.size, .inserted = command.text}});
-  return {};
+  return ChangeText(*document, ChangeKind::kEdit,
+                    {{.position = document->head.size, .inserted = command.text}});
 }
 
 Outcome Machine::Impl::Apply(const Edit& command) {
@@ -80,10 +110,11 @@ Outcome Machine::Impl::Apply(const Edit& command) {
   if (std::optional<Outcome> refused = TransformToNow(*document, command, splices)) {
     return *refused;
   }
-  const Text* text = TextOf(*document);
+  const Content* text = ContentOf(*document);
   if (text == nullptr) return {};
+  if (!text->is_text()) return NoPlainText();
 
-  std::vector<Change> changes;
+  std::vector<crdt::TextChange> changes;
   TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
   TextSize deleted;
   for (Splice& splice : splices) {
@@ -96,16 +127,15 @@ Outcome Machine::Impl::Apply(const Edit& command) {
                      "A position is in the middle of a character (a UTF-16 surrogate pair); move "
                      "it to the character's beginning or end.");
     }
-    Change change{.position = *begin + inserted - deleted,
-                  .deleted = text->Slice(begin->bytes, end->bytes - begin->bytes),
-                  .inserted = std::move(splice.inserted)};
+    crdt::TextChange change{.position = *begin + inserted - deleted,
+                            .deleted = text->Slice(begin->bytes, end->bytes - begin->bytes),
+                            .inserted = std::move(splice.inserted)};
     inserted += MeasureUtf8(change.inserted);
     deleted += *end - *begin;
     changes.push_back(std::move(change));
   }
   if ((text->size() + inserted - deleted).bytes > kTextBytesMax) return TooLong();
-  ChangeText(*document, ChangeKind::kEdit, std::move(changes));
-  return {};
+  return ChangeText(*document, ChangeKind::kEdit, std::move(changes));
 }
 
 // Checks the splices against the text at the command's base, and moves them over what changed
@@ -134,48 +164,51 @@ std::optional<Outcome> Machine::Impl::TransformToNow(const Document& document, c
   std::uint64_t pairs = 0;
   std::uint64_t bytes = 0;
   for (++ordinal; ordinal <= document.head.ordinal; ++ordinal) {
-    std::optional<VersionRecord> version = VersionAt(document.id, ordinal);
+    const std::optional<VersionRecord> version = VersionAt(document.id, ordinal);
     if (!version) return Outcome();
-    bytes += version->inserted_bytes + version->deleted_bytes;
+    bytes += version->delta_bytes;
     if (bytes > kTransformBytesMax) return BaseNotKept();
-    if (!LoadLargeChanges(document.id, ordinal, *version)) return Outcome();
-    for (const Change& change : version->changes) {
+    const std::optional<VersionDelta> delta = DeltaOf(document.id, ordinal, *version);
+    if (!delta) return Outcome();
+    for (const Shift& shift : delta->shifts) {
       pairs += splices.size();
       if (pairs > kTransformPairsMax) return BaseNotKept();
-      TransformSplices(change, command.unit, splices);
+      TransformSplices(shift, command.unit, splices);
     }
   }
   return std::nullopt;
 }
 
-void Machine::Impl::ChangeText(Document& document, ChangeKind kind, std::vector<Change> changes) {
-  if (changes.empty()) return;
-  Text* text = TextOf(document);
-  if (text == nullptr) return;
-  VersionRecord version{.kind = kind};
-  const Revision previous = document.head.revision;
-  for (const Change& change : changes) {
-    text->Apply(change);
-    texts_bytes_ += change.inserted.size();
-    texts_bytes_ -= change.deleted.size();
+Outcome Machine::Impl::ChangeText(Document& document, ChangeKind kind,
+                                  const std::vector<crdt::TextChange>& changes) {
+  Content* content = ContentOf(document);
+  if (content == nullptr) return {};
+  return Changed(document, kind, content->Change(changes));
+}
+
+Outcome Machine::Impl::Changed(Document& document, ChangeKind kind, Content::Effect effect) {
+  if (effect.update.empty() && effect.stored.empty()) return {};
+  const Content* content = ContentOf(document);
+  if (content == nullptr) return {};
+  document.head.root = content->root();
+  VersionRecord version{.kind = kind, .size = content->size()};
+  CHECK(version.size.bytes <= kTextBytesMax);
+  VersionDelta delta{.update = std::move(effect.stored)};
+  DocumentChanged event{.doc = document.id,
+                        .kind = kind,
+                        .previous = document.head.revision,
+                        .update = std::move(effect.update)};
+  for (crdt::TextChange& change : effect.changes) {
     version.inserted_bytes += change.inserted.size();
     version.deleted_bytes += change.deleted.size();
-  }
-  version.size = text->size();
-  CHECK(version.size.bytes <= kTextBytesMax);
-  version.changes = std::move(changes);
-  DocumentChanged event{.doc = document.id, .kind = kind, .previous = previous};
-  event.changes.reserve(version.changes.size());
-  StoreVersion(document, version);
-  for (Change& change : version.changes) {
+    delta.shifts.push_back(ShiftOf(change));
     event.changes.push_back({.position_bytes = change.position.bytes,
                              .deleted = std::move(change.deleted),
                              .inserted = std::move(change.inserted)});
   }
+  StoreVersion(document, std::move(version), delta);
   Emit(std::move(event));
-  MaybeRebase(document);
-  PruneVersions(document);
-  StoreTextHead(document);
+  return {};
 }
 
 }  // namespace coterie::state

@@ -56,11 +56,14 @@ struct TextChange {
   std::string inserted;
 };
 enum class ChangeKind : std::uint8_t { kWrite, kEdit, kRestore };
+// `changes` are those of the text that people see (state/content.h); none when the content is no
+// plain text, or something beside the text changed.
 struct DocumentChanged {
   DocId doc;
   ChangeKind kind = ChangeKind::kEdit;
   Revision previous;  // The document's revision before this one.
   std::vector<TextChange> changes;
+  std::string update;  // The same as a Yjs update (V1), for who has the content as of `previous`.
 };
 struct DocumentLocked {
   LockView lock;

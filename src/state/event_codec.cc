@@ -46,7 +46,7 @@ template <>
 struct Fields<DocumentChanged> {
   static constexpr auto kMembers =
       std::tuple(&DocumentChanged::doc, &DocumentChanged::kind, &DocumentChanged::previous,
-                 &DocumentChanged::changes);
+                 &DocumentChanged::changes, &DocumentChanged::update);
 };
 template <>
 struct Fields<DocumentLocked> {

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "base/utf8.h"
 #include "state/machine.h"
 #include "state/test_machine.h"
-#include "state/text.h"
 
 namespace coterie::state {
 namespace {
@@ -151,7 +151,7 @@ TEST_F(HistoryTest, AnEditIsNotTransformedOverHundredsOfMegabytes) {
   const Revision base = machine_->applied().index;
   Rewrite(doc, std::string(3 << 20, 'x'));
   Ok(ann_, Edit{.doc = doc, .base = base, .splices = {{0, 0, "fine"}}});
-  for (int i = 0; i < 12; ++i) Rewrite(doc, std::string(3 << 20, static_cast<char>('a' + i)));
+  for (int i = 0; i < 24; ++i) Rewrite(doc, std::string(3 << 20, static_cast<char>('a' + i)));
   EXPECT_EQ(CodeOf(ann_, Edit{.doc = doc, .base = base, .splices = {{0, 0, "late"}}}),
             Code::kOutOfRange);
   EXPECT_FALSE(machine_->divergence().has_value());
@@ -204,7 +204,7 @@ TEST_F(HistoryTest, EditsFromAnyBaseKeepWhatNobodyDeleted) {
 // Writes, edits, appends and restores at random on a few documents, a tiny cache, restarts: every
 // version that is kept reads as a naive history of strings says, and so does who followed events.
 TEST_F(HistoryTest, EveryVersionReadsAsItWasWritten) {
-  const Machine::Options options{.text_cache_bytes_max = 4'000};
+  const Machine::Options options{.content_cache_bytes_max = 4'000};
   Restart(options);
   Prng prng(22);
   const std::vector<std::string> letters = {"a", "ß", "€", "\U0001F600"};

@@ -7,10 +7,10 @@
 //   "fault"                         why this state diverged
 //   u name                          User                        s session    SessionRecord
 //   o session client sequence       OutcomeRecord               c session client   EvictedClient
-//   d doc                           DocumentRecord              h doc        TextHead
-//   l doc                           LockRecord                  b doc piece  a piece of the base
-//   text v doc ordinal                   VersionRecord               w doc ordinal      large
-//   changes e revision                      EventBatch
+//   d doc                           DocumentRecord              h doc        ContentHead
+//   l doc                           LockRecord                  e revision   EventBatch
+//   v doc ordinal                   VersionRecord               w doc ordinal   VersionDelta
+//   b doc ordinal piece             a piece of a Checkpoint
 
 #include <array>
 #include <cstdint>

@@ -58,7 +58,7 @@ void Machine::Impl::BeginEntry(Index index, std::string_view payload) {
 }
 
 void Machine::Impl::FinishEntry(Term term, Index index) {
-  SweepDeletedTexts();
+  SweepDeletedContents();
   applied_.term = term;
   applied_.index = index;
   meta_.digest = digest_.value();
@@ -194,7 +194,7 @@ void Machine::Impl::Load() {
   LoadTable('o', &Impl::LoadOutcome);
   LoadTable('c', &Impl::LoadEvictedClient);
   LoadTable('d', &Impl::LoadDocument);
-  LoadTable('h', &Impl::LoadTextHead);
+  LoadTable('h', &Impl::LoadContentHead);
   LoadTable('l', &Impl::LoadLock);
   LoadEvents();
 }
@@ -241,11 +241,11 @@ void Machine::Impl::LoadDocument(std::string_view key, DocumentRecord&& record) 
   document.record = std::move(record);
 }
 
-void Machine::Impl::LoadTextHead(std::string_view key, TextHead&& record) {
+void Machine::Impl::LoadContentHead(std::string_view key, ContentHead&& record) {
   const DocId id(NumberInKey(key, 0));
   const auto found = documents_.find(id);
   if (found == documents_.end()) {
-    deleted_texts_[id] = std::move(record);
+    deleted_contents_[id] = std::move(record);
   } else {
     found->second.head = std::move(record);
   }
@@ -273,7 +273,7 @@ void Machine::Impl::CheckInvariants() const {
   CHECK(events_.empty() || events_.front().first > meta_.events_pruned_through);
   CHECK(events_.empty() || events_.back().first <= applied_.index);
   CHECK(events_.size() <= std::max<std::size_t>(options_.events_retained_max, 1));
-  CHECK(texts_.size() == text_uses_.size());
+  CHECK(contents_.size() == content_uses_.size());
 }
 
 std::string Machine::Impl::DumpMirrors() const {
@@ -312,7 +312,7 @@ std::string Machine::Impl::DumpMirrors() const {
     out.Id(id);
     codec::Put(out, record);
   }
-  for (const auto& [id, head] : deleted_texts_) {
+  for (const auto& [id, head] : deleted_contents_) {
     out.Id(id);
     codec::Put(out, head);
   }
@@ -333,14 +333,14 @@ void Machine::Impl::CheckInvariantsDeep() const {
   CHECK(reloaded.DumpMirrors() == DumpMirrors());
   for (const auto& [name, id] : documents_by_name_) {
     const Document& document = documents_.at(id);
-    const std::optional<Text> stored = LoadText(document);
+    const std::optional<Content> stored = LoadContent(document, document.head.ordinal);
     CHECK(stored.has_value());
     stored->CheckInvariants();
     CHECK(stored->size() == document.head.size);
-    const auto cached = texts_.find(id);
-    if (cached == texts_.end()) continue;
-    cached->second.text.CheckInvariants();
-    CHECK(cached->second.text.ToString() == stored->ToString());
+    const auto cached = contents_.find(id);
+    if (cached == contents_.end()) continue;
+    cached->second.content.CheckInvariants();
+    CHECK(cached->second.content.ToString() == stored->ToString());
   }
 }
 
@@ -389,6 +389,10 @@ DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
 }
 std::optional<std::string> Machine::TextAt(DocId doc, Revision revision) const {
   return impl_->TextAt(doc, revision);
+}
+std::optional<std::string> Machine::UpdateAt(DocId doc, Revision revision,
+                                             const crdt::StateVector& known) const {
+  return impl_->UpdateAt(doc, revision, known);
 }
 std::vector<VersionView> Machine::Versions(DocId doc) const { return impl_->Versions(doc); }
 std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }

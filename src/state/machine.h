@@ -5,10 +5,9 @@
 // random number and iterates nothing whose order could differ between nodes.
 //
 // What is small and always needed (users, sessions, locks, document heads) is held in memory and
-// written through; texts, versions, outcomes and events live in the Kv. Everything of one Apply()
-// and the applied position are one atomic batch (etcd #13766).
-// Not here: passwords (only their hashes), timers (the leader proposes expiries), transport.
-// Owner: the apply thread.
+// written through; contents, versions, outcomes and events live in the Kv. Everything of one
+// Apply() and the applied position are one atomic batch (etcd #13766). Not here: passwords (only
+// their hashes), timers (the leader proposes expiries), transport. Owner: the apply thread.
 
 #include <cstdint>
 #include <functional>
@@ -20,6 +19,7 @@
 
 #include "base/blob.h"
 #include "base/ids.h"
+#include "crdt/state_vector.h"
 #include "state/command.h"
 #include "state/event.h"
 #include "state/kv.h"
@@ -97,7 +97,7 @@ class Machine {
   struct Options {
     std::size_t events_retained_max = 100'000;  // Batches.
     std::uint64_t events_retained_bytes_max = 256 << 20;
-    std::size_t text_cache_bytes_max = 64 << 20;
+    std::size_t content_cache_bytes_max = 64 << 20;
   };
   // Loads the state that `kv` holds; `kv` outlives the machine. All nodes of a cluster must run the
   // same retention options.
@@ -128,8 +128,12 @@ class Machine {
   // The effective role: admins own everything; none if the document does not exist. Still answers
   // for a deleted document while its events are retained.
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
-  // The text at `revision` (none = now). Empty optional: no such document or version retained.
+  // The text that people see at `revision` (none = now): see state/content.h. Empty optional: no
+  // such document or version retained.
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  // The same content as a Yjs update (V1), without what `known` covers.
+  std::optional<std::string> UpdateAt(DocId doc, Revision revision,
+                                      const crdt::StateVector& known) const;
   std::vector<VersionView> Versions(DocId doc) const;  // Newest first.
   std::vector<LockView> Locks() const;                 // By document name.
 

@@ -1,8 +1,9 @@
 #pragma once
 
 // The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
-// requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc (changing
-// texts), texts.cc (storing them), events.cc. Private to state/. Owner: the apply thread.
+// requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc
+// (changing contents), contents.cc (storing them), events.cc. Private to state/. Owner: the apply
+// thread.
 //
 // A command's handler, Apply(const X&), first checks everything and then does everything: it never
 // refuses after a first write. All writes go through Put() and Delete(), which the digest sees.
@@ -22,11 +23,11 @@
 
 #include "base/ids.h"
 #include "state/codec.h"
+#include "state/content.h"
 #include "state/digest.h"
 #include "state/keys.h"
 #include "state/machine.h"
 #include "state/records.h"
-#include "state/text.h"
 
 namespace coterie::state {
 
@@ -61,6 +62,8 @@ class Machine::Impl {
   std::vector<DocumentView> Documents() const;
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  std::optional<std::string> UpdateAt(DocId doc, Revision revision,
+                                      const crdt::StateVector& known) const;
   std::vector<VersionView> Versions(DocId doc) const;
   std::vector<LockView> Locks() const;
   std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
@@ -93,7 +96,7 @@ class Machine::Impl {
   void LoadOutcome(std::string_view key, OutcomeRecord&& record);
   void LoadEvictedClient(std::string_view key, EvictedClient&& record);
   void LoadDocument(std::string_view key, DocumentRecord&& record);
-  void LoadTextHead(std::string_view key, TextHead&& record);
+  void LoadContentHead(std::string_view key, ContentHead&& record);
   void LoadLock(std::string_view key, LockRecord&& record);
   void BeginEntry(Index index, std::string_view payload);
   void FinishEntry(Term term, Index index);
@@ -160,30 +163,43 @@ class Machine::Impl {
   Outcome Apply(const Edit& command);
   Outcome Apply(const Append& command);
   Outcome Apply(const Restore& command);
+  Outcome Apply(const ApplyUpdate& command);
   Outcome ReplaceText(Document& document, ChangeKind kind, std::string_view text);
   std::optional<Outcome> TransformToNow(const Document& document, const Edit& command,
                                         std::vector<Splice>& splices);
-  // Makes one change of the text: a new version and its event. Requires that the changes fit and
-  // that the new text is within the limit; no changes at all do nothing.
-  void ChangeText(Document& document, ChangeKind kind, std::vector<Change> changes);
+  // Changes the text, in order, each in what the one before left. Requires that the content is a
+  // text, that the places are there and that the new text is within the limit.
+  Outcome ChangeText(Document& document, ChangeKind kind,
+                     const std::vector<crdt::TextChange>& changes);
+  // Makes what the cached content has undergone a new version and its event; nothing if it has not.
+  Outcome Changed(Document& document, ChangeKind kind, Content::Effect effect);
 
-  // texts.cc
-  // The current text. Null when the Kv is broken. Valid until the next call.
-  Text* TextOf(const Document& document) const;
-  std::optional<Text> LoadText(const Document& document) const;
+  // contents.cc
+  struct CachedContent {
+    Content content;
+    std::size_t bytes = 0;  // As counted in contents_bytes_.
+    std::list<DocId>::iterator use;
+  };
+  // The current content. Null when the Kv is broken. Valid until the next call.
+  Content* ContentOf(const Document& document) const;
+  void NoteContentBytes(CachedContent& cached) const;
+  void TrimContents(DocId keep) const;
+  std::optional<std::string> CheckpointBytes(DocId doc, const Checkpoint& checkpoint) const;
+  std::optional<Content> LoadContent(const Document& document, std::uint64_t ordinal) const;
   std::optional<VersionRecord> VersionAt(DocId doc, std::uint64_t ordinal) const;
-  bool LoadLargeChanges(DocId doc, std::uint64_t ordinal, VersionRecord& version) const;
-  std::uint64_t OldestVisibleOrdinal(const TextHead& head) const;
-  // The newest kept version at or before `revision`; empty when it is no longer kept.
+  std::optional<VersionDelta> DeltaOf(DocId doc, std::uint64_t ordinal,
+                                      const VersionRecord& version) const;
+  // The newest visible version at or before `revision`; empty when it is no longer kept.
   std::optional<std::uint64_t> OrdinalAt(const Document& document, Revision revision) const;
-  std::optional<std::string> TextOfVersion(const Document& document, std::uint64_t ordinal) const;
-  void StoreVersion(Document& document, VersionRecord& version);
-  void MaybeRebase(Document& document);
-  void PruneVersions(Document& document);
-  void StoreTextHead(const Document& document);
-  void DropText(Document& document);
-  void SweepDeletedTexts();
-  void TrimTextCache(DocId keep) const;
+  const Document* DocumentOf(DocId doc) const;
+  template <class Answer>
+  std::optional<std::string> AskContentAt(DocId doc, Revision revision, Answer answer) const;
+  void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
+  void MaybeCheckpoint(Document& document);
+  void DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint);
+  void PruneHistory(Document& document);
+  void DropContent(Document& document);
+  void SweepDeletedContents();
 
   // events.cc
   void Emit(EventBody body) { EmitAs(entry_.user, std::move(body)); }
@@ -210,19 +226,15 @@ class Machine::Impl {
   std::map<std::string, DocId, std::less<>> documents_by_name_;  // The same ones.
   std::map<DocId, DocumentRecord> deleted_;
   std::set<std::pair<Revision, DocId>> deletions_;  // Of deleted_, oldest first.
-  std::map<DocId, TextHead> deleted_texts_;         // Still to be swept from the Kv.
+  std::map<DocId, ContentHead> deleted_contents_;   // Still to be swept from the Kv.
   std::set<DocId> locked_;
 
   std::deque<std::pair<Revision, std::uint64_t>> events_;  // Kept batches and their bytes.
   std::uint64_t events_bytes_ = 0;
 
-  struct CachedText {
-    Text text;
-    std::list<DocId>::iterator use;
-  };
-  mutable std::unordered_map<DocId, CachedText> texts_;
-  mutable std::list<DocId> text_uses_;  // Most recent first.
-  mutable std::uint64_t texts_bytes_ = 0;
+  mutable std::unordered_map<DocId, CachedContent> contents_;
+  mutable std::list<DocId> content_uses_;  // Most recent first.
+  mutable std::uint64_t contents_bytes_ = 0;
 };
 
 // The refusal of a command. `message`: what, why, what to do.

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "state/change.h"
 #include "state/codec.h"
 #include "state/event.h"
 #include "state/machine.h"
 #include "state/shared_fields.h"
-#include "state/text.h"
 
 namespace coterie::state {
 
@@ -81,18 +81,25 @@ struct DocumentRecord {
   std::uint64_t created_at_ms = 0;
   Revision deleted;  // None = alive. Kept for RoleOf() as long as the deletion's event.
 };
-// Where the text of a document stands. Its text is the base text (as of version base_ordinal, in
-// pieces of kBasePieceBytes) plus the changes of the versions after it.
-struct TextHead {
+// The whole content as of one version, under "b" in pieces of kBasePieceBytes.
+struct Checkpoint {
+  std::uint64_t ordinal = 0;
+  std::uint64_t bytes = 0;
+};
+// Where the content of a document stands: that of any version from the first checkpoint on is the
+// newest checkpoint at or before it and the updates of the versions in between.
+struct ContentHead {
   Revision revision;
   std::string author;
   std::uint64_t changed_at_ms = 0;
-  TextSize size;
-  std::uint64_t ordinal = 0;         // Of the newest version; the first is 1.
-  std::uint64_t oldest_ordinal = 1;  // Of the oldest version record in the Kv.
-  std::uint64_t base_ordinal = 0;
-  std::uint64_t base_bytes = 0;
-  std::uint64_t tail_cost = 0;  // What is stored since the base, with an allowance per record.
+  TextSize size;                        // Of the text that people see.
+  std::string root;                     // The root type that holds it; empty until there is one.
+  std::uint64_t ordinal = 0;            // Of the newest version; the first is 1.
+  std::uint64_t oldest_ordinal = 1;     // Of the oldest version record in the Kv.
+  std::uint64_t visible_ordinal = 1;    // Of the oldest version that is shown.
+  std::vector<Checkpoint> checkpoints;  // Ascending. Before the first: empty as of ordinal 0.
+  std::uint64_t tail_cost = 0;          // Of the updates since the newest one; see kCostPerVersion.
+  std::uint64_t history_bytes = 0;      // Of all updates and checkpoints that are kept.
 };
 struct LockRecord {
   SessionId session;
@@ -105,7 +112,7 @@ struct LockRecord {
 struct Document {
   DocId id;
   DocumentRecord record;
-  TextHead head;
+  ContentHead head;
   std::optional<LockRecord> lock;
 };
 struct VersionRecord {
@@ -116,11 +123,14 @@ struct VersionRecord {
   TextSize size;  // Of the text after it.
   std::uint64_t inserted_bytes = 0;
   std::uint64_t deleted_bytes = 0;
-  bool is_large = false;        // The changes lie apart, under "w", so that a list stays cheap.
-  std::vector<Change> changes;  // In order, each in the text that the one before left.
+  std::uint64_t delta_bytes = 0;  // Of the delta in the Kv, wherever it lies.
+  bool is_large = false;          // The delta lies apart, under "w", so that a list stays cheap.
+  std::string delta;              // A VersionDelta, encoded, unless it is large.
 };
-struct LargeChanges {
-  std::vector<Change> changes;
+// What a version did to the one before.
+struct VersionDelta {
+  std::vector<Shift> shifts;  // Of the text, in order, each in what the one before left.
+  std::string update;         // Yjs, V1.
 };
 
 namespace codec {
@@ -131,9 +141,12 @@ struct Fields<TextSize> {
       std::tuple(&TextSize::bytes, &TextSize::utf16, &TextSize::code_points);
 };
 template <>
-struct Fields<Change> {
-  static constexpr auto kMembers =
-      std::tuple(&Change::position, &Change::deleted, &Change::inserted);
+struct Fields<Shift> {
+  static constexpr auto kMembers = std::tuple(&Shift::position, &Shift::deleted, &Shift::inserted);
+};
+template <>
+struct Fields<Checkpoint> {
+  static constexpr auto kMembers = std::tuple(&Checkpoint::ordinal, &Checkpoint::bytes);
 };
 template <>
 struct Fields<Applied> {
@@ -180,11 +193,12 @@ struct Fields<DocumentRecord> {
                  &DocumentRecord::grants, &DocumentRecord::created_at_ms, &DocumentRecord::deleted);
 };
 template <>
-struct Fields<TextHead> {
+struct Fields<ContentHead> {
   static constexpr auto kMembers =
-      std::tuple(&TextHead::revision, &TextHead::author, &TextHead::changed_at_ms, &TextHead::size,
-                 &TextHead::ordinal, &TextHead::oldest_ordinal, &TextHead::base_ordinal,
-                 &TextHead::base_bytes, &TextHead::tail_cost);
+      std::tuple(&ContentHead::revision, &ContentHead::author, &ContentHead::changed_at_ms,
+                 &ContentHead::size, &ContentHead::root, &ContentHead::ordinal,
+                 &ContentHead::oldest_ordinal, &ContentHead::visible_ordinal,
+                 &ContentHead::checkpoints, &ContentHead::tail_cost, &ContentHead::history_bytes);
 };
 template <>
 struct Fields<LockRecord> {
@@ -197,11 +211,12 @@ struct Fields<VersionRecord> {
   static constexpr auto kMembers =
       std::tuple(&VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
                  &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
-                 &VersionRecord::deleted_bytes, &VersionRecord::is_large, &VersionRecord::changes);
+                 &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes,
+                 &VersionRecord::is_large, &VersionRecord::delta);
 };
 template <>
-struct Fields<LargeChanges> {
-  static constexpr auto kMembers = std::tuple(&LargeChanges::changes);
+struct Fields<VersionDelta> {
+  static constexpr auto kMembers = std::tuple(&VersionDelta::shifts, &VersionDelta::update);
 };
 
 }  // namespace codec

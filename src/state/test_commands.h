@@ -12,12 +12,14 @@
 #include "base/prng.h"
 #include "state/command.h"
 #include "state/machine.h"
+#include "state/test_editors.h"
 
 namespace coterie::state {
 
 class RandomCommands {
  public:
-  RandomCommands(const Machine& machine, std::uint64_t seed) : machine_(machine), prng_(seed) {}
+  RandomCommands(const Machine& machine, std::uint64_t seed)
+      : machine_(machine), prng_(seed), editors_(machine, seed) {}
 
   // The payload of the next log entry.
   std::string NextPayload() {
@@ -84,6 +86,11 @@ class RandomCommands {
       at += edit.splices.back().deleted;
     }
     return edit;
+  }
+  ApplyUpdate AnyUpdate(const DocumentView& document) {
+    ApplyUpdate apply{.doc = document.id, .update = editors_.NextUpdate(document.id)};
+    if (document.lock && prng_.Chance(1, 2)) apply.token = document.lock->token;
+    return apply;
   }
   // Of users, sessions and presence.
   CommandBody AnyOfAccounts() {
@@ -164,6 +171,10 @@ class RandomCommands {
       case 11:
       case 12:
         return AnyOfLocks(document);
+      case 13:
+      case 14:
+      case 15:
+        return AnyUpdate(document);
       default:
         return AnyEdit(document);
     }
@@ -171,6 +182,7 @@ class RandomCommands {
 
   const Machine& machine_;
   Prng prng_;
+  RandomEditors editors_;
   std::uint64_t time_ms_ = 1'000'000;
   std::uint64_t sequence_ = 0;
   std::vector<SessionView> sessions_;

@@ -1,0 +1,162 @@
+// insert, delete: changing a part of a text without a lock. export, import: a whole content, as a
+// Yjs update that loses nothing, or as what can be read.
+
+#include <absl/strings/str_cat.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/content_json.h"
+#include "cli/explain.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+constexpr std::size_t kImportBytesMax = 64 << 20;
+
+enum class As : std::uint8_t { kText, kJson, kYjs, kYjsV2 };
+const std::map<std::string, As> kForms = {
+    {"text", As::kText}, {"json", As::kJson}, {"yjs", As::kYjs}, {"yjs2", As::kYjsV2}};
+
+struct Flags {
+  std::string document;
+  std::uint64_t position = 0;
+  std::uint64_t count = 0;
+  std::string text;
+  bool is_utf16 = false;
+  std::uint64_t base = 0;
+  std::uint64_t version = 0;
+  As as = As::kYjs;
+  bool create = false;
+};
+
+absl::Status Edit(Invocation& cli, const Flags& flags) {
+  v1::EditDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_base_revision(flags.base);
+  request.set_unit(flags.is_utf16 ? v1::POSITION_UNIT_UTF16 : v1::POSITION_UNIT_CODE_POINT);
+  v1::Splice& splice = *request.add_splices();
+  splice.set_position(flags.position);
+  splice.set_deleted(flags.count);
+  splice.set_inserted(flags.text);
+  ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+  } else {
+    cli.PrintLine(absl::StrCat(response.revision()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::GetUpdateResponse> GetUpdate(Invocation& cli, const Flags& flags) {
+  v1::GetUpdateRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_version(flags.version);
+  request.set_format(flags.as == As::kYjsV2 ? v1::UPDATE_FORMAT_V2 : v1::UPDATE_FORMAT_V1);
+  return cli.Call(std::move(request));
+}
+
+absl::Status Export(Invocation& cli, const Flags& flags) {
+  if (flags.as == As::kText) {
+    v1::GetDocumentRequest request;
+    ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+    request.set_version(flags.version);
+    ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
+    cli.Print(response.text());
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, GetUpdate(cli, flags));
+  if (flags.as == As::kJson) {
+    ASSIGN_OR_RETURN(const std::string json, ContentAsJson(response.update()));
+    cli.PrintLine(json);
+    return absl::OkStatus();
+  }
+  if (isatty(STDOUT_FILENO) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "an update is bytes, not text",
+                 "write it to a file (coterie export notes > notes.yjs), or use --as json");
+  }
+  cli.Print(response.update());
+  return absl::OkStatus();
+}
+
+absl::Status Import(Invocation& cli, const Flags& flags) {
+  if (isatty(STDIN_FILENO) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
+                 "pipe it in: coterie import notes < notes.yjs");
+  }
+  ASSIGN_OR_RETURN(const std::string update, ReadStandardInput(kImportBytesMax));
+  if (flags.create) {
+    v1::CreateDocumentRequest create;
+    create.set_name(flags.document);
+    const absl::Status status = cli.Call(std::move(create)).status();
+    if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
+  }
+  v1::ApplyUpdateRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_update(update);
+  request.set_format(flags.as == As::kYjsV2 ? v1::UPDATE_FORMAT_V2 : v1::UPDATE_FORMAT_V1);
+  ASSIGN_OR_RETURN(const v1::ApplyUpdateResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+  } else {
+    cli.PrintLine(absl::StrCat(response.revision()));
+  }
+  return absl::OkStatus();
+}
+
+void AddPlace(CLI::App& command, Flags& flags) {
+  command.add_option("DOCUMENT", flags.document, "Its name, or id:NUMBER")->required();
+  command.add_option("POSITION", flags.position, "How many characters are before it")->required();
+  command.add_flag("--utf16", flags.is_utf16, "Count as JavaScript does; else Unicode code points");
+  command.add_option("--base", flags.base,
+                     "The revision that the position means; later changes are reckoned with");
+}
+
+void AddPartCommands(CLI::App& app, Invocation& cli) {
+  auto inserted = std::make_shared<Flags>();
+  CLI::App* command = AddCommand<Flags>(
+      app, cli, "insert", "Put text into a document; needs no lock",
+      "  coterie insert notes 0 'Title\n'\n  coterie insert notes 12 ' not' --base 118", inserted,
+      Edit);
+  AddPlace(*command, *inserted);
+  command->add_option("TEXT", inserted->text, "What to put there")->required();
+
+  auto deleted = std::make_shared<Flags>();
+  command = AddCommand<Flags>(app, cli, "delete", "Take characters out of a text; needs no lock",
+                              "  coterie delete notes 0 6\n  coterie rm deletes whole documents",
+                              deleted, Edit);
+  AddPlace(*command, *deleted);
+  command->add_option("COUNT", deleted->count, "How many characters")->required();
+}
+
+}  // namespace
+
+void AddContentCommands(CLI::App& app, Invocation& cli) {
+  AddPartCommands(app, cli);
+  auto exported = std::make_shared<Flags>();
+  CLI::App* command =
+      AddCommand<Flags>(app, cli, "export", "Write a document's content to standard output",
+                        "  coterie export notes > notes.yjs      everything, for any Yjs program\n"
+                        "  coterie export notes --as json",
+                        exported, Export);
+  command->add_option("DOCUMENT", exported->document, "Its name, or id:NUMBER")->required();
+  command->add_option("--as", exported->as, "yjs (an update, format V1), yjs2 (V2), json or text")
+      ->transform(CLI::CheckedTransformer(kForms));
+  command->add_option("--version", exported->version, "As of this revision");
+
+  auto imported = std::make_shared<Flags>();
+  command = AddCommand<Flags>(
+      app, cli, "import", "Merge a Yjs update from standard input; twice does no harm",
+      "  coterie import notes -c < notes.yjs\n  coterie import notes --as yjs2 < notes.yjs2",
+      imported, Import);
+  command->add_option("DOCUMENT", imported->document, "Its name, or id:NUMBER")->required();
+  const std::map<std::string, As> updates = {{"yjs", As::kYjs}, {"yjs2", As::kYjsV2}};
+  command->add_option("--as", imported->as, "yjs (format V1) or yjs2 (V2)")
+      ->transform(CLI::CheckedTransformer(updates));
+  command->add_flag("-c,--create", imported->create, "Make the document first if it is not there");
+}
+
+}  // namespace coterie::cli

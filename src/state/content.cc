@@ -1,0 +1,144 @@
+#include "state/content.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "crdt/restore.h"
+#include "crdt/text.h"
+#include "crdt/transaction.h"
+#include "crdt/update_reader.h"
+
+namespace coterie::state {
+namespace {
+
+// The machine applies commands one after the other and the same ones everywhere, so that a document
+// needs one writer for all of its edits. Editors draw 32 bits at random; so does this, in effect.
+crdt::Client WriterOf(DocId doc) {
+  const std::uint64_t mixed = (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15;
+  return crdt::Client((mixed >> 32) | 1);
+}
+
+// Whether the update has structs of `writer` that are not in the document.
+bool SpeaksFor(crdt::Client writer, crdt::Clock known, std::string_view update) {
+  crdt::UpdateReader reader(update);
+  crdt::StructView view;
+  while (reader.Next(view)) {
+    if (view.id.client == writer && view.id.clock + view.length > known) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Content::Content(DocId doc, std::string root)
+    : writer_(WriterOf(doc)), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
+
+bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
+
+crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
+  if (SpeaksFor(writer_, doc_.state_vector().At(writer_), update)) {
+    return {.reason = "it writes as the server's client; reload the document"};
+  }
+  crdt::Outcome outcome;
+  const bool had_root = !root_.empty();
+  const bool was_text = is_text();
+  if (had_root) outcome.watched = doc_.Root(root_);
+  const crdt::Malformed malformed =
+      doc_.Apply(update, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+  if (malformed) return malformed;
+  effect.update = std::move(outcome.update);
+  effect.changes = std::move(outcome.text_changes);
+  effect.stored = doc_.HasPending() ? std::string(update) : effect.update;
+  if (effect.stored.empty()) return {};
+  MaybeChooseRoot();
+  if (!was_text || !is_text()) {
+    effect.changes.clear();
+  } else if (!had_root && size().bytes > 0) {
+    effect.changes = {{.position = {}, .deleted = "", .inserted = ToString()}};
+  }
+  return {};
+}
+
+void Content::MaybeChooseRoot() {
+  if (!root_.empty()) return;
+  std::vector<std::string> names = doc_.root_names();
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    const crdt::Text text(doc_, doc_.Root(name));
+    if (text.length() == 0) continue;
+    const bool has_letters = text.size().bytes > 0;
+    if (root_.empty() || has_letters) root_ = name;
+    if (has_letters) return;
+  }
+}
+
+Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
+  CHECK(is_text());
+  if (changes.empty()) return {};
+  if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
+  crdt::Text text(doc_, doc_.Root(root_));
+  crdt::Transaction transaction(doc_, writer_);
+  for (const crdt::TextChange& change : changes) {
+    const TextSize begin = text.LocateByte(change.position.bytes);
+    if (!change.deleted.empty()) {
+      const TextSize end = text.LocateByte(change.position.bytes + change.deleted.size());
+      text.Delete(transaction, begin.utf16, end.utf16 - begin.utf16);
+    }
+    if (!change.inserted.empty()) text.Insert(transaction, begin.utf16, change.inserted);
+  }
+  Effect effect{.update = transaction.Commit().update, .changes = changes};
+  effect.stored = effect.update;
+  return effect;
+}
+
+Content::Effect Content::BecomeLike(const Content& other) {
+  crdt::Outcome outcome;
+  const bool was_text = is_text();
+  if (!root_.empty()) outcome.watched = doc_.Root(root_);
+  std::vector<std::string> names = doc_.root_names();
+  const std::vector<std::string> others = other.doc_.root_names();
+  names.insert(names.end(), others.begin(), others.end());
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  crdt::Transaction transaction(doc_, writer_, crdt::Watch::kTextChanges);
+  for (const std::string& name : names) {
+    crdt::RestoreRoot(transaction, doc_, other.doc_, name);
+  }
+  transaction.Commit(outcome);
+  Effect effect{.update = std::move(outcome.update), .changes = std::move(outcome.text_changes)};
+  effect.stored = effect.update;
+  if (effect.update.empty()) return effect;
+  MaybeChooseRoot();
+  if (!was_text || !is_text()) effect.changes.clear();
+  return effect;
+}
+
+bool Content::is_text() const {
+  const TextSize content = size();
+  return content.utf16 == 0 || content.bytes > 0;
+}
+
+TextSize Content::size() const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  return root ? crdt::Text(doc_, *root).size() : TextSize();
+}
+
+std::string Content::ToString() const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  return root ? crdt::Text(doc_, *root).ToString() : std::string();
+}
+
+std::optional<TextSize> Content::Locate(std::uint64_t position, PositionUnit unit) const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  if (root) return crdt::Text(doc_, *root).Locate(position, unit);
+  return position == 0 ? std::optional(TextSize()) : std::nullopt;
+}
+
+std::string Content::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  if (root) return crdt::Text(doc_, *root).Slice(begin_bytes, size_bytes);
+  CHECK(begin_bytes == 0 && size_bytes == 0);
+  return {};
+}
+
+}  // namespace coterie::state

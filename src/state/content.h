@@ -1,0 +1,74 @@
+#pragma once
+
+// The content of one document: a Yjs document that any editor may write, and the text that people
+// see of it. That text is in one of the document's root types: the one that the document's head
+// names, or else the first in which an editor puts something, or else kTextRoot. Where that root
+// holds no plain text (rich editors keep XML in it), it can be read but not edited by position.
+// Not here: storage (contents.cc), rights, limits. One owner.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/utf8.h"
+#include "crdt/doc.h"
+#include "crdt/events.h"
+#include "crdt/lib0.h"
+#include "crdt/state_vector.h"
+
+namespace coterie::state {
+
+// Where the text of documents lies that were not begun by an editor.
+inline constexpr std::string_view kTextRoot = "text";
+
+class Content {
+ public:
+  // `root`: what the head of the document says; "" = not known yet.
+  Content(DocId doc, std::string root);
+
+  // Merges what is stored ("" = nothing); false if that is damaged.
+  [[nodiscard]] bool Load(std::string_view update);
+
+  // What a change did.
+  struct Effect {
+    std::string update;  // For all who have the content as it was; "" = nothing changed.
+    std::string stored;  // What must be kept of it: also what waits for updates not there yet.
+    std::vector<crdt::TextChange> changes;  // Of the text.
+  };
+  // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
+  // nothing happens. Also decides on the root if there is none yet.
+  [[nodiscard]] crdt::Malformed Apply(std::string_view update, Effect& effect);
+  // Changes the text, in order, each in what the one before left. Requires is_text(), and places
+  // that are there.
+  Effect Change(const std::vector<crdt::TextChange>& changes);
+  // Makes the content what `other` is, with as little change as can be found.
+  Effect BecomeLike(const Content& other);
+
+  // Whether the text can be edited by position.
+  bool is_text() const;
+  const std::string& root() const { return root_; }
+  TextSize size() const;
+  std::string ToString() const;
+  std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;
+  std::string Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const;
+
+  std::string Encode() const { return doc_.EncodeStateAsUpdate(); }
+  // What who knows `known` lacks.
+  std::string EncodeFrom(const crdt::StateVector& known) const {
+    return doc_.EncodeStateAsUpdate(known);
+  }
+  std::size_t memory_bytes() const { return doc_.memory_bytes(); }
+  void CheckInvariants() const { doc_.CheckInvariantsDeep(); }
+
+ private:
+  void MaybeChooseRoot();
+
+  crdt::Client writer_;  // Of the machine's own edits: one per document, in no editor's hands.
+  std::string root_;
+  mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
+};
+
+}  // namespace coterie::state

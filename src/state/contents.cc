@@ -1,0 +1,336 @@
+// How a content is stored: checkpoints of the whole as of some versions, the updates of the
+// versions after them, and in memory the contents that were used of late. A change writes its own
+// update; a checkpoint is written when the updates since the last one cost as much to keep and
+// replay as the content itself, so that each edited byte pays for a constant number of written
+// ones. The same records are the version history. What is written depends on the stored bytes
+// alone, never on what a node happens to have in memory: all nodes write the same.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "state/machine_impl.h"
+
+namespace coterie::state {
+namespace {
+
+// What a version record costs beside its bytes: a lookup when the content is loaded.
+constexpr std::uint64_t kCostPerVersion = 256;
+// A tail up to this is kept even if the content is shorter.
+constexpr std::uint64_t kTailCostFloor = 32 << 10;
+// Above this the delta of a version lies apart, so that a list of versions does not read it.
+constexpr std::uint64_t kLargeDeltaBytes = 4 << 10;
+// At most so many records are deleted per command, so that no single one takes long.
+constexpr std::uint64_t kPrunedPerChangeMax = 4;
+constexpr std::uint64_t kSweptPerEntryMax = 16;
+// Above this the oldest versions go, even if there are few.
+constexpr std::uint64_t kHistoryBytesMax = 256 << 20;
+
+std::uint64_t PiecesOf(std::uint64_t checkpoint_bytes) {
+  return (checkpoint_bytes + kBasePieceBytes - 1) / kBasePieceBytes;
+}
+
+// The newest checkpoint at or before `ordinal`; the empty content before the first version else.
+Checkpoint CheckpointFor(const ContentHead& head, std::uint64_t ordinal) {
+  Checkpoint found;
+  for (const Checkpoint& checkpoint : head.checkpoints) {
+    if (checkpoint.ordinal <= ordinal) found = checkpoint;
+  }
+  return found;
+}
+
+}  // namespace
+
+// --- Reading ---
+
+Content* Machine::Impl::ContentOf(const Document& document) const {
+  auto found = contents_.find(document.id);
+  if (found == contents_.end()) {
+    std::optional<Content> content = LoadContent(document, document.head.ordinal);
+    if (!content) return nullptr;
+    if (content->size() != document.head.size) {
+      Break("a stored text is not as long as its document says");
+      return nullptr;
+    }
+    content_uses_.push_front(document.id);
+    found = contents_.emplace(document.id, CachedContent{std::move(*content)}).first;
+    found->second.use = content_uses_.begin();
+  } else {
+    content_uses_.splice(content_uses_.begin(), content_uses_, found->second.use);
+  }
+  NoteContentBytes(found->second);
+  TrimContents(document.id);
+  return &found->second.content;
+}
+
+void Machine::Impl::NoteContentBytes(CachedContent& cached) const {
+  contents_bytes_ -= cached.bytes;
+  cached.bytes = cached.content.memory_bytes();
+  contents_bytes_ += cached.bytes;
+}
+
+void Machine::Impl::TrimContents(DocId keep) const {
+  while (contents_bytes_ > options_.content_cache_bytes_max && content_uses_.back() != keep) {
+    const auto oldest = contents_.find(content_uses_.back());
+    contents_bytes_ -= oldest->second.bytes;
+    contents_.erase(oldest);
+    content_uses_.pop_back();
+  }
+}
+
+std::optional<std::string> Machine::Impl::CheckpointBytes(DocId doc,
+                                                          const Checkpoint& checkpoint) const {
+  std::string bytes;
+  for (std::uint64_t piece = 0; piece < PiecesOf(checkpoint.bytes); ++piece) {
+    const std::optional<std::string> value =
+        kv_.Get(Key('b', doc, checkpoint.ordinal, piece).view());
+    if (!value) {
+      Break("a piece of a stored content is missing");
+      return std::nullopt;
+    }
+    bytes += *value;
+  }
+  if (bytes.size() == checkpoint.bytes) return bytes;
+  Break("a stored content is damaged");
+  return std::nullopt;
+}
+
+// Requires `ordinal` to be that of a version which is shown, or the newest.
+std::optional<Content> Machine::Impl::LoadContent(const Document& document,
+                                                  std::uint64_t ordinal) const {
+  const Checkpoint checkpoint = CheckpointFor(document.head, ordinal);
+  Content content(document.id, document.head.root);
+  if (checkpoint.ordinal > 0) {
+    const std::optional<std::string> bytes = CheckpointBytes(document.id, checkpoint);
+    if (!bytes) return std::nullopt;
+    if (!content.Load(*bytes)) {
+      Break("a stored content does not decode");
+      return std::nullopt;
+    }
+  }
+  for (std::uint64_t next = checkpoint.ordinal + 1; next <= ordinal; ++next) {
+    const std::optional<VersionRecord> version = VersionAt(document.id, next);
+    if (!version) return std::nullopt;
+    const std::optional<VersionDelta> delta = DeltaOf(document.id, next, *version);
+    if (!delta) return std::nullopt;
+    if (!content.Load(delta->update)) {
+      Break("a stored update does not decode");
+      return std::nullopt;
+    }
+  }
+  return content;
+}
+
+std::optional<VersionRecord> Machine::Impl::VersionAt(DocId doc, std::uint64_t ordinal) const {
+  const std::optional<std::string> value = kv_.Get(Key('v', doc, ordinal).view());
+  std::optional<VersionRecord> version;
+  if (value) version = codec::DecodeRecord<VersionRecord>(*value);
+  if (!version) Break("a stored version is missing or does not decode");
+  return version;
+}
+
+std::optional<VersionDelta> Machine::Impl::DeltaOf(DocId doc, std::uint64_t ordinal,
+                                                   const VersionRecord& version) const {
+  std::optional<VersionDelta> delta;
+  if (version.is_large) {
+    const std::optional<std::string> value = kv_.Get(Key('w', doc, ordinal).view());
+    if (value) delta = codec::DecodeRecord<VersionDelta>(*value);
+  } else {
+    delta = codec::DecodeRecord<VersionDelta>(version.delta);
+  }
+  if (!delta) Break("what a stored version changed is missing or does not decode");
+  return delta;
+}
+
+std::optional<std::uint64_t> Machine::Impl::OrdinalAt(const Document& document,
+                                                      Revision revision) const {
+  // The newest ordinal in [first, last] whose revision is at most `revision`.
+  std::uint64_t first = document.head.visible_ordinal;
+  std::uint64_t last = document.head.ordinal;
+  if (revision >= document.head.revision) return last;
+  while (first < last) {
+    const std::uint64_t middle = first + (last - first + 1) / 2;
+    const std::optional<VersionRecord> version = VersionAt(document.id, middle);
+    if (!version) return std::nullopt;
+    if (version->revision <= revision) {
+      first = middle;
+    } else {
+      last = middle - 1;
+    }
+  }
+  const std::optional<VersionRecord> version = VersionAt(document.id, first);
+  if (!version || version->revision > revision) return std::nullopt;
+  return first;
+}
+
+const Document* Machine::Impl::DocumentOf(DocId doc) const {
+  const auto found = documents_.find(doc);
+  return found == documents_.end() ? nullptr : &found->second;
+}
+
+template <class Answer>
+std::optional<std::string> Machine::Impl::AskContentAt(DocId doc, Revision revision,
+                                                       Answer answer) const {
+  const Document* document = DocumentOf(doc);
+  if (document == nullptr || revision > applied_.index) return std::nullopt;
+  std::optional<std::uint64_t> ordinal = document->head.ordinal;
+  if (!revision.IsNone()) ordinal = OrdinalAt(*document, revision);
+  if (!ordinal) return std::nullopt;
+  if (*ordinal == document->head.ordinal) {
+    const Content* content = ContentOf(*document);
+    if (content == nullptr) return std::nullopt;
+    return answer(*content);
+  }
+  const std::optional<Content> content = LoadContent(*document, *ordinal);
+  if (!content) return std::nullopt;
+  return answer(*content);
+}
+
+std::optional<std::string> Machine::Impl::TextAt(DocId doc, Revision revision) const {
+  return AskContentAt(doc, revision, [](const Content& content) { return content.ToString(); });
+}
+
+std::optional<std::string> Machine::Impl::UpdateAt(DocId doc, Revision revision,
+                                                   const crdt::StateVector& known) const {
+  return AskContentAt(doc, revision,
+                      [&known](const Content& content) { return content.EncodeFrom(known); });
+}
+
+std::vector<VersionView> Machine::Impl::Versions(DocId doc) const {
+  const Document* document = DocumentOf(doc);
+  if (document == nullptr) return {};
+  std::vector<VersionView> views;
+  for (std::uint64_t ordinal = document->head.ordinal; ordinal >= document->head.visible_ordinal;
+       --ordinal) {
+    std::optional<VersionRecord> version = VersionAt(doc, ordinal);
+    if (!version) return views;
+    views.push_back({.revision = version->revision,
+                     .author = std::move(version->author),
+                     .time_ms = version->time_ms,
+                     .kind = version->kind,
+                     .inserted_bytes = version->inserted_bytes,
+                     .deleted_bytes = version->deleted_bytes});
+  }
+  return views;
+}
+
+// --- Writing ---
+
+// Makes a change that the cached content has already undergone the document's newest version.
+void Machine::Impl::StoreVersion(Document& document, VersionRecord version,
+                                 const VersionDelta& delta) {
+  ContentHead& head = document.head;
+  head.revision = entry_.revision;
+  head.author = entry_.user;
+  head.changed_at_ms = meta_.time_ms;
+  head.size = version.size;
+  ++head.ordinal;
+  version.revision = head.revision;
+  version.author = head.author;
+  version.time_ms = head.changed_at_ms;
+  std::string encoded_delta = codec::EncodeRecord(delta);
+  version.delta_bytes = encoded_delta.size();
+  version.is_large = encoded_delta.size() > kLargeDeltaBytes;
+  head.tail_cost += encoded_delta.size() + kCostPerVersion;
+  head.history_bytes += encoded_delta.size() + kCostPerVersion;
+  if (version.is_large) {
+    Put(Key('w', document.id, head.ordinal).view(), encoded_delta);
+  } else {
+    version.delta = std::move(encoded_delta);
+  }
+  Put(Key('v', document.id, head.ordinal).view(), codec::EncodeRecord(version));
+  MaybeCheckpoint(document);
+  PruneHistory(document);
+  Put(Key('h', document.id).view(), codec::EncodeRecord(head));
+}
+
+void Machine::Impl::MaybeCheckpoint(Document& document) {
+  ContentHead& head = document.head;
+  const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
+  if (head.tail_cost <= std::max(last_bytes, kTailCostFloor)) return;
+  // Not of the cached content: how its structs are cut depends on when it was loaded.
+  const std::optional<Content> content = LoadContent(document, head.ordinal);
+  if (!content) return;
+  const std::string bytes = content->Encode();
+  head.checkpoints.push_back({.ordinal = head.ordinal, .bytes = bytes.size()});
+  head.tail_cost = 0;
+  head.history_bytes += bytes.size();
+  for (std::uint64_t piece = 0; piece < PiecesOf(bytes.size()); ++piece) {
+    Put(Key('b', document.id, head.ordinal, piece).view(),
+        std::string_view(bytes).substr(piece * kBasePieceBytes, kBasePieceBytes));
+  }
+}
+
+void Machine::Impl::DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint) {
+  for (std::uint64_t piece = 0; piece < PiecesOf(checkpoint.bytes); ++piece) {
+    Delete(Key('b', doc, checkpoint.ordinal, piece).view());
+  }
+}
+
+// Hides what is too old or too much, and drops a few records that nothing visible needs.
+void Machine::Impl::PruneHistory(Document& document) {
+  ContentHead& head = document.head;
+  if (head.ordinal >= head.visible_ordinal + kVersionsPerDocumentMax) {
+    head.visible_ordinal = head.ordinal - kVersionsPerDocumentMax + 1;
+  }
+  const std::uint64_t base = CheckpointFor(head, head.visible_ordinal).ordinal;
+  while (!head.checkpoints.empty() && head.checkpoints.front().ordinal < base) {
+    DeleteCheckpoint(document.id, head.checkpoints.front());
+    head.history_bytes -= head.checkpoints.front().bytes;
+    head.checkpoints.erase(head.checkpoints.begin());
+  }
+  const std::uint64_t kept_from = std::min(head.visible_ordinal, base + 1);
+  for (std::uint64_t pruned = 0; pruned < kPrunedPerChangeMax && head.oldest_ordinal < kept_from;
+       ++pruned) {
+    const std::optional<VersionRecord> version = VersionAt(document.id, head.oldest_ordinal);
+    if (!version) return;
+    if (version->is_large) Delete(Key('w', document.id, head.oldest_ordinal).view());
+    Delete(Key('v', document.id, head.oldest_ordinal).view());
+    const std::uint64_t freed = version->delta_bytes + kCostPerVersion;
+    if (freed > head.history_bytes) return Break("a stored version is larger than all of them");
+    head.history_bytes -= freed;
+    ++head.oldest_ordinal;
+  }
+  if (head.history_bytes <= kHistoryBytesMax || head.oldest_ordinal < kept_from) return;
+  const auto next = std::find_if(
+      head.checkpoints.begin(), head.checkpoints.end(),
+      [&head](const Checkpoint& checkpoint) { return checkpoint.ordinal > head.visible_ordinal; });
+  if (next != head.checkpoints.end()) head.visible_ordinal = next->ordinal;
+}
+
+// The records of a deleted document's content go a few at a time: see SweepDeletedContents().
+void Machine::Impl::DropContent(Document& document) {
+  const auto cached = contents_.find(document.id);
+  if (cached != contents_.end()) {
+    contents_bytes_ -= cached->second.bytes;
+    content_uses_.erase(cached->second.use);
+    contents_.erase(cached);
+  }
+  deleted_contents_[document.id] = document.head;
+}
+
+void Machine::Impl::SweepDeletedContents() {
+  if (deleted_contents_.empty()) return;
+  const DocId id = deleted_contents_.begin()->first;
+  ContentHead& head = deleted_contents_.begin()->second;
+  for (std::uint64_t swept = 0; swept < kSweptPerEntryMax; ++swept) {
+    if (!head.checkpoints.empty() && head.checkpoints.back().bytes == 0) {
+      head.checkpoints.pop_back();
+    } else if (!head.checkpoints.empty()) {
+      Checkpoint& last = head.checkpoints.back();
+      const std::uint64_t piece = PiecesOf(last.bytes) - 1;
+      Delete(Key('b', id, last.ordinal, piece).view());
+      last.bytes = piece * kBasePieceBytes;
+    } else if (head.oldest_ordinal <= head.ordinal) {
+      Delete(Key('w', id, head.oldest_ordinal).view());
+      Delete(Key('v', id, head.oldest_ordinal).view());
+      ++head.oldest_ordinal;
+    } else {
+      Delete(Key('h', id).view());
+      deleted_contents_.erase(id);
+      return;
+    }
+  }
+  Put(Key('h', id).view(), codec::EncodeRecord(head));
+}
+
+}  // namespace coterie::state
