@@ -26,12 +26,13 @@ class Applier {
   Applier(ItemStore& store, const ParsedUpdate& update) : store_(store), update_(update) {
     sources_.reserve(update.groups.size());
     for (const ParsedUpdate::Group& group : update.groups) {
-      sources_.push_back({.reader = UpdateReader(update.bytes,
-                                                 {.offset_bytes = group.begin_bytes,
-                                                  .id = {group.client, group.clock},
-                                                  .structs = group.structs}),
-                          .left = group.structs,
-                          .parked_from = {}});
+      Source& source = sources_.emplace_back();
+      source.left = group.structs;
+      if (IsSingle()) return;
+      source.reader.emplace(update.bytes,
+                            UpdateReader::Place{.offset_bytes = group.begin_bytes,
+                                                .id = {group.client, group.clock},
+                                                .structs = group.structs});
     }
   }
 
@@ -43,7 +44,7 @@ class Applier {
  private:
   // One client's structs.
   struct Source {
-    UpdateReader reader;
+    std::optional<UpdateReader> reader;  // Not of the only struct.
     std::uint64_t left = 0;  // Not taken yet.
     bool is_parked = false;
     struct From {
@@ -59,12 +60,15 @@ class Applier {
     StructView view;
   };
 
-  Head Take(std::size_t source);
+  bool IsSingle() const {
+    return update_.groups.size() == 1 && update_.groups[0].structs == 1;
+  }
+  void Take(std::size_t source, Head& head);
   bool HasMore(std::size_t source) const {
     return sources_[source].left > 0 && !sources_[source].is_parked;
   }
   std::optional<std::size_t> FindSource(Client client) const;
-  void Park(Head head, Client client, Clock clock);
+  void Park(const Head& head, Client client, Clock clock);
   bool MaybeTakeNext(Head& head);
   ClientIndex IndexOf(Client client);
   LocalId ToLocal(const Id& id) { return {.client = IndexOf(id.client), .clock = id.clock}; }
@@ -73,6 +77,7 @@ class Applier {
   void Resolve(const StructView& view);
   void FindSequence(const StructView& view);
   void IntegrateFrom(StructView& view, Clock offset);
+  bool MaybeExtend(ClientIndex client, const StructView& view);
   void SetContent(ItemRef ref, const StructView& view);
 
   ItemStore& store_;
@@ -96,18 +101,20 @@ class Applier {
   std::string scratch_;
 };
 
-Applier::Head Applier::Take(std::size_t index) {
+void Applier::Take(std::size_t index, Head& head) {
   Source& source = sources_[index];
-  Head head;
   head.source = index;
-  const bool has_next = source.reader.Next(head.view);
-  CHECK(has_next);
-  head.from = {.clock = head.view.id.clock,
-               .structs = source.left,
-               .offset_bytes = static_cast<std::size_t>(source.reader.bytes().data() -
-                                                        update_.bytes.data())};
+  std::size_t offset = update_.groups[index].begin_bytes;
+  if (source.reader) {
+    const bool has_next = source.reader->Next(head.view);
+    CHECK(has_next);
+    offset = static_cast<std::size_t>(source.reader->bytes().data() - update_.bytes.data());
+  } else {
+    head.view = update_.last;
+  }
+  head.from = {
+      .clock = head.view.id.clock, .structs = source.left, .offset_bytes = offset};
   --source.left;
-  return head;
 }
 
 std::optional<std::size_t> Applier::FindSource(Client client) const {
@@ -120,8 +127,8 @@ std::optional<std::size_t> Applier::FindSource(Client client) const {
 
 // The struct cannot be integrated without (client, clock), nor can those that wait for it, nor what
 // their clients wrote after them. If they wait in a circle, the first of each client counts.
-void Applier::Park(Head head, Client client, Clock clock) {
-  stack_.push_back(std::move(head));
+void Applier::Park(const Head& head, Client client, Clock clock) {
+  stack_.push_back(head);
   const Clock known = missing_.At(client);
   if (known == 0 || clock + 1 < known) missing_.Set(client, clock + 1);
   for (const Head& waiting : stack_) {
@@ -135,13 +142,13 @@ void Applier::Park(Head head, Client client, Clock clock) {
 
 bool Applier::MaybeTakeNext(Head& head) {
   if (!stack_.empty()) {
-    head = std::move(stack_.back());
+    head = stack_.back();
     stack_.pop_back();
     return true;
   }
   while (current_ < sources_.size() && !HasMore(current_)) ++current_;
   if (current_ == sources_.size()) return false;
-  head = Take(current_);
+  Take(current_, head);
   return true;
 }
 
@@ -153,7 +160,7 @@ void Applier::Run() {
       const ClientIndex index = IndexOf(client);
       const Clock known = index == kNoClient ? 0 : store_.ClientAt(index).end;
       if (head.view.id.clock > known) {
-        Park(std::move(head), client, head.view.id.clock - 1);
+        Park(head, client, head.view.id.clock - 1);
         break;
       }
       const std::optional<Client> lacked = FindMissing(head.view);
@@ -161,11 +168,11 @@ void Applier::Run() {
         const std::optional<std::size_t> source = FindSource(*lacked);
         if (!source || !HasMore(*source)) {
           const ClientIndex other = IndexOf(*lacked);
-          Park(std::move(head), *lacked, other == kNoClient ? 0 : store_.ClientAt(other).end);
+          Park(head, *lacked, other == kNoClient ? 0 : store_.ClientAt(other).end);
           break;
         }
-        stack_.push_back(std::move(head));
-        head = Take(*source);
+        stack_.push_back(head);
+        Take(*source, head);
         continue;
       }
       IntegrateFrom(head.view, known - head.view.id.clock);
@@ -290,6 +297,7 @@ void Applier::IntegrateFrom(StructView& view, Clock offset) {
     IntegrateGarbage(store_, {.client = client, .clock = view.id.clock}, view.length);
     return;
   }
+  if (MaybeExtend(client, view)) return;
   const ItemRef ref = store_.NewItem();
   Item& item = store_.At(ref);
   item.set_client(client);
@@ -302,6 +310,21 @@ void Applier::IntegrateFrom(StructView& view, Clock offset) {
   item.sequence = sequence_;
   SetContent(ref, view);
   Integrate(store_, ref);
+}
+
+// Text that would be merged into its left neighbour at the end of the transaction goes there now:
+// so it is with what is typed.
+bool Applier::MaybeExtend(ClientIndex client, const StructView& view) {
+  if (view.content != ContentKind::kString || left_ == 0) return false;
+  const Item& left = store_.At(left_);
+  const bool fits = left.client == client && left.end() == view.id.clock &&
+                    left.kind() == ContentKind::kString && !left.is_deleted && !left.is_redone &&
+                    left.right == right_ && left.right_origin == right_origin_ &&
+                    !store_.IsKeyed(left);
+  if (!fits) return false;
+  store_.ExtendLast(left_, view.payload, view.length);
+  NoteChanged(store_, store_.BranchOf(left), 0);
+  return true;
 }
 
 void Applier::SetContent(ItemRef ref, const StructView& view) {
@@ -346,8 +369,8 @@ std::string Applier::Rest() const {
     writer.VarUint(from.structs);
     writer.VarUint(update_.groups[i].client.value());
     writer.VarUint(from.clock);
-    writer.Raw(update_.bytes.substr(from.offset_bytes,
-                                    update_.groups[i].end_bytes - from.offset_bytes));
+    writer.Raw(
+        update_.bytes.substr(from.offset_bytes, update_.groups[i].end_bytes - from.offset_bytes));
   }
   writer.VarUint(0);
   return writer.Take();
@@ -357,7 +380,7 @@ std::string Applier::Rest() const {
 
 Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
   UpdateReader reader(update);
-  StructView view;
+  StructView& view = parsed.last;
   const auto offset_of = [&] {
     return static_cast<std::size_t>(reader.bytes().data() - update.data());
   };
@@ -393,12 +416,15 @@ void ApplyStructs(ItemStore& store, const ParsedUpdate& update, Parked& parked) 
 
 DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
   DeleteSet rest;
-  for (const auto& [client, ranges] : deletes.clients()) {
+  // In the order of Yjs, which shows in the order of events.
+  for (auto entry = deletes.clients().rbegin(); entry != deletes.clients().rend(); ++entry) {
+    const auto& [client, ranges] = *entry;
     const ClientIndex index = store.FindClient(client);
     const Clock end = index == kNoClient ? 0 : store.ClientAt(index).end;
     StructList::Place place;
     for (const ClockRange& range : ranges) {
-      if (range.end > end) rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
+      if (range.end > end)
+        rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
       if (range.begin >= end) continue;
       const StructList& structs = store.ClientAt(index).structs;
       place = place == structs.First() ? structs.Find(range.begin)

@@ -14,6 +14,7 @@
 #include "crdt/id.h"
 #include "crdt/lib0.h"
 #include "crdt/state_vector.h"
+#include "crdt/update_reader.h"
 
 namespace coterie::crdt {
 
@@ -30,6 +31,7 @@ struct ParsedUpdate {
   };
   std::string_view bytes;
   std::vector<Group> groups;  // Descending by client.
+  StructView last;            // The only struct, if there is but one: it is not read twice.
   DeleteSet deleted;
 };
 

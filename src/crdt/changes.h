@@ -3,6 +3,7 @@
 // What the open transaction did so far, for its end: whose clocks went on, what was deleted, what
 // may be merged. Reused by the next one. Pure value; owner: the ItemStore.
 
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -17,6 +18,12 @@ struct Changes {
     Clock begin = 0;
     Clock end = 0;
   };
+  // A code point of two units that was cut in half, so that each half became U+FFFD.
+  struct CutPair {
+    LocalId first;  // Its first unit.
+    std::array<char, 4> bytes{};
+  };
+  std::vector<CutPair> cut_pairs;
   std::vector<ClientIndex> touched;       // Those with new structs; ClientState has `before`.
   std::vector<Deleted> deleted;           // As it happened; sorted and joined at the end.
   std::vector<LocalId> merge_candidates;  // Structs that may merge with a neighbour.
@@ -25,6 +32,7 @@ struct Changes {
   bool wants_changed = false;
 
   void Clear() {
+    cut_pairs.clear();
     touched.clear();
     deleted.clear();
     merge_candidates.clear();

@@ -153,8 +153,8 @@ void CollectGarbage(ItemStore& store) {
   ClientIndex client = kNoClient;
   for (const Changes::Deleted& range : store.changes().deleted) {
     const StructList& structs = store.ClientAt(range.client).structs;
-    place = client == range.client ? structs.FindFrom(place, range.begin)
-                                   : structs.Find(range.begin);
+    place =
+        client == range.client ? structs.FindFrom(place, range.begin) : structs.Find(range.begin);
     client = range.client;
     do {
       const ItemRef ref = structs.At(place);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 #include "crdt/item_store.h"
@@ -59,14 +60,8 @@ Cut FindCut(std::string_view text, Clock length, Clock units) {
 
 std::uint64_t CodePoints(std::string_view text) { return MeasureUtf8(text).code_points; }
 
-std::size_t SkipValues(ContentKind kind, std::string_view values, Clock count) {
-  Lib0Reader reader(values);
-  for (Clock i = 0; i < count; ++i) {
-    static_cast<void>(kind == ContentKind::kAny ? reader.Any() : reader.VarBytes());
-  }
-  CHECK(reader.ok());
-  return reader.offset_bytes();
-}
+// Every so many values of a long array get an anchor.
+constexpr Clock kAnchorValues = 64;
 
 }  // namespace
 
@@ -143,8 +138,8 @@ void ItemStore::SetPayload(Item& item, ContentKind kind, std::string_view payloa
   item.set_kind(kind);
   item.is_wide = true;
   const bool grows = kind == ContentKind::kAny || kind == ContentKind::kJson;
-  const Address address = grows ? AllocateFor(clients_[item.client], payload.size())
-                                : slab_.Allocate(payload.size());
+  const Address address =
+      grows ? AllocateFor(clients_[item.client], payload.size()) : slab_.Allocate(payload.size());
   std::memcpy(slab_.At(address), payload.data(), payload.size());
   item.content =
       NewExtent({.address = address, .bytes = static_cast<std::uint32_t>(payload.size())});
@@ -177,6 +172,7 @@ void ItemStore::FreeContent(Item& item) {
     const Extent& extent = extents_[item.content];
     slab_.Free(extent.address, extent.bytes);
     FreeExtent(item.content);
+    DropAnchors(item);
   }
   item.is_wide = false;
   item.content = 0;
@@ -192,8 +188,7 @@ void ItemStore::SplitContent(Item& left, Item& right, Clock length) {
     case ContentKind::kAny:
     case ContentKind::kJson: {
       Extent& whole = extents_[left.content];
-      const auto offset = static_cast<std::uint32_t>(
-          SkipValues(left.kind(), slab_.View(whole.address, whole.bytes), length));
+      const auto offset = static_cast<std::uint32_t>(whole.bytes - ValuesFrom(left, length).size());
       const Extent rest{.address = whole.address + offset, .bytes = whole.bytes - offset};
       whole.bytes = offset;
       right.is_wide = true;
@@ -231,7 +226,12 @@ void ItemStore::SplitText(Item& left, Item& right, Clock length) {
     second.extra = static_cast<std::uint32_t>(CodePoints(text.substr(offset)));
     first.extra = whole.extra - second.extra;
   }
-  if (cut.is_within_pair) SplitPair(whole, offset, first, second);
+  if (cut.is_within_pair) {
+    Changes::CutPair pair{.first = {.client = left.client, .clock = left.clock + length - 1}};
+    text.copy(pair.bytes.data(), pair.bytes.size(), offset);
+    changes_.cut_pairs.push_back(pair);
+    SplitPair(whole, offset, first, second);
+  }
   const Clock rest = left.length - length;
   SetRaw(left, first, length);
   SetRaw(right, second, rest);
@@ -274,6 +274,7 @@ void ItemStore::Append(Item& item, std::string_view bytes, std::uint64_t code_po
     OpenRun(client, total + std::max<std::size_t>(kRunBytesMin, total / 2));
     raw.address = client.run_next;
     std::memcpy(slab_.At(raw.address), slab_.At(old.address), old.bytes);
+    DropAnchors(item);
     client.run_next += old.bytes;
     client.run_left -= old.bytes;
     slab_.Free(old.address, old.bytes);
@@ -286,16 +287,21 @@ void ItemStore::Append(Item& item, std::string_view bytes, std::uint64_t code_po
   SetRaw(item, raw, length);
 }
 
-void ItemStore::ExtendText(ItemRef ref, std::string_view text, Clock length) {
+void ItemStore::ExtendLast(ItemRef ref, std::string_view text, Clock length) {
   Item& item = At(ref);
   CHECK(item.kind() == ContentKind::kString && !item.is_deleted);
+  CHECK(item.end() == clients_[item.client].end);
+  Touch(item.client);
+  clients_[item.client].end += length;
   TextSize size{.bytes = text.size(), .utf16 = length, .code_points = length};
   if (text.size() != length) size.code_points = CodePoints(text);
   Append(item, text, size.code_points, item.length + length);
   item.length += length;
   const Sequence& sequence = sequences_[item.sequence];
   if (sequence.key != 0) return;
-  branches_[sequence.branch].length += length;
+  Branch& branch = branches_[sequence.branch];
+  branch.length += length;
+  branch.cached_item = 0;
   if (item.leaf != 0) index_.Grow(ref, size);
 }
 
@@ -319,6 +325,40 @@ void ItemStore::MergeContent(Item& left, Item& right) {
     FreeContent(right);
   }
   right.is_wide = false;
+}
+
+std::string_view ItemStore::ValuesFrom(const Item& item, Clock offset) const {
+  const std::string_view values = BytesOf(item);
+  const Address begin = ExtentOf(item).address;
+  Clock at = 0;
+  Lib0Reader reader(values);
+  std::map<Clock, Address>* anchors = nullptr;
+  if (offset > kAnchorValues) {
+    anchors = &anchors_[item.client];
+    const auto after = anchors->upper_bound(item.clock + offset);
+    if (after != anchors->begin() && std::prev(after)->first > item.clock) {
+      at = std::prev(after)->first - item.clock;
+      reader.Advance(std::prev(after)->second - begin);
+    }
+  }
+  for (Clock steps = 1; at < offset; ++steps) {
+    static_cast<void>(item.kind() == ContentKind::kAny ? reader.Any() : reader.VarBytes());
+    ++at;
+    if (anchors != nullptr && steps % kAnchorValues == 0) {
+      anchors->emplace(item.clock + at, begin + static_cast<Address>(reader.offset_bytes()));
+    }
+  }
+  CHECK(reader.ok());
+  return values.substr(reader.offset_bytes());
+}
+
+// The values have moved or are gone.
+void ItemStore::DropAnchors(const Item& item) {
+  if (anchors_.empty() || item.kind() == ContentKind::kString) return;
+  const auto found = anchors_.find(item.client);
+  if (found == anchors_.end()) return;
+  std::map<Clock, Address>& anchors = found->second;
+  anchors.erase(anchors.lower_bound(item.clock), anchors.lower_bound(item.end()));
 }
 
 std::string_view ItemStore::TextOf(const Item& item) const {
@@ -362,9 +402,8 @@ void ItemStore::WriteContent(const Item& item, Clock offset, Lib0Writer& writer)
     }
     case ContentKind::kAny:
     case ContentKind::kJson: {
-      const std::string_view values = BytesOf(item);
       writer.VarUint(item.length - offset);
-      writer.Raw(values.substr(SkipValues(item.kind(), values, offset)));
+      writer.Raw(ValuesFrom(item, offset));
       return;
     }
     case ContentKind::kFormat:

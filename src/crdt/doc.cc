@@ -9,6 +9,7 @@
 #include "crdt/encode.h"
 #include "crdt/item_store.h"
 #include "crdt/merge.h"
+#include "crdt/observe.h"
 #include "crdt/update_view.h"
 #include "crdt/view.h"
 
@@ -19,7 +20,7 @@ namespace {
 // Up to so many parked bytes each update that is parked is merged with the others at once, as Yjs
 // does it: which of two forms of a struct is kept can depend on the order. Beyond, once for many,
 // so that a long wait does not cost quadratically.
-constexpr std::size_t kEagerBytesMax = std::size_t{64} << 10;
+constexpr std::size_t kEagerBytesMax = std::size_t{4} << 10;
 
 }  // namespace
 
@@ -47,6 +48,12 @@ void Doc::Begin(Watch watch) {
 void Doc::End(Watch watch, Outcome& outcome) {
   CHECK(is_open_);
   JoinDeleted(*store_);
+  outcome.text_changes.clear();
+  outcome.events.clear();
+  if (watch >= Watch::kTextChanges) {
+    outcome.text_changes = ObserveText(*store_, store_->Resolve(outcome.watched));
+  }
+  if (watch == Watch::kEvents) outcome.events = ObserveTypes(*store_);
   if (garbage_ == Garbage::kCollect) CollectGarbage(*store_);
   MergeChanged(*store_);
   outcome.update.clear();

@@ -1,5 +1,6 @@
 #include "crdt/integrate.h"
 
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,39 @@ bool HasConflict(const ItemStore& store, const Item& item) {
   return item.right == 0 || store.At(item.right).left != 0;
 }
 
+// A search that went over so many items leaves a crowd behind.
+constexpr std::uint32_t kLongScan = 64;
+
+Crowds::Place PlaceOf(const Item& item) {
+  return {.sequence = item.sequence, .origin = item.origin, .right_origin = item.right_origin};
+}
+
+// The item of the greatest smaller client among those that saw the same neighbours; 0 if none is
+// known. All that is left of it is left of the new item too: between an item and its origin there
+// is nothing that hangs on something further left.
+ItemRef FindShortcut(ItemStore& store, const Item& item, Client client) {
+  Crowds::Crowd* crowd = store.crowds().Find(PlaceOf(item));
+  if (crowd == nullptr) return 0;
+  const auto not_smaller = crowd->lower_bound(client);
+  if (not_smaller == crowd->begin()) return 0;
+  const auto [smaller, ref] = *std::prev(not_smaller);
+  const Item& found = store.At(ref);
+  const bool is_same = found.length > 0 && store.ClientAt(found.client).id == smaller &&
+                       PlaceOf(found) == PlaceOf(item);
+  if (!is_same) store.crowds().Erase(PlaceOf(item));
+  return is_same ? ref : 0;
+}
+
+void RememberCrowd(ItemStore& store, const Item& item, ItemRef first, std::uint32_t scanned) {
+  Crowds::Crowd& crowd = store.crowds().At(PlaceOf(item));
+  ItemRef ref = first;
+  for (std::uint32_t i = 0; i < scanned; ++i) {
+    const Item& other = store.At(ref);
+    if (PlaceOf(other) == PlaceOf(item)) crowd.emplace(store.ClientAt(other.client).id, ref);
+    ref = other.right;
+  }
+}
+
 // Goes right from where the writer put the item, over what others put there, and yields what it
 // comes to stand behind. Two rules: of those with the same origin the smaller client stands left,
 // and what stands behind something that we go past goes with it.
@@ -24,7 +58,15 @@ ItemRef FindLeft(ItemStore& store, const Item& item) {
   const Client client = store.ClientAt(item.client).id;
   ItemRef left = item.left;
   std::uint32_t passed = 0;  // So many of the scanned are left of `left`, or are it.
-  ItemRef next = left != 0 ? store.At(left).right : store.SequenceAt(item.sequence).head;
+  const ItemRef first = left != 0 ? store.At(left).right : store.SequenceAt(item.sequence).head;
+  ItemRef next = first;
+  const ItemRef shortcut = FindShortcut(store, item, client);
+  if (shortcut != 0) {
+    left = shortcut;
+    next = store.At(shortcut).right;
+    scanned.Add(shortcut);
+    passed = scanned.size();
+  }
   for (; next != 0 && next != item.right; next = store.At(next).right) {
     scanned.Add(next);
     const Item& other = store.At(next);
@@ -45,19 +87,10 @@ ItemRef FindLeft(ItemStore& store, const Item& item) {
       passed = scanned.size();
     }
   }
-  return left;
-}
-
-void NoteChanged(ItemStore& store, BranchRef branch, Atom key) {
-  Changes& changes = store.changes();
-  if (!changes.wants_changed) return;
-  const ItemRef owner = store.BranchAt(branch).item;
-  if (owner != 0) {
-    const Item& item = store.At(owner);
-    if (item.is_deleted || item.clock >= store.BeforeClock(item.client)) return;
+  if (shortcut == 0 && scanned.size() > kLongScan) {
+    RememberCrowd(store, item, first, scanned.size());
   }
-  if (!changes.changed.empty() && changes.changed.back() == std::pair(branch, key)) return;
-  changes.changed.emplace_back(branch, key);
+  return left;
 }
 
 // The value of a key is the last item of its sequence; all others are deleted.
@@ -95,10 +128,26 @@ void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& queu
 
 }  // namespace
 
+void NoteChanged(ItemStore& store, BranchRef branch, Atom key) {
+  Changes& changes = store.changes();
+  if (!changes.wants_changed) return;
+  const ItemRef owner = store.BranchAt(branch).item;
+  if (owner != 0) {
+    const Item& item = store.At(owner);
+    if (item.is_deleted || item.clock >= store.BeforeClock(item.client)) return;
+  }
+  if (!changes.changed.empty() && changes.changed.back() == std::pair(branch, key)) return;
+  changes.changed.emplace_back(branch, key);
+}
+
 void Integrate(ItemStore& store, ItemRef ref) {
   Item& item = store.At(ref);
   CHECK(item.length > 0 && item.sequence != 0);
-  if (HasConflict(store, item)) item.left = FindLeft(store, item);
+  if (HasConflict(store, item)) {
+    item.left = FindLeft(store, item);
+    Crowds::Crowd* crowd = store.crowds().Find(PlaceOf(item));
+    if (crowd != nullptr) (*crowd)[store.ClientAt(item.client).id] = ref;
+  }
   if (item.kind() == ContentKind::kDeleted) {
     item.is_deleted = true;
     store.changes().deleted.push_back(

@@ -22,6 +22,9 @@ void IntegrateGarbage(ItemStore& store, LocalId id, Clock length);
 // Deletes an item and all that is in it. Nothing happens if it is deleted.
 void Delete(ItemStore& store, ItemRef ref);
 
+// Remembers for events that a type changed: its children (key 0), or that key.
+void NoteChanged(ItemStore& store, BranchRef branch, Atom key);
+
 // What local edits are made of: a new item between two neighbours of a sequence, not yet integrated
 // and without content.
 ItemRef NewBetween(ItemStore& store, ClientIndex client, ItemRef left, ItemRef right,

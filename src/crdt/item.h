@@ -83,11 +83,11 @@ struct Sequence {
 struct Branch {
   ItemRef item = 0;  // Whose content it is; 0 = a root.
   std::uint32_t generation = 1;
-  Atom name = 0;  // Of the root, or the node name of an element or hook.
+  Atom name = 0;                  // Of the root, or the node name of an element or hook.
   std::uint32_t items_count = 0;  // Of the children.
   TypeKind kind = TypeKind::kArray;
   bool is_root = false;
-  bool has_kind = false;  // A root has none.
+  bool has_kind = false;     // A root has none.
   bool has_formats = false;  // A formatting mark was ever among the children.
   SequenceRef children = 0;  // 0 = never had any.
   SequenceRef first_key = 0;

@@ -36,9 +36,8 @@ ClientIndex ItemStore::InternClient(Client client) {
 
 const std::vector<ClientIndex>& ItemStore::ClientsDescending() const {
   if (!is_descending_sorted_) {
-    std::sort(descending_.begin(), descending_.end(), [this](ClientIndex a, ClientIndex b) {
-      return clients_[a].id > clients_[b].id;
-    });
+    std::sort(descending_.begin(), descending_.end(),
+              [this](ClientIndex a, ClientIndex b) { return clients_[a].id > clients_[b].id; });
     is_descending_sorted_ = true;
   }
   return descending_;
@@ -174,11 +173,13 @@ void ItemStore::UncountVisible(ItemRef ref) {
 }
 
 bool ItemStore::MaybeBuildIndex(BranchRef ref) {
+  if (branches_[ref].items_count >= kIndexedItemsMin) BuildIndex(ref);
+  return branches_[ref].index_root != 0;
+}
+
+void ItemStore::BuildIndex(BranchRef ref) {
   Branch& branch = branches_[ref];
-  if (branch.index_root == 0 && branch.items_count >= kIndexedItemsMin) {
-    branch.index_root = index_.Build(HeadOf(ref));
-  }
-  return branch.index_root != 0;
+  if (branch.index_root == 0) branch.index_root = index_.Build(HeadOf(ref));
 }
 
 void ItemStore::DropIndex(BranchRef ref) {
@@ -280,7 +281,8 @@ SequenceRef ItemStore::FindKey(BranchRef ref, Atom key) const {
 std::size_t ItemStore::memory_bytes() const {
   constexpr std::size_t kMapEntryBytes = 32;  // A node and its bucket.
   std::size_t bytes = arena_.memory_bytes() + slab_.memory_bytes() + atoms_.memory_bytes() +
-                      index_.memory_bytes() + scan_set_.memory_bytes();
+                      index_.memory_bytes() + scan_set_.memory_bytes() + crowds_.memory_bytes();
+  for (const auto& [client, anchors] : anchors_) bytes += anchors.size() * kMapEntryBytes * 2;
   bytes += clients_.capacity() * sizeof(ClientState) + clients_.size() * kMapEntryBytes;
   for (const ClientState& client : clients_) bytes += client.structs.memory_bytes();
   bytes += branches_.capacity() * sizeof(Branch) + sequences_.capacity() * sizeof(Sequence);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,7 @@
 #include "crdt/arena.h"
 #include "crdt/atoms.h"
 #include "crdt/changes.h"
+#include "crdt/crowds.h"
 #include "crdt/id.h"
 #include "crdt/item.h"
 #include "crdt/lib0.h"
@@ -78,7 +80,9 @@ class ItemStore {
   void Touch(ClientIndex client);
 
   // Structs by id. Require one that is there.
-  StructList::Place FindPlace(LocalId id) const { return clients_[id.client].structs.Find(id.clock); }
+  StructList::Place FindPlace(LocalId id) const {
+    return clients_[id.client].structs.Find(id.clock);
+  }
   ItemRef FindItem(LocalId id) const { return clients_[id.client].structs.At(FindPlace(id)); }
   // The one that begins, or ends, exactly there: splits if need be, but for kGc.
   ItemRef CleanStart(LocalId id);
@@ -134,6 +138,8 @@ class ItemStore {
   const OrderIndex& index() const { return index_; }
   // Makes sure that there is an index, if the list is long enough to need one.
   bool MaybeBuildIndex(BranchRef branch);
+  // However short it is; requires that it is not empty.
+  void BuildIndex(BranchRef branch);
   void DropIndex(BranchRef branch);
   std::uint32_t VisibleUnits(ItemRef ref) const {
     const Item& item = At(ref);
@@ -149,8 +155,8 @@ class ItemStore {
   void SetFormat(Item& item, Atom key, std::string_view json);
   void SetType(ItemRef ref, TypeKind kind, std::string_view name);
   void SetDeleted(Item& item) { item.set_kind(ContentKind::kDeleted); }
-  // Appends to the text of a kString; its length and sizes grow too.
-  void ExtendText(ItemRef ref, std::string_view text, Clock length);
+  // Appends to the text of a kString that is its client's last struct.
+  void ExtendLast(ItemRef ref, std::string_view text, Clock length);
   // Frees the bytes; the kind stays. Not for kType.
   void FreeContent(Item& item);
   void SplitContent(Item& left, Item& right, Clock length);
@@ -158,7 +164,9 @@ class ItemStore {
   void MergeContent(Item& left, Item& right);
   // As it is written in an update, without the first `offset` clocks.
   void WriteContent(const Item& item, Clock offset, Lib0Writer& writer) const;
-  std::string_view TextOf(const Item& item) const;  // kString alone.
+  // Of a kAny or kJson, from the value `offset` on.
+  std::string_view ValuesFrom(const Item& item, Clock offset) const;
+  std::string_view TextOf(const Item& item) const;   // kString alone.
   std::string_view BytesOf(const Item& item) const;  // Kinds that have an extent.
   const Extent& ExtentOf(const Item& item) const { return extents_[item.content]; }
   BranchRef TypeOf(const Item& item) const { return item.content; }  // kType alone.
@@ -171,6 +179,7 @@ class ItemStore {
   const Changes& changes() const { return changes_; }
   void EndChanges();
   ScanSet& scan_set() { return scan_set_; }
+  Crowds& crowds() { return crowds_; }
 
   std::size_t memory_bytes() const;
   void CheckInvariantsDeep() const;
@@ -184,6 +193,7 @@ class ItemStore {
   SequenceRef NewSequence(BranchRef branch, Atom key);
   std::uint32_t NewExtent(const Extent& extent);
   void FreeExtent(std::uint32_t extent);
+  void DropAnchors(const Item& item);
   // Where the bytes of a kString, kAny or kJson are.
   Extent RawOf(const Item& item) const;
   void SetRaw(Item& item, const Extent& raw, Clock length);
@@ -201,8 +211,8 @@ class ItemStore {
   std::unordered_map<Client, ClientIndex> client_indexes_;
   mutable std::vector<ClientIndex> descending_;
   mutable bool is_descending_sorted_ = true;
-  std::vector<Branch> branches_;      // [0] is not used.
-  std::vector<Sequence> sequences_;   // [0] is empty for ever.
+  std::vector<Branch> branches_;                         // [0] is not used.
+  std::vector<Sequence> sequences_;                      // [0] is empty for ever.
   std::unordered_map<std::uint64_t, SequenceRef> keys_;  // SlotKey() -> sequence.
   std::vector<BranchRef> roots_;
   std::unordered_map<Atom, BranchRef> root_names_;
@@ -213,6 +223,10 @@ class ItemStore {
   std::uint32_t free_extent_ = 0;
   Changes changes_;
   ScanSet scan_set_;
+  Crowds crowds_;
+  // Where values begin, by client and clock: every so many of a kAny or kJson that is long, found
+  // while going over it. Clocks outlive splits and merges.
+  mutable std::unordered_map<ClientIndex, std::map<Clock, Address>> anchors_;
 };
 
 }  // namespace coterie::crdt

@@ -54,9 +54,7 @@ std::vector<TypeHandle> InsertContents(ItemStore& store, ClientIndex writer, Bra
   const SequenceRef sequence = store.ChildrenOf(branch);
   std::string values;
   Clock count = 0;
-  const auto place = [&] {
-    return NewBetween(store, writer, gap.left, gap.right, sequence);
-  };
+  const auto place = [&] { return NewBetween(store, writer, gap.left, gap.right, sequence); };
   const auto flush = [&] {
     if (count == 0) return;
     const ItemRef item = place();

@@ -342,9 +342,7 @@ bool OrderIndex::IsLiveMark(ItemRef item) const {
   return record.kind() == ContentKind::kFormat && !record.is_deleted;
 }
 
-bool OrderIndex::EndsKey(ItemRef item) const {
-  return store_->BytesOf(store_->At(item)) == "null";
-}
+bool OrderIndex::EndsKey(ItemRef item) const { return store_->BytesOf(store_->At(item)) == "null"; }
 
 OrderIndex::Mark OrderIndex::MarkOf(ItemRef item) const {
   const bool ends = EndsKey(item);
@@ -555,7 +553,8 @@ bool OrderIndex::IsBefore(ItemRef a, ItemRef b) const {
 
 std::size_t OrderIndex::memory_bytes() const {
   std::size_t bytes = leaves_.capacity() * sizeof(Leaf) + inners_.capacity() * sizeof(Inner);
-  for (const std::vector<Mark>& marks : marks_) bytes += sizeof(marks) + sizeof(Mark) * marks.size();
+  for (const std::vector<Mark>& marks : marks_)
+    bytes += sizeof(marks) + sizeof(Mark) * marks.size();
   return bytes;
 }
 

@@ -70,8 +70,8 @@ class OrderIndex {
   // The formatting of one key to the left of a place.
   struct Mark {
     Atom key = 0;
-    ItemRef last = 0;   // The live mark that decides.
-    ItemRef start = 0;  // Since that one the key has a value; 0 if it has none.
+    ItemRef last = 0;      // The live mark that decides.
+    ItemRef start = 0;     // Since that one the key has a value; 0 if it has none.
     bool has_end = false;  // A mark that ends it is among those that were looked at.
     friend bool operator==(const Mark&, const Mark&) = default;
   };

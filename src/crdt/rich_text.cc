@@ -73,9 +73,7 @@ RichText::RichText(ItemStore& store, ClientIndex writer, BranchRef branch)
   right_ = store_.HeadOf(branch_);
 }
 
-bool RichText::IsMark(ItemRef ref) const {
-  return store_.At(ref).kind() == ContentKind::kFormat;
-}
+bool RichText::IsMark(ItemRef ref) const { return store_.At(ref).kind() == ContentKind::kFormat; }
 
 Atom RichText::KeyOf(ItemRef ref) const { return store_.ExtentOf(store_.At(ref)).extra; }
 

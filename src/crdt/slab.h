@@ -52,10 +52,10 @@ class Slab {
   struct Region {
     char* bytes = nullptr;
     std::unique_ptr<char[]> owned;
-    std::uint32_t span = 1;       // Regions of this allocation.
-    std::uint64_t capacity = 0;   // Of the owner, in bytes.
-    std::uint64_t live_bytes = 0; // Of the owner.
-    std::uint32_t first = 0;      // The owner.
+    std::uint32_t span = 1;        // Regions of this allocation.
+    std::uint64_t capacity = 0;    // Of the owner, in bytes.
+    std::uint64_t live_bytes = 0;  // Of the owner.
+    std::uint32_t first = 0;       // The owner.
   };
 
   std::uint32_t NewRegions(std::size_t bytes);

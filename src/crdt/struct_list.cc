@@ -19,9 +19,9 @@ StructList::Place StructList::Find(Clock clock) const {
   const std::vector<Entry>& entries = blocks_[block].entries;
   std::size_t slot = entries.size() - 1;
   if (entries[slot].clock > clock) {
-    const auto after = std::upper_bound(
-        entries.begin(), entries.end(), clock,
-        [](Clock at, const Entry& entry) { return at < entry.clock; });
+    const auto after =
+        std::upper_bound(entries.begin(), entries.end(), clock,
+                         [](Clock at, const Entry& entry) { return at < entry.clock; });
     slot = static_cast<std::size_t>(after - entries.begin()) - 1;
   }
   return {.block = static_cast<std::uint32_t>(block), .slot = static_cast<std::uint32_t>(slot)};

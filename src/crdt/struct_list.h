@@ -44,9 +44,7 @@ class StructList {
   // Yields where the entry then is.
   Place InsertAfter(Place place, Entry entry);
   void Erase(Place place);
-  void Replace(Place place, ItemRef item) {
-    blocks_[place.block].entries[place.slot].item = item;
-  }
+  void Replace(Place place, ItemRef item) { blocks_[place.block].entries[place.slot].item = item; }
 
   std::size_t Count() const { return empty() ? 0 : CountFrom(First()); }
   std::size_t CountFrom(Place place) const;  // It and those behind it.

@@ -29,10 +29,9 @@ void InsertPlain(ItemStore& store, ClientIndex writer, BranchRef ref, std::uint6
   const Gap gap = GapBeforeUnit(store, ref, index);
   CHECK(std::uint64_t{store.ClientAt(writer).end} + length <= kClockMax);
   if (Continues(store, writer, gap)) {
-    store.Touch(writer);
     const Clock size = store.At(gap.left).length;
-    store.ExtendText(gap.left, text, length);
-    store.ClientAt(writer).end += length;
+    store.ExtendLast(gap.left, text, length);
+    NoteChanged(store, ref, 0);
     store.BranchAt(ref).cached_item = gap.left;
     store.BranchAt(ref).cached_start = index - size;
     return;
@@ -43,6 +42,27 @@ void InsertPlain(ItemStore& store, ClientIndex writer, BranchRef ref, std::uint6
   Integrate(store, item);
   store.BranchAt(ref).cached_item = item;
   store.BranchAt(ref).cached_start = index;
+}
+
+// Where the unit, code point or byte `position` of a text begins; empty if it is within one.
+std::optional<std::size_t> OffsetIn(std::string_view text, std::uint64_t position,
+                                    Measure measure) {
+  if (measure == Measure::kBytes) {
+    if (position < text.size() && IsContinuationByte(text[position])) return std::nullopt;
+    return position;
+  }
+  const std::uint64_t units = Utf16Length(text);
+  if (units == text.size()) return position;
+  std::size_t offset = 0;
+  std::uint64_t seen = 0;
+  while (seen < position) {
+    const std::size_t size = CodePointLength(text.substr(offset));
+    CHECK(size > 0);
+    seen += size == 4 && measure == Measure::kUnits ? 2 : 1;
+    offset += size;
+  }
+  if (seen > position) return std::nullopt;
+  return offset;
 }
 
 }  // namespace
@@ -158,6 +178,85 @@ std::string Text::ToString() const {
 Delta Text::ToDelta() const {
   const BranchRef branch = doc_->store().Resolve(type_);
   return branch == 0 ? Delta() : TypeToDelta(doc_->store(), branch);
+}
+
+TextSize Text::size() const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0) return {};
+  if (store.MaybeBuildIndex(branch)) return store.index().Total(store.BranchAt(branch).index_root);
+  TextSize size;
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    size += store.VisibleSize(ref);
+  }
+  return size;
+}
+
+// The visible item that holds what is at `position`, which is there.
+OrderIndex::Spot Text::FindSpot(BranchRef branch, std::uint64_t position, Measure measure) const {
+  ItemStore& store = doc_->store();
+  if (store.MaybeBuildIndex(branch)) {
+    return store.index().Find(store.BranchAt(branch).index_root, position, measure);
+  }
+  OrderIndex::Spot spot{.item = store.HeadOf(branch), .rest = position, .before = {}};
+  while (true) {
+    CHECK(spot.item != 0);
+    const TextSize size = store.VisibleSize(spot.item);
+    if (spot.rest < SizeIn(size, measure)) return spot;
+    spot.rest -= SizeIn(size, measure);
+    spot.before += size;
+    spot.item = store.At(spot.item).right;
+  }
+}
+
+// The place `position` from the start; empty within a code point.
+std::optional<TextSize> Text::LocateIn(std::uint64_t position, Measure measure) const {
+  const BranchRef branch = doc_->store().Resolve(type_);
+  const TextSize total = size();
+  if (position > SizeIn(total, measure)) return std::nullopt;
+  if (position == SizeIn(total, measure)) return total;
+  const OrderIndex::Spot spot = FindSpot(branch, position, measure);
+  const Item& item = doc_->store().At(spot.item);
+  if (item.kind() != ContentKind::kString) {
+    return spot.before + TextSize{.bytes = 0, .utf16 = spot.rest, .code_points = spot.rest};
+  }
+  const std::string_view text = doc_->store().TextOf(item);
+  const std::optional<std::size_t> offset = OffsetIn(text, spot.rest, measure);
+  if (!offset) return std::nullopt;
+  return spot.before + MeasureUtf8(text.substr(0, *offset));
+}
+
+std::optional<TextSize> Text::Locate(std::uint64_t position, PositionUnit unit) const {
+  return LocateIn(position, unit == PositionUnit::kUtf16 ? Measure::kUnits : Measure::kCodePoints);
+}
+
+TextSize Text::LocateByte(std::uint64_t position_bytes) const {
+  const std::optional<TextSize> place = LocateIn(position_bytes, Measure::kBytes);
+  CHECK(place.has_value());
+  return *place;
+}
+
+std::string Text::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {
+  std::string slice;
+  if (size_bytes == 0) return slice;
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  CHECK(branch != 0);
+  slice.reserve(size_bytes);
+  const OrderIndex::Spot spot = FindSpot(branch, begin_bytes, Measure::kBytes);
+  std::uint64_t offset = spot.rest;
+  const bool is_indexed = store.BranchAt(branch).index_root != 0;
+  ItemRef ref = spot.item;
+  while (slice.size() < size_bytes) {
+    CHECK(ref != 0);
+    const Item& item = store.At(ref);
+    if (item.kind() == ContentKind::kString && !item.is_deleted) {
+      slice += store.TextOf(item).substr(offset, size_bytes - slice.size());
+      offset = 0;
+    }
+    ref = is_indexed ? store.index().NextLive(ref) : item.right;
+  }
+  return slice;
 }
 
 }  // namespace coterie::crdt

@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "crdt/events.h"
 #include "crdt/item.h"
+#include "crdt/order_index.h"
 #include "crdt/rich_text.h"
 #include "crdt/type_handle.h"
 
@@ -59,6 +60,8 @@ class Text {
   TypeHandle type() const { return type_; }
 
  private:
+  OrderIndex::Spot FindSpot(BranchRef branch, std::uint64_t position, Measure measure) const;
+  std::optional<TextSize> LocateIn(std::uint64_t position, Measure measure) const;
   ItemRef InsertRich(Transaction& transaction, std::uint64_t index,
                      const RichText::Insertion& insertion, const Attributes& attributes);
 

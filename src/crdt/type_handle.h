@@ -27,7 +27,7 @@ struct NewBinary {
   std::string bytes;
 };
 struct NewType {
-  TypeKind kind;
+  TypeKind kind = TypeKind::kArray;
   std::string name;  // Of kXmlElement and kXmlHook alone.
 };
 struct NewDoc {

@@ -57,12 +57,8 @@ JsValue UnitToValue(std::string_view text, Clock offset) {
 }
 
 JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
-  Lib0Reader reader(store.BytesOf(item));
-  if (item.kind() == ContentKind::kAny) {
-    for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.Any());
-    return ReadAny(reader);
-  }
-  for (Clock i = 0; i < offset; ++i) static_cast<void>(reader.VarBytes());
+  Lib0Reader reader(store.ValuesFrom(item, offset));
+  if (item.kind() == ContentKind::kAny) return ReadAny(reader);
   const std::string_view json = reader.VarBytes();
   return json == "undefined" ? JsValue{} : ParseJson(json);
 }
@@ -188,7 +184,7 @@ std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
 
 // Each attribute of a text is an element around it, and its members are that one's attributes.
 std::string WithElements(const Attributes& attributes, const std::string& inner) {
-  std::vector<std::pair<std::string, JsValue>> nodes;
+  std::vector<JsMember> nodes;
   for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json));
   const auto is_before = [](const auto& a, const auto& b) {
     return IsBeforeInUtf16(a.first, b.first);

@@ -1,0 +1,384 @@
+#include "crdt/doc.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "base/utf8.h"
+#include "crdt/array.h"
+#include "crdt/js_value.h"
+#include "crdt/map.h"
+#include "crdt/test_bytes.h"
+#include "crdt/text.h"
+#include "crdt/transaction.h"
+#include "crdt/xml.h"
+
+namespace coterie::crdt {
+namespace {
+
+Doc NewDoc(Garbage garbage = Garbage::kCollect) { return Doc(Doc::Options{.garbage = garbage}); }
+
+NewAny Any(std::string_view json) {
+  Lib0Writer writer;
+  WriteAny(ParseJson(json), writer);
+  return {writer.Take()};
+}
+
+std::string TextOf(Doc& doc, std::string_view root = "t") {
+  return Text(doc, doc.Root(root)).ToString();
+}
+
+// One edit of the text "t"; yields its update in hexadecimal.
+template <class Edit>
+std::string EditText(Doc& doc, std::uint64_t writer, Edit edit) {
+  Transaction transaction(doc, Client(writer));
+  Text text(doc, doc.Root("t"));
+  edit(text, transaction);
+  return ToHex(transaction.Commit().update);
+}
+
+// What Yjs 13.6 writes for the same edits (seen by running it).
+TEST(Doc, WritesWhatYjsWrites) {
+  Doc doc = NewDoc();
+  const auto insert = [](std::uint64_t index, std::string_view letters) {
+    return [=](Text& text, Transaction& transaction) { text.Insert(transaction, index, letters); };
+  };
+
+  EXPECT_EQ(EditText(doc, 1, insert(0, "abc")), "01010100040101740361626300");
+  EXPECT_EQ(EditText(doc, 1,
+                     [](Text& text, Transaction& transaction) { text.Delete(transaction, 1, 1); }),
+            "000101010101");
+  EXPECT_EQ(ToHex(doc.EncodeStateAsUpdate()), "010301000401017401618101000184010101630101010101");
+  EXPECT_EQ(ToHex(doc.state_vector().Encode()), "010103");
+  EXPECT_EQ(TextOf(doc), "ac");
+}
+
+TEST(Doc, WritesFormattingWhereYjsDoes) {
+  Doc doc = NewDoc();
+  EditText(doc, 1, [](Text& text, Transaction& transaction) { text.Insert(transaction, 0, "ab"); });
+  EditText(doc, 1, [](Text& text, Transaction& transaction) {
+    text.Format(transaction, 0, 1, {{"bold", "true"}});
+  });
+
+  EXPECT_EQ(
+      ToHex(doc.EncodeStateAsUpdate()),
+      "01040100040101740161840100016246010004626f6c640474727565c60100010104626f6c64046e756c6c00");
+  const Delta delta = Text(doc, doc.Root("t")).ToDelta();
+  ASSERT_EQ(delta.size(), 2u);
+  EXPECT_EQ(delta[0].text, "a");
+  EXPECT_EQ(delta[0].attributes, (Attributes{{"bold", "true"}}));
+  EXPECT_TRUE(delta[1].attributes.empty());
+}
+
+TEST(Doc, AMapKeepsTheLastValue) {
+  Doc doc = NewDoc();
+  for (const std::string_view value : {"1", "\"x\""}) {
+    Transaction transaction(doc, Client(1));
+    Map(doc, doc.Root("m")).Set(transaction, "k", Any(value));
+  }
+
+  EXPECT_EQ(ToHex(doc.EncodeStateAsUpdate()), "010201002101016d016b01a80100017701780101010001");
+  EXPECT_EQ(Map(doc, doc.Root("m")).ToJson(), "{\"k\":\"x\"}");
+}
+
+TEST(Doc, XmlIsBuiltAndForgotten) {
+  Doc doc = NewDoc();
+  {
+    Transaction transaction(doc, Client(1));
+    const NewType element{.kind = TypeKind::kXmlElement, .name = "p"};
+    const TypeHandle p = Array(doc, doc.Root("x")).Insert(transaction, 0, {element})[0];
+    Map(doc, p).Set(transaction, "id", Any("\"1\""));
+    const NewType inner{.kind = TypeKind::kXmlText, .name = ""};
+    const TypeHandle text = Array(doc, p).Insert(transaction, 0, {inner})[0];
+    Text(doc, text).Insert(transaction, 0, "hi");
+  }
+  EXPECT_EQ(ToHex(doc.EncodeStateAsUpdate()),
+            "0104010007010178030170280001000269640177013107000100060400010202686900");
+  EXPECT_EQ(ToXml(doc, doc.Root("x")), "<p id=\"1\">hi</p>");
+  {
+    Transaction transaction(doc, Client(1));
+    Array(doc, doc.Root("x")).Delete(transaction, 0, 1);
+  }
+  EXPECT_EQ(ToHex(doc.EncodeStateAsUpdate()), "01020100010101780100040101010005");
+  doc.CheckInvariantsDeep();
+}
+
+TEST(Doc, WhoWroteAtOnceStandsInTheOrderOfClients) {
+  Doc doc = NewDoc();
+  ASSERT_FALSE(
+      doc.Apply(FromHex("01010200040101740142"
+                        "00")));  // 2 wrote "B".
+  ASSERT_FALSE(
+      doc.Apply(FromHex("01010100040101740141"
+                        "00")));  // 1 wrote "A".
+
+  EXPECT_EQ(TextOf(doc), "AB");
+}
+
+TEST(Doc, WhatComesTooEarlyWaits) {
+  Doc writer = NewDoc();
+  std::vector<std::string> updates;
+  for (const std::string_view letters : {"one ", "two ", "three"}) {
+    updates.push_back(FromHex(EditText(writer, 7, [&](Text& text, Transaction& transaction) {
+      text.Insert(transaction, text.length(), letters);
+    })));
+  }
+  Doc doc = NewDoc();
+
+  ASSERT_FALSE(doc.Apply(updates[2]));
+  ASSERT_FALSE(doc.Apply(FromHex("000107010001")));  // Deletes the first letter.
+  EXPECT_EQ(TextOf(doc), "");
+  EXPECT_TRUE(doc.HasPending());
+  EXPECT_EQ(doc.missing().At(Client(7)), 8u);
+  ASSERT_FALSE(doc.Apply(updates[1]));
+  ASSERT_FALSE(doc.Apply(updates[0]));
+
+  EXPECT_EQ(TextOf(doc), "ne two three");
+  EXPECT_FALSE(doc.HasPending());
+  EXPECT_TRUE(doc.missing().empty());
+}
+
+TEST(Doc, AnUpdateThatIsRefusedChangesNothing) {
+  Doc doc = NewDoc();
+  ASSERT_FALSE(doc.Apply(FromHex("01010100040101740361626300")));
+  const std::string before = doc.EncodeStateAsUpdate();
+
+  // Two good letters, and a delete set that ends early.
+  EXPECT_TRUE(
+      doc.Apply(FromHex("01010103840102026465"
+                        "01")));
+  EXPECT_TRUE(
+      doc.Apply(FromHex("01010103840102026465"
+                        "0000")));
+  EXPECT_EQ(doc.EncodeStateAsUpdate(), before);
+  doc.CheckInvariantsDeep();
+}
+
+TEST(Doc, HalfACharacterIsAReplacementCharacter) {
+  Doc doc = NewDoc();
+  EditText(doc, 1, [](Text& text, Transaction& transaction) {
+    text.Insert(transaction, 0, "\xf0\x9f\x98\x80");
+  });
+  Outcome outcome;
+  outcome.watched = doc.Root("t");
+  {
+    Transaction transaction(doc, Client(1), Watch::kTextChanges);
+    Text(doc, doc.Root("t")).Delete(transaction, 1, 1);
+    transaction.Commit(outcome);
+  }
+
+  EXPECT_EQ(TextOf(doc), "\xef\xbf\xbd");
+  ASSERT_EQ(outcome.text_changes.size(), 1u);
+  EXPECT_EQ(outcome.text_changes[0].deleted, "\xf0\x9f\x98\x80");
+  EXPECT_EQ(outcome.text_changes[0].inserted, "\xef\xbf\xbd");
+}
+
+TEST(Doc, AHandleOfAForgottenTypeNamesNothing) {
+  Doc doc = NewDoc();
+  TypeHandle list;
+  {
+    Transaction transaction(doc, Client(1));
+    list = Map(doc, doc.Root("m")).Set(transaction, "k", NewType{.kind = TypeKind::kArray});
+    Array(doc, list).Push(transaction, {Any("1")});
+  }
+  {
+    Transaction transaction(doc, Client(1));
+    Map(doc, doc.Root("m")).Delete(transaction, "k");
+  }
+  {
+    Transaction transaction(doc, Client(1));
+    Map(doc, doc.Root("m")).Set(transaction, "k", NewType{.kind = TypeKind::kArray});
+    Array(doc, list).Push(transaction, {Any("2")});
+  }
+
+  EXPECT_EQ(Array(doc, list).length(), 0u);
+  EXPECT_EQ(Map(doc, doc.Root("m")).ToJson(), "{\"k\":[]}");
+}
+
+TEST(Doc, EventsTellWhatHappened) {
+  Doc doc = NewDoc();
+  Outcome outcome;
+  {
+    Transaction transaction(doc, Client(1), Watch::kEvents);
+    Array(doc, doc.Root("a")).Push(transaction, {Any("1"), Any("2")});
+    Map(doc, doc.Root("m")).Set(transaction, "k", Any("true"));
+    transaction.Commit(outcome);
+  }
+  ASSERT_EQ(outcome.events.size(), 2u);
+  EXPECT_EQ(outcome.events[0].root, "a");
+  ASSERT_EQ(outcome.events[0].delta.size(), 1u);
+  EXPECT_EQ(outcome.events[0].delta[0].text, "[1,2]");
+  EXPECT_EQ(outcome.events[1].keys[0].action, KeyChange::Action::kAdd);
+}
+
+// --- Against itself: whatever the order, the replicas become equal, byte by byte. ---
+
+constexpr std::string_view kWords[] = {
+    "a", "bc", "hello ", "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80", "q\xf0\x9f\x98\x81w"};
+
+// Where a pair of UTF-16 units is cut in half it becomes two U+FFFD, on the replicas that cut it:
+// in Yjs too such texts differ for ever.
+enum class Letters : std::uint8_t { kOneUnit, kPairsToo };
+
+class Replica {
+ public:
+  Replica(std::uint64_t id, Letters letters, Prng& prng)
+      : id_(id), letters_(letters), prng_(prng), doc_(NewDoc()) {}
+
+  // A few random edits; yields the update.
+  std::string Edit() {
+    Outcome outcome;
+    outcome.watched = doc_.Root("t");
+    Transaction transaction(doc_, Client(id_), Watch::kEvents);
+    for (std::uint64_t i = prng_.Below(3) + 1; i > 0; --i) EditOnce(transaction);
+    transaction.Commit(outcome);
+    Follow(outcome);
+    return outcome.update;
+  }
+  Malformed Apply(std::string_view update) {
+    Outcome outcome;
+    outcome.watched = doc_.Root("t");
+    const Malformed malformed = doc_.Apply(update, Watch::kEvents, outcome);
+    if (!malformed) Follow(outcome);
+    return malformed;
+  }
+  Doc& doc() { return doc_; }
+
+ private:
+  void EditOnce(Transaction& transaction) {
+    Text text(doc_, doc_.Root("t"));
+    const std::uint64_t length = text.length();
+    const std::uint64_t at = prng_.Below(length + 1);
+    const std::string_view word = kWords[prng_.Below(letters_ == Letters::kOneUnit ? 5 : 7)];
+    Array array(doc_, doc_.Root("a"));
+    switch (prng_.Below(8)) {
+      case 0:
+      case 1:
+      case 2:
+        return text.Insert(transaction, at, word);
+      case 3:
+        return text.Delete(transaction, at, prng_.Below(6) + 1);
+      case 4:
+        return text.Format(transaction, at, prng_.Below(6) + 1, {{"b", "true"}});
+      case 5:
+        return text.Insert(transaction, at, word, {{"b", "null"}, {"i", "1"}});
+      case 6:
+        array.Insert(transaction, prng_.Below(array.length() + 1), {Any("[1]"), Any("2")});
+        return;
+      default:
+        if (array.length() > 1) array.Delete(transaction, prng_.Below(array.length() - 1), 2);
+    }
+  }
+  // The text changes lead from the old text to the new one.
+  void Follow(const Outcome& outcome) {
+    doc_.CheckInvariantsDeep();
+    for (const TextChange& change : outcome.text_changes) {
+      const std::uint64_t at = change.position.bytes;
+      ASSERT_EQ(text_.substr(at, change.deleted.size()), change.deleted);
+      ASSERT_EQ(MeasureUtf8(text_.substr(0, at)), change.position);
+      text_.replace(at, change.deleted.size(), change.inserted);
+    }
+    Text text(doc_, doc_.Root("t"));
+    ASSERT_EQ(text.ToString(), text_);
+    ASSERT_EQ(text.size(), MeasureUtf8(text_));
+  }
+
+  std::uint64_t id_;
+  Letters letters_;
+  Prng& prng_;
+  Doc doc_;
+  std::string text_;
+};
+
+void Converge(std::uint64_t seed) {
+  SCOPED_TRACE(seed);
+  Prng prng(seed);
+  std::vector<Replica> replicas;
+  for (std::uint64_t i = 0; i < 3; ++i) replicas.emplace_back(100 + i, Letters::kOneUnit, prng);
+  std::vector<std::string> updates;
+  for (int step = 0; step < 60; ++step) {
+    Replica& replica = replicas[prng.Below(replicas.size())];
+    std::string update = replica.Edit();
+    if (!update.empty()) updates.push_back(std::move(update));
+    if (updates.empty()) continue;
+    Replica& other = replicas[prng.Below(replicas.size())];
+    ASSERT_FALSE(other.Apply(updates[prng.Below(updates.size())]));
+  }
+  for (Replica& replica : replicas) {
+    for (Replica& other : replicas) {
+      const StateVector known = replica.doc().state_vector();
+      ASSERT_FALSE(replica.Apply(other.doc().EncodeStateAsUpdate(known)));
+    }
+  }
+
+  const std::string state = replicas[0].doc().EncodeStateAsUpdate();
+  Doc fresh = NewDoc();
+  ASSERT_FALSE(fresh.Apply(state));
+  EXPECT_EQ(fresh.EncodeStateAsUpdate(), state);
+  for (Replica& replica : replicas) {
+    EXPECT_EQ(TextOf(replica.doc()), TextOf(fresh));
+    EXPECT_EQ(replica.doc().state_vector(), fresh.state_vector());
+    EXPECT_EQ(replica.doc().delete_set(), fresh.delete_set());
+  }
+}
+
+TEST(Convergence, ReplicasAgreeWhateverTheOrder) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) Converge(seed);
+}
+
+// Bytes that somebody damaged on purpose: refused, or whatever; never a crash, and what was taken
+// is a sound document.
+TEST(Hostile, DamagedUpdatesDoNoHarm) {
+  Prng prng(11);
+  std::uint64_t accepted = 0;
+  for (int round = 0; round < 30; ++round) {
+    Replica replica(7, Letters::kPairsToo, prng);
+    std::vector<std::string> updates;
+    for (int i = 0; i < 12; ++i) updates.push_back(replica.Edit());
+    updates.push_back(replica.doc().EncodeStateAsUpdate());
+    Doc doc = NewDoc(round % 2 == 0 ? Garbage::kCollect : Garbage::kKeep);
+    for (int i = 0; i < 200; ++i) {
+      std::string update = updates[prng.Below(updates.size())];
+      for (std::uint64_t k = prng.Below(3); k > 0 && !update.empty(); --k) {
+        update[prng.Below(update.size())] = static_cast<char>(prng.Below(256));
+      }
+      if (doc.Apply(update)) continue;
+      ++accepted;
+      doc.CheckInvariantsDeep();
+    }
+    Doc fresh = NewDoc();
+    ASSERT_FALSE(fresh.Apply(doc.EncodeStateAsUpdate()));
+    fresh.CheckInvariantsDeep();
+  }
+  EXPECT_GT(accepted, 1000u);
+}
+
+TEST(Hostile, TypesMayNestAsDeepAsTheyLike) {
+  constexpr std::uint64_t kDepth = 20000;
+  Lib0Writer writer;
+  writer.VarUint(1);
+  writer.VarUint(kDepth);
+  writer.VarUint(1);
+  writer.VarUint(0);
+  writer.Raw(FromHex("0701017400"));  // An array in the root "t".
+  for (std::uint64_t clock = 0; clock + 1 < kDepth; ++clock) {
+    writer.Raw(FromHex("070001"));  // An array in the one before.
+    writer.VarUint(clock);
+    writer.U8(0);
+  }
+  writer.VarUint(0);
+  Doc doc = NewDoc();
+  ASSERT_FALSE(doc.Apply(writer.view()));
+  EXPECT_FALSE(Array(doc, doc.Root("t")).ToJson().empty());
+  {
+    Transaction transaction(doc, Client(2));
+    Array(doc, doc.Root("t")).Delete(transaction, 0, 1);
+  }
+  doc.CheckInvariantsDeep();
+  EXPECT_EQ(Array(doc, doc.Root("t")).ToJson(), "[]");
+}
+
+}  // namespace
+}  // namespace coterie::crdt
