@@ -184,7 +184,7 @@ std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
 
 // Each attribute of a text is an element around it, and its members are that one's attributes.
 std::string WithElements(const Attributes& attributes, const std::string& inner) {
-  std::vector<JsMember> nodes;
+  std::vector<std::pair<std::string, JsValue>> nodes;
   for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json));
   const auto is_before = [](const auto& a, const auto& b) {
     return IsBeforeInUtf16(a.first, b.first);
