@@ -29,10 +29,9 @@ class Applier {
       Source& source = sources_.emplace_back();
       source.left = group.structs;
       if (IsSingle()) return;
-      source.reader.emplace(update.bytes,
-                            UpdateReader::Place{.offset_bytes = group.begin_bytes,
-                                                .id = {group.client, group.clock},
-                                                .structs = group.structs});
+      source.reader.emplace(update.bytes, UpdateReader::Place{.offset_bytes = group.begin_bytes,
+                                                              .id = {group.client, group.clock},
+                                                              .structs = group.structs});
     }
   }
 
@@ -45,7 +44,7 @@ class Applier {
   // One client's structs.
   struct Source {
     std::optional<UpdateReader> reader;  // Not of the only struct.
-    std::uint64_t left = 0;  // Not taken yet.
+    std::uint64_t left = 0;              // Not taken yet.
     bool is_parked = false;
     struct From {
       Clock clock = 0;
@@ -60,9 +59,7 @@ class Applier {
     StructView view;
   };
 
-  bool IsSingle() const {
-    return update_.groups.size() == 1 && update_.groups[0].structs == 1;
-  }
+  bool IsSingle() const { return update_.groups.size() == 1 && update_.groups[0].structs == 1; }
   void Take(std::size_t source, Head& head);
   bool HasMore(std::size_t source) const {
     return sources_[source].left > 0 && !sources_[source].is_parked;
@@ -112,8 +109,7 @@ void Applier::Take(std::size_t index, Head& head) {
   } else {
     head.view = update_.last;
   }
-  head.from = {
-      .clock = head.view.id.clock, .structs = source.left, .offset_bytes = offset};
+  head.from = {.clock = head.view.id.clock, .structs = source.left, .offset_bytes = offset};
   --source.left;
 }
 

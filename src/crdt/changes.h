@@ -26,6 +26,7 @@ struct Changes {
   std::vector<CutPair> cut_pairs;
   std::vector<ClientIndex> touched;       // Those with new structs; ClientState has `before`.
   std::vector<Deleted> deleted;           // As it happened; sorted and joined at the end.
+  std::vector<Deleted> arrived;           // What came as deleted: there is nothing to forget.
   std::vector<LocalId> merge_candidates;  // Structs that may merge with a neighbour.
   // Types that changed, each with the keys (0 = the children), as it happened; only if wanted.
   std::vector<std::pair<BranchRef, Atom>> changed;
@@ -35,6 +36,7 @@ struct Changes {
     cut_pairs.clear();
     touched.clear();
     deleted.clear();
+    arrived.clear();
     merge_candidates.clear();
     changed.clear();
     wants_changed = false;

@@ -148,6 +148,13 @@ void JoinDeleted(ItemStore& store) {
   deleted.resize(last + 1);
 }
 
+void AddArrived(ItemStore& store) {
+  Changes& changes = store.changes();
+  if (changes.arrived.empty()) return;
+  changes.deleted.insert(changes.deleted.end(), changes.arrived.begin(), changes.arrived.end());
+  JoinDeleted(store);
+}
+
 void CollectGarbage(ItemStore& store) {
   Place place;
   ClientIndex client = kNoClient;

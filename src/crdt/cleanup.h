@@ -11,6 +11,8 @@ class ItemStore;
 
 // Sorts and joins what was deleted. To be called before the others.
 void JoinDeleted(ItemStore& store);
+// Counts what came as deleted as deleted by this transaction, for its update says so too.
+void AddArrived(ItemStore& store);
 // Forgets what was deleted, but for items that are kept.
 void CollectGarbage(ItemStore& store);
 // Merges around what was deleted, within what is new, and around what was split.

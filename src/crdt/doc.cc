@@ -57,7 +57,10 @@ void Doc::End(Watch watch, Outcome& outcome) {
   if (garbage_ == Garbage::kCollect) CollectGarbage(*store_);
   MergeChanged(*store_);
   outcome.update.clear();
-  if (watch != Watch::kNothing) EncodeChanges(*store_, outcome.update);
+  if (watch != Watch::kNothing) {
+    AddArrived(*store_);
+    EncodeChanges(*store_, outcome.update);
+  }
   store_->EndChanges();
   is_open_ = false;
 }

@@ -150,7 +150,7 @@ void Integrate(ItemStore& store, ItemRef ref) {
   }
   if (item.kind() == ContentKind::kDeleted) {
     item.is_deleted = true;
-    store.changes().deleted.push_back(
+    store.changes().arrived.push_back(
         {.client = item.client, .begin = item.clock, .end = item.end()});
   }
   store.Link(ref);
