@@ -129,13 +129,8 @@ void Nemesis::Do(Fault fault, Server& server) {
       });
       return;
     }
-    case Fault::kDiskFull: {
-      server.SetDiskFull(true);
-      const NodeId id = server.id();
-      victims_.schedule.After(prng_.Between(100'000, 2'000'000),
-                              [this, id] { victims_.server(id).SetDiskFull(false); });
-      return;
-    }
+    case Fault::kDiskFull:
+      return FillDisk(server);
     case Fault::kWipe:
       Wipe(server);
       return;
@@ -168,6 +163,13 @@ void Nemesis::Do(Fault fault, Server& server) {
     case Fault::kNewer:
       return SpeakAsNewer(server);
   }
+}
+
+void Nemesis::FillDisk(Server& server) {
+  server.SetDiskFull(true);
+  const NodeId id = server.id();
+  victims_.schedule.After(prng_.Between(100'000, 2'000'000),
+                          [this, id] { victims_.server(id).SetDiskFull(false); });
 }
 
 void Nemesis::SpeakAsNewer(Server& server) {

@@ -50,6 +50,7 @@ class Nemesis {
   void CrashFor(Server& server, std::uint64_t down_us);
   void CutLinks(Server& server);
   void Damage(Server& server);
+  void FillDisk(Server& server);
   void Upgrade(Server& server);
   void SpeakAsNewer(Server& server);
   bool AreAllDisksComplete();
