@@ -115,8 +115,7 @@ build() {
       -DLLAMA_BUILD_TOOLS=OFF &&
     nice cmake --build "$prefix/build" &&
     cmake --install "$prefix/build"; } >>"$log" 2>&1 || { rm -rf "$prefix"; return 1; }
-  rm -rf "$prefix/build"
-  touch "$prefix/complete"
+  touch "$prefix/complete"  # The build tree stays, for llama-bench.
 }
 
 fetch_and_build() {
@@ -132,11 +131,10 @@ fetch_and_build() {
 
 build_bench() {
   local prefix=$1
-  configure "$prefix/source" "$prefix/build-bench" "$prefix" -DLLAMA_BUILD_COMMON=ON \
+  configure "$prefix/source" "$prefix/build" "$prefix" -DLLAMA_BUILD_COMMON=ON \
     -DLLAMA_BUILD_TOOLS=ON &&
-    nice cmake --build "$prefix/build-bench" --target llama-bench &&
-    install -D "$prefix/build-bench/bin/llama-bench" "$prefix/bin/llama-bench" &&
-    rm -rf "$prefix/build-bench"
+    nice cmake --build "$prefix/build" --target llama-bench &&
+    install -D "$prefix/build/bin/llama-bench" "$prefix/bin/llama-bench"
 }
 
 main() {

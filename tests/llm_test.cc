@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "client/connection.h"
+#include "client/health.h"
 #include "coterie/llm/v1/llm.grpc.pb.h"
 #include "llm/testing/loaded_model.h"
 #include "llm/testing/test_models.h"
@@ -114,6 +116,8 @@ TEST_F(LlmServer, SaysWhatItServes) {
                                 "3 slots, 1 threads, nice 10"))
       << process->output();
   EXPECT_TRUE(absl::StrContains(process->output(), "loading: 100 %"));
+  client::Connection connection(process->address(), {});
+  EXPECT_TRUE(client::CheckHealth(connection, absl::Now() + kPatience).ok());
 }
 
 TEST_F(LlmServer, FinishesItsAnswersWhenItIsStopped) {

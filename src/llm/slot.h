@@ -20,7 +20,7 @@ using JobId = std::uint64_t;  // From 1.
 // So many tokens of a prompt are computed at once. Small, because running answers wait meanwhile.
 // Whole chunks begin at multiples of this and are computed alone: with the same tokens before them
 // they always give the same bits.
-inline constexpr std::size_t kPromptChunk = 64;
+inline constexpr std::size_t kPromptChunk = 32;
 
 // A request on its way through the engine.
 struct Job {
