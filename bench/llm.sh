@@ -48,7 +48,8 @@ measure() {
 
 # Its processor time is what so many tokens cost more than one: it also loads and warms up.
 measure_llama_bench() {
-  python3 - "$llama_bench" -m "$model" -t "$threads" -p 0 -r 1 -o json <<'PYTHON' | tee -a "$results" >&2
+  local flags=(-m "$model" -t "$threads" -p 0 -r 1 -o json)
+  python3 - "$llama_bench" "${flags[@]}" <<'PYTHON' | tee -a "$results" >&2
 import json, os, resource, subprocess, sys
 tokens = int(os.environ["TOKENS"])
 rates, cpu = [], []
@@ -73,7 +74,8 @@ main() {
     mv "$model.part" "$model"
   fi
   : >"$results"
-  say "$threads threads, $TOKENS tokens an answer, $rounds rounds, load $(cut -d' ' -f1 /proc/loadavg)"
+  say "$threads threads, $TOKENS tokens an answer, $rounds rounds;" \
+    "load $(cut -d' ' -f1 /proc/loadavg)"
   for ((round = 0; round < rounds; ++round)); do
     measure_llama_bench
     start_server 8
