@@ -1,4 +1,4 @@
-# Every third-party package. All come from Debian 12; `./dev` installs them.
+# Every third-party package. All but llama.cpp come from Debian 12; `./dev` installs them.
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -15,3 +15,35 @@ pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
 find_program(PROTOC_PROGRAM protoc REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 find_package(benchmark QUIET)
+
+# llama.cpp: what the system has, else what scripts/llama.sh has built. Without it there is no LLM
+# server, and everything else is as it is.
+find_package(llama CONFIG QUIET)
+if(NOT llama_FOUND)
+  execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/llama.sh" --find
+    OUTPUT_VARIABLE llama_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(llama_prefix)
+    find_package(llama CONFIG QUIET PATHS "${llama_prefix}" NO_DEFAULT_PATH)
+  endif()
+endif()
+if(llama_FOUND)
+  # Its interface moves; a release that lacks a call which is used here counts as none.
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_LIBRARIES llama)
+  check_cxx_source_compiles("
+    #include <ggml-cpu.h>
+    #include <gguf.h>
+    #include <llama.h>
+    int main() {
+      llama_context_params context = llama_context_default_params();
+      context.kv_unified = false;
+      ggml_threadpool_params pool = ggml_threadpool_params_default(1);
+      llama_attach_threadpool(nullptr, ggml_threadpool_new(&pool), nullptr);
+      llama_memory_seq_cp(llama_get_memory(nullptr), 0, 1, -1, -1);
+      return llama_decode(nullptr, llama_batch_init(1, 0, 1)) + llama_model_n_ctx_train(nullptr);
+    }" COTERIE_LLAMA_FITS)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+endif()
+if(NOT COTERIE_LLAMA_FITS)
+  message(STATUS "llama.cpp is not here: no coterie-llm, and its tests are skipped")
+endif()

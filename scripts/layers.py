@@ -26,7 +26,7 @@ PACKAGES = {
     "absl/": "absl", "spdlog/": "spdlog", "rocksdb/": "rocksdb", "grpc/": "grpc",
     "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium", "openssl/": "sodium", "CLI/": "CLI11",
     "nlohmann/": "nlohmann", "histedit.h": "libedit", "editline/": "libedit",
-    "coterie/v1/": "proto",
+    "coterie/v1/": "proto", "llama.h": "llama", "ggml": "llama", "gguf.h": "llama",
     "gtest/": "test", "gmock/": "test", "benchmark/": "test", "rapidcheck": "test",
 }
 PURE_ROOMS = {"base", "raft", "crdt", "state"}
@@ -117,7 +117,8 @@ def check_angle(name, room, allowed, is_test):
 
 
 def check_quoted(name, room, rooms, allowed):
-    if name.startswith(("coterie/v1/", "coterie/internal/v1/", "google/rpc/")):
+    if name.startswith(("coterie/v1/", "coterie/internal/v1/", "coterie/llm/v1/",
+                        "google/rpc/")):
         ok = "proto" in allowed or "*" in allowed
         return None if ok else f"edge: {room} may not include \"{name}\" (proto); see LAYERS"
     target = name.split("/")[0]

@@ -40,7 +40,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(work|home|root)/[a-z]")
 ANYWHERE = frozenset()
 PROGRAMS = {"cli", "bin", "bench"}
 OUTER = PROGRAMS | {"client", "rpc", "tests"}
-THREADED = OUTER | {"runtime", "io", "wal", "node", "telemetry"}
+THREADED = OUTER | {"runtime", "io", "wal", "node", "telemetry", "llm"}
 # (rule, pattern, rooms that may, whether tests may, what to write instead)
 BANNED = [
     ("thread", r"std::j?thread\b(?!::id)|\bpthread_create\b|std::async\b", THREADED, True,
@@ -49,7 +49,7 @@ BANNED = [
      ANYWHERE, False, "inject a Prng; its seed makes the run repeatable"),
     ("random", r"std::random_device", OUTER | {"node"}, True, "inject a Prng"),
     ("time", r"(?<![\w:.>])time\((NULL|nullptr|0)\)|\bgettimeofday\b|\bclock_gettime\b"
-             r"|_clock::now\(|absl::Now\(", OUTER | {"io", "telemetry", "node"}, True,
+             r"|_clock::now\(|absl::Now\(", OUTER | {"io", "telemetry", "node", "llm"}, True,
      "Ticks in pure rooms, io::Clock elsewhere"),
     ("sleep", r"\bsleep_(for|until)\b|(?<![\w:.>])u?sleep\(|\bnanosleep\b|absl::SleepFor",
      {"bench"}, False, "wait for the event itself, with a deadline"),

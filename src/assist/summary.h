@@ -1,0 +1,60 @@
+#pragma once
+
+// Summarizing a text that is longer than the model's context: its parts are summarized apart (map),
+// then as many of the summaries together as fit (reduce), and again, until one is left. A state
+// machine: it says what is to be asked, in any number at once, and is told the answers. Pure; one
+// owner.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "assist/prompts.h"
+
+namespace coterie::assist {
+
+class Summary {
+ public:
+  struct Options {
+    SummaryForm form = SummaryForm::kBullets;
+    std::size_t part_bytes_max = 6'000;  // At least 64. Of the text in one prompt.
+  };
+  struct Task {
+    std::size_t id;
+    Prompt prompt;
+  };
+
+  Summary(std::string_view text, const Options& options);
+
+  // All that can be asked now and has not been given out before.
+  std::vector<Task> TakeTasks();
+  // `id` was given out, and is answered once. An answer is cut to what its share of the next prompt
+  // is, so that every round leaves at most half as many.
+  void Complete(std::size_t id, std::string answer);
+
+  // Set when the last one is answered; at once, and empty, for a text without words.
+  const std::optional<std::string>& result() const { return result_; }
+  // For showing progress: how many of how many tasks, as far as is known.
+  std::size_t tasks_done() const { return done_; }
+  std::size_t tasks_known() const { return known_; }
+
+ private:
+  struct Part {
+    std::string text;
+    bool is_given_out = false;
+    std::optional<std::string> answer;
+  };
+  void NextRound();
+
+  const Options options_;
+  bool is_first_round_ = true;
+  std::size_t first_id_ = 0;  // Of this round.
+  std::vector<Part> parts_;
+  std::size_t done_ = 0;
+  std::size_t known_ = 0;
+  std::optional<std::string> result_;
+};
+
+}  // namespace coterie::assist

@@ -1,0 +1,197 @@
+// coterie-llm: one language model as a process of its own. Reads the flags, loads the model, serves
+// until SIGTERM or SIGINT, lets the answers that are running finish, and ends.
+
+#include <absl/time/clock.h>
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "bin/llm_options.h"
+#include "io/posix_clock.h"
+#include "llm/engine.h"
+#include "llm/model.h"
+#include "llm/model_file.h"
+#include "llm/server.h"
+
+namespace coterie::bin {
+namespace {
+
+// Part of the interface: listed in --help.
+enum Exit : int {
+  kExitDone = 0,
+  kExitStart = 1,
+  kExitFlags = 2,
+  kExitNoModel = 3,
+  kExitBadModel = 4,
+  kExitUnsupportedModel = 5,
+};
+constexpr char kExitCodesHelp[] =
+    "Exit codes: 0 stopped by a signal; 1 cannot start (port, memory); 2 wrong flags; 3 no model "
+    "file; 4 the file is truncated, damaged or no GGUF; 5 llama.cpp does not support the model.";
+constexpr float kProgressStep = 0.25F;
+constexpr std::size_t kQueueSharePerClient = 4;  // One client may have a quarter of the queue.
+constexpr double kMegabyte = 1e6;
+
+int Fail(int code, const std::string& message) {
+  static_cast<void>(std::fprintf(stderr, "coterie-llm: %s\n", message.c_str()));
+  return code;
+}
+int Fail(int code, const absl::Status& error) { return Fail(code, std::string(error.message())); }
+
+int ExitOf(const absl::Status& error) {
+  switch (error.code()) {
+    case absl::StatusCode::kNotFound:
+      return kExitNoModel;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kDataLoss:
+      return kExitBadModel;
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kInternal:
+      return kExitUnsupportedModel;
+    default:
+      return kExitStart;
+  }
+}
+
+void AddFlags(CLI::App& app, LlmOptions& options) {
+  app.footer(kExitCodesHelp);
+  app.add_option("--model", options.model, "The model, a GGUF file; default: the one in --models");
+  app.add_option("--models", options.models, "Folder to look for the model in")
+      ->capture_default_str();
+  app.add_option("--listen", options.listen, "HOST:PORT to serve nodes at; port 0: any")
+      ->capture_default_str();
+  app.add_option("--chat-template", options.chat_template,
+                 "One of llama.cpp's by name, for example chatml; default: the model's own");
+  app.add_option("--context", options.context, "Most tokens of a request, prompt and answer")
+      ->capture_default_str();
+  app.add_option("--slots", options.slots, "Answers that are generated at once")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads that compute; 0: all cores but one")
+      ->capture_default_str();
+  app.add_option("--poll", options.poll, "0 to 100: how eagerly these wait for the next step")
+      ->capture_default_str();
+  app.add_option("--queue", options.waiting_max, "Requests that may wait")->capture_default_str();
+  app.add_option("--nice", options.nice, "How much less urgent than other programs, 0 to 19")
+      ->capture_default_str();
+  app.add_option("--drain-seconds", options.drain_seconds,
+                 "How long running answers may go on after SIGTERM")
+      ->capture_default_str();
+  app.add_option("--log-level", options.log_level, "Least level that is logged to stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+}
+
+void WriteLlamaLine(llm::LlamaLog::Level level, std::string_view line) {
+  using Level = llm::LlamaLog::Level;
+  // Its errors are part of what we say ourselves; its news are nobody's.
+  const bool is_news = level == Level::kInfo || level == Level::kDebug;
+  spdlog::log(is_news ? spdlog::level::trace : spdlog::level::debug, "llama.cpp: {}", line);
+}
+
+absl::StatusOr<std::unique_ptr<llm::Model>> LoadModel(const LlmOptions& options,
+                                                      llm::LlamaLog& log) {
+  absl::StatusOr<std::string> path = llm::FindModel(options.model, options.models);
+  if (!path.ok()) return path.status();
+  spdlog::info("loading {}", *path);
+  // Owned by the callback, which may be called many times.
+  const auto next = std::make_shared<float>(kProgressStep);
+  return llm::Model::Load({.path = *path,
+                           .chat_template = options.chat_template,
+                           .on_progress =
+                               [next](float progress) {
+                                 if (progress < *next) return;
+                                 spdlog::info("loading: {:.0f} %", progress * 100);
+                                 *next += kProgressStep;
+                               }},
+                          log);
+}
+
+int Run(const LlmOptions& options, const sigset_t& signals) {
+  const io::PosixClock clock;
+  llm::LlamaLog log(WriteLlamaLine);
+  absl::StatusOr<std::unique_ptr<llm::Model>> model = LoadModel(options, log);
+  if (!model.ok()) return Fail(ExitOf(model.status()), model.status());
+  if (!options.chat_template.empty() && !(*model)->has_chat_template()) {
+    return Fail(kExitFlags, "--chat-template: llama.cpp knows none by that name");
+  }
+  const std::uint32_t threads = ThreadsOf(options, std::thread::hardware_concurrency());
+  const llm::EngineOptions engine_options{
+      .context = options.context,
+      .slots = options.slots,
+      .threads = threads,
+      .poll = options.poll,
+      .waiting_max = options.waiting_max,
+      .waiting_per_client_max = (options.waiting_max - 1) / kQueueSharePerClient + 1,
+      .seed = std::random_device()()};
+  absl::StatusOr<std::unique_ptr<llm::Engine>> engine =
+      llm::Engine::Start(**model, engine_options, clock);
+  if (!engine.ok()) return Fail(kExitStart, engine.status());
+  absl::StatusOr<std::unique_ptr<llm::Server>> server =
+      llm::Server::Start(options.listen, **model, **engine, clock);
+  if (!server.ok()) return Fail(kExitStart, server.status());
+  if (!(*model)->has_chat_template()) {
+    spdlog::warn("the model has no chat template that is known here: only raw prompts are served");
+  }
+  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  spdlog::info(
+      "ready at {}:{}: {} ({}, {:.0f} MB), context {} of {}, {} slots, {} threads, nice {}", host,
+      (*server)->port(), (*model)->name(), (*model)->description(),
+      static_cast<double>((*model)->size_bytes()) / kMegabyte, (*engine)->context(),
+      (*model)->trained_context(), options.slots, threads, options.nice);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("signal {}: finishing {} answers", signal, (*engine)->metrics().active);
+  (*server)->Stop(absl::Now() + absl::Seconds(options.drain_seconds));
+  spdlog::info("stopped");
+  return kExitDone;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Serves a language model to the nodes of a Coterie cluster.", "coterie-llm");
+  LlmOptions options;
+  options.models = llm::kModelsFolder;
+  AddFlags(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help.
+    return Fail(kExitFlags, std::string(error.what()) + " (see coterie-llm --help)");
+  }
+  if (absl::Status status = CheckOptions(options); !status.ok()) {
+    return Fail(kExitFlags, status);
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt("coterie-llm"));
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  google::protobuf::SetLogHandler(nullptr);
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    spdlog::debug("grpc: {}:{}: {}", line->file, line->line, line->message);
+  });
+  if (setpriority(PRIO_PROCESS, 0, options.nice) != 0) {
+    spdlog::warn("cannot set the priority to nice {}", options.nice);
+  }
+  // Before any thread starts, so that all inherit it and only sigwait() gets them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  return Run(options, signals);
+}
+
+}  // namespace
+}  // namespace coterie::bin
+
+int main(int argc, char** argv) { return coterie::bin::Main(argc, argv); }

@@ -1,0 +1,32 @@
+#pragma once
+
+// What the flags of coterie-llm say, checked. Pure functions of their input.
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <string>
+
+namespace coterie::bin {
+
+struct LlmOptions {
+  std::string model;  // Empty = the only one in `models`.
+  std::string models;
+  std::string listen = "127.0.0.1:50052";
+  std::string chat_template;      // Empty = the model's own.
+  std::uint32_t context = 4'096;  // Per request; at most what the model was made for.
+  std::uint32_t slots = 4;
+  std::uint32_t threads = 0;  // 0 = all cores but one, at least one.
+  std::uint32_t poll = 50;
+  std::uint32_t waiting_max = 64;
+  int nice = 10;
+  std::uint32_t drain_seconds = 30;
+  std::string log_level = "info";
+};
+
+// What is out of range, as one sentence.
+absl::Status CheckOptions(const LlmOptions& options);
+// `options.threads`, or the default for a machine with so many cores.
+std::uint32_t ThreadsOf(const LlmOptions& options, std::uint32_t cores);
+
+}  // namespace coterie::bin

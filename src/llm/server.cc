@@ -1,0 +1,59 @@
+#include "llm/server.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <utility>
+
+namespace coterie::llm {
+namespace {
+
+constexpr int kRequestBytesMax = 4 << 20;
+constexpr std::size_t kMemoryMax = 256 << 20;
+constexpr absl::Duration kLastWrites = absl::Seconds(1);
+
+}  // namespace
+
+Server::Server(const Model& model, Engine& engine, const io::Clock& clock)
+    : engine_(engine), service_(model, engine, clock) {}
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& listen, const Model& model,
+                                                      Engine& engine, const io::Clock& clock) {
+  std::unique_ptr<Server> server(new Server(model, engine, clock));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 500);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kRequestBytesMax);
+  grpc::ResourceQuota quota("llm");
+  quota.Resize(kMemoryMax);
+  builder.SetResourceQuota(quota);
+  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &server->port_);
+  builder.RegisterService(&server->service_);
+  server->server_ = builder.BuildAndStart();
+  if (server->server_ == nullptr || server->port_ == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen at ", listen,
+        ": the port is taken by another program, or the address is not this machine's"));
+  }
+  return server;
+}
+
+void Server::Stop(absl::Time deadline) {
+  server_->GetHealthCheckService()->SetServingStatus(false);
+  engine_.Stop(deadline);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastWrites));
+}
+
+}  // namespace coterie::llm

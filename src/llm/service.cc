@@ -1,0 +1,292 @@
+#include "llm/service.h"
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/overload.h"
+#include "llm/error_detail.h"
+
+namespace coterie::llm {
+namespace {
+
+constexpr std::uint64_t kMicrosPerMs = 1'000;
+
+std::vector<ChatMessage> MessagesOf(const v1::Chat& chat) {
+  std::vector<ChatMessage> messages;
+  messages.reserve(static_cast<std::size_t>(chat.messages_size()));
+  for (const v1::ChatMessage& message : chat.messages()) {
+    messages.push_back({.role = message.role(), .content = message.content()});
+  }
+  return messages;
+}
+
+// Of a request that has a prompt of either kind.
+template <class WithPrompt>
+absl::StatusOr<std::vector<Token>> PromptOf(const Model& model, const WithPrompt& request) {
+  if (request.has_chat()) return model.TokenizeChat(MessagesOf(request.chat()));
+  if (request.has_text()) return model.Tokenize(request.text(), ControlTokens::kCount);
+  return absl::InvalidArgumentError("the request has no prompt: neither chat nor text");
+}
+
+Sampling SamplingOf(const v1::Sampling& wanted) {
+  Sampling sampling;
+  if (wanted.has_temperature()) sampling.temperature = wanted.temperature();
+  if (wanted.has_top_k()) sampling.top_k = wanted.top_k();
+  if (wanted.has_top_p()) sampling.top_p = wanted.top_p();
+  if (wanted.has_min_p()) sampling.min_p = wanted.min_p();
+  if (wanted.has_repeat_penalty()) sampling.repeat_penalty = wanted.repeat_penalty();
+  if (wanted.has_seed()) sampling.seed = wanted.seed();
+  return sampling;
+}
+
+v1::FinishReason ReasonOf(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kEnd:
+      return v1::FINISH_REASON_END;
+    case FinishReason::kStopString:
+      return v1::FINISH_REASON_STOP_STRING;
+    case FinishReason::kMaxTokens:
+      return v1::FINISH_REASON_MAX_TOKENS;
+  }
+  return v1::FINISH_REASON_UNSPECIFIED;
+}
+
+// "ipv4:10.0.0.7:41234": without the port, which is another one for each connection.
+std::string OtherEnd(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
+
+// One answer on its way to a client. Kept alive by gRPC (self_) until OnDone(), and by the engine
+// until the last event.
+class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
+                             public std::enable_shared_from_this<GenerateStream> {
+ public:
+  GenerateStream(const Model& model, Engine& engine) : model_(model), engine_(engine) {}
+
+  void Start(const grpc::CallbackServerContext& context, const v1::GenerateRequest& wanted) {
+    self_ = shared_from_this();
+    absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, wanted);
+    if (!prompt.ok()) return End(ToGrpc(prompt.status()));
+    Request request{.client = wanted.client().empty() ? OtherEnd(context.peer()) : wanted.client(),
+                    .cache_key = wanted.cache_key(),
+                    .prompt = *std::move(prompt),
+                    .max_tokens = wanted.max_tokens(),
+                    .sampling = SamplingOf(wanted.sampling()),
+                    .stops = {wanted.stop().begin(), wanted.stop().end()},
+                    .grammar = wanted.grammar()};
+    const std::size_t prompt_tokens = request.prompt.size();
+    absl::StatusOr<JobId> id =
+        engine_.Submit(std::move(request),
+                       [self = shared_from_this()](Event event) { self->Take(std::move(event)); });
+    if (!id.ok()) return Refuse(id.status(), prompt_tokens, wanted.max_tokens());
+    bool is_gone = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      id_ = *id;
+      is_gone = is_finished_;
+    }
+    if (is_gone) engine_.Cancel(*id);  // Its client left before it had a number.
+  }
+
+ private:
+  void Refuse(const absl::Status& why, std::size_t prompt_tokens, std::uint32_t max_tokens) {
+    if (why.code() == absl::StatusCode::kResourceExhausted) {
+      return End(ToGrpc(why, {.reason = "QUEUE_FULL", .retry_after = engine_.RetryAfter()}));
+    }
+    if (prompt_tokens + std::max(max_tokens, 1U) > engine_.context()) {
+      return End(
+          ToGrpc(why, {.reason = "CONTEXT_EXCEEDED",
+                       .metadata = {{"prompt_tokens", std::to_string(prompt_tokens)},
+                                    {"max_tokens", std::to_string(max_tokens)},
+                                    {"context_tokens", std::to_string(engine_.context())}}}));
+    }
+    End(ToGrpc(why));
+  }
+
+  // The engine's thread, or Cancel()'s.
+  void Take(Event event) {
+    {
+      absl::MutexLock lock(&mutex_);
+      std::visit(Overload{[this](Started started) {
+                            mutex_.AssertHeld();
+                            started_ = started;
+                          },
+                          [this](const Text& text) {
+                            mutex_.AssertHeld();
+                            text_ += text.text;
+                          },
+                          [this](Finished finished) {
+                            mutex_.AssertHeld();
+                            finished_ = finished;
+                          },
+                          [this](const absl::Status& error) {
+                            mutex_.AssertHeld();
+                            error_ = error;
+                          }},
+                 event);
+    }
+    Pump();
+  }
+
+  // Writes what there is, unless a write is in flight: its end comes here again.
+  void Pump() {
+    absl::Status error;
+    bool is_last = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (is_writing_ || is_finished_) return;
+      message_.Clear();
+      if (started_) {
+        WriteStarted();
+      } else if (!text_.empty()) {
+        message_.set_text(std::exchange(text_, ""));
+      } else if (finished_) {
+        WriteFinished();
+        is_last = true;
+      } else if (error_.ok()) {
+        return;
+      } else {
+        error = error_;
+      }
+      if (error.ok()) is_writing_ = true;
+      if (is_last) is_finished_ = true;
+    }
+    if (!error.ok()) return End(ToGrpc(error));
+    if (is_last) {
+      StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
+    } else {
+      StartWrite(&message_);
+    }
+  }
+  void WriteStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::GenerateResponse::Started& started = *message_.mutable_started();
+    started.set_prompt_tokens(started_->prompt_tokens);
+    started.set_cached_tokens(started_->cached_tokens);
+    started.set_queued_ms(started_->queued_micros / kMicrosPerMs);
+    started_.reset();
+  }
+  void WriteFinished() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::GenerateResponse::Finished& finished = *message_.mutable_finished();
+    finished.set_reason(ReasonOf(finished_->reason));
+    finished.set_answer_tokens(finished_->answer_tokens);
+    finished.set_first_token_ms(finished_->first_token_micros / kMicrosPerMs);
+    finished.set_total_ms(finished_->total_micros / kMicrosPerMs);
+    finished_.reset();
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      is_writing_ = false;
+    }
+    if (!ok) return Leave();
+    Pump();
+  }
+  void OnCancel() override { Leave(); }
+  void OnDone() override { self_.reset(); }
+
+  // The client has gone, or its deadline has passed.
+  void Leave() {
+    JobId id = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      id = id_;
+    }
+    End(grpc::Status(grpc::StatusCode::CANCELLED, "the client has gone"));
+    if (id != 0) engine_.Cancel(id);
+  }
+
+  void End(const grpc::Status& status) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (std::exchange(is_finished_, true)) return;
+    }
+    Finish(status);
+  }
+
+  const Model& model_;
+  Engine& engine_;
+  std::shared_ptr<GenerateStream> self_;
+  absl::Mutex mutex_;
+  JobId id_ ABSL_GUARDED_BY(mutex_) = 0;  // 0 = not submitted yet.
+  std::optional<Started> started_ ABSL_GUARDED_BY(mutex_);
+  std::string text_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Finished> finished_ ABSL_GUARDED_BY(mutex_);
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;  // Finish() was called, or will be at once.
+  v1::GenerateResponse message_;                      // gRPC's while is_writing_.
+};
+
+}  // namespace
+
+Service::Service(const Model& model, Engine& engine, const io::Clock& clock)
+    : model_(model), engine_(engine), clock_(clock), started_micros_(clock.NowMicros()) {}
+
+grpc::ServerWriteReactor<v1::GenerateResponse>* Service::Generate(
+    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
+  auto stream = std::make_shared<GenerateStream>(model_, engine_);
+  stream->Start(*context, *request);
+  return stream.get();
+}
+
+grpc::ServerUnaryReactor* Service::CountTokens(grpc::CallbackServerContext* context,
+                                               const v1::CountTokensRequest* request,
+                                               v1::CountTokensResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, *request);
+  if (prompt.ok()) response->set_tokens(static_cast<std::uint32_t>(prompt->size()));
+  reactor->Finish(prompt.ok() ? grpc::Status::OK : ToGrpc(prompt.status()));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* Service::GetModel(grpc::CallbackServerContext* context,
+                                            const v1::GetModelRequest* /*request*/,
+                                            v1::GetModelResponse* response) {
+  response->set_name(model_.name());
+  response->set_description(model_.description());
+  response->set_architecture(model_.architecture());
+  response->set_size_bytes(model_.size_bytes());
+  response->set_parameters(model_.parameters());
+  response->set_context_tokens(engine_.context());
+  response->set_trained_context_tokens(model_.trained_context());
+  response->set_has_chat_template(model_.has_chat_template());
+  response->set_threads(engine_.options().threads);
+  response->set_slots(engine_.options().slots);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* Service::GetStatus(grpc::CallbackServerContext* context,
+                                             const v1::GetStatusRequest* /*request*/,
+                                             v1::GetStatusResponse* response) {
+  const MetricsView view = engine_.metrics();
+  response->set_slots(engine_.options().slots);
+  response->set_active(static_cast<std::uint32_t>(view.active));
+  response->set_waiting(static_cast<std::uint32_t>(view.waiting));
+  response->set_waiting_max(static_cast<std::uint32_t>(engine_.options().waiting_max));
+  response->set_is_stopping(view.is_stopping);
+  response->set_uptime_ms((clock_.NowMicros() - started_micros_) / kMicrosPerMs);
+  response->set_finished(view.counters.finished);
+  response->set_cancelled(view.counters.cancelled);
+  response->set_refused(view.counters.refused);
+  response->set_failed(view.counters.failed);
+  response->set_prompt_tokens(view.counters.prompt_tokens);
+  response->set_cached_tokens(view.counters.cached_tokens);
+  response->set_answer_tokens(view.counters.answer_tokens);
+  response->set_decode_steps(view.counters.decode_steps);
+  response->set_busy_ms(view.counters.busy_micros / kMicrosPerMs);
+  response->set_first_token_ms_p50(view.first_token_micros_p50 / kMicrosPerMs);
+  response->set_first_token_ms_p99(view.first_token_micros_p99 / kMicrosPerMs);
+  response->set_answer_tokens_per_second(view.answer_tokens_per_second);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace coterie::llm
