@@ -10,7 +10,8 @@ Rules, named in the output:
   edge            an include that LAYERS does not allow the room
   relative        a quoted include that is not written "room/header.h"
   third-party     a system or library header that belongs to no package known here
-  platform        an operating system's header in a room that must be pure (base, raft, crdt, state)
+  platform        an operating system's header in a room that must be pure (base, raft, crdt,
+                  yproto, state)
 
 A room may always include itself and the standard library. Tests (*_test.cc, *_fuzz.cc, *_bench.cc
 and headers test_*.h) may use the test libraries and the operating system besides.
@@ -24,12 +25,13 @@ import tempfile
 # The beginning of an include's path -> the package's name in LAYERS.
 PACKAGES = {
     "absl/": "absl", "spdlog/": "spdlog", "rocksdb/": "rocksdb", "grpc/": "grpc",
-    "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium", "openssl/": "sodium", "CLI/": "CLI11",
+    "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium", "openssl/": "openssl", "boost/": "boost",
+    "CLI/": "CLI11",
     "nlohmann/": "nlohmann", "histedit.h": "libedit", "editline/": "libedit",
     "coterie/v1/": "proto", "llama.h": "llama", "ggml": "llama", "gguf.h": "llama",
     "gtest/": "test", "gmock/": "test", "benchmark/": "test", "rapidcheck": "test",
 }
-PURE_ROOMS = {"base", "raft", "crdt", "state"}
+PURE_ROOMS = {"base", "raft", "crdt", "yproto", "state"}
 # Operating system headers; intrinsics of the processor are no platform.
 PLATFORM = re.compile(r"^(sys/|linux/|netinet/|arpa/|net/)|^(unistd|fcntl|pthread|dirent|poll|"
                       r"termios|signal|netdb|pwd|spawn|sched|dlfcn|getopt)\.h$")

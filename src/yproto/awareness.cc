@@ -1,0 +1,131 @@
+#include "yproto/awareness.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace coterie::yproto {
+
+crdt::Malformed DecodeAwareness(std::string_view update, std::vector<AwarenessEntry>& entries) {
+  if (update.size() > kAwarenessBytesMax) return {.reason = "an awareness update is too large"};
+  crdt::Lib0Reader reader(update);
+  const std::uint64_t count =
+      reader.VarUintUpTo(kEntriesPerUpdateMax, "too many states in an awareness update");
+  std::vector<AwarenessEntry> read;
+  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
+    AwarenessEntry entry;
+    entry.client = crdt::Client(reader.VarUint());
+    entry.clock = reader.VarUint();
+    entry.state = std::string(reader.VarString());
+    if (reader.ok()) read.push_back(std::move(entry));
+  }
+  if (reader.ok() && !reader.AtEnd()) reader.Fail("bytes follow an awareness update");
+  if (reader.ok()) entries = std::move(read);
+  return reader.malformed();
+}
+
+std::string EncodeAwarenessUpdate(const std::vector<AwarenessEntry>& entries) {
+  crdt::Lib0Writer writer;
+  writer.VarUint(entries.size());
+  for (const AwarenessEntry& entry : entries) {
+    writer.VarUint(entry.client.value());
+    writer.VarUint(entry.clock);
+    writer.VarBytes(entry.state);
+  }
+  return writer.Take();
+}
+
+std::size_t AwarenessTable::CountOf(std::uint64_t member) const {
+  return static_cast<std::size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
+        return slot.second.owner.member == member && !slot.second.state.empty();
+      }));
+}
+
+bool AwarenessTable::MayApply(const AwarenessOwner& owner, const AwarenessEntry& entry) const {
+  const auto found = slots_.find(entry.client);
+  const std::uint64_t known = found == slots_.end() ? 0 : found->second.clock;
+  const bool is_present = found != slots_.end() && !found->second.state.empty();
+  const bool is_newer =
+      entry.clock > known || (entry.clock == known && entry.is_gone() && is_present);
+  if (!is_newer) return false;
+  if (is_present) {
+    const AwarenessOwner& holder = found->second.owner;
+    const bool is_same = holder.member == owner.member && holder.node == owner.node;
+    return is_same || holder.session == owner.session;
+  }
+  if (entry.is_gone()) return false;
+  const bool has_room = found != slots_.end() || slots_.size() < kClientsMax;
+  return has_room && (owner.member == 0 || CountOf(owner.member) < kClientsPerMemberMax);
+}
+
+std::vector<AwarenessEntry> AwarenessTable::Apply(const AwarenessOwner& owner,
+                                                  std::vector<AwarenessEntry> entries,
+                                                  std::uint64_t now_ms) {
+  std::vector<AwarenessEntry> applied;
+  for (AwarenessEntry& entry : entries) {
+    if (!MayApply(owner, entry)) continue;
+    slots_[entry.client] = {.owner = owner,
+                            .clock = entry.clock,
+                            .state = entry.is_gone() ? std::string() : entry.state,
+                            .heard_ms = now_ms};
+    applied.push_back(std::move(entry));
+  }
+  return applied;
+}
+
+std::vector<AwarenessEntry> AwarenessTable::RemoveMember(std::uint64_t member,
+                                                         std::uint64_t now_ms) {
+  std::vector<AwarenessEntry> removed;
+  for (auto& [client, slot] : slots_) {
+    if (slot.owner.member != member || slot.owner.member == 0 || slot.state.empty()) continue;
+    slot.state.clear();
+    slot.heard_ms = now_ms;
+    removed.push_back({.client = client, .clock = slot.clock, .state = "null"});
+  }
+  return removed;
+}
+
+std::vector<AwarenessEntry> AwarenessTable::Expire(std::uint64_t now_ms) {
+  std::vector<AwarenessEntry> removed;
+  for (auto it = slots_.begin(); it != slots_.end();) {
+    Slot& slot = it->second;
+    if (slot.state.empty()) {
+      it = now_ms >= slot.heard_ms + kGoneMsMax ? slots_.erase(it) : std::next(it);
+      continue;
+    }
+    if (now_ms >= slot.heard_ms + kSilentMsMax) {
+      slot.state.clear();
+      slot.heard_ms = now_ms;
+      removed.push_back({.client = it->first, .clock = slot.clock, .state = "null"});
+    }
+    ++it;
+  }
+  return removed;
+}
+
+std::vector<AwarenessEntry> AwarenessTable::All() const {
+  std::vector<AwarenessEntry> all;
+  for (const auto& [client, slot] : slots_) {
+    if (slot.state.empty()) continue;
+    all.push_back({.client = client, .clock = slot.clock, .state = slot.state});
+  }
+  return all;
+}
+
+std::vector<AwarenessTable::Owned> AwarenessTable::Local() const {
+  std::vector<Owned> local;
+  for (const auto& [client, slot] : slots_) {
+    if (slot.state.empty() || slot.owner.member == 0) continue;
+    local.push_back({.session = slot.owner.session,
+                     .entry = {.client = client, .clock = slot.clock, .state = slot.state}});
+  }
+  return local;
+}
+
+std::optional<AwarenessOwner> AwarenessTable::OwnerOf(crdt::Client client) const {
+  const auto found = slots_.find(client);
+  if (found == slots_.end() || found->second.state.empty()) return std::nullopt;
+  return found->second.owner;
+}
+
+}  // namespace coterie::yproto
