@@ -131,6 +131,9 @@ std::uint64_t Node::OnActivity(std::function<void()> listener) {
 }
 void Node::ForgetOnActivity(std::uint64_t id) { impl_->replica().presence().Forget(id); }
 
+void Node::SendGossip(const std::string& bytes) { impl_->replica().SendGossip(bytes); }
+void Node::OnGossip(GossipListener listener) { impl_->replica().OnGossip(std::move(listener)); }
+
 Status Node::status() const { return impl_->replica().status(); }
 void Node::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
                        Done<Revision> done) {

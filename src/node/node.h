@@ -143,6 +143,13 @@ class Node {
   std::uint64_t OnActivity(std::function<void()> listener);
   void ForgetOnActivity(std::uint64_t id);
 
+  // To all other members, outside of the log: may be lost, repeated or late. At most
+  // kGossipBytesMax. The listener (one; empty = none) is called on any thread and must not block;
+  // when OnGossip() returns, the one before it is not called any more.
+  using GossipListener = std::function<void(NodeId from, std::string_view bytes)>;
+  void SendGossip(const std::string& bytes);
+  void OnGossip(GossipListener listener);
+
   // --- Cluster ---
 
   Status status() const;  // As of the last pump.

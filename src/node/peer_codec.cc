@@ -174,6 +174,7 @@ void Read(FrameReader& in, RenewLeases& m);
 void Read(FrameReader& in, Activities& m);
 void Write(FrameWriter&, const Greeting&) {}
 void Read(FrameReader&, Greeting&) {}
+void Read(FrameReader& in, Gossip& m);
 
 // Reads alternative number `tag` of Variant, if there is one.
 template <class Variant, std::size_t kTag = 0>
@@ -254,6 +255,12 @@ void Read(FrameReader& in, Activities& m) {
     presence.doc = in.Id<DocId>();
     m.present.push_back(presence);
   }
+}
+void Write(FrameWriter& out, const Gossip& m) { out.Bytes(m.bytes); }
+void Read(FrameReader& in, Gossip& m) {
+  const std::string_view bytes = in.Bytes();
+  if (bytes.size() > kGossipBytesMax) return in.Fail();
+  m.bytes = std::string(bytes);
 }
 
 // Seeded with the version, which a flipped bit must not make another one.

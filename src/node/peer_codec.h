@@ -14,7 +14,8 @@
 // its frames what it reads, and until it has, it is taken for the oldest. A peer that writes in an
 // older version than it might is told so by a Greeting in the newest, which an older program
 // refuses, and a newer one takes as leave to write so. Any change of the bytes is a new version.
-//   1: no newest version; the checksum leaves out the version; no Greeting and no kUnknownCommand;
+//   1: no newest version; the checksum leaves out the version; no Greeting, no Gossip, no
+//   kUnknownCommand;
 //      a ReadIndexReply does not say where the leader's log ends.
 //   2: as above.
 // Pure functions.
@@ -37,6 +38,7 @@ inline constexpr std::uint8_t kPeerVersionNewest = 2;
 inline constexpr std::size_t kEntriesPerFrameMax = 100'000;
 inline constexpr std::size_t kSessionsPerRenewalMax = 10'000;
 inline constexpr std::size_t kActivitiesPerFrameMax = 10'000;
+inline constexpr std::size_t kGossipBytesMax = 256 << 10;
 
 // What a session is doing, besides being here. Best effort; not in the log.
 enum class Activity : std::uint8_t { kIdle, kViewing, kEditing };
@@ -76,8 +78,13 @@ struct Activities {
 // Says nothing but what its sender reads.
 struct Greeting {};
 
+// What one node's gateway tells the others' (gateway/gossip.h). Best effort; not in the log.
+struct Gossip {
+  std::string bytes;
+};
+
 using PeerBody = std::variant<raft::Message, ForwardedProposal, ForwardRefused, RenewLeases,
-                              Activities, Greeting>;
+                              Activities, Greeting, Gossip>;
 
 struct PeerMessage {
   std::uint64_t cluster_id = 0;

@@ -292,8 +292,33 @@ void Replica::Deliver(std::string_view frame) {
                  static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
                },
                [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); },
-               [](const Greeting&) {}},
+               [this, from](const Gossip& gossip) {
+                 absl::MutexLock lock(&gossip_mutex_);
+                 if (on_gossip_) on_gossip_(from, gossip.bytes);
+               }},
       message->body);
+}
+
+void Replica::SendGossip(const std::string& bytes) {
+  CHECK(bytes.size() <= kGossipBytesMax);
+  for (const NodeId id : OtherMembers()) {
+    if (VersionFor(id) == 1) continue;  // It has no gateway.
+    SendTo(id, Gossip{.bytes = bytes});
+  }
+}
+
+void Replica::OnGossip(Node::GossipListener listener) {
+  absl::MutexLock lock(&gossip_mutex_);
+  on_gossip_ = std::move(listener);
+}
+
+std::vector<NodeId> Replica::OtherMembers() const {
+  std::vector<NodeId> others;
+  absl::MutexLock lock(&status_mutex_);
+  for (const raft::Member& member : status_.configuration.members) {
+    if (member.id != options_.id) others.push_back(member.id);
+  }
+  return others;
 }
 
 void Replica::NoteAddress(NodeId from, const std::string& address) {

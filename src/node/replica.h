@@ -88,6 +88,8 @@ class Replica {
   void TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done);
   void TakeSnapshot(absl::Duration timeout, Done<Revision> done);
   void Deliver(std::string_view frame);
+  void SendGossip(const std::string& bytes);
+  void OnGossip(Node::GossipListener listener);
   absl::StatusOr<Peers::SnapshotSlice> ReadSnapshot(NodeId reader, Term term,
                                                     std::uint64_t transfer_id, std::uint64_t offset,
                                                     std::size_t size);
@@ -241,6 +243,7 @@ class Replica {
   void SendRaft(std::vector<raft::Message>& messages);
   void SendTo(NodeId to, PeerBody body);
   PeerMessage Envelope(PeerBody body) const;
+  std::vector<NodeId> OtherMembers() const;
   void NoteAddress(NodeId from, const std::string& address);
   void NoteVersion(const PeerMessage& message);
   std::uint8_t VersionFor(NodeId peer) const;
@@ -316,6 +319,8 @@ class Replica {
   mutable absl::Mutex known_peers_mutex_;
   std::map<NodeId, KnownPeer> known_peers_ ABSL_GUARDED_BY(known_peers_mutex_);
   std::atomic<std::uint64_t> newer_frame_us_{0};  // When one was refused; 0 = never.
+  absl::Mutex gossip_mutex_;
+  Node::GossipListener on_gossip_ ABSL_GUARDED_BY(gossip_mutex_);
   absl::Mutex listeners_mutex_;
   std::uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mutex_) = 1;
   std::map<std::uint64_t, Node::Listener> listeners_ ABSL_GUARDED_BY(listeners_mutex_);

@@ -190,14 +190,7 @@ void Replica::TendLeases() {
     }
   }
   if (const std::optional<Activities> news = presence_.TakeAnnouncement(now_us, wall_ms)) {
-    raft::Configuration configuration;
-    {
-      absl::MutexLock lock(&status_mutex_);
-      configuration = status_.configuration;
-    }
-    for (const raft::Member& member : configuration.members) {
-      if (member.id != options_.id) SendTo(member.id, *news);
-    }
+    for (const NodeId id : OtherMembers()) SendTo(id, *news);
   }
   presence_.NotifyIfChanged(now_us);
   for (state::CommandBody& body : leases_.TakeExpired(*machine_, now_us, wall_ms)) {

@@ -21,6 +21,7 @@
 #include "rpc/event_hub.h"
 #include "rpc/event_service.h"
 #include "rpc/gate.h"
+#include "rpc/method_table.h"
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
 #include "rpc/peer_service.h"
@@ -141,49 +142,58 @@ class Server::Impl {
     presence_hub_.Stop();
   }
 
+  Faces faces() { return {.calls = calls_, .gate = gate_, .methods = methods_, .events = hub_}; }
+
  private:
+  // On gRPC, and in the table for the other faces.
+  template <class Binding, class Handlers, class Handler>
+  void Bind(Binding& binding, Handlers& handlers, Handler handler) {
+    binding.Bind(handlers, handler);
+    methods_.Bind(handlers, handler);
+  }
   void BindAuth() {
-    auth_binding_.Bind(auth_, &AuthService::Login);
-    auth_binding_.Bind(auth_, &AuthService::Logout);
-    auth_binding_.Bind(auth_, &AuthService::WhoAmI);
-    auth_binding_.Bind(auth_, &AuthService::ListUsers);
-    auth_binding_.Bind(auth_, &AuthService::CreateUser);
-    auth_binding_.Bind(auth_, &AuthService::SetPassword);
-    auth_binding_.Bind(auth_, &AuthService::RemoveUser);
+    Bind(auth_binding_, auth_, &AuthService::Login);
+    Bind(auth_binding_, auth_, &AuthService::Logout);
+    Bind(auth_binding_, auth_, &AuthService::WhoAmI);
+    Bind(auth_binding_, auth_, &AuthService::ListUsers);
+    Bind(auth_binding_, auth_, &AuthService::CreateUser);
+    Bind(auth_binding_, auth_, &AuthService::SetPassword);
+    Bind(auth_binding_, auth_, &AuthService::RemoveUser);
   }
   void BindDocuments() {
     BoundService<v1::DocumentService>& binding = document_binding_;
-    binding.Bind(documents_, &DocumentService::CreateDocument);
-    binding.Bind(documents_, &DocumentService::GetDocument);
-    binding.Bind(documents_, &DocumentService::ListDocuments);
-    binding.Bind(documents_, &DocumentService::RenameDocument);
-    binding.Bind(documents_, &DocumentService::DeleteDocument);
-    binding.Bind(documents_, &DocumentService::ShareDocument);
-    binding.Bind(documents_, &DocumentService::WriteDocument);
-    binding.Bind(documents_, &DocumentService::EditDocument);
-    binding.Bind(documents_, &DocumentService::AppendDocument);
-    binding.Bind(documents_, &DocumentService::GetUpdate);
-    binding.Bind(documents_, &DocumentService::ApplyUpdate);
-    binding.Bind(documents_, &DocumentService::LockDocument);
-    binding.Bind(documents_, &DocumentService::UnlockDocument);
-    binding.Bind(documents_, &DocumentService::BreakLock);
-    binding.Bind(documents_, &DocumentService::ListLocks);
-    binding.Bind(documents_, &DocumentService::ListVersions);
-    binding.Bind(documents_, &DocumentService::RestoreVersion);
+    Bind(binding, documents_, &DocumentService::CreateDocument);
+    Bind(binding, documents_, &DocumentService::GetDocument);
+    Bind(binding, documents_, &DocumentService::ListDocuments);
+    Bind(binding, documents_, &DocumentService::RenameDocument);
+    Bind(binding, documents_, &DocumentService::DeleteDocument);
+    Bind(binding, documents_, &DocumentService::ShareDocument);
+    Bind(binding, documents_, &DocumentService::WriteDocument);
+    Bind(binding, documents_, &DocumentService::EditDocument);
+    Bind(binding, documents_, &DocumentService::AppendDocument);
+    Bind(binding, documents_, &DocumentService::GetUpdate);
+    Bind(binding, documents_, &DocumentService::ApplyUpdate);
+    Bind(binding, documents_, &DocumentService::LockDocument);
+    Bind(binding, documents_, &DocumentService::UnlockDocument);
+    Bind(binding, documents_, &DocumentService::BreakLock);
+    Bind(binding, documents_, &DocumentService::ListLocks);
+    Bind(binding, documents_, &DocumentService::ListVersions);
+    Bind(binding, documents_, &DocumentService::RestoreVersion);
   }
   void BindTheRest() {
-    cluster_binding_.Bind(cluster_, &ClusterService::GetStatus);
-    cluster_binding_.Bind(cluster_, &ClusterService::AddNode);
-    cluster_binding_.Bind(cluster_, &ClusterService::PromoteNode);
-    cluster_binding_.Bind(cluster_, &ClusterService::RemoveNode);
-    cluster_binding_.Bind(cluster_, &ClusterService::TransferLeadership);
-    cluster_binding_.Bind(cluster_, &ClusterService::TakeSnapshot);
-    presence_binding_.Bind(presence_, &PresenceService::ListPresent);
+    Bind(cluster_binding_, cluster_, &ClusterService::GetStatus);
+    Bind(cluster_binding_, cluster_, &ClusterService::AddNode);
+    Bind(cluster_binding_, cluster_, &ClusterService::PromoteNode);
+    Bind(cluster_binding_, cluster_, &ClusterService::RemoveNode);
+    Bind(cluster_binding_, cluster_, &ClusterService::TransferLeadership);
+    Bind(cluster_binding_, cluster_, &ClusterService::TakeSnapshot);
+    Bind(presence_binding_, presence_, &PresenceService::ListPresent);
   }
 
   const NodeCalls calls_;
   PasswordThreads passwords_;  // Stopped before the rest goes.
   Gate gate_;
+  MethodTable methods_;
   AuthService auth_;
   DocumentService documents_;
   ClusterService cluster_;
@@ -214,6 +224,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(node::Node& node,
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
+
+Faces Server::faces() { return impl_->faces(); }
 
 int Server::client_port() const { return impl_->client_port(); }
 

@@ -21,6 +21,20 @@ struct ServerOptions {
   bool is_secure = false;
 };
 
+class EventHub;
+class Gate;
+class MethodTable;
+class NodeCalls;
+
+// What a face beside gRPC is made of. All of it lives as long as the server; after Stop() the gate
+// is closed and the hub has ended.
+struct Faces {
+  const NodeCalls& calls;
+  Gate& gate;
+  const MethodTable& methods;
+  EventHub& events;
+};
+
 class Server {
  public:
   // kUnavailable: an address cannot be listened at. After Stop() the node may go.
@@ -31,6 +45,8 @@ class Server {
 
   // Where clients are served: what `client_listen` said, or what the system chose for port 0.
   int client_port() const;
+
+  Faces faces();
 
   // In the background: makes `name` an administrator if the cluster has no users yet. Blocks for
   // the time of one password hash.
