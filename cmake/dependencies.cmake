@@ -4,6 +4,7 @@ find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(GTest REQUIRED)
 find_package(RocksDB REQUIRED CONFIG)
+find_package(Boost 1.81 REQUIRED)  # Headers alone: Asio and Beast.
 find_package(OpenSSL REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)

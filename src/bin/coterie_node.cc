@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bin/node_options.h"
+#include "gateway/gateway.h"
 #include "node/node.h"
 #include "rpc/peer_streams.h"
 #include "rpc/server.h"
@@ -27,12 +28,29 @@ namespace {
 constexpr int kExitStart = 1;
 constexpr int kExitFlags = 2;
 constexpr absl::Duration kHandOverTimeout = absl::Seconds(2);
+constexpr absl::Duration kSocketsTimeout = absl::Seconds(1);
 constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
 constexpr std::uint64_t kTicksPerElectionTimeout = 20;
 
 int Fail(int code, const std::string& message) {
   static_cast<void>(std::fprintf(stderr, "coterie-node: %s\n", message.c_str()));
   return code;
+}
+
+void AddHttpFlags(CLI::App& app, NodeOptions& options) {
+  app.add_option("--http-listen", options.http_listen,
+                 "HOST:PORT for browsers: WebSockets, the API as JSON, metrics, the web app");
+  app.add_option("--http-threads", options.http_threads, "Threads that serve it")
+      ->capture_default_str();
+  app.add_option("--http-origin", options.http_origins,
+                 "Origin of pages that may use this node beside its own; repeat; * = any");
+  app.add_option("--http-host", options.http_hosts,
+                 "Name that this node is called by in addresses; repeat");
+  app.add_flag("--http-open-metrics", options.has_open_metrics,
+               "Show /metrics to anyone; else a session's token is needed");
+  app.add_option("--web-root", options.web_root, "Folder of the built web app");
+  app.add_option("--tls-cert", options.tls_certificate, "Certificate chain of the HTTP port, PEM");
+  app.add_option("--tls-key", options.tls_key, "Its key, PEM");
 }
 
 void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& founders) {
@@ -52,6 +70,7 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
                "Only users made by an administrator log in; else a first login makes the user");
   app.add_option("--admin", options.admin,
                  "Administrator to make if there are no users; password in COTERIE_PASSWORD");
+  AddHttpFlags(app, options);
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
                  "Silence of the leader after which another is elected")
       ->capture_default_str();
@@ -71,6 +90,18 @@ node::Options ToNode(const NodeOptions& options) {
   result.tick = absl::Milliseconds(static_cast<double>(options.election_timeout_ms)) /
                 kTicksPerElectionTimeout;
   return result;
+}
+
+gateway::Options ToGateway(const NodeOptions& options) {
+  return {.listen = options.http_listen,
+          .threads = options.http_threads,
+          .origins = options.http_origins,
+          .hosts = options.http_hosts,
+          .web_root = options.web_root,
+          .tls_certificate = options.tls_certificate,
+          .tls_key = options.tls_key,
+          .open_metrics = options.has_open_metrics ? gateway::OpenMetrics::kToAnyone
+                                                   : gateway::OpenMetrics::kToSessions};
 }
 
 // So that the others need not first notice that this node is gone.
@@ -104,6 +135,18 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   if (!server.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));
   }
+  std::unique_ptr<gateway::Gateway> http;
+  if (!options.http_listen.empty()) {
+    absl::StatusOr<std::unique_ptr<gateway::Gateway>> started =
+        gateway::Gateway::Start((*server)->faces(), ToGateway(options));
+    if (!started.ok()) {
+      (*server)->Stop(absl::Now());
+      node->reset();
+      return Fail(kExitStart, "cannot start: " + std::string(started.status().message()));
+    }
+    http = *std::move(started);
+    spdlog::info("node {} serves HTTP at {}", options.id, options.http_listen);
+  }
   if (!options.admin.empty()) {
     (*server)->MakeFirstUser(options.admin, std::getenv("COTERIE_PASSWORD"));
   }
@@ -114,6 +157,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   sigwait(&signals, &signal);
   spdlog::info("signal {}: stopping", signal);
   HandOver(**node);
+  if (http != nullptr) http->Stop(absl::Now() + kSocketsTimeout);
   (*server)->Stop(absl::Now() + kDrainTimeout);
   node->reset();
   spdlog::info("stopped");

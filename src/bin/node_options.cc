@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kElectionTimeoutMsMin = 50;
 constexpr std::uint64_t kElectionTimeoutMsMax = 60'000;
+constexpr std::size_t kHttpThreadsMax = 64;
 
 bool IsAddress(const std::string& text) {
   const std::size_t colon = text.rfind(':');
@@ -27,6 +28,20 @@ absl::Status CheckAddress(const char* flag, const std::string& address) {
   return absl::InvalidArgumentError(
       absl::StrCat(flag, " ", address,
                    ": not HOST:PORT with a port of 1 to 65535, for example 127.0.0.1:50053"));
+}
+
+absl::Status CheckHttp(const NodeOptions& options) {
+  if (options.tls_certificate.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key: give both or neither");
+  }
+  if (options.http_threads < 1 || options.http_threads > kHttpThreadsMax) {
+    return absl::InvalidArgumentError("--http-threads: must be 1 to 64");
+  }
+  if (!options.http_listen.empty()) return CheckAddress("--http-listen", options.http_listen);
+  if (!options.web_root.empty() || !options.tls_certificate.empty()) {
+    return absl::InvalidArgumentError("--web-root and --tls-cert are of use with --http-listen");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckFounders(const NodeOptions& options) {
@@ -91,6 +106,7 @@ absl::Status CheckOptions(const NodeOptions& options) {
       options.election_timeout_ms > kElectionTimeoutMsMax) {
     status.Update(absl::InvalidArgumentError("--election-timeout-ms: must be 50 to 60000"));
   }
+  status.Update(CheckHttp(options));
   status.Update(CheckFounders(options));
   return status;
 }

@@ -23,7 +23,15 @@ struct NodeOptions {
   std::vector<raft::Member> founders;
   bool joins = false;
   bool is_secure = false;
-  std::string admin;  // Made if there is no user yet; its password is in COTERIE_PASSWORD.
+  std::string admin;        // Made if there is no user yet; its password is in COTERIE_PASSWORD.
+  std::string http_listen;  // Empty = no HTTP port.
+  std::size_t http_threads = 2;
+  std::vector<std::string> http_origins;
+  std::vector<std::string> http_hosts;
+  bool has_open_metrics = false;
+  std::string web_root;
+  std::string tls_certificate;
+  std::string tls_key;
   std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";
 };

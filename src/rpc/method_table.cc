@@ -9,7 +9,7 @@ const MethodTable::Method* MethodTable::Find(std::string_view name) const {
 
 void Invoke(Gate& gate, const MethodTable::Method& method, const Invocation& invocation,
             MethodTable::MessagePtr request, MethodTable::Answer answer) {
-  const Call call{.deadline = invocation.deadline, .authorization = invocation.authorization};
+  Call call{.deadline = invocation.deadline, .authorization = invocation.authorization};
   const auto shared = std::make_shared<MethodTable::MessagePtr>(std::move(request));
   MethodTable::Answer leave = [&gate, bytes = invocation.request_bytes, answer = std::move(answer)](
                                   absl::StatusOr<MethodTable::MessagePtr> response) {

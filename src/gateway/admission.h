@@ -1,0 +1,53 @@
+#pragma once
+
+// How many sockets there are, in all and from one address, so that one visitor cannot take them
+// all. Any thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/container/flat_hash_map.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace coterie::gateway {
+
+class Admission {
+ public:
+  struct Limits {
+    std::size_t sockets_max;
+    std::size_t sockets_per_address_max;
+  };
+  explicit Admission(Limits limits) : limits_(limits) {}
+
+  // One socket's place, given back when the last copy goes. The Admission outlives it.
+  class Place {
+   public:
+    Place(Admission& admission, std::string address)
+        : admission_(admission), address_(std::move(address)) {}
+    ~Place() { admission_.Release(address_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+   private:
+    Admission& admission_;
+    const std::string address_;
+  };
+  // Null if there is no place.
+  std::shared_ptr<Place> Admit(const std::string& address);
+  std::size_t size() const;
+  // Waits until all places have been given back, or the deadline.
+  void WaitUntilEmpty(absl::Time deadline) const;
+
+ private:
+  void Release(const std::string& address);
+
+  const Limits limits_;
+  mutable absl::Mutex mutex_;
+  std::size_t sockets_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::string, std::size_t> of_address_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace coterie::gateway

@@ -1,0 +1,24 @@
+#include "gateway/admission.h"
+
+#include <gtest/gtest.h>
+
+namespace coterie::gateway {
+namespace {
+
+TEST(Admission, OneAddressCannotTakeAllPlaces) {
+  Admission admission({.sockets_max = 3, .sockets_per_address_max = 2});
+  const auto first = admission.Admit("a");
+  auto second = admission.Admit("a");
+  EXPECT_EQ(admission.Admit("a"), nullptr);
+
+  const auto third = admission.Admit("b");
+  EXPECT_NE(third, nullptr);
+  EXPECT_EQ(admission.Admit("c"), nullptr) << "there are only three";
+
+  second.reset();
+  EXPECT_NE(admission.Admit("a"), nullptr);
+  EXPECT_EQ(admission.size(), 2u);
+}
+
+}  // namespace
+}  // namespace coterie::gateway

@@ -1,0 +1,337 @@
+// The whole port against one real node, with a client of Beast's.
+
+#include "gateway/gateway.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "rpc/testing_node.h"
+#include "yproto/frame.h"
+#include "yproto/hocuspocus.h"
+#include "yproto/test_hex.h"
+
+namespace coterie::gateway {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using yproto::FromHex;
+
+const std::string kAbc = FromHex("01010100040101740361626300");
+const std::string kEmptyVector = FromHex("00");
+
+using Headers = std::map<std::string, std::string>;
+
+// A node with its gateway; the gateway object goes last.
+class Fixture : public testing::Test {
+ protected:
+  explicit Fixture(Options options = {}) {
+    options.listen = "127.0.0.1:0";
+    absl::StatusOr<std::unique_ptr<Gateway>> started =
+        Gateway::Start(holder_.node->server().faces(), options);
+    CHECK(started.ok());
+    holder_.gateway = *std::move(started);
+    port_ = holder_.gateway->port();
+  }
+
+  struct Answer {
+    int status = 0;
+    std::string body;
+    http::fields fields;
+    std::string Field(const std::string& name) const {
+      const auto value = fields[name];
+      return {value.data(), value.size()};
+    }
+  };
+  Answer Ask(http::verb method, const std::string& target, const std::string& body = {},
+             const Headers& headers = {}) {
+    beast::tcp_stream stream = Connect();
+    http::request<http::string_body> request(method, target, 11, body);
+    request.set(http::field::host, absl::StrCat("127.0.0.1:", port_));
+    for (const auto& [name, value] : headers) request.set(name, value);
+    request.prepare_payload();
+    error_code error;
+    http::write(stream, request, error);
+    http::response<http::string_body> response;
+    beast::flat_buffer buffer;
+    http::read(stream, buffer, response, error);
+    EXPECT_FALSE(error) << error.message();
+    return {static_cast<int>(response.result_int()), response.body(), response.base()};
+  }
+  Answer Call(const std::string& method, const std::string& json, const std::string& token = {}) {
+    Headers headers = {{"Content-Type", "application/json"}};
+    if (!token.empty()) headers["Authorization"] = "Bearer " + token;
+    return Ask(http::verb::post, "/coterie.v1." + method, json, headers);
+  }
+
+  beast::tcp_stream Connect() {
+    beast::tcp_stream stream(io_);
+    error_code error;
+    stream.socket().connect({asio::ip::make_address_v4("127.0.0.1"), Port()}, error);
+    EXPECT_FALSE(error);
+    return stream;
+  }
+  asio::ip::port_type Port() const { return static_cast<asio::ip::port_type>(port_); }
+
+  // In this order: the gateway is stopped before the server is and destroyed when the node is gone.
+  struct Holder {
+    std::unique_ptr<Gateway> gateway;
+    std::unique_ptr<rpc::TestingNode> node = std::make_unique<rpc::TestingNode>();
+    ~Holder() {
+      if (gateway != nullptr) gateway->Stop(absl::Now());
+      node.reset();
+    }
+  };
+  Holder holder_;
+  rpc::TestingClient ana_{*holder_.node, "ana"};
+  asio::io_context io_;
+  int port_ = 0;
+};
+
+// One WebSocket of a test.
+class Editor {
+ public:
+  Editor(beast::tcp_stream stream, const std::string& host, const std::string& target)
+      : socket_(std::move(stream)) {
+    socket_.binary(true);
+    socket_.handshake(host, target, error);
+  }
+  void Send(const std::string& bytes) { socket_.write(asio::buffer(bytes), error); }
+  // Empty when the socket has ended.
+  std::string Next() {
+    beast::flat_buffer buffer;
+    socket_.read(buffer, error);
+    return error ? std::string() : beast::buffers_to_string(buffer.data());
+  }
+  // Skips what is not asked for.
+  bool Await(const std::string& bytes) {
+    for (int i = 0; i < 20; ++i) {
+      const std::string next = Next();
+      if (next == bytes) return true;
+      if (next.empty()) return false;
+    }
+    return false;
+  }
+  int close_code() const { return socket_.reason().code; }
+  beast::websocket::stream<beast::tcp_stream>& socket() { return socket_; }
+
+  error_code error;
+
+ private:
+  beast::websocket::stream<beast::tcp_stream> socket_;
+};
+
+class Port : public Fixture {
+ protected:
+  std::unique_ptr<Editor> Open(const std::string& target) {
+    return std::make_unique<Editor>(Connect(), absl::StrCat("127.0.0.1:", port_), target);
+  }
+  std::string YjsTarget(const std::string& name) {
+    return "/yjs/" + name + "?create=1&token=" + ana_.token;
+  }
+  std::string Ask(const std::string& known) {
+    return yproto::EncodeSync(yproto::SyncStep::kAsk, known);
+  }
+  using Fixture::Ask;
+};
+
+TEST_F(Port, HealthIsForAnyoneAndMetricsAreNot) {
+  EXPECT_EQ(Ask(http::verb::get, "/healthz").status, 200);
+  EXPECT_EQ(Ask(http::verb::get, "/readyz").status, 200);
+  EXPECT_EQ(Ask(http::verb::get, "/metrics").status, 401);
+
+  const Answer metrics =
+      Ask(http::verb::get, "/metrics", {}, {{"Authorization", "Bearer " + ana_.token}});
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_NE(metrics.body.find("\ncoterie_raft_is_leader 1\n"), std::string::npos);
+  EXPECT_NE(metrics.body.find("coterie_gateway_commit_seconds_bucket{le=\"+Inf\"} 0\n"),
+            std::string::npos);
+}
+
+TEST_F(Port, TheApiSpeaksJson) {
+  const Answer login = Call("AuthService/Login", R"({"user":"tom"})");
+  ASSERT_EQ(login.status, 200) << login.body;
+  EXPECT_NE(login.body.find("\"token\":\""), std::string::npos);
+
+  EXPECT_EQ(Call("DocumentService/CreateDocument", R"({"name":"n"})", ana_.token).status, 200);
+  const Answer list = Call("DocumentService/ListDocuments", "{}", ana_.token);
+  EXPECT_NE(list.body.find("\"name\":\"n\""), std::string::npos) << list.body;
+}
+
+TEST_F(Port, TheApiRefusesAsOverGrpc) {
+  const Answer nobody = Call("DocumentService/ListDocuments", "{}");
+  EXPECT_EQ(nobody.status, 401);
+  EXPECT_NE(nobody.body.find("\"code\":\"unauthenticated\""), std::string::npos);
+  const Answer missing =
+      Call("DocumentService/GetDocument", R"({"document":{"name":"x"}})", ana_.token);
+  EXPECT_EQ(missing.status, 404);
+  rpc::TestingClient tom(*holder_.node, "tom");
+  EXPECT_EQ(Call("AuthService/CreateUser", R"({"name":"eve"})", tom.token).status, 403);
+  EXPECT_EQ(Call("DocumentService/ListDocuments", "{", ana_.token).status, 400);
+  EXPECT_EQ(Call("DocumentService/Nothing", "{}", ana_.token).status, 501);
+  EXPECT_EQ(Ask(http::verb::post, "/coterie.v1.AuthService/Login", "{}").status, 415);
+  EXPECT_EQ(Ask(http::verb::get, "/coterie.v1.AuthService/WhoAmI").status, 405);
+  const std::string large = "{\"user\":\"" + std::string(100'000, 'x') + "\"}";
+  EXPECT_EQ(Call("AuthService/Login", large).status, 413);
+}
+
+TEST_F(Port, AStreamBringsEvents) {
+  beast::tcp_stream stream = Connect();
+  http::request<http::string_body> request(http::verb::post, "/coterie.v1.EventService/Subscribe",
+                                           11);
+  request.body() = std::string("\0\0\0\0\2{}", 7);
+  request.set(http::field::host, "127.0.0.1");
+  request.set(http::field::content_type, "application/connect+json");
+  request.set(http::field::authorization, "Bearer " + ana_.token);
+  request.prepare_payload();
+  error_code error;
+  http::write(stream, request, error);
+  ana_.Create("streamed");
+
+  std::string bytes;
+  char piece[4096];
+  while (!error && bytes.find("streamed") == std::string::npos) {
+    bytes.append(piece, stream.read_some(asio::buffer(piece), error));
+  }
+  EXPECT_TRUE(bytes.starts_with("HTTP/1.1 200 OK")) << bytes;
+  EXPECT_NE(bytes.find("documentCreated"), std::string::npos);
+}
+
+TEST_F(Port, ForeignPagesMayNothing) {
+  EXPECT_EQ(Ask(http::verb::get, "/healthz", {}, {{"Host", "evil.example"}}).status, 421);
+  const Headers evil = {{"Origin", "http://evil.example"}};
+  EXPECT_EQ(Ask(http::verb::options, "/coterie.v1.AuthService/Login", {}, evil).status, 403);
+  const std::string own = absl::StrCat("http://127.0.0.1:", port_);
+  const Answer preflight =
+      Ask(http::verb::options, "/coterie.v1.AuthService/Login", {}, {{"Origin", own}});
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.Field("Access-Control-Allow-Origin"), own);
+}
+
+TEST_F(Port, AnUpdateReachesTheOtherWhenItIsCommitted) {
+  const auto first = Open(YjsTarget("a%20b"));
+  const auto second = Open(YjsTarget("a%20b"));
+  first->Send(Ask(kEmptyVector));
+  second->Send(Ask(kEmptyVector));
+  const std::string nothing = yproto::EncodeSync(yproto::SyncStep::kAnswer, FromHex("0000"));
+  ASSERT_TRUE(first->Await(nothing));
+  ASSERT_TRUE(second->Await(nothing));
+
+  first->Send(yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc));
+
+  EXPECT_TRUE(second->Await(yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc)));
+  EXPECT_TRUE(first->Await(yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc)));
+  const auto late = Open(YjsTarget("a%20b"));
+  late->Send(Ask(kEmptyVector));
+  EXPECT_TRUE(late->Await(yproto::EncodeSync(yproto::SyncStep::kAnswer, FromHex("0000"))) ||
+              late->Await(yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc)));
+}
+
+TEST_F(Port, HocuspocusIsToldWhatIsSaved) {
+  const auto editor = Open("/hocuspocus?create=1");
+  const std::string key = yproto::EncodeKey("doc");
+  editor->Send(key + FromHex("02 00") + static_cast<char>(ana_.token.size()) + ana_.token);
+  ASSERT_TRUE(editor->Await(key + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+
+  editor->Send(key + yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc));
+
+  EXPECT_TRUE(editor->Await(key + yproto::EncodeSyncStatus(yproto::SyncStatus::kSaved)));
+  editor->Send(FromHex("09"));
+  EXPECT_TRUE(editor->Await(FromHex("0a")));
+}
+
+TEST_F(Port, WhoReadsNothingIsCutOffAndSlowsNobody) {
+  const auto slow = Open(YjsTarget("slow"));
+  const auto quick = Open(YjsTarget("slow"));
+  slow->Send(Ask(kEmptyVector));
+  quick->Send(Ask(kEmptyVector));
+  ASSERT_TRUE(quick->Await(yproto::EncodeSync(yproto::SyncStep::kAnswer, FromHex("0000"))));
+
+  // Structs of client 7, each a text of 512 KiB in the root "t"; kernels buffer some MiB.
+  crdt::Lib0Writer head;
+  const std::string text(512 << 10, 'x');
+  for (std::uint64_t i = 0; i < 48; ++i) {
+    crdt::Lib0Writer update;
+    update.Raw(FromHex("01 01"));
+    update.VarUint(7);
+    update.VarUint(i * text.size());
+    if (i == 0) {
+      update.Raw(FromHex("04 01 01 74"));
+    } else {
+      update.U8(0x84);
+      update.VarUint(7);
+      update.VarUint(i * text.size() - 1);
+    }
+    update.VarBytes(text);
+    update.U8(0);
+    const std::string frame = yproto::EncodeSync(yproto::SyncStep::kUpdate, update.view());
+    quick->Send(frame);
+    ASSERT_TRUE(quick->Await(frame)) << i;
+  }
+
+  // It may read what was on its way, then it ends.
+  while (!slow->error) slow->Next();
+  const Answer metrics =
+      Ask(http::verb::get, "/metrics", {}, {{"Authorization", "Bearer " + ana_.token}});
+  EXPECT_NE(metrics.body.find("\ncoterie_gateway_sockets_slow_total 1\n"), std::string::npos);
+}
+
+TEST_F(Port, StoppingSendsEverybodyElsewhere) {
+  const auto editor = Open(YjsTarget("stop"));
+  editor->Send(Ask(kEmptyVector));
+  ASSERT_TRUE(editor->Await(yproto::EncodeSync(yproto::SyncStep::kAnswer, FromHex("0000"))));
+
+  std::jthread stopping([this] { holder_.gateway->Stop(absl::Now() + absl::Seconds(5)); });
+  while (!editor->Next().empty()) continue;
+
+  EXPECT_EQ(editor->close_code(), 1012);
+}
+
+class WebApp : public Fixture {
+ protected:
+  WebApp() : Fixture({.web_root = MakeFolder()}) {}
+  static std::string MakeFolder() {
+    const std::filesystem::path folder =
+        std::filesystem::path(testing::TempDir()) / "coterie-web-root";
+    std::filesystem::create_directories(folder / "assets");
+    std::ofstream(folder / "index.html") << "<!doctype html>";
+    std::ofstream(folder / "assets" / "app-1a2b3c4d.js") << "1";
+    return folder.string();
+  }
+};
+
+TEST_F(WebApp, IsServedWithAStrictPolicy) {
+  const Answer page = Ask(http::verb::get, "/d/notes");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.body, "<!doctype html>");
+  EXPECT_NE(page.Field("Content-Security-Policy").find("script-src 'self'"), std::string::npos);
+  EXPECT_EQ(page.Field("Cache-Control"), "no-cache");
+  EXPECT_EQ(Ask(http::verb::get, "/", {}, {{"If-None-Match", page.Field("ETag")}}).status, 304);
+
+  const Answer script = Ask(http::verb::get, "/assets/app-1a2b3c4d.js");
+  EXPECT_EQ(script.body, "1");
+  EXPECT_NE(script.Field("Cache-Control").find("immutable"), std::string::npos);
+  EXPECT_EQ(Ask(http::verb::get, "/../../etc/passwd.txt").status, 404);
+  EXPECT_EQ(Ask(http::verb::get, "/%2e%2e/%2e%2e/etc/passwd.txt").status, 404);
+}
+
+}  // namespace
+}  // namespace coterie::gateway

@@ -1,0 +1,354 @@
+#include "gateway/http_connection.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <utility>
+
+#include "gateway/connect_codec.h"
+#include "gateway/hocuspocus_session.h"
+#include "gateway/metrics.h"
+#include "gateway/web_socket.h"
+#include "gateway/y_websocket_session.h"
+#include "rpc/gate.h"
+#include "rpc/node_calls.h"
+#include "state/command.h"
+
+namespace coterie::gateway {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::string_view kYjsPath = "/yjs/";
+constexpr std::string_view kHocuspocusPath = "/hocuspocus";
+constexpr std::string_view kApiPath = "/coterie.v1.";
+constexpr std::string_view kSubscribePath = "/coterie.v1.EventService/Subscribe";
+
+std::string Field(const http::fields& fields, http::field name) {
+  const auto value = fields[name];
+  return {value.data(), value.size()};
+}
+std::string Field(const http::fields& fields, const char* name) {
+  const auto value = fields[name];
+  return {value.data(), value.size()};
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(HttpContext& context, Shard& shard, Stream::TcpSocket socket,
+                               std::shared_ptr<Admission::Place> place)
+    : context_(context),
+      shard_(shard),
+      stream_(std::move(socket), context.tls),
+      place_(std::move(place)),
+      timer_(shard.io()) {}
+
+void HttpConnection::Start() {
+  if (!stream_.has_tls()) return ReadHeader(kHeaderTimeout);
+  Arm(kHeaderTimeout);
+  stream_.Handshake([self = shared_from_this()](const error_code& error) {
+    if (error) return self->Close();
+    self->ReadHeader(kHeaderTimeout);
+  });
+}
+
+void HttpConnection::Arm(absl::Duration timeout) {
+  timer_.expires_after(absl::ToChronoNanoseconds(timeout));
+  timer_.async_wait([weak = weak_from_this()](const error_code& error) {
+    if (error) return;
+    if (const auto self = weak.lock()) self->Close();
+  });
+}
+
+void HttpConnection::Close() {
+  timer_.cancel();
+  stream_.Close();
+  if (subscription_ != nullptr) std::exchange(subscription_, nullptr)->Stop();
+}
+
+// --- Requests ---
+
+void HttpConnection::ReadHeader(absl::Duration timeout) {
+  parser_.emplace();
+  parser_->header_limit(kHeaderBytesMax);
+  parser_->body_limit(boost::none);  // Set when it is known what is asked for.
+  Arm(timeout);
+  http::async_read_header(stream_, buffer_, *parser_,
+                          [self = shared_from_this()](const error_code& error, std::size_t) {
+                            if (error) return self->Close();
+                            self->OnHeader();
+                          });
+}
+
+void HttpConnection::FillRequest() {
+  const auto& from = parser_->get();
+  request_ = {.method = std::string(from.method_string()),
+              .target = {},
+              .host = Field(from, http::field::host),
+              .origin = Field(from, http::field::origin),
+              .authorization = Field(from, http::field::authorization),
+              .content_type = Field(from, http::field::content_type),
+              .content_encoding = Field(from, http::field::content_encoding),
+              .accept_encoding = Field(from, http::field::accept_encoding),
+              .if_none_match = Field(from, http::field::if_none_match),
+              .connect_timeout_ms = Field(from, "Connect-Timeout-Ms"),
+              .body = {}};
+  const auto target = from.target();
+  std::optional<RequestTarget> parsed = ParseTarget({target.data(), target.size()});
+  if (parsed) request_.target = *std::move(parsed);
+}
+
+std::optional<HttpResponse> HttpConnection::Refuse() {
+  if (request_.target.path.empty()) return TextResponse(400, "The address is malformed.\n");
+  if (!IsHostAllowed(request_.host, context_.options.hosts)) {
+    return TextResponse(
+        421, absl::StrCat("This node is not known as ", request_.host, "; see --http-host.\n"));
+  }
+  const bool is_api = request_.target.path.starts_with(kApiPath);
+  const bool is_socket = boost::beast::websocket::is_upgrade(parser_->get());
+  if ((is_api || is_socket) &&
+      !IsOriginAllowed(request_.origin, request_.host, context_.options.origins)) {
+    return TextResponse(403, absl::StrCat("Pages of ", request_.origin,
+                                          " may not use this node; see --http-origin.\n"));
+  }
+  return std::nullopt;
+}
+
+std::size_t HttpConnection::BodyMax() const {
+  if (request_.method != "POST") return 0;
+  const rpc::Policy* policy = PolicyOfPath(request_.target.path);
+  if (policy == nullptr) return 0;
+  // Whoever shows no token is read no text.
+  constexpr std::size_t kAnonymousMax = 64 << 10;
+  const bool is_anonymous =
+      policy->access == rpc::Access::kAnyone || request_.authorization.empty();
+  // JSON and its Base64 are longer than what the policy counts.
+  const std::size_t most = policy->request_bytes_max * 2;
+  return is_anonymous ? std::min(most, kAnonymousMax) : most;
+}
+
+void HttpConnection::OnHeader() {
+  context_.counters.http_requests.Add();
+  FillRequest();
+  if (std::optional<HttpResponse> refusal = Refuse()) {
+    return Answer(*std::move(refusal));
+  }
+  if (boost::beast::websocket::is_upgrade(parser_->get())) return Upgrade();
+  ReadBody();
+}
+
+void HttpConnection::ReadBody() {
+  const std::size_t most = BodyMax();
+  const auto length = parser_->content_length();
+  if (length && *length > most) {
+    return Answer(TextResponse(413, absl::StrCat("The request may have ", most, " bytes.\n")));
+  }
+  if (parser_->is_done()) return Serve();
+  parser_->body_limit(most);
+  Arm(kBodyTimeout);
+  http::async_read(stream_, buffer_, *parser_,
+                   [self = shared_from_this()](const error_code& error, std::size_t) {
+                     if (error == http::error::body_limit) {
+                       return self->Answer(TextResponse(413, "The request is too large.\n"));
+                     }
+                     if (error) return self->Close();
+                     self->Serve();
+                   });
+}
+
+void HttpConnection::Serve() {
+  timer_.cancel();
+  request_.body = std::move(parser_->get().body());
+  if (request_.method == "OPTIONS") {
+    HttpResponse preflight{.status = 204, .content_type = {}, .headers = {}, .body = {}};
+    preflight.headers = {
+        {"Access-Control-Allow-Methods", "POST"},
+        {"Access-Control-Allow-Headers",
+         "Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms"},
+        {"Access-Control-Max-Age", "7200"}};
+    return Answer(std::move(preflight));
+  }
+  ServePath();
+}
+
+void HttpConnection::ServePath() {
+  const std::string& path = request_.target.path;
+  const node::Node& node = context_.faces.calls.node();
+  if (path == "/healthz" || path == "/livez") return Answer(TextResponse(200, "ok\n"));
+  if (path == "/readyz") {
+    const Readiness readiness =
+        ReadinessOf(node.status(), context_.is_stopping.load() ? Stopping::kYes : Stopping::kNo);
+    return Answer(TextResponse(readiness.is_ready ? 200 : 503, readiness.text));
+  }
+  if (path == "/metrics") {
+    if (context_.options.open_metrics == OpenMetrics::kToAnyone) return Answer(Metrics());
+    static const rpc::Policy& policy = *rpc::FindPolicy("coterie.v1.ClusterService.GetStatus");
+    return context_.faces.gate.authenticator().Admit(
+        policy, request_.authorization, absl::Now() + kOpenTimeout,
+        [self = shared_from_this(),
+         answer = Answerer()](const absl::StatusOr<rpc::Caller>& caller) {
+          answer(caller.ok()
+                     ? self->Metrics()
+                     : JsonResponse(HttpStatusOf(caller.status()), ErrorJson(caller.status())));
+        });
+  }
+  if (path.starts_with(kApiPath)) {
+    if (request_.method != "POST") return Answer(TextResponse(405, "Only POST.\n"));
+    if (path == kSubscribePath) return ServeSubscribe();
+    return ServeUnary(context_.faces, request_, Answerer());
+  }
+  if (path.starts_with(kYjsPath) || path == kHocuspocusPath) {
+    return Answer(TextResponse(426, "Here is a WebSocket.\n"));
+  }
+  if (context_.files.empty()) return Answer(TextResponse(404, "There is nothing here.\n"));
+  Answer(context_.files.Serve(request_));
+}
+
+HttpResponse HttpConnection::Metrics() const {
+  HttpResponse response =
+      TextResponse(200, MetricsText(context_.faces.calls.node().status(), context_.counters));
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  return response;
+}
+
+// --- WebSockets ---
+
+void HttpConnection::Upgrade() {
+  timer_.cancel();
+  const std::string& path = request_.target.path;
+  const std::string& query = request_.target.query;
+  const IfMissing if_missing =
+      QueryParameter(query, "create") == "1" ? IfMissing::kCreate : IfMissing::kFail;
+  std::shared_ptr<Session> session;
+  if (path == kHocuspocusPath || path == std::string(kHocuspocusPath) + "/") {
+    session = std::make_shared<HocuspocusSession>(context_.rooms, context_.faces.gate, if_missing);
+  } else if (path.starts_with(kYjsPath) && path.size() > kYjsPath.size() &&
+             path.size() <= kYjsPath.size() + state::kNameBytesMax) {
+    std::string authorization = request_.authorization;
+    if (const std::optional<std::string> token = QueryParameter(query, "token")) {
+      authorization = absl::StrCat("Bearer ", *token);
+    } else if (authorization.empty()) {
+      const std::string offered =
+          TokenInProtocols(Field(parser_->get(), http::field::sec_websocket_protocol));
+      if (!offered.empty()) authorization = absl::StrCat("Bearer ", offered);
+    }
+    session = std::make_shared<YWebsocketSession>(
+        context_.rooms, context_.faces.gate,
+        YWebsocketSession::Request{.document = path.substr(kYjsPath.size()),
+                                   .authorization = std::move(authorization),
+                                   .if_missing = if_missing});
+  } else {
+    return Answer(TextResponse(404, "WebSockets are at /yjs/DOCUMENT and /hocuspocus.\n"));
+  }
+  const auto socket =
+      std::make_shared<WebSocket>(std::move(stream_), shard_, context_.counters, std::move(place_));
+  socket->Run(parser_->release(), std::move(session));
+}
+
+// --- Answers ---
+
+std::function<void(HttpResponse)> HttpConnection::Answerer() {
+  return [self = shared_from_this()](HttpResponse response) {
+    self->shard_.Post([self, response = std::move(response)] { self->Answer(response); });
+  };
+}
+
+void HttpConnection::AddCors(HttpResponse& response) const {
+  if (request_.origin.empty()) return;
+  response.headers.emplace_back("Vary", "Origin");
+  if (!request_.target.path.starts_with(kApiPath)) return;
+  if (!IsOriginAllowed(request_.origin, request_.host, context_.options.origins)) return;
+  response.headers.emplace_back("Access-Control-Allow-Origin", request_.origin);
+}
+
+void HttpConnection::Answer(HttpResponse answer) {
+  if (answer.status >= 400) context_.counters.http_errors.Add();
+  AddCors(answer);
+  answer_ = std::move(answer);
+  const bool is_read = parser_->is_done();
+  const bool keeps_alive = is_read && parser_->get().keep_alive() && !context_.is_stopping.load();
+  response_.emplace();
+  response_->result(static_cast<unsigned>(answer_.status));
+  response_->version(11);
+  response_->set(http::field::server, "coterie");
+  response_->set("X-Content-Type-Options", "nosniff");
+  if (!answer_.content_type.empty())
+    response_->set(http::field::content_type, answer_.content_type);
+  for (const auto& [name, value] : answer_.headers) response_->insert(name, value);
+  response_->keep_alive(keeps_alive);
+  const bool has_body = answer_.status != 204 && answer_.status != 304;
+  if (has_body) response_->content_length(answer_.body.size_bytes());
+  if (has_body && request_.method != "HEAD") {
+    response_->body() = {answer_.body.view().data(), answer_.body.size_bytes()};
+  }
+  Arm(kBodyTimeout);
+  http::async_write(stream_, *response_,
+                    [self = shared_from_this(), keeps_alive](const error_code& error, std::size_t) {
+                      if (error) return self->Close();
+                      self->OnAnswered(keeps_alive);
+                    });
+}
+
+void HttpConnection::OnAnswered(bool keeps_alive) {
+  answer_ = {};
+  if (keeps_alive) return ReadHeader(kKeepAliveTimeout);
+  error_code ignored;
+  stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  Close();
+}
+
+void HttpConnection::ServeSubscribe() {
+  HttpResponse head = SubscriptionHead(request_);
+  if (head.status != 200) return Answer(std::move(head));
+  AddCors(head);
+  head_ = {};
+  head_.result(http::status::ok);
+  head_.version(11);
+  head_.set(http::field::server, "coterie");
+  head_.set(http::field::content_type, head.content_type);
+  for (const auto& [name, value] : head.headers) head_.insert(name, value);
+  head_.chunked(true);
+  head_writer_.emplace(head_);
+  http::async_write_header(
+      stream_, *head_writer_, [self = shared_from_this()](const error_code& error, std::size_t) {
+        if (error) return self->Close();
+        self->subscription_ =
+            gateway::ServeSubscription(self->context_.faces, self->request_, self, self->shard_);
+        self->WatchClient();
+      });
+}
+
+// A client that subscribes says nothing more: whatever comes, or an end, ends it.
+void HttpConnection::WatchClient() {
+  stream_.async_read_some(
+      asio::buffer(&watched_, 1),
+      [self = shared_from_this()](const error_code&, std::size_t) { self->Close(); });
+}
+
+void HttpConnection::Write(std::string piece, std::function<void()> done) {
+  piece_ = std::move(piece);
+  Arm(kBodyTimeout);
+  asio::async_write(
+      stream_, http::make_chunk(asio::buffer(piece_)),
+      [self = shared_from_this(), done = std::move(done)](const error_code& error, std::size_t) {
+        if (error) return self->Close();
+        self->timer_.cancel();
+        done();
+      });
+}
+
+void HttpConnection::End() {
+  asio::async_write(stream_, http::make_chunk_last(),
+                    [self = shared_from_this()](const error_code&, std::size_t) { self->Close(); });
+}
+
+}  // namespace coterie::gateway

@@ -1,0 +1,102 @@
+#pragma once
+
+// One connection of HTTP/1.1: reads requests one after the other, answers them, and becomes a
+// WebSocket when asked to. Checks what must hold whatever is asked: size, time, Host, Origin.
+// Heavy header: only for what touches sockets. One shard's thread.
+
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/span_body.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/admission.h"
+#include "gateway/connect_service.h"
+#include "gateway/gateway.h"
+#include "gateway/http.h"
+#include "gateway/rooms.h"
+#include "gateway/static_files.h"
+#include "gateway/stream.h"
+
+namespace coterie::gateway {
+
+// What all connections share; outlives them.
+struct HttpContext {
+  const Options& options;
+  const rpc::Faces faces;
+  Rooms& rooms;
+  Counters& counters;
+  const StaticFiles& files;
+  boost::asio::ssl::context* tls = nullptr;  // Null = none.
+  std::atomic<bool> is_stopping{false};
+};
+
+class HttpConnection final : public HttpStream,
+                             public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(HttpContext& context, Shard& shard, Stream::TcpSocket socket,
+                 std::shared_ptr<Admission::Place> place);
+
+  void Start();
+
+  // --- As the stream of a subscription ---
+  void Write(std::string piece, std::function<void()> done) override;
+  void End() override;
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Response = boost::beast::http::response<boost::beast::http::span_body<const char>>;
+
+  void ReadHeader(absl::Duration timeout);
+  void OnHeader();
+  void ReadBody();
+  void Serve();
+  void ServePath();
+  void ServeSubscribe();
+  void Upgrade();
+  HttpResponse Metrics() const;
+
+  void FillRequest();
+  // An answer for whoever may not even ask. Empty = go on.
+  std::optional<HttpResponse> Refuse();
+  std::size_t BodyMax() const;
+  void AddCors(HttpResponse& response) const;
+  void Answer(HttpResponse response);
+  void OnAnswered(bool keeps_alive);
+  // Any thread.
+  std::function<void(HttpResponse)> Answerer();
+
+  void Arm(absl::Duration timeout);
+  void WatchClient();
+  void Close();
+
+  HttpContext& context_;
+  Shard& shard_;
+  Stream stream_;
+  std::shared_ptr<Admission::Place> place_;
+  boost::asio::steady_timer timer_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  HttpRequest request_;
+  // Of what is being written.
+  HttpResponse answer_;
+  std::optional<Response> response_;
+  boost::beast::http::response<boost::beast::http::empty_body> head_;
+  std::optional<boost::beast::http::response_serializer<boost::beast::http::empty_body>>
+      head_writer_;
+  std::string piece_;
+  std::shared_ptr<Subscription> subscription_;
+  char watched_ = 0;
+};
+
+}  // namespace coterie::gateway

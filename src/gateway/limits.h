@@ -1,0 +1,46 @@
+#pragma once
+
+// What one client, or all of them together, may cost a node. Enforced before memory is spent;
+// listed for users in docs/gateway.md. Constants.
+
+#include <absl/time/time.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace coterie::gateway {
+
+inline constexpr std::size_t kSocketsMax = 20'000;
+inline constexpr std::size_t kSocketsPerAddressMax = 1'024;
+inline constexpr std::size_t kMessageBytesMax = 4 << 20;
+inline constexpr std::size_t kDocumentsPerSocketMax = 64;
+inline constexpr std::size_t kMembersPerRoomMax = 4'096;
+// From a socket whose documents are not open yet.
+inline constexpr std::size_t kTokenBytesMax = 4 << 10;
+
+// Read from a socket and not yet committed or refused: it is not read on meanwhile.
+inline constexpr std::size_t kUnsettledBytesMax = 2 << 20;
+// Waiting to be written to a socket. A single larger piece is sent if nothing waits before it.
+inline constexpr std::size_t kSendQueueBytesMax = 8 << 20;
+inline constexpr std::size_t kSendQueueFramesMax = 8'192;
+// Messages that a socket may send at once, and per second in the long run.
+inline constexpr double kMessagesBurst = 1'000;
+inline constexpr double kMessagesPerSecond = 300;
+// Of events on their way from the apply thread to the rooms.
+inline constexpr std::size_t kEventBytesMax = 64 << 20;
+inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
+
+inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
+inline constexpr absl::Duration kHeaderTimeout = absl::Seconds(10);
+inline constexpr absl::Duration kBodyTimeout = absl::Seconds(60);
+inline constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(75);
+inline constexpr absl::Duration kOpenTimeout = absl::Seconds(10);
+// Nothing may have logged in on a socket for so long.
+inline constexpr absl::Duration kLoginTimeout = absl::Seconds(15);
+// Every provider drops a socket that brings no message for 30 s; pings do not count.
+inline constexpr absl::Duration kQuietMax = absl::Seconds(20);
+// A peer that answers no ping.
+inline constexpr absl::Duration kSilentMax = absl::Seconds(60);
+inline constexpr absl::Duration kCloseTimeout = absl::Seconds(5);
+
+}  // namespace coterie::gateway

@@ -1,0 +1,151 @@
+#include "gateway/metrics.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+
+namespace coterie::gateway {
+namespace {
+
+// How many entries a node may be behind its own commit index and still be called ready.
+constexpr std::uint64_t kLagEntriesMax = 1'000;
+
+class Page {
+ public:
+  void Family(const std::string& name, const std::string& type, const std::string& meaning) {
+    absl::StrAppend(&text_, "# HELP ", name, " ", meaning, "\n# TYPE ", name, " ", type, "\n");
+  }
+  template <class Value>
+  void Sample(const std::string& name, const std::string& labels, Value value) {
+    absl::StrAppend(&text_, name, labels, " ", value, "\n");
+  }
+  template <class Value>
+  void Gauge(const std::string& name, const std::string& meaning, Value value) {
+    Family(name, "gauge", meaning);
+    Sample(name, "", value);
+  }
+  void Count(const std::string& name, const std::string& meaning, const Counter& counter) {
+    Family(name, "counter", meaning);
+    Sample(name, "", counter.Get());
+  }
+  void Times(const std::string& name, const std::string& meaning, const Histogram& histogram) {
+    Family(name, "histogram", meaning);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
+      count += histogram.buckets[i].Get();
+      const bool is_last = i == Histogram::kBoundsSeconds.size();
+      const std::string bound =
+          is_last ? std::string("+Inf") : absl::StrCat(Histogram::kBoundsSeconds.at(i));
+      Sample(absl::StrCat(name, "_bucket"), absl::StrCat("{le=\"", bound, "\"}"), count);
+    }
+    Sample(absl::StrCat(name, "_sum"), "",
+           static_cast<double>(histogram.sum_us.Get()) / 1'000'000.0);
+    Sample(absl::StrCat(name, "_count"), "", count);
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+void AddNode(const node::Status& status, Page& page) {
+  page.Gauge("coterie_raft_term", "Current Raft term.", status.term.value());
+  page.Gauge("coterie_raft_is_leader", "1 if this node leads.",
+             status.role == raft::Role::kLeader ? 1 : 0);
+  page.Gauge("coterie_raft_has_leader", "1 if this node knows a leader.",
+             status.leader.IsNone() ? 0 : 1);
+  page.Gauge("coterie_raft_commit_index", "Index of the last committed log entry.",
+             status.commit.value());
+  page.Gauge("coterie_raft_applied_index", "Index of the last applied log entry.",
+             status.applied.value());
+  page.Gauge("coterie_raft_last_index", "Index of the last entry of the log.", status.last.value());
+  page.Gauge("coterie_log_size_bytes", "Size of the write-ahead log.", status.log_bytes);
+  page.Gauge("coterie_store_size_bytes", "Size of the stored state.", status.store_bytes);
+  page.Gauge("coterie_sessions", "Sessions that exist.", status.sessions);
+  page.Gauge("coterie_uptime_seconds", "Time since the node started.",
+             static_cast<double>(status.uptime_ms) / 1'000.0);
+  page.Family("coterie_alarm", "gauge", "1 for every alarm that is raised.");
+  for (const std::string alarm : {"NOSPACE", "DIVERGED", "REPAIRING"}) {
+    const bool is_raised =
+        std::find(status.alarms.begin(), status.alarms.end(), alarm) != status.alarms.end();
+    page.Sample("coterie_alarm", absl::StrCat("{alarm=\"", alarm, "\"}"), is_raised ? 1 : 0);
+  }
+  if (status.peers.empty()) return;
+  page.Family("coterie_raft_peer_lag_entries", "gauge",
+              "Entries that a peer is behind; told by the leader alone.");
+  for (const node::Status::Peer& peer : status.peers) {
+    const std::uint64_t lag =
+        status.last > peer.match ? status.last.value() - peer.match.value() : 0;
+    page.Sample("coterie_raft_peer_lag_entries", absl::StrCat("{peer=\"", peer.id.value(), "\"}"),
+                lag);
+  }
+}
+
+void AddGateway(const Counters& counters, Page& page) {
+  page.Family("coterie_gateway_sockets", "gauge", "Open WebSockets.");
+  page.Sample("coterie_gateway_sockets", "{protocol=\"y-websocket\"}", counters.sockets_yjs.Get());
+  page.Sample("coterie_gateway_sockets", "{protocol=\"hocuspocus\"}",
+              counters.sockets_hocuspocus.Get());
+  page.Gauge("coterie_gateway_rooms", "Documents that are open here.", counters.rooms.Get());
+  page.Gauge("coterie_gateway_members", "Openings of documents by sockets.",
+             counters.members.Get());
+  page.Count("coterie_gateway_connections_refused_total", "Connections beyond a limit.",
+             counters.sockets_refused);
+  page.Count("coterie_gateway_sockets_slow_total", "Sockets that were too slow and cut off.",
+             counters.sockets_slow);
+  page.Count("coterie_gateway_received_messages_total", "WebSocket messages received.",
+             counters.messages_received);
+  page.Count("coterie_gateway_received_bytes_total", "Bytes of WebSocket messages received.",
+             counters.bytes_received);
+  page.Count("coterie_gateway_sent_messages_total", "WebSocket messages sent.",
+             counters.messages_sent);
+  page.Count("coterie_gateway_sent_bytes_total", "Bytes of WebSocket messages sent.",
+             counters.bytes_sent);
+  page.Count("coterie_gateway_updates_total", "Yjs updates received.", counters.updates_received);
+  page.Count("coterie_gateway_updates_refused_total", "Yjs updates refused.",
+             counters.updates_refused);
+  page.Count("coterie_gateway_proposals_total", "Proposals of merged updates.", counters.proposals);
+  page.Count("coterie_gateway_proposals_repeated_total", "Proposals repeated for want of answer.",
+             counters.proposals_repeated);
+  page.Count("coterie_gateway_deliveries_total", "Messages published, times their receivers.",
+             counters.deliveries);
+  page.Count("coterie_gateway_syncs_total", "Answers to state vectors.", counters.first_syncs);
+  page.Count("coterie_gateway_gossip_sent_total", "Awareness messages to other nodes.",
+             counters.gossip_sent);
+  page.Count("coterie_gateway_gossip_received_total", "Awareness messages from other nodes.",
+             counters.gossip_received);
+  page.Times("coterie_gateway_commit_seconds", "From a proposal to its commit.", counters.commit);
+  page.Count("coterie_http_requests_total", "HTTP requests.", counters.http_requests);
+  page.Count("coterie_http_errors_total", "HTTP requests answered with 400 or above.",
+             counters.http_errors);
+}
+
+}  // namespace
+
+std::string MetricsText(const node::Status& status, const Counters& counters) {
+  Page page;
+  AddNode(status, page);
+  AddGateway(counters, page);
+  return page.Take();
+}
+
+Readiness ReadinessOf(const node::Status& status, Stopping stopping) {
+  const auto has = [&](const std::string& alarm) {
+    return std::find(status.alarms.begin(), status.alarms.end(), alarm) != status.alarms.end();
+  };
+  const bool is_behind = status.commit.value() > status.applied.value() + kLagEntriesMax;
+  const std::pair<std::string, bool> checks[] = {
+      {"running", stopping == Stopping::kNo},
+      {"leader", !status.leader.IsNone()},
+      {"applied", !is_behind},
+      {"state", !has("DIVERGED")},
+  };
+  Readiness readiness{.is_ready = true, .text = {}};
+  for (const auto& [name, is_ok] : checks) {
+    readiness.is_ready = readiness.is_ready && is_ok;
+    absl::StrAppend(&readiness.text, is_ok ? "[+]" : "[-]", name, is_ok ? " ok\n" : " failed\n");
+  }
+  return readiness;
+}
+
+}  // namespace coterie::gateway

@@ -1,0 +1,180 @@
+#pragma once
+
+// All who have one document open on this node: brings what they write into the log, and what comes
+// out of the log to all of them. Nothing is sent to anyone that is not committed. Owner: one shard;
+// sockets of other shards are reached by posting to theirs.
+//
+//   member's update -> valid? new? may it? -> RoomWriter -> log -> event -> everybody
+//                                                              \-> outcome -> "saved" to the member
+//
+// Awareness goes from member to member and, as gossip, to the rooms of the same document on other
+// nodes; never through the log.
+
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/blob.h"
+#include "base/ids.h"
+#include "crdt/state_vector.h"
+#include "gateway/close_code.h"
+#include "gateway/counters.h"
+#include "gateway/gossip.h"
+#include "gateway/room_content.h"
+#include "gateway/room_directory.h"
+#include "gateway/room_writer.h"
+#include "gateway/shard.h"
+#include "gateway/socket.h"
+#include "node/node.h"
+#include "rpc/call.h"
+#include "state/event.h"
+#include "state/machine.h"
+#include "yproto/awareness.h"
+#include "yproto/frame.h"
+
+namespace coterie::gateway {
+
+enum class Protocol : std::uint8_t { kYWebsocket, kHocuspocus };
+
+// Tells y-websocket's clients, which know no such message, whether they may write: the awareness
+// state {"coterie":{"readOnly":..,"lock":..}} of a client that no editor is.
+inline constexpr std::uint64_t kStatusClient = 0;
+
+class Room : public std::enable_shared_from_this<Room> {
+ public:
+  struct Options {
+    node::Node& node;
+    Shard& shard;
+    Counters& counters;
+    DocId doc;
+    std::shared_ptr<RoomDirectory::Entry> entry;  // Its own: it hears, empty or not.
+  };
+  struct MemberOptions {
+    std::uint64_t id = 0;  // Unique within the process.
+    Protocol protocol = Protocol::kYWebsocket;
+    std::shared_ptr<Socket> socket;
+    Blob prefix;  // Before every message: the document's key, on Hocuspocus.
+    rpc::Caller caller;
+    state::DocumentRole role = state::DocumentRole::kNone;
+    ClientId client;  // Random.
+    std::shared_ptr<RoomDirectory::Entry> entry;
+  };
+  explicit Room(const Options& options);
+  ~Room();
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+
+  // --- Members; room.cc ---
+  void Join(MemberOptions member);
+  void Leave(std::uint64_t member);
+  // Takes `payload`, and settles its bytes with the socket.
+  void OnSync(std::uint64_t member, yproto::SyncStep step, std::string payload);
+  void OnAwareness(std::uint64_t member, std::string update);
+  void OnQueryAwareness(std::uint64_t member);
+
+  // --- What came of the log, in its order; room_events.cc ---
+  struct Changed {
+    Revision revision;
+    Revision previous;
+    Blob update;
+  };
+  void Handle(const Changed& changed);
+  void SetLock(const std::optional<state::LockView>& lock);
+  void SetRoles(const std::vector<std::pair<std::string, state::DocumentRole>>& roles);
+  void Deleted();
+  // Changes may have been missed: everybody is sent the whole.
+  void Jumped();
+
+  // --- The rest; room_awareness.cc ---
+  void Receive(NodeId from, const RoomGossip& gossip);
+  void Tick(absl::Time now);
+  // All sockets are sent elsewhere.
+  void CloseAll(CloseCode code, const std::string& reason);
+  // Nobody has been here for a while.
+  bool IsIdle(absl::Time now) const;
+  std::size_t size() const { return members_.size(); }
+
+ private:
+  struct Member {
+    MemberOptions options;
+    std::shared_ptr<RoomWriter> writer;
+    bool is_writable = true;   // As last told.
+    bool has_refused = false;  // It has edits that we do not have.
+    bool has_asked = false;
+    bool has_written = false;
+    std::optional<crdt::StateVector> waits_with;  // For an answer, until the content is there.
+    absl::Time denied_at = absl::InfinitePast();
+  };
+  struct Target {
+    std::shared_ptr<Socket> socket;
+    Blob prefix;
+  };
+  using Targets = std::shared_ptr<const std::vector<Target>>;
+  struct Loaded {
+    Blob update;
+    Revision revision;
+    std::optional<state::LockView> lock;
+    bool is_there = false;
+  };
+
+  // room.cc
+  Member* Find(std::uint64_t id);
+  void Update(Member& member, std::string payload);
+  void Ask(Member& member, std::string_view payload);
+  void Answer(Member& member, const crdt::StateVector& known);
+  void AnswerFromState(Member& member, const crdt::StateVector& known);
+  void OnSettled(std::uint64_t id, const RoomWriter::Settled& settled);
+  void Refuse(Member& member, std::size_t updates, const std::string& reason);
+  void Acknowledge(const Member& member, std::size_t updates, bool is_saved) const;
+  void Fail(Member& member, const std::string& reason);
+  void SendTo(const Member& member, const Blob& body) const;
+  void Publish(const Blob& body);
+  void Expel(std::uint64_t id, CloseCode code, const std::string& reason);
+  void Forget(std::uint64_t id);
+  void NoteWriting(Member& member);
+
+  // room_events.cc
+  void Load();
+  void OnLoaded(const Loaded& loaded);
+  bool MayWrite(const Member& member) const;
+  std::string WhyReadOnly(const Member& member) const;
+  void TellRights(Member& member);
+  void RefreshRights();
+  std::string LockJson() const;
+  Blob StatusFor(const Member& member) const;
+
+  // room_awareness.cc
+  void Spread(const yproto::AwarenessOwner& owner, std::vector<yproto::AwarenessEntry> entries);
+  void ScheduleFlush();
+  void Flush();
+  void SendGossip(RoomGossip gossip);
+
+  const Options options_;
+  std::map<std::uint64_t, Member> members_;
+  std::map<Shard*, Targets> targets_;  // Of the members, by shard.
+  bool are_targets_stale_ = false;
+
+  RoomContent content_;
+  bool is_loading_ = false;
+  bool has_jumped_ = false;
+  std::optional<state::LockView> lock_;
+  std::uint64_t status_clock_ = 1;
+
+  yproto::AwarenessTable awareness_;
+  std::map<crdt::Client, yproto::AwarenessEntry> unsent_;
+  std::map<crdt::Client, yproto::AwarenessTable::Owned> ungossiped_;
+  bool is_flush_scheduled_ = false;
+  absl::Time flushed_at_ = absl::InfinitePast();
+  absl::Time announced_at_ = absl::InfinitePast();
+  absl::Time status_told_at_ = absl::InfinitePast();
+  absl::Time emptied_at_;
+};
+
+}  // namespace coterie::gateway

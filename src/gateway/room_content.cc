@@ -1,0 +1,82 @@
+#include "gateway/room_content.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "yproto/frame.h"
+
+namespace coterie::gateway {
+
+bool RoomContent::Load(Revision revision, const Blob& update) {
+  crdt::UpdateView view;
+  if (crdt::UpdateView::Open(update.view(), view)) return false;
+  whole_ = update;
+  whole_frame_ = Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, update.view()));
+  view_ = view;
+  tail_.clear();
+  tail_bytes_ = 0;
+  state_vector_ = view_.state_vector();
+  deleted_ = view_.deleted();
+  revision_ = revision;
+  is_loaded_ = true;
+  return true;
+}
+
+void RoomContent::Append(Revision revision, std::string_view update, const Blob& frame) {
+  CHECK(is_loaded_);
+  revision_ = revision;
+  tail_.push_back(frame);
+  tail_bytes_ += frame.size_bytes();
+  crdt::UpdateView view;
+  if (crdt::UpdateView::Open(update, view)) return;  // The machine's own: it cannot be malformed.
+  Learn(view);
+}
+
+void RoomContent::Learn(const crdt::UpdateView& update) {
+  for (const crdt::UpdateView::Group& group : update.groups()) {
+    // What lies behind a gap is not there yet for those who count clocks.
+    if (group.begin <= state_vector_.At(group.client)) state_vector_.Raise(group.client, group.gap);
+  }
+  deleted_.Add(update.deleted());
+}
+
+bool RoomContent::is_worn() const {
+  return tail_bytes_ > std::max(kTailBytesMin, whole_.size_bytes() / 4);
+}
+
+bool RoomContent::is_full() const {
+  return tail_bytes_ > std::max(kTailBytesMax, whole_.size_bytes() / 2);
+}
+
+std::vector<Blob> RoomContent::AnswerTo(const crdt::StateVector& known) const {
+  CHECK(is_loaded_);
+  std::vector<Blob> frames;
+  if (known.empty()) {
+    frames.push_back(whole_frame_);
+  } else {
+    frames.emplace_back(yproto::EncodeSync(yproto::SyncStep::kAnswer, view_.Diff(known)));
+  }
+  frames.insert(frames.end(), tail_.begin(), tail_.end());
+  return frames;
+}
+
+bool RoomContent::Covers(const crdt::UpdateView& update) const {
+  const bool has_structs = std::all_of(update.groups().begin(), update.groups().end(),
+                                       [&](const crdt::UpdateView::Group& group) {
+                                         return group.end <= state_vector_.At(group.client);
+                                       });
+  if (!has_structs) return false;
+  const crdt::DeleteSet deleted = update.deleted();
+  for (const auto& [client, ranges] : deleted.clients()) {
+    const crdt::DeleteSet::Ranges& ours = deleted_.Of(client);
+    for (const crdt::ClockRange& range : ranges) {
+      const bool is_there = std::any_of(ours.begin(), ours.end(), [&](const auto& known) {
+        return known.begin <= range.begin && known.end >= range.end;
+      });
+      if (!is_there) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace coterie::gateway

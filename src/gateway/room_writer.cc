@@ -1,0 +1,131 @@
+#include "gateway/room_writer.h"
+
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "crdt/merge.h"
+#include "state/command_check.h"
+
+namespace coterie::gateway {
+namespace {
+
+constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
+constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
+constexpr absl::Duration kPauseMax = absl::Seconds(1);
+
+bool MayRepeat(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsResourceExhausted(status);
+}
+
+}  // namespace
+
+void RoomWriter::Add(std::string update) {
+  queued_bytes_ += update.size();
+  queue_.push_back(std::move(update));
+  Pump();
+}
+
+std::size_t RoomWriter::Abandon() {
+  on_settled_ = nullptr;
+  abandoned_at_ = absl::Now();
+  return queued_bytes_ + (is_in_flight_ ? in_flight_bytes_ : 0);
+}
+
+// One update, or as many as fit into one proposal.
+std::string RoomWriter::TakeBatch() {
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  std::vector<std::string_view> updates;
+  for (const std::string& update : queue_) {
+    if (count > 0 && bytes + update.size() > kMergedBytesMax) break;
+    bytes += update.size();
+    ++count;
+    updates.push_back(update);
+  }
+  std::string batch;
+  if (count > 1) batch = crdt::MergeUpdates(updates).update;
+  if (batch.empty()) {  // A single one, or they do not merge.
+    count = 1;
+    batch = queue_.front();
+  }
+  in_flight_updates_ = count;
+  in_flight_bytes_ = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    in_flight_bytes_ += queue_.front().size();
+    queue_.pop_front();
+  }
+  queued_bytes_ -= in_flight_bytes_;
+  return batch;
+}
+
+void RoomWriter::Pump() {
+  if (is_in_flight_ || queue_.empty()) return;
+  is_in_flight_ = true;
+  ++sequence_;
+  command_ = {
+      .session = options_.caller.session,
+      .request = {.client = options_.client, .sequence = sequence_, .acked_below = sequence_},
+      .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
+  proposed_at_ = absl::Now();
+  pause_ = kPauseMin;
+  if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
+    return Settle(*refusal, false);
+  }
+  Propose();
+}
+
+void RoomWriter::Propose() {
+  options_.counters.proposals.Add();
+  options_.node.Propose(
+      command_, absl::Now() + kProposalTimeout,
+      [self = shared_from_this()](absl::StatusOr<state::Outcome> answer) {
+        self->options_.shard.Post([self, answer = std::move(answer)] { self->OnAnswer(answer); });
+      });
+}
+
+void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
+  CHECK(is_in_flight_);
+  if (answer.ok() && answer->code == state::Code::kForgotten) {
+    // So late that the first outcome is not kept; applying it again changes nothing.
+    command_.request.sequence = command_.request.acked_below = ++sequence_;
+    return Repeat();
+  }
+  if (answer.ok()) {
+    options_.counters.commit.Observe(absl::ToDoubleSeconds(absl::Now() - proposed_at_));
+    return Settle(*answer, false);
+  }
+  const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;
+  if (MayRepeat(answer.status()) && !is_given_up) return Repeat();
+  Settle({.code = state::Code::kInvalidArgument, .message = std::string(answer.status().message())},
+         true);
+}
+
+void RoomWriter::Repeat() {
+  options_.counters.proposals_repeated.Add();
+  options_.shard.PostAfter(pause_, [self = shared_from_this()] { self->Propose(); });
+  pause_ = std::min(pause_ * 2, kPauseMax);
+}
+
+void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
+  is_in_flight_ = false;
+  if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
+    queue_.clear();  // Nothing of it would fare better.
+    queued_bytes_ = 0;
+  }
+  const Settled settled{.updates = in_flight_updates_,
+                        .bytes = in_flight_bytes_,
+                        .outcome = outcome,
+                        .is_node_unfit = is_node_unfit};
+  if (on_settled_) {
+    const OnSettled on_settled = on_settled_;  // It may abandon this.
+    on_settled(settled);
+  }
+  Pump();
+}
+
+}  // namespace coterie::gateway

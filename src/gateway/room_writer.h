@@ -1,0 +1,80 @@
+#pragma once
+
+// One member's updates on their way into the log: one proposal at a time, what comes meanwhile
+// becomes the next, so that their order is kept and a fast typist costs few entries. A proposal
+// that got no answer is repeated under its request id until it has one: it happens once. Outlives
+// its member until all that was typed is settled. The room's shard.
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/ids.h"
+#include "gateway/counters.h"
+#include "gateway/shard.h"
+#include "node/node.h"
+#include "rpc/call.h"
+#include "state/command.h"
+#include "state/outcome.h"
+
+namespace coterie::gateway {
+
+class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
+ public:
+  // Updates that are merged into one proposal, unless a single one is larger.
+  static constexpr std::size_t kMergedBytesMax = 64 << 10;
+  static constexpr absl::Duration kAbandonedMax = absl::Seconds(30);
+
+  struct Options {
+    node::Node& node;
+    Shard& shard;
+    Counters& counters;
+    DocId doc;
+    rpc::Caller caller;
+    ClientId client;  // Random: the requests of one life of one member.
+  };
+  // What became of some of the updates, in their order.
+  struct Settled {
+    std::size_t updates = 0;
+    std::size_t bytes = 0;
+    state::Outcome outcome;      // OK = durable.
+    bool is_node_unfit = false;  // The node stops or is fenced: nothing was done.
+  };
+  using OnSettled = std::function<void(const Settled&)>;
+  RoomWriter(const Options& options, OnSettled on_settled)
+      : options_(options), on_settled_(std::move(on_settled)) {}
+
+  // Requires a valid update.
+  void Add(std::string update);
+  // The member has gone: what is queued is still proposed, for a while. Returns the bytes of all
+  // that is not settled.
+  std::size_t Abandon();
+
+ private:
+  void Pump();
+  std::string TakeBatch();
+  void Propose();
+  void OnAnswer(absl::StatusOr<state::Outcome> answer);
+  void Repeat();
+  void Settle(const state::Outcome& outcome, bool is_node_unfit);
+
+  const Options options_;
+  OnSettled on_settled_;  // Empty when abandoned.
+  std::deque<std::string> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool is_in_flight_ = false;
+  state::Command command_;  // In flight.
+  std::size_t in_flight_updates_ = 0;
+  std::size_t in_flight_bytes_ = 0;
+  absl::Time proposed_at_;
+  absl::Duration pause_;
+  absl::Time abandoned_at_ = absl::InfiniteFuture();
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace coterie::gateway

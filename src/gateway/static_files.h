@@ -1,0 +1,45 @@
+#pragma once
+
+// The web app: a folder's files, read once when the node starts, so that a request is a look-up and
+// no path of a client's ever reaches the file system. Constant after loading; any thread.
+
+#include <absl/status/statusor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gateway/http.h"
+
+namespace coterie::gateway {
+
+class StaticFiles {
+ public:
+  static constexpr std::size_t kBytesMax = 64 << 20;
+  static constexpr std::size_t kFilesMax = 4'096;
+
+  // None at all.
+  StaticFiles() = default;
+  // kNotFound, kResourceExhausted. `origins`: of other nodes, which pages may connect to as well.
+  static absl::StatusOr<StaticFiles> Load(const std::string& folder,
+                                          const std::vector<std::string>& origins);
+
+  bool empty() const { return files_.empty(); }
+  // A path without a file that looks like a page gets the app's, index.html.
+  HttpResponse Serve(const HttpRequest& request) const;
+
+ private:
+  struct File {
+    Blob bytes;
+    Blob brotli;  // Of "file.br" beside it, if there is one.
+    std::string type;
+    std::string tag;
+    bool is_immutable = false;  // Its name changes with its content.
+  };
+  const File* Find(const std::string& path) const;
+
+  std::map<std::string, File> files_;  // By path, "/assets/app.js".
+  std::string policy_;                 // Content-Security-Policy.
+};
+
+}  // namespace coterie::gateway

@@ -1,0 +1,84 @@
+#pragma once
+
+// One WebSocket: reads messages for its session as fast as they are settled and no faster than they
+// may come, writes what it is sent from a bounded queue, keeps the line alive, ends in order.
+// Heavy header: only for what touches sockets. One shard's thread, unless Socket says otherwise.
+
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/admission.h"
+#include "gateway/counters.h"
+#include "gateway/socket.h"
+#include "gateway/stream.h"
+
+namespace coterie::gateway {
+
+class WebSocket final : public Socket, public std::enable_shared_from_this<WebSocket> {
+ public:
+  using Upgrade = boost::beast::http::request<boost::beast::http::string_body>;
+
+  WebSocket(Stream stream, Shard& shard, Counters& counters,
+            std::shared_ptr<Admission::Place> place);
+
+  // Answers the handshake, then lives until the connection ends.
+  void Run(const Upgrade& request, std::shared_ptr<Session> session);
+
+  Shard& shard() override { return shard_; }
+  void Settle(std::size_t bytes) override;
+  void Hold(std::size_t bytes) override { held_.fetch_add(bytes); }
+  void Send(const Blob& prefix, const Blob& body) override;
+  void Close(CloseCode code, const std::string& reason) override;
+  void Resume() override;
+
+ private:
+  struct Frame {
+    Blob prefix;
+    Blob body;
+    std::size_t size_bytes() const { return prefix.size_bytes() + body.size_bytes(); }
+  };
+  struct Ending {
+    CloseCode code;
+    std::string reason;
+  };
+  void OnAccepted(const boost::system::error_code& error);
+  void Read();
+  void OnRead(const boost::system::error_code& error);
+  // Whether one more message may be read now; else Read() is called again later.
+  bool TakeAllowance();
+  void Write();
+  void OnWritten(const boost::system::error_code& error);
+  void MaybeEnd();
+  void Finish();
+  void WatchQuiet();
+
+  Shard& shard_;
+  Counters& counters_;
+  const std::shared_ptr<Admission::Place> place_;
+  boost::beast::websocket::stream<Stream> web_socket_;
+  boost::beast::flat_buffer buffer_;
+  std::shared_ptr<Session> session_;  // Null when finished.
+  std::deque<Frame> queue_;           // The first is being written if is_writing_.
+  std::size_t queued_bytes_ = 0;
+  bool is_reading_ = false;
+  bool is_writing_ = false;
+  bool is_paused_ = false;
+  bool is_waiting_ = false;  // For its allowance of messages.
+  bool is_ending_ = false;   // The close handshake has begun.
+  std::optional<Ending> ending_;
+  std::atomic<std::size_t> held_{0};
+  double allowance_;
+  absl::Time allowed_at_;
+  absl::Time sent_at_;
+};
+
+}  // namespace coterie::gateway

@@ -1,0 +1,117 @@
+// A cluster of real coterie-node processes for the tests, and calls to its API as JSON.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+// Waits until `condition` yields something true, and returns that.
+export async function until(what, condition, timeoutMs = 10_000) {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const result = await condition()
+    if (result) return result
+    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await pause(15)
+  }
+}
+
+async function freePort() {
+  const server = net.createServer()
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+export class Cluster {
+  static async start(size = 3) {
+    const program = process.env.COTERIE_NODE_PROGRAM
+    if (!program) throw new Error('COTERIE_NODE_PROGRAM does not say which coterie-node to test')
+    const cluster = new Cluster()
+    cluster.program = program
+    cluster.folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-providers-'))
+    cluster.nodes = []
+    for (let id = 1; id <= size; ++id) {
+      cluster.nodes.push({
+        id, grpc: await freePort(), peer: await freePort(), http: await freePort(), process: null,
+      })
+    }
+    for (const node of cluster.nodes) cluster.launch(node)
+    for (const node of cluster.nodes) await cluster.untilReady(node)
+    return cluster
+  }
+
+  launch(node) {
+    const founders = this.nodes.flatMap((other) => [
+      '--founder', `${other.id}=127.0.0.1:${other.peer}=127.0.0.1:${other.grpc}`])
+    const log = openSync(path.join(this.folder, `n${node.id}.log`), 'a')
+    node.process = spawn(this.program, [
+      '--id', node.id, '--cluster-id', 7, '--data', path.join(this.folder, `n${node.id}`),
+      '--listen', `127.0.0.1:${node.grpc}`, '--peer-listen', `127.0.0.1:${node.peer}`,
+      '--http-listen', `127.0.0.1:${node.http}`, '--http-open-metrics',
+      ...(process.env.COTERIE_NODE_FLAGS ?? '').split(' ').filter(Boolean),
+      ...founders].map(String), { stdio: ['ignore', log, log] })
+    node.process.on('exit', (code, signal) => {
+      node.end = signal ?? code
+      node.process = null
+    })
+  }
+
+  async untilReady(node) {
+    await until(`node ${node.id} is ready; ${this.folder}/n${node.id}.log`, async () => {
+      if (node.process === null) throw new Error(`node ${node.id} ended: ${this.log(node)}`)
+      const answer = await fetch(`http://127.0.0.1:${node.http}/readyz`).catch(() => null)
+      return answer?.ok
+    }, 30_000)
+  }
+
+  log(node) {
+    return readFileSync(path.join(this.folder, `n${node.id}.log`), 'utf8').slice(-2_000)
+  }
+
+  url(index, scheme = 'ws') { return `${scheme}://127.0.0.1:${this.nodes[index].http}` }
+
+  async call(method, request = {}, { token, index = 0 } = {}) {
+    const answer = await fetch(`${this.url(index, 'http')}/coterie.v1.${method}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
+      body: JSON.stringify(request),
+    })
+    const body = await answer.json()
+    if (!answer.ok) throw Object.assign(new Error(`${method}: ${body.message}`), body)
+    return body
+  }
+
+  async login(user, index = 0) {
+    return (await this.call('AuthService/Login', { user }, { index })).token
+  }
+
+  async leader(token, index = 0) {
+    const status = await this.call('ClusterService/GetStatus', {}, { token, index })
+    return this.nodes.findIndex((node) => String(node.id) === String(status.leaderId))
+  }
+
+  kill(index) {
+    const node = this.nodes[index]
+    const ended = new Promise((resolve) => node.process.once('exit', resolve))
+    node.process.kill('SIGKILL')
+    return ended
+  }
+
+  async restart(index) {
+    this.launch(this.nodes[index])
+    await this.untilReady(this.nodes[index])
+  }
+
+  async stop() {
+    for (const node of this.nodes) node.process?.kill('SIGKILL')
+    await until('all ended', () => this.nodes.every((node) => node.process === null))
+    if (!process.env.COTERIE_KEEP) rmSync(this.folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,382 @@
+// What somebody sees who changes nothing but the URL of a stock Yjs provider: against a real
+// cluster of three nodes. Run by ctest; COTERIE_NODE_PROGRAM says which coterie-node.
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { Cluster, pause, until } from './cluster.mjs'
+import { WebSocket, Y, closeAll, hocuspocusSocket, kinds, open } from './clients.mjs'
+
+let cluster
+let ana
+let bob
+let names = 0
+const fresh = (what) => `${what} ${++names}/ü`
+
+before(async () => {
+  cluster = await Cluster.start(3)
+  ana = await cluster.login('ana')
+  bob = await cluster.login('bob')
+})
+after(async () => {
+  closeAll()
+  await cluster?.stop()
+  // Providers keep timers of theirs.
+  setTimeout(() => process.exit(process.exitCode ?? 0), 200).unref()
+})
+afterEach(closeAll)
+
+const share = (name, user, role) => cluster.call('DocumentService/ShareDocument',
+  { document: { name }, grant: { user, role } }, { token: ana })
+const create = (name, everyone = 'ROLE_EDITOR') => cluster.call('DocumentService/CreateDocument',
+  { name, everyone }, { token: ana })
+
+async function contentOn(index, name) {
+  const answer = await cluster.call('DocumentService/GetUpdate', { document: { name } },
+    { token: ana, index })
+  const doc = new Y.Doc()
+  if (answer.update) Y.applyUpdate(doc, Buffer.from(answer.update, 'base64'))
+  return doc.getText('t').toString()
+}
+
+describe('sync', () => {
+  test('every provider gets what every other writes, on any node', async () => {
+    const name = fresh('all')
+    const clients = kinds.map((kind, i) => open(kind, cluster.url(i % 3), name, { token: ana }))
+    for (const client of clients) await client.synced()
+
+    clients.forEach((client, i) => client.append(`<${i}>`))
+
+    await until('all have all', () => clients.every((client) => client.text.length === 15 &&
+      client.text === clients[0].text))
+    for (let i = 0; i < clients.length; ++i) assert.ok(clients[0].text.includes(`<${i}>`))
+    for (const client of clients) assert.deepEqual(client.closes, [])
+  })
+
+  for (const kind of kinds) {
+    test(`${kind}: what was written before and offline is there`, async () => {
+      const name = fresh('before')
+      const first = open(kind, cluster.url(0), name, { token: ana })
+      await first.synced()
+      first.append('written before; ')
+      await until('it is stored', async () => await contentOn(1, name) === 'written before; ')
+      const doc = new Y.Doc()
+      doc.getText('t').insert(0, 'offline; ')
+
+      const second = open(kind, cluster.url(1), name, { token: ana, doc })
+
+      await until('both have both', () => first.text.length === 25 && first.text === second.text)
+    })
+  }
+
+  test('a document of 10 000 updates is one sync', async () => {
+    const name = fresh('large')
+    const writer = open('y-websocket 3', cluster.url(0), name, { token: ana })
+    await writer.synced()
+    for (let i = 0; i < 10_000; ++i) {
+      writer.insert((i * 7) % (writer.text.length + 1), String(i % 10))
+      if (i % 500 === 499) await pause(1)
+    }
+    await until('all of it is stored', async () =>
+      (await contentOn(1, name)).length === 10_000, 20_000)
+
+    const reader = open('hocuspocus 4', cluster.url(2), name, { token: ana })
+
+    await until('the reader has it', () => reader.text === writer.text)
+  })
+
+  for (const kind of ['hocuspocus 2', 'hocuspocus 3', 'hocuspocus 4']) {
+    test(`${kind}: saved means that every node can give it`, async () => {
+      const name = fresh('saved')
+      const client = open(kind, cluster.url(1), name, { token: ana })
+      await client.synced()
+      for (let i = 0; i < 20; ++i) client.append('x')
+      assert.ok(client.provider.unsyncedChanges > 0)
+
+      await until('saved', () => client.provider.unsyncedChanges === 0)
+
+      assert.equal(await contentOn(0, name), 'x'.repeat(20))
+    })
+
+    test(`${kind}: many documents on one socket`, async () => {
+      const version = Number(kind.at(-1))
+      const sockets = [0, 1].map((i) => hocuspocusSocket(version, cluster.url(i)))
+      const docs = Array.from({ length: 12 }, () => fresh('many'))
+      const [here, there] = sockets.map((socket) => docs.map((name) =>
+        open(kind, null, name, { token: ana, socket })))
+      for (const client of [...here, ...there]) await client.synced()
+
+      here.forEach((client, i) => client.append(`of ${i}`))
+
+      await until('each has its own', () => there.every((client, i) => client.text === `of ${i}`))
+      for (const client of [...here, ...there]) client.close()
+      for (const socket of sockets) socket.destroy()
+    })
+  }
+})
+
+describe('awareness', () => {
+  test('is seen across nodes and providers, and ends with its socket', async () => {
+    const name = fresh('aware')
+    const clients = kinds.map((kind, i) => open(kind, cluster.url(i % 3), name, { token: ana }))
+    for (const client of clients) await client.synced()
+    clients.forEach((client, i) => client.awareness.setLocalStateField('user',
+      { name: `u${i}`, color: '#30bced' }))
+
+    await until('everybody sees everybody', () => clients.every((client) =>
+      client.peers().filter(([, state]) => state.user).length === clients.length - 1))
+    const leaving = clients[0].doc.clientID
+    clients[0].close()
+
+    await until('who has gone is not seen', () => clients.slice(1).every((client) =>
+      !client.awareness.getStates().has(leaving)), 5_000)
+  })
+
+  test('a colour is no stylesheet, and a name is signed', async () => {
+    const name = fresh('colour')
+    const evil = open('y-websocket 3', cluster.url(0), name, { token: bob })
+    const victim = open('hocuspocus 4', cluster.url(1), name, { token: ana })
+    await evil.synced()
+    await victim.synced()
+    evil.awareness.setLocalState({
+      user: { name: 'a\u202eb', color: 'red;position:fixed;inset:0' }, coterie: { user: 'ana' } })
+
+    const [, state] = await until('it is seen', () => victim.peers()[0])
+
+    assert.deepEqual(state,
+      { user: { name: 'ab', color: '#808080' }, coterie: { user: 'bob' } })
+  })
+
+  test('nobody speaks for another', async () => {
+    const name = fresh('owner')
+    const honest = open('y-websocket 3', cluster.url(0), name, { token: ana })
+    const watcher = open('y-websocket 3', cluster.url(1), name, { token: ana })
+    const liar = open('y-websocket 3', cluster.url(2), name, { token: bob })
+    for (const client of [honest, watcher, liar]) await client.synced()
+    honest.awareness.setLocalState({ user: { name: 'honest' } })
+    const seen = () => watcher.awareness.getStates().get(honest.doc.clientID)
+    await until('it is seen', () => seen() && liar.awareness.getStates().has(honest.doc.clientID))
+
+    liar.awareness.states.set(honest.doc.clientID, { user: { name: 'liar' } })
+    liar.awareness.meta.set(honest.doc.clientID, { clock: 1_000, lastUpdated: Date.now() })
+    liar.awareness.emit('update',
+      [{ added: [], updated: [honest.doc.clientID], removed: [] }, 'local'])
+    liar.awareness.setLocalState({ said: true })
+    await until('what it says of itself is seen', () =>
+      watcher.awareness.getStates().get(liar.doc.clientID)?.said)
+
+    assert.equal(seen().user.name, 'honest')
+  })
+})
+
+describe('rights', () => {
+  for (const kind of kinds) {
+    test(`${kind}: a bad token opens nothing`, async () => {
+      const name = fresh('bad token')
+      await create(name)
+      const client = open(kind, cluster.url(0), name, { token: `${ana.slice(0, -4)}AAAA` })
+
+      await until('denied', () => client.denials.length > 0)
+
+      if (kind === 'y-websocket 3') await until('it gives up', () => client.isOver)
+      if (kind.startsWith('y-')) assert.equal(client.closes[0], 4401)
+      assert.equal(client.provider.synced, false)
+    })
+
+    test(`${kind}: who loses the right loses the document within a second`, async () => {
+      const name = fresh('revoked')
+      await create(name, 'ROLE_NONE')
+      await share(name, 'bob', 'ROLE_EDITOR')
+      const hers = open('y-websocket 3', cluster.url(0), name, { token: ana })
+      const his = open(kind, cluster.url(1), name, { token: bob })
+      await hers.synced()
+      await his.synced()
+
+      await share(name, 'bob', 'ROLE_NONE')
+
+      await until('he is told', () => his.denials.length > 0, 1_000)
+      hers.append('secret')
+      await until('it is stored', async () => await contentOn(1, name) === 'secret')
+      his.append('!')
+      await pause(100)
+      assert.ok(!his.text.includes('secret'))
+      assert.equal(await contentOn(1, name), 'secret')
+    })
+
+    test(`${kind}: a logout ends it within a second`, async () => {
+      const name = fresh('logout')
+      const token = await cluster.login('bob', 2)
+      const client = open(kind, cluster.url(0), name, { token })
+      await client.synced()
+
+      await cluster.call('AuthService/Logout', {}, { token, index: 1 })
+
+      await until('denied', () => client.denials.length > 0, 1_000)
+    })
+
+    test(`${kind}: a viewer reads, and writes once it is an editor`, async () => {
+      const name = fresh('viewer')
+      await create(name, 'ROLE_NONE')
+      await share(name, 'bob', 'ROLE_VIEWER')
+      const hers = open('hocuspocus 4', cluster.url(0), name, { token: ana })
+      const his = open(kind, cluster.url(1), name, { token: bob })
+      await hers.synced()
+      await his.synced()
+      hers.append('read this')
+      await until('he reads it', () => his.text === 'read this')
+      if (kind.startsWith('h')) assert.equal(his.scopes.at(-1), 'readonly')
+
+      his.append(', he wrote')
+      await pause(150)
+      assert.equal(await contentOn(2, name), 'read this')
+      await share(name, 'bob', 'ROLE_EDITOR')
+
+      await until('what he wrote is there', () => hers.text === 'read this, he wrote')
+      if (kind.startsWith('h')) assert.equal(his.scopes.at(-1), 'read-write')
+      assert.deepEqual(his.closes, [])
+    })
+
+    test(`${kind}: a lock of another makes read-only, and its end gives back`, async () => {
+      const name = fresh('lock')
+      const his = open(kind, cluster.url(1), name, { token: bob })
+      const hers = open('y-websocket 2', cluster.url(2), name, { token: ana })
+      await his.synced()
+      await hers.synced()
+      const lock = { document: { name } }
+      await cluster.call('DocumentService/LockDocument', { ...lock, ttlMs: '60000' },
+        { token: ana })
+      const told = () => kind.startsWith('h')
+        ? his.stateless.at(-1)?.lock?.holder === 'ana' && his.scopes.at(-1) === 'readonly'
+        : his.awareness.getStates().get(0)?.coterie.lock?.holder === 'ana'
+      await until('he is told', told, 1_000)
+
+      hers.append('mine; ')
+      his.append('his; ')
+      await until('she writes', async () => (await contentOn(0, name)) === 'mine; ')
+      await cluster.call('DocumentService/UnlockDocument', lock, { token: ana })
+
+      await until('what he wrote was kept', () => hers.text.includes('his; ') &&
+        hers.text.includes('mine; ') && hers.text === his.text)
+      const free = () => kind.startsWith('h')
+        ? his.stateless.at(-1)?.lock === null && his.scopes.at(-1) === 'read-write'
+        : !his.awareness.getStates().has(0)
+      await until('he is told', free, 1_000)
+      assert.deepEqual(his.closes, [])
+    })
+  }
+
+  test('a document that is not there and one that is hidden look the same', async () => {
+    const hidden = fresh('hidden')
+    await create(hidden, 'ROLE_NONE')
+    const said = []
+    for (const name of [hidden, fresh('missing')]) {
+      const socket = new WebSocket(
+        `${cluster.url(0)}/yjs/${encodeURIComponent(name)}?token=${encodeURIComponent(bob)}`)
+      const [code, reason] = await new Promise((resolve) => {
+        socket.on('close', (...args) => resolve(args))
+      })
+      said.push([code, String(reason).replace(name, 'NAME')])
+    }
+    assert.deepEqual(said[0], said[1])
+    assert.equal(said[0][0], 4403)
+  })
+})
+
+describe('hostile', () => {
+  const talk = (path, frames, headers = {}) => new Promise((resolve) => {
+    const socket = new WebSocket(cluster.url(0) + path, { headers })
+    socket.on('open', () => frames.forEach((frame) => socket.send(frame)))
+    socket.on('error', () => {})
+    socket.on('unexpected-response', (_request, answer) => resolve(answer.statusCode))
+    socket.on('close', (code) => resolve(code))
+  })
+  const hex = (text) => Buffer.from(text.replaceAll(' ', ''), 'hex')
+
+  test('frames that no provider sends end the socket, and nothing else', async () => {
+    const name = fresh('hostile')
+    const honest = open('y-websocket 3', cluster.url(0), name, { token: ana })
+    await honest.synced()
+    const path = `/yjs/${encodeURIComponent(name)}?token=${encodeURIComponent(ana)}`
+    for (const frame of ['', 'ff'.repeat(40), '00 00 05 00', '00 02 03 01 01', '07', '01 02 01 01',
+      '00 02 04 01 02 03 04', '00 02 0a ffffffffffffffffff7f']) {
+      const frames = [hex(frame)]
+      if (frame === '') frames.push(Buffer.alloc(5 << 20)) // Nothing is said, then too much.
+      const code = await talk(path, frames)
+      assert.ok(code === 4400 || code === 1009, `${frame}: ${code}`)
+    }
+    assert.equal(await talk(path, ['text']), 4400)
+    assert.equal(await talk('/hocuspocus', [hex('ff'.repeat(20))]), 4400)
+    assert.equal(await talk('/hocuspocus', [hex('03646f63 08 01')]), 4400)
+    assert.equal(await talk('/elsewhere', []), 404)
+    assert.equal(await talk(path, [], { origin: 'http://evil.example' }), 403)
+    assert.equal(await talk(path, [], { host: 'evil.example' }), 421)
+    honest.append('still here')
+    await until('it is stored', async () => await contentOn(1, name) === 'still here')
+    assert.deepEqual(honest.closes, [])
+  })
+
+  test('messages before a login cost little', async () => {
+    const path = '/hocuspocus'
+    const flood = Array.from({ length: 500 }, () => hex('03646f63 00 00 01 00'))
+    const socket = new WebSocket(cluster.url(0) + path)
+    await new Promise((resolve) => socket.on('open', resolve))
+    let answers = 0
+    socket.on('message', () => ++answers)
+    flood.forEach((frame) => socket.send(frame))
+    await pause(200)
+    assert.equal(answers, 0)
+    socket.close()
+  })
+})
+
+describe('nodes that die', () => {
+  test('a client that moves to another node loses and doubles nothing', async () => {
+    const name = fresh('moving')
+    const doc = new Y.Doc()
+    for (let i = 0; i < 6; ++i) {
+      const client = open(kinds[i % kinds.length], cluster.url(i % 3), name, { token: ana, doc })
+      client.append(`${i};`)
+      await client.synced()
+      client.append(`${i}.`)
+      await until('it is stored', async () => (await contentOn(i % 3, name)) === client.text)
+      client.close()
+    }
+    assert.equal(doc.getText('t').toString(), '0;0.1;1.2;2.3;3.4;4.5;5.')
+  })
+
+  test('the leader is killed while all type: nothing lost, nothing doubled', async () => {
+    const name = fresh('killed')
+    const leader = await cluster.leader(ana)
+    const living = [0, 1, 2].filter((i) => i !== leader)
+    const clients = ['y-websocket 3', 'hocuspocus 4', 'y-websocket 2', 'hocuspocus 2'].map(
+      (kind, i) => open(kind, cluster.url(living[i % 2]), name, { token: ana }))
+    for (const client of clients) await client.synced()
+    let marks = 0
+    let lastSeen = Date.now()
+    let gap = 0
+    clients[0].doc.on('update', (_update, origin) => {
+      if (origin === null) return
+      gap = Math.max(gap, Date.now() - lastSeen)
+      lastSeen = Date.now()
+    })
+    const type = () => clients.forEach((client) => client.append(`[${++marks}]`))
+    const typing = setInterval(type, 20)
+    await pause(500)
+
+    await cluster.kill(leader)
+    await pause(2_000)
+    clearInterval(typing)
+
+    const all = (text) => (text.match(/\[\d+\]/g) ?? []).length === marks
+    await until('all have all', () => clients.every((client) => all(client.text) &&
+      client.text === clients[0].text), 10_000)
+    const seen = clients[0].text.match(/\[\d+\]/g)
+    assert.equal(new Set(seen).size, marks)
+    assert.equal(seen.join('').length, clients[0].text.length)
+    for (const client of clients) assert.deepEqual(client.closes, [], client.kind)
+    await until('saved', () => clients[1].provider.unsyncedChanges === 0)
+    assert.equal(await contentOn(living[0], name), clients[0].text)
+    console.log(`the others' typing was not seen for ${gap} ms at most`)
+    await cluster.restart(leader)
+    await until('the dead has it, too', async () =>
+      (await contentOn(leader, name)) === clients[0].text)
+  })
+})
