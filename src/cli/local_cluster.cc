@@ -140,6 +140,26 @@ absl::StatusOr<LocalCluster> LocalCluster::Start(LocalOptions options) {
   return cluster;
 }
 
+absl::Status LocalCluster::ChooseHttpPort() {
+  const auto is_free = [this](int first) {
+    for (int i = 0; i < options_.nodes; ++i) {
+      if (!IsPortFree(first + i)) return false;
+    }
+    return true;
+  };
+  if (options_.http_port == 0) return absl::OkStatus();
+  for (int port = options_.http_port; port < options_.http_port + 1'000; port += 10) {
+    if (is_free(port)) {
+      options_.http_port = port;
+      return absl::OkStatus();
+    }
+    if (options_.http_port != kDefaultHttpPort) break;
+  }
+  return Error(absl::StatusCode::kFailedPrecondition,
+               absl::StrCat("port ", options_.http_port, " or one of the next is in use"),
+               "choose others with --http-port, for example --http-port 9080; 0 = none");
+}
+
 absl::Status LocalCluster::Prepare() {
   options_.node_program = NodeProgram(options_.node_program);
   if (access(options_.node_program.c_str(), X_OK) != 0) {
@@ -168,6 +188,7 @@ absl::Status LocalCluster::Prepare() {
           absl::StrCat("say --nodes ", (*state)["nodes"].size(), ", or choose another --data"));
     }
   }
+  RETURN_IF_ERROR(ChooseHttpPort());
   for (int i = 0; i < options_.nodes; ++i) {
     const int port = options_.grpc_port + i;
     for (const int taken : {port, port + kPeerPortOffset}) {
@@ -181,6 +202,9 @@ absl::Status LocalCluster::Prepare() {
     nodes_.push_back({.id = static_cast<std::uint64_t>(i + 1),
                       .client_address = absl::StrCat("127.0.0.1:", port),
                       .peer_address = absl::StrCat("127.0.0.1:", port + kPeerPortOffset),
+                      .http_address = options_.http_port == 0
+                                          ? std::string()
+                                          : absl::StrCat("127.0.0.1:", options_.http_port + i),
                       .data = folder,
                       .log = folder + ".log"});
   }
@@ -203,6 +227,18 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
     arguments.push_back("--founder");
     arguments.push_back(
         absl::StrCat(founder.id, "=", founder.peer_address, "=", founder.client_address));
+  }
+  if (!node.http_address.empty()) {
+    arguments.insert(arguments.end(), {"--http-listen", node.http_address});
+    if (!options_.web_root.empty()) {
+      arguments.insert(arguments.end(), {"--web-root", options_.web_root});
+    }
+    // A page of one node goes to another when its own is gone.
+    for (const LocalNode& other : nodes_) {
+      const std::string port = absl::StrCat(options_.http_port + static_cast<int>(other.id) - 1);
+      arguments.insert(arguments.end(), {"--http-origin", "http://127.0.0.1:" + port,
+                                         "--http-origin", "http://localhost:" + port});
+    }
   }
   if (options_.secure) arguments.push_back("--secure");
   if (!options_.admin.empty()) {

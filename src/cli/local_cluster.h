@@ -19,11 +19,15 @@ namespace coterie::cli {
 
 inline constexpr int kLocalNodesMax = 7;
 inline constexpr int kPeerPortOffset = 100;
+inline constexpr int kDefaultHttpPort = 8080;
 
 struct LocalOptions {
   std::string data;  // The folder; made if it is not there.
   int nodes = 3;
   int grpc_port = 50053;  // Clients of node i: this + i - 1; other nodes: that + kPeerPortOffset.
+  // HTTP of node i: this + i - 1; 0 = none. The default gives way to what is free.
+  int http_port = kDefaultHttpPort;
+  std::string web_root;  // Folder of the web app; empty = none.
   bool secure = false;
   // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
   std::string admin;
@@ -36,6 +40,7 @@ struct LocalNode {
   std::uint64_t id = 0;
   std::string client_address;
   std::string peer_address;
+  std::string http_address;  // Empty = none.
   std::string data;
   std::string log;
   pid_t pid = 0;  // 0 = not running.
@@ -76,6 +81,7 @@ class LocalCluster {
  private:
   explicit LocalCluster(LocalOptions options) : options_(std::move(options)) {}
   absl::Status Prepare();
+  absl::Status ChooseHttpPort();
   absl::Status Launch(LocalNode& node);
   std::vector<std::string> Arguments(const LocalNode& node) const;
   absl::Status SaveState() const;

@@ -46,6 +46,7 @@ void PrintNextSteps(Invocation& cli, const LocalOptions& options, const LocalClu
       json["nodes"].push_back({{"id", node.id},
                                {"pid", node.pid},
                                {"client_address", node.client_address},
+                               {"http_address", node.http_address},
                                {"log", node.log}});
     }
     cli.PrintJson(std::move(json));
@@ -54,7 +55,9 @@ void PrintNextSteps(Invocation& cli, const LocalOptions& options, const LocalClu
   cli.Say(
       absl::StrCat("Coterie serves: ", options.nodes, " nodes, data and logs in ", options.data));
   for (const LocalNode& node : cluster.nodes()) {
-    cli.Say(absl::StrCat("  n", node.id, "  ", node.client_address, "  pid ", node.pid));
+    cli.Say(absl::StrCat("  n", node.id, "  ", node.client_address,
+                         node.http_address.empty() ? "" : "  http://", node.http_address, "  pid ",
+                         node.pid));
   }
   const std::string program = ProgramName();
   cli.Say("\nNow, in other terminals:");
@@ -166,6 +169,12 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
                    "each other 100 above")
       ->capture_default_str()
       ->check(CLI::Range(1, 65535 - kPeerPortOffset - kLocalNodesMax));
+  command
+      ->add_option("--http-port", up->local.http_port,
+                   "The first node's port for browsers; the next ones follow; 0 = none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 65535 - kLocalNodesMax));
+  command->add_option("--web-root", up->local.web_root, "Folder of a built web app");
   command->add_flag("--detach", up->local.is_detached, "Return when it serves; see `down`");
   command->add_flag("--secure", up->local.secure, "Only users that an admin has made may log in");
   command
