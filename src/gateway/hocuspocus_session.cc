@@ -54,24 +54,25 @@ Flow HocuspocusSession::Handle(const yproto::HocuspocusFrame& frame) {
   const auto found = attached_.find(key);
   if (found == attached_.end()) return Flow::kContinue;  // Of one that was denied or closed.
   const auto [doc, id, prefix] = found->second;
-  std::visit(
-      Overload{[this, doc = doc, id = id](const yproto::Sync& sync) {
-                 socket_->Hold(sync.payload.size());
-                 rooms_.With(
-                     doc, [id, step = sync.step, payload = std::string(sync.payload)](
-                              Room& room) mutable { room.OnSync(id, step, std::move(payload)); });
-               },
-               [this, doc = doc, id = id](const yproto::Awareness& awareness) {
-                 socket_->Hold(awareness.update.size());
-                 rooms_.With(doc, [id, update = std::string(awareness.update)](Room& room) mutable {
-                   room.OnAwareness(id, std::move(update));
-                 });
-               },
-               [this, doc = doc, id = id](const yproto::QueryAwareness&) {
-                 rooms_.With(doc, [id](Room& room) { room.OnQueryAwareness(id); });
-               },
-               [](const auto&) {}},  // Stateless: there is nothing that they may ask so.
-      frame.body);
+  std::visit(Overload{[this, doc = doc, id = id](const yproto::Sync& sync) {
+                        const Credit credit = socket_->Hold(sync.payload.size());
+                        rooms_.With(doc, [id, step = sync.step, payload = std::string(sync.payload),
+                                          credit](Room& room) mutable {
+                          room.OnSync(id, step, std::move(payload), credit);
+                        });
+                      },
+                      [this, doc = doc, id = id](const yproto::Awareness& awareness) {
+                        const Credit credit = socket_->Hold(awareness.update.size());
+                        rooms_.With(doc, [id, update = std::string(awareness.update),
+                                          credit](Room& room) mutable {
+                          room.OnAwareness(id, std::move(update));
+                        });
+                      },
+                      [this, doc = doc, id = id](const yproto::QueryAwareness&) {
+                        rooms_.With(doc, [id](Room& room) { room.OnQueryAwareness(id); });
+                      },
+                      [](const auto&) {}},  // Stateless: there is nothing that they may ask so.
+             frame.body);
   return Flow::kContinue;
 }
 
@@ -117,6 +118,7 @@ void HocuspocusSession::OnOpened(const std::string& key, OpenedDocument opened) 
                              .prefix = attached.prefix,
                              .caller = std::move(opened.caller),
                              .role = opened.document.role,
+                             .revision = opened.document.revision,
                              .client = rooms_.RandomClient(),
                              .entry = std::move(opened.document.entry)});
 }

@@ -24,8 +24,8 @@ inline constexpr std::size_t kUnsettledBytesMax = 2 << 20;
 inline constexpr std::size_t kSendQueueBytesMax = 8 << 20;
 inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
-inline constexpr double kMessagesBurst = 1'000;
-inline constexpr double kMessagesPerSecond = 300;
+inline constexpr double kMessagesBurst = 10'000;
+inline constexpr double kMessagesPerSecond = 1'000;
 // Of events on their way from the apply thread to the rooms.
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;

@@ -62,6 +62,13 @@ void Room::Join(MemberOptions joining) {
   options_.counters.members.Add(1);
   const SessionId session = member.options.caller.session;
   options_.node.StreamOpened(session);
+  const auto told = roles_.find(member.options.caller.user);
+  if (told != roles_.end() && told->second.first > member.options.revision) {
+    member.options.role = told->second.second;
+    if (member.options.role == state::DocumentRole::kNone) {
+      return Expel(id, CloseCode::kForbidden, "you may not see this document any more");
+    }
+  }
   options_.node.SetActivity(
       {.session = session, .activity = node::Activity::kViewing, .doc = options_.doc});
   if (member.options.protocol == Protocol::kHocuspocus) {
@@ -82,7 +89,7 @@ void Room::Leave(std::uint64_t id) {
 void Room::Forget(std::uint64_t id) {
   const auto found = members_.find(id);
   CHECK(found != members_.end());
-  found->second.options.socket->Settle(found->second.writer->Abandon());
+  found->second.writer->Abandon();
   options_.node.StreamClosed(found->second.options.caller.session);
   const yproto::AwarenessOwner owner{.member = id, .session = found->second.options.caller.session};
   members_.erase(found);
@@ -93,35 +100,29 @@ void Room::Forget(std::uint64_t id) {
          awareness_.RemoveMember(id, static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now()))));
 }
 
-void Room::OnSync(std::uint64_t id, yproto::SyncStep step, std::string payload) {
+void Room::OnSync(std::uint64_t id, yproto::SyncStep step, std::string payload,
+                  const Credit& credit) {
   Member* member = Find(id);
   if (member == nullptr) return;
-  if (step == yproto::SyncStep::kAsk) {
-    member->options.socket->Settle(payload.size());
-    return Ask(*member, payload);
-  }
-  Update(*member, std::move(payload));
+  if (step == yproto::SyncStep::kAsk) return Ask(*member, payload);
+  Update(*member, std::move(payload), credit);
 }
 
-void Room::Update(Member& member, std::string payload) {
+void Room::Update(Member& member, std::string payload, const Credit& credit) {
   options_.counters.updates_received.Add();
   const std::size_t bytes = payload.size();
   crdt::UpdateView view;
   const crdt::Malformed malformed = crdt::UpdateView::Open(payload, view);
-  if (malformed) {
-    member.options.socket->Settle(bytes);
-    return Fail(member, "the update is malformed: " + std::string(malformed.reason));
-  }
+  if (malformed) return Fail(member, "the update is malformed: " + std::string(malformed.reason));
   const bool is_known = payload == kEmptyUpdate || (content_.is_loaded() && content_.Covers(view));
   if (is_known || bytes > state::kUpdateBytesMax || !MayWrite(member)) {
-    member.options.socket->Settle(bytes);
     if (is_known) return Acknowledge(member, 1, true);  // It is durable, whoever brought it.
     return Refuse(
         member, 1,
         bytes > state::kUpdateBytesMax ? "the update is larger than 1 MiB" : WhyReadOnly(member));
   }
   NoteWriting(member);
-  member.writer->Add(std::move(payload));
+  member.writer->Add(std::move(payload), credit);
 }
 
 void Room::NoteWriting(Member& member) {
@@ -134,7 +135,6 @@ void Room::NoteWriting(Member& member) {
 void Room::OnSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
   Member* member = Find(id);
   if (member == nullptr) return;
-  member->options.socket->Settle(settled.bytes);
   if (settled.is_node_unfit) {
     return Expel(id, CloseCode::kRestarting, "this node cannot write any more; use another one");
   }

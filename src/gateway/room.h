@@ -47,6 +47,11 @@ enum class Protocol : std::uint8_t { kYWebsocket, kHocuspocus };
 // state {"coterie":{"readOnly":..,"lock":..}} of a client that no editor is.
 inline constexpr std::uint64_t kStatusClient = 0;
 
+// Of all who have the document open, on the apply thread.
+std::vector<std::pair<std::string, state::DocumentRole>> RolesIn(const RoomDirectory& directory,
+                                                                 DocId doc,
+                                                                 const state::Machine& state);
+
 class Room : public std::enable_shared_from_this<Room> {
  public:
   struct Options {
@@ -54,6 +59,7 @@ class Room : public std::enable_shared_from_this<Room> {
     Shard& shard;
     Counters& counters;
     DocId doc;
+    std::shared_ptr<RoomDirectory> directory;
     std::shared_ptr<RoomDirectory::Entry> entry;  // Its own: it hears, empty or not.
   };
   struct MemberOptions {
@@ -62,7 +68,8 @@ class Room : public std::enable_shared_from_this<Room> {
     std::shared_ptr<Socket> socket;
     Blob prefix;  // Before every message: the document's key, on Hocuspocus.
     rpc::Caller caller;
-    state::DocumentRole role = state::DocumentRole::kNone;
+    state::DocumentRole role = state::DocumentRole::kNone;  // As of `revision`.
+    Revision revision;
     ClientId client;  // Random.
     std::shared_ptr<RoomDirectory::Entry> entry;
   };
@@ -74,8 +81,9 @@ class Room : public std::enable_shared_from_this<Room> {
   // --- Members; room.cc ---
   void Join(MemberOptions member);
   void Leave(std::uint64_t member);
-  // Takes `payload`, and settles its bytes with the socket.
-  void OnSync(std::uint64_t member, yproto::SyncStep step, std::string payload);
+  // Keeps `credit` until what is in `payload` is settled.
+  void OnSync(std::uint64_t member, yproto::SyncStep step, std::string payload,
+              const Credit& credit);
   void OnAwareness(std::uint64_t member, std::string update);
   void OnQueryAwareness(std::uint64_t member);
 
@@ -87,7 +95,8 @@ class Room : public std::enable_shared_from_this<Room> {
   };
   void Handle(const Changed& changed);
   void SetLock(const std::optional<state::LockView>& lock);
-  void SetRoles(const std::vector<std::pair<std::string, state::DocumentRole>>& roles);
+  using Roles = std::vector<std::pair<std::string, state::DocumentRole>>;
+  void SetRoles(Revision revision, const Roles& roles);
   void Deleted();
   // Changes may have been missed: everybody is sent the whole.
   void Jumped();
@@ -121,12 +130,14 @@ class Room : public std::enable_shared_from_this<Room> {
     Blob update;
     Revision revision;
     std::optional<state::LockView> lock;
+    Revision applied;
+    Roles roles;
     bool is_there = false;
   };
 
   // room.cc
   Member* Find(std::uint64_t id);
-  void Update(Member& member, std::string payload);
+  void Update(Member& member, std::string payload, const Credit& credit);
   void Ask(Member& member, std::string_view payload);
   void Answer(Member& member, const crdt::StateVector& known);
   void AnswerFromState(Member& member, const crdt::StateVector& known);
@@ -165,6 +176,8 @@ class Room : public std::enable_shared_from_this<Room> {
   bool is_loading_ = false;
   bool has_jumped_ = false;
   std::optional<state::LockView> lock_;
+  // What was last told of each user, for who was on the way here when it was told.
+  std::map<std::string, std::pair<Revision, state::DocumentRole>> roles_;
   std::uint64_t status_clock_ = 1;
 
   yproto::AwarenessTable awareness_;

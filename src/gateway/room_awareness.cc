@@ -21,7 +21,6 @@ std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(abs
 void Room::OnAwareness(std::uint64_t id, std::string update) {
   Member* member = Find(id);
   if (member == nullptr) return;
-  member->options.socket->Settle(update.size());
   std::vector<yproto::AwarenessEntry> entries;
   if (const crdt::Malformed malformed = yproto::DecodeAwareness(update, entries)) {
     return Fail(*member, "the awareness update is malformed: " + std::string(malformed.reason));

@@ -14,6 +14,15 @@ constexpr absl::Duration kLoadTimeout = absl::Seconds(10);
 
 }  // namespace
 
+Room::Roles RolesIn(const RoomDirectory& directory, DocId doc, const state::Machine& state) {
+  Room::Roles roles;
+  for (std::string& user : directory.UsersOf(doc)) {
+    const state::DocumentRole role = state.RoleOf(user, doc);
+    roles.emplace_back(std::move(user), role);
+  }
+  return roles;
+}
+
 // The answer is posted by the apply thread, as all events are: what was posted before it is in it,
 // what is posted after it is not.
 void Room::Load() {
@@ -21,7 +30,7 @@ void Room::Load() {
   auto loaded = std::make_shared<Loaded>();
   options_.node.Read(
       node::Consistency::kStale, absl::Now() + kLoadTimeout,
-      [loaded, doc = options_.doc](const state::Machine& state) {
+      [loaded, doc = options_.doc, directory = options_.directory](const state::Machine& state) {
         const std::optional<state::DocumentView> document = state.FindDocument(doc);
         if (!document) return;
         std::optional<std::string> update = state.UpdateAt(doc, Revision(), {});
@@ -30,6 +39,8 @@ void Room::Load() {
         loaded->update = Blob(*std::move(update));
         loaded->revision = document->revision;
         loaded->lock = document->lock;
+        loaded->applied = state.applied().index;
+        loaded->roles = RolesIn(*directory, doc, state);
       },
       [weak = weak_from_this(), loaded,
        shard = &options_.shard](const absl::StatusOr<Revision>& /*read*/) {
@@ -45,7 +56,7 @@ void Room::OnLoaded(const Loaded& loaded) {
     return CloseAll(CloseCode::kTryAgain, "the document cannot be read here; try again");
   }
   lock_ = loaded.lock;
-  RefreshRights();
+  SetRoles(loaded.applied, loaded.roles);
   if (std::exchange(has_jumped_, false)) {
     Publish(Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, loaded.update.view())));
   }
@@ -78,14 +89,15 @@ void Room::SetLock(const std::optional<state::LockView>& lock) {
   RefreshRights();
 }
 
-void Room::SetRoles(const std::vector<std::pair<std::string, state::DocumentRole>>& roles) {
+void Room::SetRoles(Revision revision, const Roles& roles) {
   std::vector<std::uint64_t> expelled;
+  for (const auto& [user, role] : roles) roles_[user] = {revision, role};
   for (auto& [id, member] : members_) {
-    for (const auto& [user, role] : roles) {
-      if (member.options.caller.user != user) continue;
-      member.options.role = role;
-      if (role == state::DocumentRole::kNone) expelled.push_back(id);
-    }
+    const auto told = roles_.find(member.options.caller.user);
+    if (told == roles_.end() || told->second.first < member.options.revision) continue;
+    member.options.revision = told->second.first;
+    member.options.role = told->second.second;
+    if (member.options.role == state::DocumentRole::kNone) expelled.push_back(id);
   }
   for (const std::uint64_t id : expelled) {
     Expel(id, CloseCode::kForbidden, "you may not see this document any more");

@@ -24,42 +24,37 @@ bool MayRepeat(const absl::Status& status) {
 
 }  // namespace
 
-void RoomWriter::Add(std::string update) {
-  queued_bytes_ += update.size();
-  queue_.push_back(std::move(update));
+void RoomWriter::Add(std::string update, const Credit& credit) {
+  queue_.push_back({.update = std::move(update), .credit = credit});
   Pump();
 }
 
-std::size_t RoomWriter::Abandon() {
+void RoomWriter::Abandon() {
   on_settled_ = nullptr;
   abandoned_at_ = absl::Now();
-  return queued_bytes_ + (is_in_flight_ ? in_flight_bytes_ : 0);
 }
 
 // One update, or as many as fit into one proposal.
 std::string RoomWriter::TakeBatch() {
   std::size_t bytes = 0;
-  std::size_t count = 0;
   std::vector<std::string_view> updates;
-  for (const std::string& update : queue_) {
-    if (count > 0 && bytes + update.size() > kMergedBytesMax) break;
-    bytes += update.size();
-    ++count;
-    updates.push_back(update);
+  for (const Queued& queued : queue_) {
+    if (!updates.empty() && bytes + queued.update.size() > kMergedBytesMax) break;
+    bytes += queued.update.size();
+    updates.push_back(queued.update);
   }
+  std::size_t count = updates.size();
   std::string batch;
   if (count > 1) batch = crdt::MergeUpdates(updates).update;
   if (batch.empty()) {  // A single one, or they do not merge.
     count = 1;
-    batch = queue_.front();
+    batch = std::move(queue_.front().update);
   }
-  in_flight_updates_ = count;
-  in_flight_bytes_ = 0;
+  in_flight_.clear();
   for (std::size_t i = 0; i < count; ++i) {
-    in_flight_bytes_ += queue_.front().size();
+    in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
   }
-  queued_bytes_ -= in_flight_bytes_;
   return batch;
 }
 
@@ -115,12 +110,10 @@ void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
-    queued_bytes_ = 0;
   }
-  const Settled settled{.updates = in_flight_updates_,
-                        .bytes = in_flight_bytes_,
-                        .outcome = outcome,
-                        .is_node_unfit = is_node_unfit};
+  const Settled settled{
+      .updates = in_flight_.size(), .outcome = outcome, .is_node_unfit = is_node_unfit};
+  in_flight_.clear();
   if (on_settled_) {
     const OnSettled on_settled = on_settled_;  // It may abandon this.
     on_settled(settled);

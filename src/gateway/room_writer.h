@@ -13,10 +13,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "gateway/counters.h"
 #include "gateway/shard.h"
+#include "gateway/socket.h"
 #include "node/node.h"
 #include "rpc/call.h"
 #include "state/command.h"
@@ -41,7 +43,6 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   // What became of some of the updates, in their order.
   struct Settled {
     std::size_t updates = 0;
-    std::size_t bytes = 0;
     state::Outcome outcome;      // OK = durable.
     bool is_node_unfit = false;  // The node stops or is fenced: nothing was done.
   };
@@ -50,10 +51,9 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
       : options_(options), on_settled_(std::move(on_settled)) {}
 
   // Requires a valid update.
-  void Add(std::string update);
-  // The member has gone: what is queued is still proposed, for a while. Returns the bytes of all
-  // that is not settled.
-  std::size_t Abandon();
+  void Add(std::string update, const Credit& credit);
+  // The member has gone: what is queued is still proposed, for a while.
+  void Abandon();
 
  private:
   void Pump();
@@ -65,12 +65,14 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
   const Options options_;
   OnSettled on_settled_;  // Empty when abandoned.
-  std::deque<std::string> queue_;
-  std::size_t queued_bytes_ = 0;
+  struct Queued {
+    std::string update;
+    Credit credit;
+  };
+  std::deque<Queued> queue_;  // Bounded by the credit that a socket has.
   bool is_in_flight_ = false;
-  state::Command command_;  // In flight.
-  std::size_t in_flight_updates_ = 0;
-  std::size_t in_flight_bytes_ = 0;
+  state::Command command_;         // In flight.
+  std::vector<Credit> in_flight_;  // Of each update in it.
   absl::Time proposed_at_;
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();

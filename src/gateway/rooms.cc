@@ -103,6 +103,7 @@ void Rooms::Resolve(const rpc::Caller& caller, const std::string& name, IfMissin
         if (!doc.ok()) return doc.status();
         return Opened{.doc = *doc,
                       .role = state.RoleOf(caller.user, *doc),
+                      .revision = state.applied().index,
                       .entry = directory->Enter(*doc, caller.user)};
       },
       [this, caller, name, if_missing, done = std::move(done)](absl::StatusOr<Opened> opened) {
@@ -133,6 +134,7 @@ void Rooms::Join(DocId doc, Room::MemberOptions member) {
                                                   .shard = *shards_[shard],
                                                   .counters = counters_,
                                                   .doc = doc,
+                                                  .directory = directory_,
                                                   .entry = directory_->Enter(doc, {})});
     }
     room->Join(std::move(member));
@@ -158,17 +160,22 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
   for (const state::Event& event : batch.events) Hear(batch, event, state);
 }
 
+// A session that was thought gone, and is not.
+void Rooms::JoinAgain(const state::Left& left) {
+  if (left.reason != state::LeaveReason::kLeaseExpired) return;
+  if (!calls_.node().HasStreams(left.session)) return;
+  calls_.Propose(CallOf({.session = left.session}), {}, state::Attach{.lease_ms = kLeaseMs},
+                 [](const absl::StatusOr<state::Outcome>&) {});
+}
+
 void Rooms::TellRoles(DocId doc, const state::Machine& state) {
-  std::vector<std::pair<std::string, state::DocumentRole>> roles;
-  for (std::string& user : directory_->UsersOf(doc)) {
-    const state::DocumentRole role = state.RoleOf(user, doc);
-    roles.emplace_back(std::move(user), role);
-  }
-  With(doc, [roles = std::move(roles)](Room& room) { room.SetRoles(roles); });
+  With(doc, [revision = state.applied().index, roles = RolesIn(*directory_, doc, state)](
+                Room& room) { room.SetRoles(revision, roles); });
 }
 
 void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
                  const state::Machine& state) {
+  if (const auto* left = std::get_if<state::Left>(&event.body)) return JoinAgain(*left);
   const DocId doc = state::DocumentOf(event);
   if (doc.IsNone() || !directory_->Contains(doc)) return;
   std::visit(Overload{[&](const state::DocumentChanged& changed) {

@@ -48,6 +48,7 @@ class Rooms {
   struct Opened {
     DocId doc;
     state::DocumentRole role = state::DocumentRole::kNone;
+    Revision revision;  // That it was read at.
     std::shared_ptr<RoomDirectory::Entry> entry;
   };
   // kNotFound also for what the caller may not see. `done` runs once, on any thread.
@@ -75,6 +76,7 @@ class Rooms {
   // Apply thread.
   void Listen(const state::EventBatch& batch, const state::Machine& state);
   void Hear(const state::EventBatch& batch, const state::Event& event, const state::Machine& state);
+  void JoinAgain(const state::Left& left);
   void TellRoles(DocId doc, const state::Machine& state);
   void OnGossip(NodeId from, std::string_view bytes);
   // The shard's thread.

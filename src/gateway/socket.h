@@ -13,18 +13,17 @@
 
 namespace coterie::gateway {
 
+using Credit = std::shared_ptr<void>;
+
 class Socket {
  public:
   virtual ~Socket() = default;
   virtual Shard& shard() = 0;
 
-  // --- Any thread ---
-  // So many bytes that were held are settled: it may read on.
-  virtual void Settle(std::size_t bytes) = 0;
-
   // --- The shard's thread ---
-  // So many bytes that it read were handed on, and will be settled. Too many: it reads no more.
-  virtual void Hold(std::size_t bytes) = 0;
+  // So many bytes that it read were handed on. While too many are, it reads no more; they are
+  // settled when the last copy of the credit goes, on any thread.
+  virtual Credit Hold(std::size_t bytes) = 0;
   // Sends both as one message. Too much unsent: the socket ends with kResync instead.
   virtual void Send(const Blob& prefix, const Blob& body) = 0;
   virtual void Close(CloseCode code, const std::string& reason) = 0;

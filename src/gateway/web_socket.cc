@@ -119,6 +119,11 @@ void WebSocket::OnRead(const error_code& error) {
   Read();
 }
 
+Credit WebSocket::Hold(std::size_t bytes) {
+  held_.fetch_add(bytes);
+  return {nullptr, [self = shared_from_this(), bytes](void*) { self->Settle(bytes); }};
+}
+
 void WebSocket::Settle(std::size_t bytes) {
   const std::size_t before = held_.fetch_sub(bytes);
   if (before <= kUnsettledBytesMax || before - bytes > kUnsettledBytesMax) return;

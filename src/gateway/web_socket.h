@@ -34,8 +34,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   void Run(const Upgrade& request, std::shared_ptr<Session> session);
 
   Shard& shard() override { return shard_; }
-  void Settle(std::size_t bytes) override;
-  void Hold(std::size_t bytes) override { held_.fetch_add(bytes); }
+  Credit Hold(std::size_t bytes) override;
   void Send(const Blob& prefix, const Blob& body) override;
   void Close(CloseCode code, const std::string& reason) override;
   void Resume() override;
@@ -53,6 +52,8 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   void OnAccepted(const boost::system::error_code& error);
   void Read();
   void OnRead(const boost::system::error_code& error);
+  // Any thread.
+  void Settle(std::size_t bytes);
   // Whether one more message may be read now; else Read() is called again later.
   bool TakeAllowance();
   void Write();

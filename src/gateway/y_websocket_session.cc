@@ -43,6 +43,7 @@ Flow YWebsocketSession::Start(const std::shared_ptr<Socket>& socket) {
                                                 .prefix = {},
                                                 .caller = std::move(opened.caller),
                                                 .role = opened.document.role,
+                                                .revision = opened.document.revision,
                                                 .client = self->rooms_.RandomClient(),
                                                 .entry = std::move(opened.document.entry)});
                  self->socket_->Resume();
@@ -70,22 +71,23 @@ Flow YWebsocketSession::OnMessage(std::string message) {
 
 void YWebsocketSession::Handle(const yproto::Message& message) {
   std::visit(
-      Overload{[this](const yproto::Sync& sync) {
-                 socket_->Hold(sync.payload.size());
-                 rooms_.With(
-                     doc_, [id = member_, step = sync.step, payload = std::string(sync.payload)](
-                               Room& room) mutable { room.OnSync(id, step, std::move(payload)); });
-               },
-               [this](const yproto::Awareness& awareness) {
-                 socket_->Hold(awareness.update.size());
-                 rooms_.With(doc_,
-                             [id = member_, update = std::string(awareness.update)](
-                                 Room& room) mutable { room.OnAwareness(id, std::move(update)); });
-               },
-               [this](const yproto::QueryAwareness&) {
-                 rooms_.With(doc_, [id = member_](Room& room) { room.OnQueryAwareness(id); });
-               },
-               [](const yproto::PermissionDenied&) {}},
+      Overload{
+          [this](const yproto::Sync& sync) {
+            const Credit credit = socket_->Hold(sync.payload.size());
+            rooms_.With(doc_, [id = member_, step = sync.step, payload = std::string(sync.payload),
+                               credit](Room& room) mutable {
+              room.OnSync(id, step, std::move(payload), credit);
+            });
+          },
+          [this](const yproto::Awareness& awareness) {
+            const Credit credit = socket_->Hold(awareness.update.size());
+            rooms_.With(doc_, [id = member_, update = std::string(awareness.update), credit](
+                                  Room& room) mutable { room.OnAwareness(id, std::move(update)); });
+          },
+          [this](const yproto::QueryAwareness&) {
+            rooms_.With(doc_, [id = member_](Room& room) { room.OnQueryAwareness(id); });
+          },
+          [](const yproto::PermissionDenied&) {}},
       message);
 }
 
