@@ -20,6 +20,7 @@
 #include <fstream>
 #include <map>
 
+#include "rpc/policy.h"
 #include "rpc/testing_node.h"
 #include "yproto/frame.h"
 #include "yproto/hocuspocus.h"
@@ -191,6 +192,19 @@ TEST_F(Port, TheApiRefusesAsOverGrpc) {
   EXPECT_EQ(Ask(http::verb::get, "/coterie.v1.AuthService/WhoAmI").status, 405);
   const std::string large = "{\"user\":\"" + std::string(100'000, 'x') + "\"}";
   EXPECT_EQ(Call("AuthService/Login", large).status, 413);
+}
+
+// Deny by default, over this face as well: whatever is in the policy table is served, and to nobody
+// who is not logged in.
+TEST_F(Port, EveryMethodIsServedAndNoneToStrangers) {
+  for (const rpc::Policy& policy : rpc::Policies()) {
+    if (policy.seconds_max == 0) continue;  // A stream.
+    std::string method(policy.method.substr(policy.method.find("v1.") + 3));
+    method[method.find('.')] = '/';
+    const bool is_open = policy.access == rpc::Access::kAnyone;
+    EXPECT_EQ(Call(method, "{}").status == 401, !is_open) << method;
+    EXPECT_NE(Call(method, "{}").status, 501) << method;
+  }
 }
 
 TEST_F(Port, AStreamBringsEvents) {

@@ -79,7 +79,7 @@ void Room::Join(MemberOptions joining) {
   OnQueryAwareness(id);
   if (members_.size() == 1) SendGossip({.kind = RoomGossip::Kind::kQuestion, .doc = options_.doc});
   if (!content_.is_loaded()) return Load();
-  if (!MayWrite(member)) TellRights(member);
+  if (lock_ || !MayWrite(member)) TellRights(member);
 }
 
 void Room::Leave(std::uint64_t id) {

@@ -7,11 +7,12 @@
 
 namespace coterie::gateway {
 
-bool RoomContent::Load(Revision revision, const Blob& update) {
+bool RoomContent::Load(Revision revision, std::string_view update) {
+  const Blob frame(yproto::EncodeSync(yproto::SyncStep::kAnswer, update));
   crdt::UpdateView view;
-  if (crdt::UpdateView::Open(update.view(), view)) return false;
-  whole_ = update;
-  whole_frame_ = Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, update.view()));
+  const std::string_view kept = frame.view().substr(frame.size_bytes() - update.size());
+  if (crdt::UpdateView::Open(kept, view)) return false;
+  whole_frame_ = frame;
   view_ = view;
   tail_.clear();
   tail_bytes_ = 0;
@@ -41,11 +42,11 @@ void RoomContent::Learn(const crdt::UpdateView& update) {
 }
 
 bool RoomContent::is_worn() const {
-  return tail_bytes_ > std::max(kTailBytesMin, whole_.size_bytes() / 4);
+  return tail_bytes_ > std::max(kTailBytesMin, whole_frame_.size_bytes() / 4);
 }
 
 bool RoomContent::is_full() const {
-  return tail_bytes_ > std::max(kTailBytesMax, whole_.size_bytes() / 2);
+  return tail_bytes_ > std::max(kTailBytesMax, whole_frame_.size_bytes() / 2);
 }
 
 std::vector<Blob> RoomContent::AnswerTo(const crdt::StateVector& known) const {

@@ -26,7 +26,7 @@ class RoomContent {
   static constexpr std::size_t kTailBytesMax = 4 << 20;
 
   // `update` is the whole content as of the document's `revision`. False if it is malformed.
-  [[nodiscard]] bool Load(Revision revision, const Blob& update);
+  [[nodiscard]] bool Load(Revision revision, std::string_view update);
   // The document's next change. Requires is_loaded().
   void Append(Revision revision, std::string_view update, const Blob& frame);
   // A change that is no news.
@@ -40,7 +40,7 @@ class RoomContent {
   // Whether the tail takes too much memory: Load() anew.
   bool is_full() const;
   // Whether AnswerTo() would scan too much for the room's thread.
-  bool is_too_large_to_scan() const { return whole_.size_bytes() > kScannedBytesMax; }
+  bool is_too_large_to_scan() const { return whole_frame_.size_bytes() > kScannedBytesMax; }
   const crdt::StateVector& state_vector() const { return state_vector_; }
 
   // As messages of y-protocols: what someone lacks who has `known`. The first is an answer ("step
@@ -54,9 +54,8 @@ class RoomContent {
 
   bool is_loaded_ = false;
   Revision revision_;
-  Blob whole_;
-  Blob whole_frame_;
-  crdt::UpdateView view_;   // Of whole_.
+  Blob whole_frame_;        // An answer with the whole.
+  crdt::UpdateView view_;   // Of what is in it.
   std::vector<Blob> tail_;  // Frames.
   std::size_t tail_bytes_ = 0;
   crdt::StateVector state_vector_;

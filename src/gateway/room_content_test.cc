@@ -24,7 +24,7 @@ crdt::UpdateView ViewOf(const std::string& update) {
 
 RoomContent Loaded() {
   RoomContent content;
-  EXPECT_TRUE(content.Load(Revision(5), Blob(kAbc)));
+  EXPECT_TRUE(content.Load(Revision(5), kAbc));
   return content;
 }
 
@@ -68,7 +68,7 @@ TEST(RoomContent, KnowsWhatIsNew) {
 
 TEST(RoomContent, WhatLiesBehindAGapIsNotThere) {
   RoomContent content;
-  ASSERT_TRUE(content.Load(Revision(1), Blob(FromHex("0000"))));
+  ASSERT_TRUE(content.Load(Revision(1), FromHex("0000")));
   Append(content, 2, kNext);
   EXPECT_EQ(content.state_vector().At(crdt::Client(1)), 0u);
 }

@@ -52,11 +52,14 @@ void Room::Load() {
 
 void Room::OnLoaded(const Loaded& loaded) {
   is_loading_ = false;
-  if (!loaded.is_there || !content_.Load(loaded.revision, loaded.update)) {
+  if (!loaded.is_there || !content_.Load(loaded.revision, loaded.update.view())) {
     return CloseAll(CloseCode::kTryAgain, "the document cannot be read here; try again");
   }
-  lock_ = loaded.lock;
+  const auto token_of = [](const std::optional<state::LockView>& lock) {
+    return lock ? lock->token : FencingToken();
+  };
   SetRoles(loaded.applied, loaded.roles);
+  if (token_of(lock_) != token_of(loaded.lock)) SetLock(loaded.lock);
   if (std::exchange(has_jumped_, false)) {
     Publish(Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, loaded.update.view())));
   }
@@ -86,7 +89,8 @@ void Room::Deleted() { CloseAll(CloseCode::kGone, "the document was deleted"); }
 
 void Room::SetLock(const std::optional<state::LockView>& lock) {
   lock_ = lock;
-  RefreshRights();
+  ++status_clock_;
+  for (auto& [id, member] : members_) TellRights(member);
 }
 
 void Room::SetRoles(Revision revision, const Roles& roles) {
@@ -124,7 +128,7 @@ std::string Room::LockJson() const {
 void Room::RefreshRights() {
   ++status_clock_;
   for (auto& [id, member] : members_) {
-    if (MayWrite(member) != member.is_writable || lock_) TellRights(member);
+    if (MayWrite(member) != member.is_writable) TellRights(member);
   }
 }
 

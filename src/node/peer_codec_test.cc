@@ -60,6 +60,7 @@ std::vector<PeerMessage> OneOfEach() {
       .sequence = 8,
       .present = {{.session = SessionId(4), .activity = Activity::kEditing, .doc = DocId(2)}}}));
   all.push_back(Wrap(Greeting{}));
+  all.push_back(Wrap(Gossip{.bytes = "who is where"}));
   return all;
 }
 
@@ -139,6 +140,11 @@ std::string Reseal(std::string frame) {
   const std::uint32_t crc = ExtendCrc32c(ComputeCrc32c(frame.substr(0, 1)), frame.substr(5));
   for (std::size_t i = 0; i < 4; ++i) frame[1 + i] = static_cast<char>(crc >> (8 * i));
   return frame;
+}
+
+TEST(PeerCodec, GossipIsBounded) {
+  EXPECT_TRUE(DecodePeerMessage(Encode(Wrap(Gossip{std::string(kGossipBytesMax, 'x')}))));
+  EXPECT_FALSE(DecodePeerMessage(Encode(Wrap(Gossip{std::string(kGossipBytesMax + 1, 'x')}))));
 }
 
 TEST(PeerVersions, TheFirstOneIsReadAndWrittenAsItWas) {
