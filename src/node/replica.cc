@@ -292,6 +292,7 @@ void Replica::Deliver(std::string_view frame) {
                  static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
                },
                [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); },
+               [](const Greeting&) {},
                [this, from](const Gossip& gossip) {
                  absl::MutexLock lock(&gossip_mutex_);
                  if (on_gossip_) on_gossip_(from, gossip.bytes);
