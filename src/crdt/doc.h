@@ -9,8 +9,8 @@
 // of a type that was deleted reads as empty and edits nothing.
 // Source: yjs 13.6, src/utils/{Doc,Transaction,encoding}.js.
 //
-// Reading order: type_handle.h, transaction.h, text.h, array.h, map.h, xml.h; inside: item.h,
-// item_store.h, order_index.h, integrate.cc, apply.cc, cleanup.cc.
+// Reading order: type_handle.h, transaction.h, text.h, array.h, map.h, xml.h, events.h; inside:
+// item.h, item_store.h, integrate.cc, order_index.h, apply.cc, cleanup.cc, rich_text.cc, observe.cc.
 
 #include <cstddef>
 #include <memory>
