@@ -84,5 +84,16 @@ TEST(JsValue, IsWrittenAsJavaScriptDoes) {
             "[\"é😀\\ud83d x\\udc00\\u0001/\\b\x7f\"]");
 }
 
+TEST(JsValue, AnAssignedPrototypeIsNoMember) {
+  // {__proto__: 1, a: 2} as `any`.
+  Lib0Reader reader(
+      std::string_view("\x76\x02\x09__proto__\x7d\x01\x01"
+                       "a\x7d\x02"));
+  std::string json;
+  EXPECT_TRUE(WriteJson(ReadAny(reader), json));
+  EXPECT_EQ(json, R"({"a":2})");
+  EXPECT_EQ(Rewritten(R"({"__proto__":1,"a":2})"), R"({"__proto__":1,"a":2})");
+}
+
 }  // namespace
 }  // namespace coterie::crdt

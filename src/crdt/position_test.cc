@@ -3,6 +3,7 @@
 #include <string>
 
 #include "crdt/relative_position.h"
+#include "crdt/rewind.h"
 #include "crdt/snapshot.h"
 #include "crdt/test_bytes.h"
 
@@ -71,6 +72,43 @@ TEST(Snapshot, IsReadAndWrittenAsYjsDoes) {
     EXPECT_TRUE(DecodeSnapshot(FromHex(hex) + "x", format, snapshot));
     EXPECT_TRUE(DecodeSnapshot(FromHex(hex).substr(0, 9), format, snapshot));
   }
+}
+
+TEST(Rewind, CutsWhatWasWrittenSince) {
+  // Client 1 wrote "a😀b" into the root "t", then deleted 'a'.
+  const std::string update = FromHex("01010100040101740661f09f9880620101010001");
+  const auto at = [&update](Clock clock) {
+    Snapshot snapshot;
+    snapshot.state.Set(Client(1), clock);
+    const Rewound rewound = RewindUpdate(update, snapshot);
+    EXPECT_EQ(rewound.lost_clocks, clock > 4 ? clock - 4 : 0u);
+    return ToHex(rewound.update);
+  };
+  EXPECT_EQ(at(0), "0000");
+  EXPECT_EQ(at(1), "0101010004010174016100");
+  EXPECT_EQ(at(2),
+            "0101010004010174"
+            "0461efbfbd00");  // Half of a pair.
+  EXPECT_EQ(at(3),
+            "0101010004010174"
+            "0561f09f988000");
+  EXPECT_EQ(at(4),
+            "0101010004010174"
+            "0661f09f98806200");
+  EXPECT_EQ(at(9), at(4));
+  EXPECT_TRUE(RewindUpdate(update + "x", Snapshot()).malformed);
+}
+
+TEST(Rewind, SaysWhatWasForgotten) {
+  // Of three clocks the update has the first, a deleted one, and a GC.
+  Snapshot snapshot;
+  snapshot.state.Set(Client(1), 3);
+  const std::string update = FromHex(
+      "01030100040101740161810100010001"
+      "0101010102");
+  EXPECT_EQ(RewindUpdate(update, snapshot).lost_clocks, 2u);
+  snapshot.deleted.Add(Client(1), {.begin = 1, .end = 2});
+  EXPECT_EQ(RewindUpdate(update, snapshot).lost_clocks, 1u);
 }
 
 }  // namespace
