@@ -11,9 +11,11 @@
 
 #include "base/check.h"
 #include "crdt/array.h"
+#include "crdt/doc_position.h"
 #include "crdt/item_store.h"
 #include "crdt/map.h"
 #include "crdt/merge.h"
+#include "crdt/rewind.h"
 #include "crdt/text.h"
 #include "crdt/update_v2.h"
 #include "crdt/update_view.h"
@@ -39,10 +41,17 @@ std::string ToV1(const std::string& update) {
 std::string ToVersion(const std::string& update, int version) {
   return version == 1 ? update : ToV2(update);
 }
+// What Yjs makes of V2 updates: they were converted, so their idle bits are gone; those that a
+// merge or a cut sets stay.
+std::string Converted(const std::string& update, int version) {
+  return version == 1 ? update : ToV1(ToV2(update));
+}
+std::string Written(const std::string& update, int version) {
+  return version == 1 ? update : crdt::TranscodeToV2(update, crdt::IdleBits::kKeep).update;
+}
 // A document's whole or part, as encodeStateAsUpdate and encodeStateAsUpdateV2 write it.
 std::string Encode(const crdt::Doc& doc, const crdt::StateVector& known, int version) {
-  const std::string update = doc.EncodeStateAsUpdate(known);
-  return version == 1 ? update : crdt::TranscodeToV2(update, crdt::IdleBits::kKeep).update;
+  return Written(doc.EncodeStateAsUpdate(known), version);
 }
 
 std::string MergeAll(const std::vector<std::string>& updates) {
@@ -376,6 +385,8 @@ Json EngineWorld::EditAll(const Json& command) {
   Replica& replica = At(command.at(1));
   crdt::Transaction transaction(replica.doc, replica.client);
   for (std::size_t i = 2; i < command.size(); ++i) Edit(replica, transaction, command.at(i));
+  ++replica.now_ticks;
+  if (replica.undo != nullptr) replica.undo->Capture(transaction, Ticks(replica.now_ticks));
   const crdt::Outcome outcome = transaction.Commit();
   if (outcome.update.empty()) return Json::array();
   replica.log.push_back(outcome.update);
@@ -412,9 +423,9 @@ Json EngineWorld::SendMerged(const Json& command) {
   const int version = command.at(4);
   std::vector<std::string> picked;
   for (const Json& number : command.at(3)) {
-    picked.push_back(log[number.get<std::size_t>() % log.size()]);
+    picked.push_back(Converted(log[number.get<std::size_t>() % log.size()], version));
   }
-  const std::string merged = ToVersion(MergeAll(picked), version);
+  const std::string merged = Written(MergeAll(picked), version);
   Json answer = Json::array({absl::Base64Escape(merged)});
   ApplyTo(At(command.at(2)), merged, version, answer);
   return answer;
@@ -424,10 +435,12 @@ Json EngineWorld::SendDiffed(const Json& command) {
   const std::vector<std::string>& log = At(command.at(1)).log;
   if (log.empty()) return Json::array();
   const int version = command.at(3);
-  const std::string merged = MergeAll(log);
+  std::vector<std::string> all;
+  for (const std::string& update : log) all.push_back(Converted(update, version));
+  const std::string merged = MergeAll(all);
   crdt::UpdateView view;
   if (const auto bad = crdt::UpdateView::Open(merged, view)) return Refusal(bad);
-  const std::string update = ToVersion(view.Diff(At(command.at(2)).doc.state_vector()), version);
+  const std::string update = Written(view.Diff(At(command.at(2)).doc.state_vector()), version);
   Json answer = Json::array({absl::Base64Escape(update)});
   ApplyTo(At(command.at(2)), update, version, answer);
   return answer;
@@ -475,6 +488,8 @@ Json EngineWorld::Perform(const Json& command) {
   if (verb == "reset") {
     replicas_.clear();
     types_.clear();
+    slots_.clear();
+    relatives_.clear();
     return nullptr;
   }
   if (verb == "edit") return EditAll(command);
@@ -486,17 +501,90 @@ Json EngineWorld::Perform(const Json& command) {
   return PerformOnOne(command);
 }
 
+Json EngineWorld::New(const Json& command) {
+  const Json& options = command.at(2);
+  const auto garbage = options.value("gc", true) ? crdt::Garbage::kCollect : crdt::Garbage::kKeep;
+  replicas_[command.at(1).get<int>()] = std::make_unique<Replica>(
+      Replica{.doc = crdt::Doc({.garbage = garbage}),
+              .client = crdt::Client{options.at("client").get<std::uint64_t>()},
+              .log = {},
+              .undo = nullptr});
+  return nullptr;
+}
+
+Json EngineWorld::Track(Replica& replica, const Json& targets) {
+  crdt::UndoHistory::Options options{
+      .writer = replica.client,
+      .scope = {},
+      .join_ticks = 0,
+      .others_values = crdt::UndoHistory::Options::OthersValues::kKeep};
+  for (const Json& target : targets) {
+    const std::optional<Target> type = Find(replica, target);
+    if (type.has_value()) options.scope.push_back(type->type);
+  }
+  replica.undo = std::make_unique<crdt::UndoHistory>(replica.doc, options);
+  return nullptr;
+}
+
+Json EngineWorld::StepBack(Replica& replica, Direction direction) {
+  if (replica.undo == nullptr) return Json::array();
+  crdt::Outcome outcome;
+  if (direction == Direction::kUndo) {
+    replica.undo->Undo(outcome, crdt::Watch::kUpdate);
+  } else {
+    replica.undo->Redo(outcome, crdt::Watch::kUpdate);
+  }
+  if (outcome.update.empty()) return Json::array();
+  replica.log.push_back(outcome.update);
+  return Json::array({absl::Base64Escape(outcome.update)});
+}
+
+Json EngineWorld::Snapshot(Replica& replica, const Json& slot) {
+  crdt::Snapshot& snapshot = slots_[slot.dump()];
+  snapshot = {.deleted = replica.doc.delete_set(), .state = replica.doc.state_vector()};
+  return Json::array({absl::Base64Escape(EncodeSnapshot(snapshot, crdt::WireFormat::kV1)),
+                      absl::Base64Escape(EncodeSnapshot(snapshot, crdt::WireFormat::kV2))});
+}
+
+// What a document encodes that is made of the rewound bytes.
+Json EngineWorld::Restore(Replica& replica, const Json& slot) {
+  const auto found = slots_.find(slot.dump());
+  if (found == slots_.end()) return nullptr;
+  const auto rewound = crdt::RewindUpdate(replica.doc.EncodeStateAsUpdate(), found->second);
+  CHECK(!rewound.malformed);
+  crdt::Doc restored({.garbage = crdt::Garbage::kKeep});
+  CHECK(!restored.Apply(rewound.update));
+  return absl::Base64Escape(restored.EncodeStateAsUpdate());
+}
+
+Json EngineWorld::Relative(Replica& replica, const Json& command) {
+  const std::optional<Target> target = Find(replica, command.at(2));
+  if (!target.has_value() || IsMap(target->kind)) return nullptr;
+  const std::uint64_t length = IsText(target->kind)
+                                   ? crdt::Text(replica.doc, target->type).length()
+                                   : crdt::Array(replica.doc, target->type).length();
+  const auto position = crdt::ToRelativePosition(
+      replica.doc, target->type, Wrap(command.at(3), length), command.at(4).get<std::int64_t>());
+  CHECK(position.has_value());
+  relatives_.push_back(*position);
+  return absl::Base64Escape(crdt::EncodeRelativePosition(*position));
+}
+
+Json EngineWorld::Absolute(Replica& replica, const Json& n) {
+  if (relatives_.empty()) return nullptr;
+  // As the others get it: over the wire.
+  crdt::RelativePosition position;
+  const std::string bytes =
+      crdt::EncodeRelativePosition(relatives_[n.get<std::size_t>() % relatives_.size()]);
+  CHECK(!crdt::DecodeRelativePosition(bytes, position));
+  const auto found = crdt::ToAbsolutePosition(replica.doc, position);
+  if (!found.has_value()) return nullptr;
+  return {{"index", found->index}, {"association", found->assoc}};
+}
+
 Json EngineWorld::PerformOnOne(const Json& command) {
   const std::string verb = command.at(0);
-  if (verb == "doc.new") {
-    const Json& options = command.at(2);
-    const auto garbage = options.value("gc", true) ? crdt::Garbage::kCollect : crdt::Garbage::kKeep;
-    replicas_[command.at(1).get<int>()] = std::make_unique<Replica>(
-        Replica{.doc = crdt::Doc({.garbage = garbage}),
-                .client = crdt::Client{options.at("client").get<std::uint64_t>()},
-                .log = {}});
-    return nullptr;
-  }
+  if (verb == "doc.new") return New(command);
   Replica& replica = At(command.at(1));
   if (verb == "roots") {
     for (const Json& root : command.at(2)) Find(replica, root);
@@ -509,6 +597,13 @@ Json EngineWorld::PerformOnOne(const Json& command) {
   }
   if (verb == "encode") return absl::Base64Escape(Encode(replica.doc, {}, command.at(2)));
   if (verb == "vector") return absl::Base64Escape(replica.doc.state_vector().Encode());
+  if (verb == "undo.track") return Track(replica, command.at(2));
+  if (verb == "undo") return StepBack(replica, Direction::kUndo);
+  if (verb == "redo") return StepBack(replica, Direction::kRedo);
+  if (verb == "snapshot") return Snapshot(replica, command.at(2));
+  if (verb == "snapshot.restore") return Restore(replica, command.at(2));
+  if (verb == "relative") return Relative(replica, command);
+  if (verb == "absolute.of") return Absolute(replica, command.at(2));
   CHECK(verb == "view");
   return View(replica);
 }

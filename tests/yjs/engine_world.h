@@ -13,8 +13,11 @@
 
 #include "crdt/doc.h"
 #include "crdt/id.h"
+#include "crdt/relative_position.h"
+#include "crdt/snapshot.h"
 #include "crdt/transaction.h"
 #include "crdt/type_handle.h"
+#include "crdt/undo.h"
 
 namespace coterie::tests {
 
@@ -36,6 +39,8 @@ class EngineWorld {
     crdt::Doc doc;
     crdt::Client client;
     std::vector<std::string> log;  // Every update event, V1.
+    std::unique_ptr<crdt::UndoHistory> undo;
+    std::uint64_t now_ticks = 0;  // One transaction takes one; no two are one step.
   };
   struct Target {
     crdt::TypeHandle type;
@@ -61,10 +66,20 @@ class EngineWorld {
   Json State(const Json& command);
   Json View(Replica& replica);
   Json PerformOnOne(const Json& command);
+  Json New(const Json& command);
+  Json Track(Replica& replica, const Json& targets);
+  enum class Direction { kUndo, kRedo };
+  Json StepBack(Replica& replica, Direction direction);
+  Json Snapshot(Replica& replica, const Json& slot);
+  Json Restore(Replica& replica, const Json& slot);
+  Json Relative(Replica& replica, const Json& command);
+  Json Absolute(Replica& replica, const Json& n);
   // Takes and answers bytes of either format; appends the event, if any, to `answer`.
   void ApplyTo(Replica& replica, const std::string& update, int version, Json& answer);
 
   std::map<int, std::unique_ptr<Replica>> replicas_;
+  std::map<std::string, crdt::Snapshot> slots_;
+  std::vector<crdt::RelativePosition> relatives_;  // Every one that was made.
   std::vector<crdt::Id> types_;  // Of every shared type made by an edit, oldest first.
 };
 

@@ -1,5 +1,6 @@
 #include "tests/yjs/scenario.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -26,11 +27,14 @@ class Drawer {
     is_astral_ = prng_.Chance(1, 4);
     replicas_ = prng_.Between(2, 4);
     has_gc_ = !prng_.Chance(1, 4);
+    has_undo_ = prng_.Chance(1, 3);
     Say(Json::array({"reset"}));
     for (std::uint64_t i = 0; i < replicas_; ++i) DrawReplica(i);
     const std::uint64_t count = prng_.Between(limits_.commands / 4, limits_.commands);
     for (std::uint64_t i = 0; i < count; ++i) {
-      if (prng_.Chance(11, 20)) {
+      if (prng_.Chance(1, 10)) {
+        DrawLook();
+      } else if (prng_.Chance(11, 20)) {
         DrawEdit();
       } else {
         DrawExchange();
@@ -50,6 +54,7 @@ class Drawer {
     const std::uint64_t client = base + prng_.Below(16) * 4 + number;
     Say({"doc.new", number, {{"client", client}, {"gc", has_gc_}}});
     Say({"roots", number, {"t:t", "a:a", "m:m", "x:x"}});
+    if (has_undo_) Say({"undo.track", number, {"t:t", "a:a", "m:m", "x:x"}});
   }
 
   std::uint64_t DrawReplicaNumber() { return prng_.Below(replicas_); }
@@ -228,6 +233,22 @@ class Drawer {
     Say(std::move(command));
   }
 
+  // Undo and redo, places that stay, snapshots: what does not exchange anything.
+  void DrawLook() {
+    static constexpr std::array<std::string_view, 3> kLists = {"t:t", "a:a", "x:x"};
+    const std::uint64_t replica = DrawReplicaNumber();
+    const std::uint64_t kind = prng_.Below(has_undo_ ? 8 : 4);
+    if (kind >= 4) return Say({kind < 7 ? "undo" : "redo", replica});
+    if (kind == 0 && !has_gc_) {
+      snapshots_ = std::min<std::uint64_t>(snapshots_ + 1, 3);
+      return Say({"snapshot", replica, replica * 10 + prng_.Below(snapshots_)});
+    }
+    if (kind == 1 && !has_gc_) return Say({"snapshot.restore", replica, replica * 10});
+    if (kind == 2) return Say({"absolute.of", replica, prng_.Below(1000)});
+    Say({"relative", replica, DrawTarget(kLists[prng_.Below(3)]), DrawPosition(),
+         prng_.Chance(1, 2) ? 0 : -1});
+  }
+
   Json DrawNumbers(std::uint64_t count) {
     Json numbers = Json::array();
     for (std::uint64_t i = 0; i < count; ++i) numbers.push_back(prng_.Below(1000));
@@ -267,6 +288,8 @@ class Drawer {
   Subject subject_ = Subject::kText;
   bool is_astral_ = false;
   bool has_gc_ = true;
+  bool has_undo_ = false;
+  std::uint64_t snapshots_ = 0;
   std::uint64_t replicas_ = 2;
 };
 

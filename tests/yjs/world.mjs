@@ -87,7 +87,8 @@ export class World {
   constructor () {
     this.replicas = new Map()
     this.types = [] // [client, clock] of every shared type made by an edit, oldest first.
-    this.slots = new Map() // Bytes by name, for snapshots and relative positions.
+    this.slots = new Map() // Snapshots by name.
+    this.relatives = [] // Every relative position that was made, in base64.
   }
 
   replica (number) {
@@ -286,6 +287,7 @@ export const kCommands = {
   // A document as it was: needs gc off.
   'snapshot.restore': (world, number, slot) => {
     const { doc } = world.replica(number)
+    if (!world.slots.has(slot)) return null
     const restored = Y.createDocFromSnapshot(doc, world.slots.get(slot), new Y.Doc({ gc: false, guid: 'doc' }))
     return toBase64(Y.encodeStateAsUpdate(restored))
   },
@@ -299,8 +301,13 @@ export const kCommands = {
     const type = world.find(world.replica(number), target)
     if (type === null || !(isText(type) || isList(type))) return null
     const relative = Y.createRelativePositionFromTypeIndex(type, at(position, type.length), association)
-    return toBase64(Y.encodeRelativePosition(relative))
+    world.relatives.push(toBase64(Y.encodeRelativePosition(relative)))
+    return world.relatives[world.relatives.length - 1]
   },
+  // Of the position that was made n-th in this world, modulo their count.
+  'absolute.of': (world, number, n) => world.relatives.length === 0
+    ? null
+    : kCommands.absolute(world, number, world.relatives[n % world.relatives.length]),
   absolute: (world, number, relative) => {
     const position = Y.createAbsolutePositionFromRelativePosition(
       Y.decodeRelativePosition(fromBase64(relative)), world.replica(number).doc)
