@@ -19,7 +19,9 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
+#include "base/check.h"
 #include "rpc/policy.h"
 #include "rpc/testing_node.h"
 #include "yproto/frame.h"
