@@ -10,7 +10,8 @@
 // Source: yjs 13.6, src/utils/{Doc,Transaction,encoding}.js.
 //
 // Reading order: type_handle.h, transaction.h, text.h, array.h, map.h, xml.h, events.h; inside:
-// item.h, item_store.h, integrate.cc, order_index.h, apply.cc, cleanup.cc, rich_text.cc, observe.cc.
+// item.h, item_store.h, integrate.cc, order_index.h, apply.cc, cleanup.cc, rich_text.cc,
+// observe.cc.
 
 #include <cstddef>
 #include <memory>
