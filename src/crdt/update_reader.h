@@ -135,8 +135,8 @@ class UpdateReader {
   bool BeginGroup();
   // The integers of an id as they are written: a word each, the first byte lowest.
   struct WrittenId {
-    std::uint64_t client;
-    std::uint64_t clock;
+    std::uint64_t client = 0;
+    std::uint64_t clock = 0;
     Id Decoded() const;
   };
   // What MaybeSkim() finds; the ids only if `info` has them.
@@ -144,9 +144,9 @@ class UpdateReader {
     WrittenId origin;
     WrittenId right_origin;
     std::string_view text;
-    Clock length;
-    ContentKind content;
-    std::uint8_t info;
+    Clock length = 0;
+    ContentKind content = ContentKind::kGc;
+    std::uint8_t info = 0;
   };
   void PrepareSkim();
   bool MaybeSkim(Skimmed& found);
