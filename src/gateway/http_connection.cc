@@ -125,10 +125,11 @@ std::optional<HttpResponse> HttpConnection::Refuse() {
 
 std::size_t HttpConnection::BodyMax() const {
   if (request_.method != "POST") return 0;
-  const rpc::Policy* policy = PolicyOfPath(request_.target.path);
-  if (policy == nullptr) return 0;
+  if (!request_.target.path.starts_with(kApiPath)) return 0;
   // Whoever shows no token is read no text.
   constexpr std::size_t kAnonymousMax = 64 << 10;
+  const rpc::Policy* policy = PolicyOfPath(request_.target.path);
+  if (policy == nullptr) return kAnonymousMax;  // It is told that there is no such method.
   const bool is_anonymous =
       policy->access == rpc::Access::kAnyone || request_.authorization.empty();
   // JSON and its Base64 are longer than what the policy counts.

@@ -113,6 +113,37 @@ describe('sync', () => {
   }
 })
 
+describe('the API and editors', () => {
+  test('write the same text at the same time', async () => {
+    const name = fresh('both')
+    const editor = open('y-websocket 3', cluster.url(0), name, { token: ana })
+    await editor.synced()
+    editor.append('an editor wrote; ')
+    await until('it is stored', async () => (await contentOn(1, name)) === editor.text)
+
+    const append = (text, index) => cluster.call('DocumentService/AppendDocument',
+      { document: { name }, text }, { token: bob, index })
+    const writing = Array.from({ length: 20 }, (_, i) => append(`[${i}]`, i % 3))
+    for (let i = 0; i < 20; ++i) editor.insert(0, `(${i})`)
+    await Promise.all(writing)
+
+    await until('the editor has all', () =>
+      (editor.text.match(/\[\d+\]/g) ?? []).length === 20)
+    await until('the API gives what the editor has', async () => (await cluster.call(
+      'DocumentService/GetDocument', { document: { name } }, { token: bob, index: 2 })).text ===
+        editor.text)
+    assert.equal(editor.text.match(/\(\d+\)/g).length, 20)
+  })
+
+  test('a text of the API is in the root "text"', async () => {
+    const name = fresh('text')
+    await cluster.call('DocumentService/CreateDocument', { name, text: 'héllo 🌍' }, { token: ana })
+    const editor = open('hocuspocus 4', cluster.url(2), name, { token: ana })
+    await editor.synced()
+    assert.equal(editor.doc.getText('text').toString(), 'héllo 🌍')
+  })
+})
+
 describe('awareness', () => {
   test('is seen across nodes and providers, and ends with its socket', async () => {
     const name = fresh('aware')
