@@ -1,0 +1,121 @@
+// coterie.v1 as JSON over HTTP (the Connect protocol), on whichever node answers.
+import { leave, node, nodeCount } from './nodes'
+
+export type Role = 'ROLE_NONE' | 'ROLE_VIEWER' | 'ROLE_EDITOR' | 'ROLE_OWNER'
+export interface Grant { user?: string; role?: Role }
+export interface Lock { holder?: string; expiresAtMs?: string }
+// 64-bit numbers are strings in protobuf's JSON, and what is empty or 0 is left out.
+export interface Document {
+  id: string
+  name: string
+  owner?: string
+  role?: Role
+  grants?: Grant[]
+  sizeBytes?: string
+  revision?: string
+  author?: string
+  changedAtMs?: string
+  lock?: Lock
+}
+export interface Presence { user?: string; documentId?: string; activity?: string }
+export interface Version {
+  revision: string
+  author?: string
+  timeMs?: string
+  kind?: string
+  insertedBytes?: string
+  deletedBytes?: string
+}
+export interface NodeStatus {
+  nodeId: string
+  role?: string
+  clientAddress?: string
+  isReachable?: boolean
+  term?: string
+  commitIndex?: string
+  appliedIndex?: string
+  lagEntries?: string
+  lastIndex?: string
+  logBytes?: string
+  storeBytes?: string
+  sessions?: string
+  uptimeMs?: string
+  version?: string
+  alarms?: string[]
+}
+export interface ClusterStatus {
+  nodes?: NodeStatus[]
+  leaderId?: string
+  answeringNodeId?: string
+}
+
+// `code` is Connect's ("not_found"); 'offline' = no node answered.
+export class CallError extends Error {
+  constructor(readonly code: string, message: string) {
+    super(message)
+  }
+}
+
+export interface Session { user: string; token: string }
+
+const kSession = 'coterie.session'
+const kTimeoutMs = 8_000
+
+export function session(): Session | null {
+  const kept = localStorage.getItem(kSession)
+  return kept ? (JSON.parse(kept) as Session) : null
+}
+export function keepSession(value: Session | null): void {
+  if (value) localStorage.setItem(kSession, JSON.stringify(value))
+  else localStorage.removeItem(kSession)
+}
+
+const clientId = String(new DataView(crypto.getRandomValues(new Uint8Array(8)).buffer)
+  .getBigUint64(0))
+let sequence = 0
+// Makes a call that is repeated on another node happen once.
+const nextRequestId = () => ({ clientId, sequence: String(++sequence) })
+
+async function callOnce(origin: string, method: string, body: string): Promise<unknown> {
+  const token = session()?.token
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (token) headers.authorization = `Bearer ${token}`
+  const answer = await fetch(`${origin}/coterie.v1.${method}`, {
+    method: 'POST', headers, body, signal: AbortSignal.timeout(kTimeoutMs),
+  })
+  const result: unknown = await answer.json()
+  if (answer.ok) return result
+  const error = result as { code?: string; message?: string }
+  throw new CallError(error.code ?? 'unknown', error.message ?? `HTTP ${answer.status}`)
+}
+
+export async function call<T>(method: string, request: object = {}): Promise<T> {
+  const body = JSON.stringify(request)
+  let last = new CallError('offline', 'No node of the cluster answers.')
+  for (let attempt = 0; attempt < 2 * nodeCount(); ++attempt) {
+    const origin = node()
+    try {
+      return (await callOnce(origin, method, body)) as T
+    } catch (error) {
+      if (error instanceof CallError) {
+        if (error.code !== 'unavailable') throw error
+        last = error
+      }
+      leave(origin)
+      if (attempt + 1 >= nodeCount()) await new Promise((done) => setTimeout(done, 200))
+    }
+  }
+  throw last
+}
+
+// A call that changes something.
+export const change = <T>(method: string, request: object): Promise<T> =>
+  call<T>(method, { requestId: nextRequestId(), ...request })
+
+export async function login(user: string, password: string): Promise<Session> {
+  keepSession(null)
+  const answer = await call<{ token: string }>('AuthService/Login', { user, password })
+  const result = { user, token: answer.token }
+  keepSession(result)
+  return result
+}

@@ -1,0 +1,127 @@
+// The editor: CodeMirror on the shared text. It lives in a shadow root, because CodeMirror then
+// brings its styles as constructed sheets; <style> elements are what the page's policy refuses.
+import { defaultKeymap } from '@codemirror/commands'
+import {
+  defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting,
+} from '@codemirror/language'
+import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
+import { Compartment, EditorState } from '@codemirror/state'
+import { drawSelection, EditorView, keymap, placeholder } from '@codemirror/view'
+import { tags } from '@lezer/highlight'
+import { GFM, parser } from '@lezer/markdown'
+import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
+import type { Awareness } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+
+import { carets } from './carets'
+import { allColors } from './colors'
+
+const markdown = new Language(
+  defineLanguageFacet({ commentTokens: { block: { open: '<!--', close: '-->' } } }),
+  parser.configure(GFM), [], 'markdown')
+
+const highlight = HighlightStyle.define([
+  { tag: tags.heading1, fontSize: '1.5em', fontWeight: '700' },
+  { tag: tags.heading2, fontSize: '1.25em', fontWeight: '700' },
+  { tag: tags.heading, fontWeight: '700' },
+  { tag: tags.strong, fontWeight: '700' },
+  { tag: tags.emphasis, fontStyle: 'italic' },
+  { tag: tags.strikethrough, textDecoration: 'line-through' },
+  { tag: tags.link, color: 'var(--accent)' },
+  { tag: tags.url, color: 'var(--accent)' },
+  { tag: tags.monospace, fontFamily: 'var(--mono)', fontSize: '0.92em' },
+  { tag: tags.quote, color: 'var(--muted)' },
+  { tag: tags.processingInstruction, color: 'var(--muted)' },
+])
+
+const peerRules = Object.fromEntries(
+  allColors().map((color, index) => [`.peer-${index}`, { '--peer': color }]))
+
+const theme = EditorView.theme({
+  '&': { height: '100%', color: 'var(--text)', fontSize: '17px' },
+  '&.cm-focused': { outline: 'none' },
+  '.cm-scroller': { fontFamily: 'var(--prose)', lineHeight: '1.6', overflow: 'auto' },
+  '.cm-content': {
+    maxWidth: '68ch', margin: '0 auto', padding: '24px 20px 40vh', caretColor: 'var(--text)',
+  },
+  '.cm-line': { padding: '0' },
+  '.cm-cursor': { borderLeftColor: 'var(--text)', borderLeftWidth: '2px' },
+  '.cm-selectionBackground': { background: 'var(--selection)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground': {
+    background: 'var(--selection)',
+  },
+  '.cm-placeholder': { color: 'var(--muted)' },
+  '.cm-panels': { background: 'var(--panel)', color: 'var(--text)' },
+  '.cm-searchMatch': { background: 'var(--match)' },
+  ...peerRules,
+  '.peer-selection': { background: 'color-mix(in srgb, var(--peer) 28%, transparent)' },
+  '.peer-caret': {
+    position: 'relative', borderLeft: '2px solid var(--peer)', marginLeft: '-1px',
+    marginRight: '-1px',
+  },
+  '.peer-label': {
+    position: 'absolute', top: '-1.35em', left: '-2px', padding: '0 5px', fontSize: '11px',
+    lineHeight: '1.45', fontFamily: 'var(--ui)', fontWeight: '600', fontStyle: 'normal',
+    whiteSpace: 'nowrap', color: '#fff', background: 'var(--peer)',
+    borderRadius: '4px 4px 4px 0', pointerEvents: 'none', zIndex: '5',
+  },
+})
+
+export interface Editor {
+  setReadOnly(isReadOnly: boolean): void
+  focus(): void
+  destroy(): void
+}
+
+export interface EditorOptions {
+  host: HTMLElement
+  text: Y.Text
+  awareness: Awareness
+}
+
+export function createEditor({ host, text, awareness }: EditorOptions): Editor {
+  const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' })
+  const undoManager = new Y.UndoManager(text)
+  const access = new Compartment()
+  const accessFor = (isReadOnly: boolean) => [
+    EditorState.readOnly.of(isReadOnly),
+    EditorView.contentAttributes.of({ 'aria-readonly': String(isReadOnly) }),
+  ]
+  const view = new EditorView({
+    root,
+    parent: root,
+    state: EditorState.create({
+      doc: text.toString(),
+      extensions: [
+        keymap.of([...yUndoManagerKeymap, ...searchKeymap, ...defaultKeymap]),
+        search({ top: true }),
+        highlightSelectionMatches(),
+        drawSelection(),
+        EditorView.lineWrapping,
+        EditorView.contentAttributes.of({
+          'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',
+        }),
+        placeholder('Write…'),
+        markdown,
+        syntaxHighlighting(highlight),
+        theme,
+        yCollab(text, null, { undoManager }),
+        carets(text, awareness),
+        access.of(accessFor(true)),
+      ],
+    }),
+  })
+  let wasReadOnly = true
+  return {
+    setReadOnly(isReadOnly) {
+      if (isReadOnly === wasReadOnly) return
+      wasReadOnly = isReadOnly
+      view.dispatch({ effects: access.reconfigure(accessFor(isReadOnly)) })
+    },
+    focus: () => view.focus(),
+    destroy() {
+      view.destroy()
+      undoManager.destroy()
+    },
+  }
+}

@@ -1,0 +1,282 @@
+// One document's connection to the cluster: Hocuspocus' protocol, because it says which of one's
+// own changes are durable on a majority (SyncStatus) and whether one may write. Knows all nodes and
+// goes to the next when its own is gone; what was not acknowledged is merged there, as every sync
+// merges.
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+import * as awarenessProtocol from 'y-protocols/awareness'
+import * as syncProtocol from 'y-protocols/sync'
+import * as Y from 'yjs'
+
+import { leave, node } from './nodes'
+
+const kSync = 0
+const kAwareness = 1
+const kAuth = 2
+const kQueryAwareness = 3
+const kSyncReply = 4
+const kStateless = 5
+const kClose = 7
+const kSyncStatus = 8
+const kPing = 9
+const kPong = 10
+const kAuthDenied = 1
+const kAuthenticated = 2
+
+const kPingEveryMs = 4_000
+const kSilenceMaxMs = 9_000 // Then the node is taken for dead.
+const kOpenTimeoutMs = 4_000
+const kRetryMinMs = 60
+const kRetryMaxMs = 2_000
+const kMajorityMs = 3_000 // Without an answer for that long, there is no majority to answer.
+
+export interface LockNotice { holder: string; until: number }
+
+export type LinkState =
+  | { kind: 'connecting' }
+  | { kind: 'offline'; unsaved: number }
+  | { kind: 'saving'; unsaved: number }
+  | { kind: 'waiting'; unsaved: number }
+  | { kind: 'readonly'; unsaved: number }
+  | { kind: 'saved' }
+  | { kind: 'denied'; reason: string }
+
+export interface LinkOptions {
+  doc: Y.Doc
+  awareness: awarenessProtocol.Awareness
+  name: string
+  token: string
+  copy: object | null // The origin of what comes from this device's own copy.
+  onChange: () => void
+}
+
+export class Link {
+  lock: LockNotice | null = null
+  canWrite = false
+  hasSynced = false // At least once: what one sees is the cluster's.
+  origin = ''
+  private socket: WebSocket | null = null
+  private isOpen = false // The document, on this socket.
+  private isInSync = false // On this socket, both ways.
+  private denied: string | null = null
+  private inFlight: number[] = [] // When each update left that is not acknowledged.
+  private unsaved = 0 // Changes made here that no majority has, as far as we know.
+  private hasRefused = false
+  private retryMs = kRetryMinMs
+  private retryTimer = 0
+  private openTimer = 0
+  private heardAt = 0
+  private failures = 0
+  private readonly pingTimer: number
+
+  constructor(private readonly options: LinkOptions) {
+    options.doc.on('update', this.onUpdate)
+    options.awareness.on('update', this.onAwareness)
+    addEventListener('online', this.onOnline)
+    addEventListener('offline', this.onOffline)
+    this.pingTimer = window.setInterval(() => this.watch(), 1_000)
+    this.connect()
+  }
+
+  get state(): LinkState {
+    const { unsaved } = this
+    if (this.denied !== null) return { kind: 'denied', reason: this.denied }
+    if (!this.isOpen) {
+      return this.failures === 0 ? { kind: 'connecting' } : { kind: 'offline', unsaved }
+    }
+    if (!this.canWrite) return { kind: 'readonly', unsaved }
+    if (this.isInSync && this.inFlight.length === 0 && !this.hasRefused) return { kind: 'saved' }
+    const oldest = this.inFlight[0]
+    const isLate = oldest !== undefined && Date.now() - oldest > kMajorityMs
+    if (isLate) return { kind: 'waiting', unsaved }
+    return { kind: 'saving', unsaved }
+  }
+
+  close(): void {
+    removeEventListener('online', this.onOnline)
+    removeEventListener('offline', this.onOffline)
+    this.options.doc.off('update', this.onUpdate)
+    clearInterval(this.pingTimer)
+    clearTimeout(this.retryTimer)
+    clearTimeout(this.openTimer)
+    awarenessProtocol.removeAwarenessStates(
+      this.options.awareness, [this.options.doc.clientID], 'closing')
+    this.options.awareness.off('update', this.onAwareness)
+    this.drop()
+  }
+
+  private connect(): void {
+    clearTimeout(this.retryTimer)
+    if (this.socket || this.denied !== null) return
+    this.origin = node()
+    const socket = new WebSocket(`${this.origin.replace(/^http/, 'ws')}/hocuspocus`)
+    socket.binaryType = 'arraybuffer'
+    this.socket = socket
+    this.heardAt = Date.now()
+    this.openTimer = window.setTimeout(() => this.lose(), kOpenTimeoutMs)
+    socket.onopen = () => this.send(kAuth, (to) => {
+      encoding.writeVarUint(to, 0)
+      encoding.writeVarString(to, this.options.token)
+    })
+    socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
+      this.heardAt = Date.now()
+      this.read(new Uint8Array(event.data))
+    }
+    socket.onclose = () => {
+      if (this.socket === socket) this.lose()
+    }
+  }
+
+  // The socket is of no use any more: the next node.
+  private lose(): void {
+    leave(this.origin)
+    ++this.failures
+    this.drop()
+    if (this.denied === null) {
+      const delayMs = this.retryMs * (0.5 + Math.random())
+      this.retryTimer = window.setTimeout(() => this.connect(), delayMs)
+      this.retryMs = Math.min(2 * this.retryMs, kRetryMaxMs)
+    }
+    this.options.onChange()
+  }
+
+  private drop(): void {
+    const { socket } = this
+    clearTimeout(this.openTimer)
+    this.socket = null
+    this.isOpen = false
+    this.isInSync = false
+    this.inFlight = []
+    if (socket) {
+      socket.onclose = socket.onmessage = socket.onopen = null
+      socket.close()
+    }
+    const { awareness, doc } = this.options
+    const others = [...awareness.getStates().keys()].filter((id) => id !== doc.clientID)
+    awarenessProtocol.removeAwarenessStates(awareness, others, this)
+  }
+
+  private watch(): void {
+    if (this.state.kind === 'saving') this.options.onChange()
+    if (!this.socket) return
+    const silentMs = Date.now() - this.heardAt
+    if (silentMs > kSilenceMaxMs) return this.lose()
+    if (silentMs > kPingEveryMs && this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(new Uint8Array([kPing]))
+    }
+  }
+
+  private readonly onOnline = () => {
+    this.retryMs = kRetryMinMs
+    if (!this.socket) this.connect()
+  }
+  private readonly onOffline = () => {
+    if (this.socket) this.lose()
+  }
+
+  private send(type: number, write: (to: encoding.Encoder) => void): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return
+    const to = encoding.createEncoder()
+    encoding.writeVarString(to, this.options.name)
+    encoding.writeVarUint(to, type)
+    write(to)
+    this.socket.send(encoding.toUint8Array(to))
+  }
+
+  private sendUpdate(write: (to: encoding.Encoder) => void): void {
+    this.inFlight.push(Date.now())
+    this.send(kSync, write)
+  }
+
+  private readonly onUpdate = (update: Uint8Array, origin: unknown) => {
+    if (origin === this) return
+    if (origin === null || origin !== this.options.copy) ++this.unsaved
+    if (this.isInSync) this.sendUpdate((to) => syncProtocol.writeUpdate(to, update))
+    this.options.onChange()
+  }
+
+  private readonly onAwareness = (
+    change: { added: number[]; updated: number[]; removed: number[] }, origin: unknown) => {
+    if (origin === this || !this.isOpen) return
+    const { awareness, doc } = this.options
+    const own = [...change.added, ...change.updated, ...change.removed]
+      .filter((id) => id === doc.clientID)
+    if (own.length === 0) return
+    const update = awarenessProtocol.encodeAwarenessUpdate(awareness, own)
+    this.send(kAwareness, (to) => encoding.writeVarUint8Array(to, update))
+  }
+
+  private read(bytes: Uint8Array): void {
+    if (bytes.length === 1 && bytes[0] === kPong) return
+    const from = decoding.createDecoder(bytes)
+    if (decoding.readVarString(from) !== this.options.name) return
+    const type = decoding.readVarUint(from)
+    const { awareness } = this.options
+    if (type === kSync || type === kSyncReply) {
+      this.readSync(from)
+    } else if (type === kAwareness) {
+      awarenessProtocol.applyAwarenessUpdate(awareness, decoding.readVarUint8Array(from), this)
+    } else if (type === kAuth) {
+      this.readAuth(from)
+    } else if (type === kQueryAwareness) {
+      this.announce()
+    } else if (type === kStateless) {
+      this.readStateless(decoding.readVarString(from))
+    } else if (type === kSyncStatus) {
+      this.readSyncStatus(decoding.readVarUint(from) === 1)
+    } else if (type === kClose && this.denied === null) {
+      return this.lose()
+    }
+    this.options.onChange()
+  }
+
+  private announce(): void {
+    const { awareness, doc } = this.options
+    if (awareness.getLocalState() === null) return
+    const update = awarenessProtocol.encodeAwarenessUpdate(awareness, [doc.clientID])
+    this.send(kAwareness, (to) => encoding.writeVarUint8Array(to, update))
+  }
+
+  private readAuth(from: decoding.Decoder): void {
+    const kind = decoding.readVarUint(from)
+    if (kind === kAuthDenied) {
+      this.denied = decoding.readVarString(from)
+      this.drop()
+    } else if (kind === kAuthenticated) {
+      this.canWrite = decoding.readVarString(from) === 'read-write'
+      if (this.isOpen) return
+      this.isOpen = true
+      this.lock = null
+      this.failures = 0
+      this.retryMs = kRetryMinMs
+      clearTimeout(this.openTimer)
+      this.send(kSync, (to) => syncProtocol.writeSyncStep1(to, this.options.doc))
+      this.announce()
+    }
+  }
+
+  private readSync(from: decoding.Decoder): void {
+    const step = decoding.readVarUint(from)
+    const payload = decoding.readVarUint8Array(from)
+    if (step === syncProtocol.messageYjsSyncStep1) {
+      // What the cluster lacks: all that was typed meanwhile, in one update.
+      this.isInSync = true
+      this.hasRefused = false
+      this.sendUpdate((to) => syncProtocol.writeSyncStep2(to, this.options.doc, payload))
+    } else {
+      Y.applyUpdate(this.options.doc, payload, this)
+      this.hasSynced = true
+    }
+  }
+
+  private readSyncStatus(isSaved: boolean): void {
+    this.inFlight.shift()
+    if (!isSaved) this.hasRefused = true
+    if (this.inFlight.length === 0 && !this.hasRefused) this.unsaved = 0
+  }
+
+  private readStateless(payload: string): void {
+    const notice = JSON.parse(payload) as { lock?: LockNotice | null }
+    if (notice.lock !== undefined) this.lock = notice.lock
+  }
+}

@@ -1,0 +1,101 @@
+import { useEffect, useState } from 'preact/hooks'
+
+import { call, change, type Lock, type Version } from '../api'
+import { compareLines } from '../lines'
+import { messageOf, usePoll } from '../poll'
+import { clock } from './pieces'
+
+const kVersionsMax = 500
+const kSittingMs = 60_000 // Edits of one author that follow each other closer are one line here.
+const kRestoreLockMs = 10_000
+
+// The newest version of each sitting, newest first.
+function sittings(versions: Version[]): Version[] {
+  const shown: Version[] = []
+  let last: Version | null = null
+  for (const version of versions) {
+    const isSame = last !== null && last.author === version.author && last.kind === version.kind &&
+      Number(last.timeMs) - Number(version.timeMs) < kSittingMs
+    if (!isSame) shown.push(version)
+    last = version
+  }
+  return shown
+}
+
+// The restored text is a new version; nobody may write between reading and writing it.
+async function restore(id: string, version: string, holdsLock: boolean): Promise<void> {
+  const document = { id }
+  const { lock } = await change<{ lock: Lock & { token: string } }>('DocumentService/LockDocument',
+    { document, ttlMs: String(kRestoreLockMs) })
+  try {
+    await change('DocumentService/RestoreVersion', { document, lockToken: lock.token, version })
+  } finally {
+    if (!holdsLock) await change('DocumentService/UnlockDocument', { document })
+  }
+}
+
+export interface HistoryProps {
+  id: string
+  current: string
+  canWrite: boolean
+  holdsLock: boolean
+  onClose: () => void
+}
+
+export function History({ id, current, canWrite, holdsLock, onClose }: HistoryProps) {
+  const { value, error, reload } = usePoll(() => call<{ versions?: Version[] }>(
+    'DocumentService/ListVersions', { document: { id }, limit: kVersionsMax }), 3_000, id)
+  const [chosen, setChosen] = useState<string | null>(null)
+  const [text, setText] = useState<string | null>(null)
+  const [message, setMessage] = useState('')
+  useEffect(() => {
+    setText(null)
+    if (chosen === null) return
+    let isOver = false
+    call<{ text?: string }>('DocumentService/GetDocument', { document: { id }, version: chosen })
+      .then((answer) => { if (!isOver) setText(answer.text ?? '') },
+        (caught: unknown) => { if (!isOver) setMessage(messageOf(caught)) })
+    return () => { isOver = true }
+  }, [chosen, id])
+  const run = async () => {
+    if (chosen === null) return
+    try {
+      await restore(id, chosen, holdsLock)
+      setChosen(null)
+      setMessage('Restored as the newest version.')
+      reload()
+    } catch (caught) {
+      setMessage(messageOf(caught))
+    }
+  }
+  return (
+    <section class="side" aria-label="History">
+      <div class="side-head"><h2>History</h2>
+        <button type="button" class="quiet" onClick={onClose}>Close</button></div>
+      <p role="status">{message || (error ? messageOf(error) : '')}</p>
+      <ol class="versions">
+        {sittings(value?.versions ?? []).map((version) => (
+          <li key={version.revision}>
+            <button type="button" class="version" aria-pressed={chosen === version.revision}
+              onClick={() => setChosen(version.revision)}>
+              <strong>{version.author ?? 'the cluster'}</strong>
+              {version.kind === 'CHANGE_KIND_RESTORE' && <span class="tag">restored</span>}
+              <time>{new Date(Number(version.timeMs)).toLocaleDateString()}{' '}
+                {clock(Number(version.timeMs))}</time>
+            </button>
+          </li>))}
+      </ol>
+      {chosen !== null && text !== null && <div class="compare">
+        <p class="hint">Going back would remove what is red and bring back what is green.</p>
+        <pre tabIndex={0} aria-label="Differences to the text now">
+          {compareLines(current, text).map((line, index) => (
+            <span key={index} class={`line-${line.kind}`}>
+              {line.kind === 'added' ? '+ ' : line.kind === 'removed' ? '− ' : '  '}
+              {line.text}{'\n'}</span>))}
+        </pre>
+        <button type="button" class="main" disabled={!canWrite}
+          onClick={() => void run()}>Restore this version</button>
+      </div>}
+    </section>
+  )
+}

@@ -1,0 +1,55 @@
+// Small pieces that several pages show.
+import { useEffect } from 'preact/hooks'
+
+import { colorIndex } from '../colors'
+
+const kAvatarsMax = 5
+
+export function Avatars({ names }: { names: string[] }) {
+  if (names.length === 0) return null
+  return (
+    <ul class="avatars" aria-label={`Here: ${names.join(', ')}`}>
+      {names.slice(0, kAvatarsMax).map((name) => (
+        <li key={name} class={`avatar color-${colorIndex(name)}`} title={name}>
+          <span aria-hidden="true">{[...name].slice(0, 2).join('')}</span>
+          <span class="unseen">{name}</span>
+        </li>))}
+      {names.length > kAvatarsMax && <li class="avatar more">+{names.length - kAvatarsMax}</li>}
+    </ul>
+  )
+}
+
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+export function ago(timeMs: string | undefined): string {
+  if (!timeMs) return ''
+  const seconds = Math.round((Number(timeMs) - Date.now()) / 1_000)
+  if (seconds > -45) return 'just now'
+  if (seconds > -45 * 60) return relative.format(Math.round(seconds / 60), 'minute')
+  if (seconds > -22 * 3_600) return relative.format(Math.round(seconds / 3_600), 'hour')
+  return new Date(Number(timeMs)).toLocaleDateString()
+}
+
+export const clock = (timeMs: number): string =>
+  new Date(timeMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+
+// A key of its own while nobody types anywhere; 'Mod-Alt-x' works everywhere.
+export function useKey(key: string, run: () => void): void {
+  useEffect(() => {
+    const parts = key.split('-')
+    const name = parts.at(-1) ?? ''
+    const withMod = parts.includes('Mod')
+    const withAlt = parts.includes('Alt')
+    const onKey = (event: KeyboardEvent) => {
+      const target = event.composedPath()[0]
+      const isTyping = target instanceof HTMLElement &&
+        (target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName))
+      if (withMod !== (event.ctrlKey || event.metaKey) || withAlt !== event.altKey) return
+      if (isTyping && !withMod && key !== 'Escape') return
+      if (event.key !== name && event.code !== `Key${name.toUpperCase()}`) return
+      event.preventDefault()
+      run()
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  })
+}

@@ -1,0 +1,42 @@
+// The honest word about what was typed. "Saved" is said when a majority of nodes has it on disk.
+import type { LinkState, LockNotice } from '../link'
+import { clock } from './pieces'
+
+export interface Access { canWrite: boolean; lock: LockNotice | null; hasLocalCopy: boolean }
+
+const edits = (count: number): string => (count === 1 ? '1 edit' : `${count} edits`)
+
+export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): string {
+  const kept = hasLocalCopy ? 'kept here' : 'kept in this tab only'
+  switch (state.kind) {
+    case 'connecting':
+      return 'Connecting…'
+    case 'saved':
+      return 'Saved on a majority'
+    case 'saving':
+      return 'Saving…'
+    case 'waiting':
+      return `No majority answers – ${edits(state.unsaved)} ${kept}`
+    case 'offline':
+      return state.unsaved > 0 ? `Offline – ${edits(state.unsaved)} ${kept}`
+        : `Offline – edits are ${kept}`
+    case 'readonly': {
+      const rest = state.unsaved > 0 ? ` – ${edits(state.unsaved)} ${kept}` : ''
+      if (!lock) return `Read-only${rest}`
+      const until = lock.until > 0 ? ` until ${clock(lock.until)}` : ''
+      return `Read-only: locked by ${lock.holder}${until}${rest}`
+    }
+    case 'denied':
+      return `Closed: ${state.reason}`
+  }
+}
+
+export function StatusPill({ state, access, origin }:
+    { state: LinkState; access: Access; origin: string }) {
+  return (
+    <output class={`pill pill-${state.kind}`} role="status" aria-live="polite" tabIndex={0}
+      title={`Node ${origin}`}>
+      <span class="dot" aria-hidden="true" />{statusText(state, access)}
+    </output>
+  )
+}

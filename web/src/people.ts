@@ -1,0 +1,30 @@
+// Who has the document open, from the awareness. Everything in it was typed by somebody else.
+import type { Awareness } from 'y-protocols/awareness'
+
+export interface Person {
+  client: number
+  name: string
+  isSelf: boolean
+  cursor: { anchor: unknown; head: unknown } | null
+}
+
+type State = Record<string, unknown>
+const record = (value: unknown): State | null =>
+  typeof value === 'object' && value !== null ? (value as State) : null
+
+export function peopleIn(awareness: Awareness): Person[] {
+  const people: Person[] = []
+  for (const [client, state] of awareness.getStates() as Map<number, State>) {
+    if (client === 0) continue // The node's own.
+    // `coterie.user` is the node's word, `user.name` is the peer's.
+    const told = record(state.coterie)?.user ?? state['coterie.user']
+    const named = record(state.user)?.name
+    const name = typeof told === 'string' ? told : typeof named === 'string' ? named : 'somebody'
+    const cursor = record(state.cursor)
+    people.push({
+      client, name, isSelf: client === awareness.clientID,
+      cursor: cursor ? { anchor: cursor.anchor, head: cursor.head } : null,
+    })
+  }
+  return people.sort((a, b) => a.client - b.client)
+}

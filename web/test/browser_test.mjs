@@ -1,0 +1,294 @@
+// The writer's page in real Chromium windows on different nodes of a real cluster; run by
+// `./dev web test`.
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+import { chromium } from 'playwright-core'
+
+import { Cluster, pause, until } from '../../tests/providers/cluster.mjs'
+
+const webRoot = fileURLToPath(new URL('../dist', import.meta.url))
+const pictures = process.env.COTERIE_PICTURES // A folder for screenshots.
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+let cluster
+let browser
+const complaints = [] // What the pages' consoles and the policy had to say.
+
+before(async () => {
+  cluster = await Cluster.start(3, { webRoot })
+  browser = await chromium.launch({
+    executablePath: process.env.COTERIE_CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+})
+after(async () => {
+  await browser?.close()
+  await cluster?.stop()
+})
+
+// Somebody with a browser, logged in on that node.
+class Writer {
+  static async at(index, name, options = {}) {
+    const writer = new Writer()
+    writer.name = name
+    writer.base = cluster.url(index, 'http')
+    const viewport = { width: 1100, height: 760 }
+    writer.context = await browser.newContext({ viewport, ...options })
+    writer.page = await writer.context.newPage()
+    writer.page.setDefaultTimeout(10_000)
+    writer.page.on('console', (message) => {
+      if (/Content Security Policy|TrustedHTML|Uncaught/.test(message.text())) {
+        complaints.push(message.text())
+      }
+    })
+    writer.page.on('pageerror', (error) => complaints.push(String(error)))
+    writer.page.on('request', (request) => {
+      const { hostname, protocol } = new URL(request.url())
+      if (/^(http|ws)/.test(protocol) && hostname !== '127.0.0.1') complaints.push(request.url())
+    })
+    await writer.page.goto(writer.base)
+    await writer.page.getByLabel('Your name').fill(name)
+    await writer.page.getByRole('button', { name: 'Start writing' }).click()
+    await writer.page.getByRole('heading', { name: 'Documents' }).waitFor()
+    return writer
+  }
+  get content() { return this.page.locator('.cm-content') }
+  get status() { return this.page.locator('.pill') }
+  async create(document) {
+    await this.page.getByLabel('Name of the new document').fill(document)
+    await this.page.getByRole('button', { name: 'Create' }).click()
+    await this.untilStatus(/Saved/)
+  }
+  async open(document) {
+    const hash = `#/d/${encodeURIComponent(document)}`
+    await this.page.evaluate((to) => { location.hash = to }, hash)
+    await this.page.locator('.cm-content').waitFor()
+    await this.untilStatus(/Saved|Read-only/)
+  }
+  // Without carets' labels, which are no text.
+  async text() {
+    return this.content.evaluate((element) => [...element.querySelectorAll('.cm-line')]
+      .map((line) => {
+        const copy = line.cloneNode(true)
+        copy.querySelectorAll('.peer-caret, .cm-placeholder').forEach((extra) => extra.remove())
+        return copy.textContent.replaceAll('\u200b', '')
+      }).join('\n'))
+  }
+  async type(text, delay = 0) {
+    await this.content.focus()
+    await this.page.keyboard.press('Control+End')
+    await this.page.keyboard.type(text, { delay })
+  }
+  untilStatus(pattern, timeoutMs = 10_000) {
+    return until(`${this.name} reads ${pattern}`, async () =>
+      pattern.test(await this.status.textContent({ timeout: 1_000 }).catch(() => '')), timeoutMs)
+  }
+  async untilText(expected, timeoutMs = 10_000) {
+    let seen = ''
+    await until(`${this.name} sees ${expected}`, async () => {
+      seen = await this.text()
+      return seen.includes(expected)
+    }, timeoutMs).catch((error) => { throw new Error(`${error.message}; but saw: ${seen}`) })
+  }
+  async picture(name) {
+    if (pictures) await this.page.screenshot({ path: `${pictures}/${name}.png` })
+  }
+  // Axe's serious and critical findings on what is shown now.
+  async assertAccessible(where) {
+    await this.page.evaluate(axe)
+    const found = await this.page.evaluate(async () => (await globalThis.axe.run(document, {
+      resultTypes: ['violations'] })).violations
+      .filter((each) => ['serious', 'critical'].includes(each.impact))
+      .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).slice(0, 3)}`))
+    assert.deepEqual(found, [], where)
+  }
+  close() { return this.context.close() }
+}
+
+async function pair(document) {
+  const mia = await Writer.at(0, 'mia')
+  const tom = await Writer.at(1, 'tom')
+  await mia.create(document)
+  await tom.open(document)
+  return { mia, tom, close: () => Promise.all([mia.close(), tom.close()]) }
+}
+
+test('what one types the other sees, with a caret, a name and a count of words', async () => {
+  const { mia, tom, close } = await pair('notes.md')
+  await mia.type('# Plan\n\nhello *brave* world')
+  await tom.untilText('hello *brave* world')
+  await mia.untilStatus(/Saved on a majority/)
+  await tom.page.locator('.peer-label', { hasText: 'mia' }).waitFor({ state: 'attached' })
+  await tom.type(' and more')
+  await mia.untilText('world and more')
+  await mia.page.locator('.peer-label', { hasText: 'tom' }).waitFor({ state: 'attached' })
+  await mia.page.getByText('6 words').waitFor()
+  assert.equal(await mia.page.locator('.avatar').count(), 2)
+
+  await mia.page.getByRole('button', { name: 'Preview' }).click()
+  await mia.page.locator('.prose h1', { hasText: 'Plan' }).waitFor()
+  await mia.page.locator('.prose em', { hasText: 'brave' }).waitFor()
+  await mia.picture('editor')
+  await mia.assertAccessible('editor')
+  await mia.page.evaluate(() => { document.documentElement.dataset.theme = 'dark' })
+  await mia.picture('editor-dark')
+  await mia.assertAccessible('editor, dark')
+  await close()
+})
+
+test('nothing that somebody typed becomes HTML', async () => {
+  const { mia, tom, close } = await pair('hostile')
+  await mia.type('<img src=x onerror=alert(1)> [a](javascript:alert(1)) ')
+  await mia.type('![p](http://example.invalid/p.png)')
+  await tom.untilText('<img src=x')
+  await tom.page.getByRole('button', { name: 'Preview' }).click()
+  await tom.page.locator('.prose', { hasText: '<img src=x' }).waitFor()
+  assert.equal(await tom.page.locator('.prose img').count(), 0)
+  assert.equal(await tom.page.locator('.prose a[href^="javascript"]').count(), 0)
+  await close()
+})
+
+test("a lock makes the other's editor read-only until it is released", async () => {
+  const { mia, tom, close } = await pair('locked')
+  await mia.page.getByRole('button', { name: 'Lock', exact: true }).click()
+  await tom.untilStatus(/Read-only: locked by mia until/)
+  await tom.picture('locked')
+  await tom.type('refused')
+  assert.equal(await tom.text(), '')
+  await mia.type('mine')
+  await tom.untilText('mine')
+  await mia.page.getByRole('button', { name: 'Unlock' }).click()
+  await tom.untilStatus(/Saved/)
+  await tom.type(' and yours')
+  await mia.untilText('mine and yours')
+  await close()
+})
+
+test('an earlier version is shown beside today and restored', async () => {
+  const { mia, tom, close } = await pair('old')
+  await mia.type('first words')
+  await mia.untilStatus(/Saved/)
+  await tom.untilText('first words')
+  await tom.type(', later words')
+  await tom.untilStatus(/Saved/)
+  await mia.untilText(', later words')
+  await mia.page.getByRole('button', { name: 'History' }).click()
+  await mia.page.locator('.version', { hasText: 'tom' }).first().waitFor()
+  await mia.page.locator('.version', { hasText: 'mia' }).first().click()
+  await mia.page.locator('.line-removed', { hasText: 'later words' }).waitFor()
+  await mia.picture('history')
+  await mia.assertAccessible('history')
+  await mia.page.getByRole('button', { name: 'Restore this version' }).click()
+  await until('both have the old text', async () =>
+    await mia.text() === 'first words' && await tom.text() === 'first words')
+  await close()
+})
+
+test('a viewer only reads, from the moment that the owner says so', async () => {
+  const { mia, tom, close } = await pair('shared')
+  await mia.page.getByRole('button', { name: 'Share' }).click()
+  await mia.page.getByLabel('Role of everybody else').selectOption('ROLE_VIEWER')
+  await tom.untilStatus(/^Read-only$/)
+  await mia.assertAccessible('share')
+  await mia.page.getByLabel('Role of everybody else').selectOption('ROLE_EDITOR')
+  await tom.untilStatus(/Saved/)
+  await close()
+})
+
+test('what is typed offline is kept, survives a reload and is merged', async () => {
+  const { mia, tom, close } = await pair('travel')
+  await mia.type('both. ')
+  await tom.untilText('both.')
+  await mia.page.evaluate(() => navigator.serviceWorker.ready.then(() => true))
+  await mia.context.setOffline(true)
+  await mia.untilStatus(/Offline/)
+  await mia.type('away. ')
+  await mia.untilStatus(/Offline – \d+ edits? kept here/)
+  await mia.picture('offline')
+  await tom.type('home. ')
+  await pause(300) // IndexedDB writes behind the typing.
+  await mia.page.reload()
+  await mia.untilText('both. away.')
+  await mia.context.setOffline(false)
+  await mia.untilStatus(/Saved/, 15_000)
+  await tom.untilText('away.')
+  await mia.untilText('home.')
+  assert.equal(await mia.text(), await tom.text())
+  await close()
+})
+
+test('documents are found, renamed and deleted', async () => {
+  const mia = await Writer.at(2, 'mia')
+  await mia.create('to be renamed')
+  await mia.page.getByRole('link', { name: 'Documents' }).click()
+  await mia.page.getByRole('button', { name: 'Rename to be renamed' }).click()
+  await mia.page.getByLabel('New name of to be renamed').fill('renamed')
+  await mia.page.getByRole('button', { name: 'Rename', exact: true }).click()
+  await mia.page.getByRole('link', { name: 'renamed', exact: true }).waitFor()
+  await mia.page.getByLabel('Search documents').fill('renam')
+  await until('only that one', async () => await mia.page.locator('.row').count() === 1)
+  await mia.picture('documents')
+  await mia.assertAccessible('documents')
+  await mia.page.getByRole('button', { name: 'Delete renamed' }).click()
+  await mia.page.getByRole('button', { name: 'Delete', exact: true }).click()
+  await until('gone', async () => await mia.page.locator('.row').count() === 0)
+  await mia.close()
+})
+
+test('on a phone everything is within reach', async () => {
+  const mia = await Writer.at(0, 'mia', { viewport: { width: 390, height: 844 }, hasTouch: true })
+  await mia.create('phone')
+  await mia.type('a few words')
+  await mia.untilStatus(/Saved/)
+  const width = await mia.page.evaluate(() => document.documentElement.scrollWidth)
+  assert.ok(width <= 390, `the page is ${width} wide`)
+  await mia.picture('phone')
+  await mia.close()
+})
+
+test('the leader is killed while both type: no character is lost or doubled', async () => {
+  const token = await cluster.login('mia')
+  const leader = await cluster.leader(token)
+  const mia = await Writer.at(leader, 'mia') // Her own node is the one that dies.
+  const tom = await Writer.at((leader + 1) % 3, 'tom')
+  await mia.create('race')
+  await tom.open('race')
+  const watcher = await tom.context.newPage()
+  await watcher.goto(`${tom.base}/#/cluster`)
+  await watcher.getByText('3 of 3 voters here').waitFor()
+
+  const small = 'abcdefghijklmnopqrstuvwxyz'.repeat(12)
+  const typing = [mia.type(small, 8), tom.type(small.toUpperCase(), 8)]
+  await pause(900)
+  await cluster.kill(leader)
+  await Promise.all(typing)
+  await mia.untilStatus(/Saved/, 20_000)
+  await tom.untilStatus(/Saved/, 20_000)
+  await until('both have the same text', async () => await mia.text() === await tom.text())
+
+  const text = await mia.text()
+  assert.equal(text.replace(/[^a-z]/g, ''), small)
+  assert.equal(text.replace(/[^A-Z]/g, ''), small.toUpperCase())
+  assert.equal(text.length, 2 * small.length)
+  const other = cluster.nodes.findIndex((node) => node.process !== null)
+  const stored = await cluster.call('DocumentService/GetDocument', { document: { name: 'race' } },
+    { token, index: other })
+  assert.equal(stored.text, text)
+  assert.ok(await mia.status.getAttribute('title') !== `Node ${mia.base}`, 'she has moved')
+  await watcher.getByText('2 of 3 voters here').waitFor()
+  await watcher.getByText(/leads in term/).first().waitFor()
+  if (pictures) await watcher.screenshot({ path: `${pictures}/cluster.png` })
+  await mia.picture('after-the-kill')
+  await mia.close()
+  await tom.close()
+  await cluster.restart(leader)
+})
+
+test('the policy refused nothing, nothing failed, and no request left the nodes', () => {
+  assert.deepEqual(complaints, [])
+})
