@@ -98,6 +98,10 @@ export async function call<T>(method: string, request: object = {}): Promise<T> 
       return (await callOnce(origin, method, body)) as T
     } catch (error) {
       if (error instanceof CallError) {
+        if (error.code === 'unauthenticated' && session() && !method.endsWith('/Logout')) {
+          keepSession(null) // It is over: the page begins with the sign-in.
+          location.reload()
+        }
         if (error.code !== 'unavailable') throw error
         last = error
       }

@@ -86,6 +86,7 @@ export function createEditor({ host, text, awareness }: EditorOptions): Editor {
   const accessFor = (isReadOnly: boolean) => [
     EditorState.readOnly.of(isReadOnly),
     EditorView.contentAttributes.of({ 'aria-readonly': String(isReadOnly) }),
+    placeholder(isReadOnly ? 'Nothing is written here yet.' : 'Write…'),
   ]
   const view = new EditorView({
     root,
@@ -101,13 +102,12 @@ export function createEditor({ host, text, awareness }: EditorOptions): Editor {
         EditorView.contentAttributes.of({
           'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',
         }),
-        placeholder('Write…'),
+        access.of(accessFor(true)),
         markdown,
         syntaxHighlighting(highlight),
         theme,
         yCollab(text, null, { undoManager }),
         carets(text, awareness),
-        access.of(accessFor(true)),
       ],
     }),
   })

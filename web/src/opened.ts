@@ -11,7 +11,7 @@ const kRootText = 'text' // Where Coterie's own commands keep a document's text.
 const kLocalCopyMs = 1_500 // A device that is slower than that starts without its copy.
 
 export interface Opened {
-  document: Document | null // Null: no node has answered yet.
+  id: string | undefined // Undefined: no node has ever told it to this browser.
   doc: Y.Doc
   text: Y.Text
   awareness: Awareness
@@ -30,18 +30,18 @@ function keepId(name: string, id: string): void {
 }
 
 // By the id: a document that was deleted and made again under its name is another one.
-async function find(name: string): Promise<{ document: Document | null; id: string | undefined }> {
+async function find(name: string): Promise<string | undefined> {
   try {
     const answer = await call<{ document: Document }>('DocumentService/GetDocument',
       { document: { name }, withoutText: true })
     keepId(name, answer.document.id)
-    return { document: answer.document, id: answer.document.id }
+    return answer.document.id
   } catch (error) {
     const id = keptId(name)
     const isOffline = error instanceof Error && 'code' in error &&
       ['offline', 'unavailable', 'deadline_exceeded'].includes(String(error.code))
     if (!isOffline || id === undefined) throw error
-    return { document: null, id }
+    return id
   }
 }
 
@@ -57,7 +57,7 @@ async function loadLocalCopy(key: string, doc: Y.Doc): Promise<IndexeddbPersiste
 }
 
 export async function open(name: string, session: Session, onChange: () => void): Promise<Opened> {
-  const { document, id } = await find(name)
+  const id = await find(name)
   const doc = new Y.Doc()
   const copy = await loadLocalCopy(`coterie:${session.user}:${id ?? name}`, doc)
   const awareness = new Awareness(doc)
@@ -66,7 +66,7 @@ export async function open(name: string, session: Session, onChange: () => void)
   })
   const link = new Link({ doc, awareness, name, token: session.token, copy, onChange })
   return {
-    document, doc, text: doc.getText(kRootText), awareness, link, hasLocalCopy: copy !== null,
+    id, doc, text: doc.getText(kRootText), awareness, link, hasLocalCopy: copy !== null,
     close() {
       link.close()
       awareness.destroy()

@@ -52,15 +52,17 @@ function verdict(nodes: NodeStatus[]): string {
 
 function Card({ status, isAnswering }: { status: NodeStatus; isAnswering: boolean }) {
   const last = Number(status.lastIndex ?? 0)
-  const number = (value: string | undefined) => Number(value ?? 0).toLocaleString()
+  // Of who does not answer nothing is known but how far it is behind at least.
+  const number = (value: string | undefined, scale = 1) =>
+    (status.isReachable ? Math.round(Number(value ?? 0) / scale).toLocaleString() : '–')
   const rows: [string, string][] = [
     ['term', number(status.term)],
     ['committed', number(status.commitIndex)],
     ['applied', number(status.appliedIndex)],
-    ['behind the leader', `${number(status.lagEntries)} entries`],
-    ['log', `${Math.round(Number(status.logBytes ?? 0) / 1_024).toLocaleString()} KiB`],
+    ['behind the leader', `${Number(status.lagEntries ?? 0).toLocaleString()} entries`],
+    ['log', `${number(status.logBytes, 1_024)} KiB`],
     ['sessions', number(status.sessions)],
-    ['up for', `${Math.round(Number(status.uptimeMs ?? 0) / 1_000).toLocaleString()} s`],
+    ['up for', `${number(status.uptimeMs, 1_000)} s`],
   ]
   const role = roleOf(status)
   return (

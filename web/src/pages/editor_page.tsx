@@ -1,7 +1,7 @@
-import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
 
 import { announce } from '../announce'
-import { CallError, change, keepSession, session } from '../api'
+import { change, session } from '../api'
 import { createEditor, type Editor } from '../editor'
 import { Markdown } from '../markdown'
 import { open, type Opened } from '../opened'
@@ -127,6 +127,7 @@ export function EditorPage({ name }: { name: string }) {
   const [wantsLock, setWantsLock] = useState(false)
   const toggle = (which: Panel) => setPanel((shown) => (shown === which ? '' : which))
 
+  const words = useMemo(() => countWords(text), [text])
   const link = opened?.link
   const state = link?.state ?? { kind: 'connecting' as const }
   const isOpen = state.kind !== 'connecting' && state.kind !== 'offline' && state.kind !== 'denied'
@@ -134,7 +135,7 @@ export function EditorPage({ name }: { name: string }) {
   // Offline one goes on as one was: what may not be written then is refused, and kept, on return.
   const isReadOnly = !opened || state.kind === 'readonly' || state.kind === 'denied' ||
     (state.kind === 'connecting' && !opened.hasLocalCopy)
-  const id = opened?.document?.id
+  const id = opened?.id
 
   const setLock = async (isLocked: boolean) => {
     if (!id) return
@@ -181,10 +182,6 @@ export function EditorPage({ name }: { name: string }) {
   useKey('Mod-s', () => announce(state.kind === 'saved' ? 'Already saved on a majority' : 'Saving'))
 
   if (error) {
-    if (error instanceof CallError && error.code === 'unauthenticated') {
-      keepSession(null)
-      location.reload()
-    }
     return <><Header /><main id="main" class="page"><h1>{name}</h1>
       <p class="error" role="alert">{messageOf(error)}</p>
       <p><a href="#/">Back to the documents</a></p></main></>
@@ -200,11 +197,11 @@ export function EditorPage({ name }: { name: string }) {
       </Header>
       <div class="tools" role="toolbar" aria-label="Document">
         <Avatars names={names} />
-        <span class="count">{countWords(text).toLocaleString()} words</span>
+        <span class="count">{words.toLocaleString()} {words === 1 ? 'word' : 'words'}</span>
         <span class="grow" />
         <button type="button" {...pressed(hasPreview)}
           onClick={() => setPreview(!hasPreview)}>Preview</button>
-        <button type="button" {...pressed(holdsLock)} disabled={!id || (isReadOnly && !holdsLock)}
+        <button type="button" {...pressed(holdsLock)} disabled={!isOpen || (isReadOnly && !holdsLock)}
           onClick={() => void setLock(!holdsLock)}>{holdsLock ? 'Unlock' : 'Lock'}</button>
         <button type="button" {...pressed(panel === 'history')} disabled={!id}
           onClick={() => toggle('history')}>History</button>
@@ -215,6 +212,9 @@ export function EditorPage({ name }: { name: string }) {
         <button type="button" {...pressed(panel === 'keys')} aria-label="Keys"
           onClick={() => toggle('keys')}>?</button>
       </div>
+      {state.kind === 'denied' && <p class="strip" role="alert">
+        What you see is kept here and can be exported.{' '}
+        <button type="button" onClick={() => location.reload()}>Try again</button></p>}
       {message && <p class="error strip" role="alert">{message}</p>}
       <main id="main" class={`desk${hasPreview ? ' split' : ''}`}>
         {opened ? <Surface opened={opened} isReadOnly={isReadOnly} />
