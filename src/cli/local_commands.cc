@@ -60,6 +60,10 @@ void PrintNextSteps(Invocation& cli, const LocalOptions& options, const LocalClu
                          node.pid));
   }
   const std::string program = ProgramName();
+  if (!options.web_root.empty() && options.http_port != 0) {
+    cli.Say(absl::StrCat("\nWrite in a browser: http://127.0.0.1:", options.http_port,
+                         "   (each node serves the same page)"));
+  }
   cli.Say("\nNow, in other terminals:");
   if (cluster.addresses() != kDefaultNodes) {
     cli.Say(absl::StrCat("  export COTERIE_NODES=", cluster.addresses()));

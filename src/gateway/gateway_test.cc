@@ -323,7 +323,9 @@ TEST_F(Port, StoppingSendsEverybodyElsewhere) {
 
 class WebApp : public Fixture {
  protected:
-  WebApp() : Fixture({.web_root = MakeFolder()}) {}
+  WebApp()
+      : Fixture({.origins = {"http://127.0.0.1:8081", "*", "https://b.example"},
+                 .web_root = MakeFolder()}) {}
   static std::string MakeFolder() {
     const std::filesystem::path folder =
         std::filesystem::path(testing::TempDir()) / "coterie-web-root";
@@ -345,6 +347,8 @@ TEST_F(WebApp, IsServedWithAStrictPolicy) {
   const Answer script = Ask(http::verb::get, "/assets/app-1a2b3c4d.js");
   EXPECT_EQ(script.body, "1");
   EXPECT_NE(script.Field("Cache-Control").find("immutable"), std::string::npos);
+  EXPECT_EQ(Ask(http::verb::get, "/nodes.json").body,
+            "{\"origins\":[\"http://127.0.0.1:8081\",\"https://b.example\"]}\n");
   EXPECT_EQ(Ask(http::verb::get, "/../../etc/passwd.txt").status, 404);
   EXPECT_EQ(Ask(http::verb::get, "/%2e%2e/%2e%2e/etc/passwd.txt").status, 404);
 }

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/crc32c.h"
+#include "yproto/awareness_state.h"
 
 namespace coterie::gateway {
 namespace {
@@ -63,6 +64,15 @@ std::string PolicyFor(const std::vector<std::string>& origins) {
       "require-trusted-types-for 'script'");
 }
 
+std::string NodesJson(const std::vector<std::string>& origins) {
+  std::string list;
+  for (const std::string& origin : origins) {
+    if (origin == "*") continue;
+    absl::StrAppend(&list, list.empty() ? "" : ",", yproto::QuoteJson(origin));
+  }
+  return absl::StrCat("{\"origins\":[", list, "]}\n");
+}
+
 }  // namespace
 
 absl::StatusOr<StaticFiles> StaticFiles::Load(const std::string& folder,
@@ -93,6 +103,8 @@ absl::StatusOr<StaticFiles> StaticFiles::Load(const std::string& folder,
     return absl::NotFoundError(
         absl::StrCat("--web-root ", folder, ": there is no index.html in it; build the web app"));
   }
+  // The page's way to the other nodes, unless its folder knows better.
+  contents.try_emplace("/nodes.json", Blob(NodesJson(origins)));
   for (const auto& [path, content] : contents) {
     if (path.ends_with(".br")) continue;
     File& file = loaded.files_[path];

@@ -20,7 +20,8 @@ class StaticFiles {
 
   // None at all.
   StaticFiles() = default;
-  // kNotFound, kResourceExhausted. `origins`: of other nodes, which pages may connect to as well.
+  // kNotFound, kResourceExhausted. `origins`: of other nodes, which pages may connect to as well;
+  // they are served as /nodes.json, {"origins":["http://HOST:PORT",...]}.
   static absl::StatusOr<StaticFiles> Load(const std::string& folder,
                                           const std::vector<std::string>& origins);
 
