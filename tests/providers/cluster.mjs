@@ -27,11 +27,13 @@ async function freePort() {
 }
 
 export class Cluster {
-  static async start(size = 3) {
+  // `webRoot`: the folder of the writer's page, which the nodes serve then.
+  static async start(size = 3, { webRoot } = {}) {
     const program = process.env.COTERIE_NODE_PROGRAM
     if (!program) throw new Error('COTERIE_NODE_PROGRAM does not say which coterie-node to test')
     const cluster = new Cluster()
     cluster.program = program
+    cluster.webRoot = webRoot
     cluster.folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-providers-'))
     cluster.nodes = []
     for (let id = 1; id <= size; ++id) {
@@ -47,13 +49,15 @@ export class Cluster {
   launch(node) {
     const founders = this.nodes.flatMap((other) => [
       '--founder', `${other.id}=127.0.0.1:${other.peer}=127.0.0.1:${other.grpc}`])
+    const web = this.webRoot ? ['--web-root', this.webRoot, ...this.nodes.flatMap((other) => [
+      '--http-origin', `http://127.0.0.1:${other.http}`])] : []
     const log = openSync(path.join(this.folder, `n${node.id}.log`), 'a')
     node.process = spawn(this.program, [
       '--id', node.id, '--cluster-id', 7, '--data', path.join(this.folder, `n${node.id}`),
       '--listen', `127.0.0.1:${node.grpc}`, '--peer-listen', `127.0.0.1:${node.peer}`,
       '--http-listen', `127.0.0.1:${node.http}`, '--http-open-metrics',
       ...(process.env.COTERIE_NODE_FLAGS ?? '').split(' ').filter(Boolean),
-      ...founders].map(String), { stdio: ['ignore', log, log] })
+      ...web, ...founders].map(String), { stdio: ['ignore', log, log] })
     node.process.on('exit', (code, signal) => {
       node.end = signal ?? code
       node.process = null
