@@ -5,7 +5,7 @@ import {
   defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting,
 } from '@codemirror/language'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
-import { Compartment, EditorState } from '@codemirror/state'
+import { Compartment, EditorState, Transaction } from '@codemirror/state'
 import { drawSelection, EditorView, keymap, placeholder } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { GFM, parser } from '@lezer/markdown'
@@ -13,6 +13,7 @@ import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
+import { announce } from './announce'
 import { carets } from './carets'
 import { allColors } from './colors'
 
@@ -33,6 +34,18 @@ const highlight = HighlightStyle.define([
   { tag: tags.quote, color: 'var(--muted)' },
   { tag: tags.processingInstruction, color: 'var(--muted)' },
 ])
+
+const kInsertedMax = 300_000 // UTF-16 units: an update may have 1 MiB.
+
+// A node refuses larger updates, and then all that is built on them.
+const limitInsertions = EditorState.transactionFilter.of((transaction) => {
+  let inserted = 0
+  transaction.changes.iterChanges((_a, _b, _c, _d, text) => { inserted += text.length })
+  const isOurs = transaction.annotation(Transaction.userEvent) !== undefined
+  if (!isOurs || inserted <= kInsertedMax) return transaction
+  announce(`At once at most ${kInsertedMax.toLocaleString()} characters can be inserted`)
+  return []
+})
 
 const peerRules = Object.fromEntries(
   allColors().map((color, index) => [`.peer-${index}`, { '--peer': color }]))
@@ -98,6 +111,7 @@ export function createEditor({ host, text, awareness }: EditorOptions): Editor {
         search({ top: true }),
         highlightSelectionMatches(),
         drawSelection(),
+        limitInsertions,
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({
           'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',

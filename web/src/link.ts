@@ -28,6 +28,7 @@ const kSilenceMaxMs = 9_000 // Then the node is taken for dead.
 const kOpenTimeoutMs = 4_000
 const kRetryMinMs = 60
 const kRetryMaxMs = 2_000
+const kConnectingMs = 2_000 // That long nobody needs to be told that one is not connected yet.
 const kMajorityMs = 3_000 // Without an answer for that long, there is no majority to answer.
 
 export interface LockNotice { holder: string; until: number }
@@ -38,6 +39,7 @@ export type LinkState =
   | { kind: 'saving'; unsaved: number }
   | { kind: 'waiting'; unsaved: number }
   | { kind: 'readonly'; unsaved: number }
+  | { kind: 'refused'; unsaved: number }
   | { kind: 'saved' }
   | { kind: 'denied'; reason: string }
 
@@ -47,13 +49,15 @@ export interface LinkOptions {
   name: string
   token: string
   copy: object | null // The origin of what comes from this device's own copy.
+  // Before every connection: null if the name is still this document's; else why it is over.
+  // Rejects when no node answers.
+  check: () => Promise<string | null>
   onChange: () => void
 }
 
 export class Link {
   lock: LockNotice | null = null
   canWrite = false
-  hasSynced = false // At least once: what one sees is the cluster's.
   origin = ''
   private socket: WebSocket | null = null
   private isOpen = false // The document, on this socket.
@@ -67,6 +71,9 @@ export class Link {
   private openTimer = 0
   private heardAt = 0
   private failures = 0
+  private isChecking = false
+  private isClosed = false
+  private readonly startedAt = Date.now()
   private readonly pingTimer: number
 
   constructor(private readonly options: LinkOptions) {
@@ -82,10 +89,12 @@ export class Link {
     const { unsaved } = this
     if (this.denied !== null) return { kind: 'denied', reason: this.denied }
     if (!this.isOpen) {
-      return this.failures === 0 ? { kind: 'connecting' } : { kind: 'offline', unsaved }
+      const isNew = this.failures === 0 && Date.now() - this.startedAt < kConnectingMs
+      return isNew ? { kind: 'connecting' } : { kind: 'offline', unsaved }
     }
     if (!this.canWrite) return { kind: 'readonly', unsaved }
     if (this.isInSync && this.inFlight.length === 0 && !this.hasRefused) return { kind: 'saved' }
+    if (this.hasRefused && this.inFlight.length === 0) return { kind: 'refused', unsaved }
     const oldest = this.inFlight[0]
     const isLate = oldest !== undefined && Date.now() - oldest > kMajorityMs
     if (isLate) return { kind: 'waiting', unsaved }
@@ -93,6 +102,7 @@ export class Link {
   }
 
   close(): void {
+    this.isClosed = true
     removeEventListener('online', this.onOnline)
     removeEventListener('offline', this.onOffline)
     this.options.doc.off('update', this.onUpdate)
@@ -107,7 +117,21 @@ export class Link {
 
   private connect(): void {
     clearTimeout(this.retryTimer)
-    if (this.socket || this.denied !== null) return
+    if (this.socket || this.denied !== null || this.isChecking) return
+    this.isChecking = true
+    this.options.check().then((reason) => {
+      this.isChecking = false
+      if (this.isClosed) return
+      if (reason === null) return this.dial()
+      this.denied = reason
+      this.options.onChange()
+    }, () => {
+      this.isChecking = false
+      if (!this.isClosed) this.lose()
+    })
+  }
+
+  private dial(): void {
     this.origin = node()
     const socket = new WebSocket(`${this.origin.replace(/^http/, 'ws')}/hocuspocus`)
     socket.binaryType = 'arraybuffer'
@@ -157,7 +181,7 @@ export class Link {
   }
 
   private watch(): void {
-    if (this.state.kind === 'saving') this.options.onChange()
+    if (['saving', 'connecting', 'offline'].includes(this.state.kind)) this.options.onChange()
     if (!this.socket) return
     const silentMs = Date.now() - this.heardAt
     if (silentMs > kSilenceMaxMs) return this.lose()
@@ -265,7 +289,6 @@ export class Link {
       this.sendUpdate((to) => syncProtocol.writeSyncStep2(to, this.options.doc, payload))
     } else {
       Y.applyUpdate(this.options.doc, payload, this)
-      this.hasSynced = true
     }
   }
 

@@ -3,7 +3,7 @@ import { IndexeddbPersistence } from 'y-indexeddb'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { call, type Document, type Session } from './api'
+import { call, CallError, type Document, type Session } from './api'
 import { colorOf } from './colors'
 import { Link } from './link'
 
@@ -11,7 +11,7 @@ const kRootText = 'text' // Where Coterie's own commands keep a document's text.
 const kLocalCopyMs = 1_500 // A device that is slower than that starts without its copy.
 
 export interface Opened {
-  id: string | undefined // Undefined: no node has ever told it to this browser.
+  id: string
   doc: Y.Doc
   text: Y.Text
   awareness: Awareness
@@ -21,27 +21,37 @@ export interface Opened {
 }
 
 const kIds = 'coterie.ids'
-function keptId(name: string): string | undefined {
-  return (JSON.parse(localStorage.getItem(kIds) ?? '{}') as Record<string, string>)[name]
-}
-function keepId(name: string, id: string): void {
-  const ids = JSON.parse(localStorage.getItem(kIds) ?? '{}') as Record<string, string>
-  localStorage.setItem(kIds, JSON.stringify({ ...ids, [name]: id }))
+const keptIds = (): Record<string, string | undefined> =>
+  JSON.parse(localStorage.getItem(kIds) ?? '{}') as Record<string, string | undefined>
+function keepId(name: string, id: string | undefined): void {
+  localStorage.setItem(kIds, JSON.stringify({ ...keptIds(), [name]: id }))
 }
 
-// By the id: a document that was deleted and made again under its name is another one.
-async function find(name: string): Promise<string | undefined> {
+type Consistency = 'CONSISTENCY_LINEARIZABLE' | 'CONSISTENCY_STALE'
+async function idOf(name: string, consistency: Consistency): Promise<string> {
+  const answer = await call<{ document: Document }>('DocumentService/GetDocument',
+    { document: { name }, withoutText: true, consistency })
+  return answer.document.id
+}
+
+// A document that was deleted and made again under its name is another one, and what is kept here
+// must not be merged into it. Stale is enough, and answers while there is no leader: the node that
+// says so is the one that the socket goes to. That it does not know the name yet, is not.
+async function check(name: string, id: string): Promise<string | null> {
   try {
-    const answer = await call<{ document: Document }>('DocumentService/GetDocument',
-      { document: { name }, withoutText: true })
-    keepId(name, answer.document.id)
-    return answer.document.id
+    const found = await idOf(name, 'CONSISTENCY_STALE').catch((error: unknown) => {
+      if (error instanceof CallError && error.code === 'not_found') {
+        return idOf(name, 'CONSISTENCY_LINEARIZABLE')
+      }
+      throw error
+    })
+    keepId(name, found)
+    return found === id ? null : 'another document has this name now'
   } catch (error) {
-    const id = keptId(name)
-    const isOffline = error instanceof Error && 'code' in error &&
-      ['offline', 'unavailable', 'deadline_exceeded'].includes(String(error.code))
-    if (!isOffline || id === undefined) throw error
-    return id
+    if (!(error instanceof CallError) ||
+      !['not_found', 'permission_denied'].includes(error.code)) throw error
+    keepId(name, undefined)
+    return error.message
   }
 }
 
@@ -57,14 +67,18 @@ async function loadLocalCopy(key: string, doc: Y.Doc): Promise<IndexeddbPersiste
 }
 
 export async function open(name: string, session: Session, onChange: () => void): Promise<Opened> {
-  const id = await find(name)
+  // What is kept on this device is shown at once; the link sees whether it is still that document.
+  const id = keptIds()[name] ?? await idOf(name, 'CONSISTENCY_LINEARIZABLE')
+  keepId(name, id)
   const doc = new Y.Doc()
-  const copy = await loadLocalCopy(`coterie:${session.user}:${id ?? name}`, doc)
+  const copy = await loadLocalCopy(`coterie:${session.user}:${id}`, doc)
   const awareness = new Awareness(doc)
   awareness.setLocalState({
     user: { name: session.user, color: colorOf(session.user) }, cursor: null,
   })
-  const link = new Link({ doc, awareness, name, token: session.token, copy, onChange })
+  const link = new Link({
+    doc, awareness, name, token: session.token, copy, check: () => check(name, id), onChange,
+  })
   return {
     id, doc, text: doc.getText(kRootText), awareness, link, hasLocalCopy: copy !== null,
     close() {

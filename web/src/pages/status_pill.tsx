@@ -26,6 +26,8 @@ export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): st
       const until = lock.until > 0 ? ` until ${clock(lock.until)}` : ''
       return `Read-only: locked by ${lock.holder}${until}${rest}`
     }
+    case 'refused':
+      return `Not accepted by the cluster – ${edits(state.unsaved)} ${kept}`
     case 'denied':
       return `Closed: ${state.reason}`
   }
