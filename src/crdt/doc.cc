@@ -133,7 +133,11 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
     UpdateView view;
     const Malformed malformed = UpdateView::Open(parked, view);
     CHECK(!malformed);
-    updates.push_back(view.Diff(known));
+    // What is parked may say something else of clocks that have come meanwhile, if somebody used an
+    // id twice. What was integrated counts, here and wherever this is applied.
+    StateVector covered = state_vector();
+    for (const auto& [client, clock] : known.clocks()) covered.Raise(client, clock);
+    updates.push_back(view.Diff(covered));
   }
   if (updates.size() == 1) return std::move(updates[0]);
   const std::vector<std::string_view> views(updates.begin(), updates.end());

@@ -113,6 +113,12 @@ Content::Effect Content::BecomeLike(const Content& other) {
   return effect;
 }
 
+bool Content::IsTold(const Content& encoded) const {
+  return encoded.doc_.state_vector() == doc_.state_vector() &&
+         encoded.doc_.delete_set() == doc_.delete_set() && encoded.size() == size() &&
+         encoded.ToString() == ToString() && encoded.Encode() == Encode();
+}
+
 bool Content::is_text() const {
   const TextSize content = size();
   return content.utf16 == 0 || content.bytes > 0;

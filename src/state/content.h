@@ -60,6 +60,8 @@ class Content {
   std::string EncodeFrom(const crdt::StateVector& known) const {
     return doc_.EncodeStateAsUpdate(known);
   }
+  // Whether who has `encoded`, the Encode() of this, has all that this is.
+  bool IsTold(const Content& encoded) const;
   std::size_t memory_bytes() const { return doc_.memory_bytes(); }
   void CheckInvariants() const { doc_.CheckInvariantsDeep(); }
 

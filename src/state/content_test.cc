@@ -175,6 +175,28 @@ TEST_F(ContentTest, ARestoreBringsBackEverythingThatWasThere) {
   EXPECT_EQ(crdt::Map(editor.doc, editor.doc.Root("map")).ToJson(), "{\"done\":false}");
 }
 
+// Found by fuzz/apply_fuzz.cc: an id says one thing in what waits and another in what came later.
+TEST_F(ContentTest, AnIdThatIsUsedTwiceDividesNobody) {
+  const std::string early(
+      "\x03\x01\x03\x00\x04\x00\x01\x74\x01\x43\x01\x02\x00\x04\x01\x01"
+      "\x74\x01\x42\x01\x01\x00\x44\x03\x30\x01\x41\x00",
+      28);
+  const std::string late(
+      "\x03\x01\x03\x00\x04\x01\x01\x74\x01\x43\x01\x02\x00\x04\x01\x01"
+      "\x74\x03\x30\x01\x41\x01\x42\x01\x01\x00\x44\x03\x30\x01\x41\x00",
+      32);
+  EXPECT_TRUE(Send(ann_, early).ok());
+  EXPECT_TRUE(Send(ben_, late).ok());
+  for (int i = 0; i < 40; ++i) Ok(ann_, Append{.doc = doc_, .text = std::string(2'000, 'x')});
+  const std::string text = TextOf(doc_);
+  const std::string state = StateOf(doc_);
+  Restart();
+  EXPECT_EQ(TextOf(doc_), text);
+  EXPECT_EQ(StateOf(doc_), state);
+  Ok(ann_, Append{.doc = doc_, .text = "end"});
+  machine_->CheckInvariantsDeep();
+}
+
 TEST_F(ContentTest, MalformedUpdatesAreRefusedBeforeAnythingIsProposed) {
   const std::string encoded =
       EncodeCommand({.session = ann_, .body = ApplyUpdate{.doc = doc_, .update = "\x01\x01"}});

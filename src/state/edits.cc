@@ -65,7 +65,8 @@ Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
   if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
   const ContentHead& head = document->head;
   const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
-  if (last_bytes + head.tail_cost + command.update.size() > kContentBytesMax) {
+  if (last_bytes + head.tail_cost + command.update.size() > kContentBytesMax ||
+      head.history_bytes > 2 * kHistoryBytesMax) {
     return Refusal(Code::kExhausted,
                    "The document's content would be larger than 64 MiB (kContentBytesMax); start "
                    "another one.");

@@ -37,6 +37,8 @@ inline constexpr std::size_t kLocksPerSessionMax = 1'000;
 inline constexpr std::size_t kUsersMax = 100'000;
 inline constexpr std::size_t kGrantsPerDocumentMax = 1'000;
 inline constexpr std::size_t kBasePieceBytes = 256 << 10;
+// Above this the oldest versions of a document go, even if there are few.
+inline constexpr std::uint64_t kHistoryBytesMax = 256 << 20;
 
 class Machine::Impl {
  public:
