@@ -63,7 +63,8 @@ export class Link {
   private isOpen = false // The document, on this socket.
   private isInSync = false // On this socket, both ways.
   private denied: string | null = null
-  private inFlight: number[] = [] // When each update left that is not acknowledged.
+  private inFlight = 0 // Updates that are not acknowledged.
+  private progressAt = Date.now() // When an update was acknowledged, or the first one left after.
   private unsaved = 0 // Changes made here that no majority has, as far as we know.
   private hasRefused = false
   private retryMs = kRetryMinMs
@@ -93,11 +94,9 @@ export class Link {
       return isNew ? { kind: 'connecting' } : { kind: 'offline', unsaved }
     }
     if (!this.canWrite) return { kind: 'readonly', unsaved }
-    if (this.isInSync && this.inFlight.length === 0 && !this.hasRefused) return { kind: 'saved' }
-    if (this.hasRefused && this.inFlight.length === 0) return { kind: 'refused', unsaved }
-    const oldest = this.inFlight[0]
-    const isLate = oldest !== undefined && Date.now() - oldest > kMajorityMs
-    if (isLate) return { kind: 'waiting', unsaved }
+    if (this.isInSync && this.inFlight === 0 && !this.hasRefused) return { kind: 'saved' }
+    if (this.hasRefused && this.inFlight === 0) return { kind: 'refused', unsaved }
+    if (Date.now() - this.progressAt > kMajorityMs) return { kind: 'waiting', unsaved }
     return { kind: 'saving', unsaved }
   }
 
@@ -170,7 +169,7 @@ export class Link {
     this.socket = null
     this.isOpen = false
     this.isInSync = false
-    this.inFlight = []
+    this.inFlight = 0
     if (socket) {
       socket.onclose = socket.onmessage = socket.onopen = null
       socket.close()
@@ -181,7 +180,7 @@ export class Link {
   }
 
   private watch(): void {
-    if (['saving', 'connecting', 'offline'].includes(this.state.kind)) this.options.onChange()
+    if (this.state.kind !== 'saved') this.options.onChange() // Time alone changes the others.
     if (!this.socket) return
     const silentMs = Date.now() - this.heardAt
     if (silentMs > kSilenceMaxMs) return this.lose()
@@ -208,13 +207,15 @@ export class Link {
   }
 
   private sendUpdate(write: (to: encoding.Encoder) => void): void {
-    this.inFlight.push(Date.now())
+    ++this.inFlight
     this.send(kSync, write)
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown) => {
     if (origin === this) return
-    if (origin === null || origin !== this.options.copy) ++this.unsaved
+    if (origin === null || origin !== this.options.copy) {
+      if (this.unsaved++ === 0) this.progressAt = Date.now()
+    }
     if (this.isInSync) this.sendUpdate((to) => syncProtocol.writeUpdate(to, update))
     this.options.onChange()
   }
@@ -293,9 +294,10 @@ export class Link {
   }
 
   private readSyncStatus(isSaved: boolean): void {
-    this.inFlight.shift()
+    this.inFlight = Math.max(0, this.inFlight - 1)
+    this.progressAt = Date.now()
     if (!isSaved) this.hasRefused = true
-    if (this.inFlight.length === 0 && !this.hasRefused) this.unsaved = 0
+    if (this.inFlight === 0 && !this.hasRefused) this.unsaved = 0
   }
 
   private readStateless(payload: string): void {

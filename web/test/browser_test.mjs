@@ -85,8 +85,11 @@ class Writer {
     await this.page.keyboard.type(text, { delay })
   }
   untilStatus(pattern, timeoutMs = 10_000) {
-    return until(`${this.name} reads ${pattern}`, async () =>
-      pattern.test(await this.status.textContent({ timeout: 1_000 }).catch(() => '')), timeoutMs)
+    let seen = ''
+    return until(`${this.name} reads ${pattern}`, async () => {
+      seen = await this.status.textContent({ timeout: 1_000 }).catch(() => '')
+      return pattern.test(seen)
+    }, timeoutMs).catch((error) => { throw new Error(`${error.message}; but read: ${seen}`) })
   }
   async untilText(expected, timeoutMs = 10_000) {
     let seen = ''
@@ -308,6 +311,27 @@ test('the leader is killed while both type: no character is lost or doubled', as
   await mia.close()
   await tom.close()
   await cluster.restart(leader)
+})
+
+test('without a majority nothing is called saved, and nothing is lost', async () => {
+  const mia = await Writer.at(0, 'mia')
+  await mia.create('alone')
+  await mia.type('before. ')
+  await mia.untilStatus(/Saved/)
+  await Promise.all([cluster.kill(1), cluster.kill(2)])
+  await mia.type('meanwhile. ')
+  await mia.untilStatus(/^(No majority answers|Offline) – \d+ edits? kept here$/, 15_000)
+  await pause(2_000)
+  assert.doesNotMatch(await mia.status.textContent(), /Saved/)
+  await mia.picture('no-majority')
+  await cluster.restart(1)
+  await mia.untilStatus(/Saved/, 20_000)
+  await cluster.restart(2)
+  const tom = await Writer.at(2, 'tom')
+  await tom.open('alone')
+  await tom.untilText('before. meanwhile.')
+  await mia.close()
+  await tom.close()
 })
 
 test('the policy refused nothing, nothing failed, and no request left the nodes', () => {

@@ -7,6 +7,7 @@ export interface Access { canWrite: boolean; lock: LockNotice | null; hasLocalCo
 const edits = (count: number): string => (count === 1 ? '1 edit' : `${count} edits`)
 
 export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): string {
+  const waiting = (count: number) => (count > 0 ? edits(count) : 'edits are')
   const kept = hasLocalCopy ? 'kept here' : 'kept in this tab only'
   switch (state.kind) {
     case 'connecting':
@@ -16,10 +17,9 @@ export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): st
     case 'saving':
       return 'Saving…'
     case 'waiting':
-      return `No majority answers – ${edits(state.unsaved)} ${kept}`
+      return `No majority answers – ${waiting(state.unsaved)} ${kept}`
     case 'offline':
-      return state.unsaved > 0 ? `Offline – ${edits(state.unsaved)} ${kept}`
-        : `Offline – edits are ${kept}`
+      return `Offline – ${waiting(state.unsaved)} ${kept}`
     case 'readonly': {
       const rest = state.unsaved > 0 ? ` – ${edits(state.unsaved)} ${kept}` : ''
       if (!lock) return `Read-only${rest}`
