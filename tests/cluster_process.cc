@@ -166,6 +166,7 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
                                    node.peer_listen,
                                    "--peer-advertise",
                                    node.peer_address};
+  line.insert(line.end(), conditions_.flags.begin(), conditions_.flags.end());
   if (!node.is_founder) line.push_back("--join");
   for (const auto& [other, founder] : nodes_) {
     if (!node.is_founder || !founder.is_founder) continue;

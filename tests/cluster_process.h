@@ -30,6 +30,7 @@ class ClusterProcess {
   struct Conditions {
     bool has_link_proxy = false;
     Disk disk = Disk::kOrdinary;
+    std::vector<std::string> flags;  // More of them, for every node.
   };
   // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. kUnavailable
   // with the end of a log if one does not come up.

@@ -71,6 +71,8 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
   app.add_option("--admin", options.admin,
                  "Administrator to make if there are no users; password in COTERIE_PASSWORD");
   AddHttpFlags(app, options);
+  app.add_option("--llm", options.llm_addresses,
+                 "HOST:PORT of a coterie-llm that this node may ask; repeat for each");
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
                  "Silence of the leader after which another is elected")
       ->capture_default_str();
@@ -130,7 +132,8 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   const rpc::ServerOptions server_options{.client_listen = options.listen,
                                           .peer_listen = options.peer_listen,
                                           .cluster_id = options.cluster_id,
-                                          .is_secure = options.is_secure};
+                                          .is_secure = options.is_secure,
+                                          .llm_addresses = options.llm_addresses};
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
   if (!server.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));

@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint64_t kElectionTimeoutMsMin = 50;
 constexpr std::uint64_t kElectionTimeoutMsMax = 60'000;
 constexpr std::size_t kHttpThreadsMax = 64;
+constexpr std::size_t kLlmServersMax = 16;
 
 bool IsAddress(const std::string& text) {
   const std::size_t colon = text.rfind(':');
@@ -107,6 +108,12 @@ absl::Status CheckOptions(const NodeOptions& options) {
     status.Update(absl::InvalidArgumentError("--election-timeout-ms: must be 50 to 60000"));
   }
   status.Update(CheckHttp(options));
+  if (options.llm_addresses.size() > kLlmServersMax) {
+    return absl::InvalidArgumentError("--llm: at most 16 servers");
+  }
+  for (const std::string& address : options.llm_addresses) {
+    status.Update(CheckAddress("--llm", address));
+  }
   status.Update(CheckFounders(options));
   return status;
 }

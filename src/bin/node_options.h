@@ -32,6 +32,7 @@ struct NodeOptions {
   std::string web_root;
   std::string tls_certificate;
   std::string tls_key;
+  std::vector<std::string> llm_addresses;  // Of servers of a language model.
   std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";
 };

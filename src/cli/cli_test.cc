@@ -73,10 +73,11 @@ TEST_F(CliTest, HelpTeachesOnStandardOutput) {
 
 TEST_F(CliTest, EveryCommandHasHelp) {
   for (const char* command :
-       {"login", "logout",  "whoami", "passwd",     "users", "docs", "cat",     "new",
-        "write", "append",  "rm",     "rename",     "share", "edit", "lock",    "unlock",
-        "locks", "history", "show",   "restore",    "watch", "who",  "cluster", "shell",
-        "up",    "down",    "demo",   "completion", "doc"}) {
+       {"login",   "logout",   "whoami",      "passwd",     "users", "docs", "cat",       "new",
+        "write",   "append",   "rm",          "rename",     "share", "edit", "lock",      "unlock",
+        "locks",   "history",  "show",        "restore",    "watch", "who",  "cluster",   "shell",
+        "up",      "down",     "demo",        "completion", "doc",   "ask",  "summarize", "grammar",
+        "enhance", "continue", "suggestions", "accept",     "reject"}) {
     EXPECT_EQ(Do({command, "--help"}), ExitCode::kOk) << command;
     EXPECT_NE(out_.find("Usage:"), std::string::npos) << command;
   }

@@ -16,6 +16,8 @@ void AddContentCommands(CLI::App& app, Invocation& cli);    // insert delete exp
 void AddEditCommand(CLI::App& app, Invocation& cli);        // edit
 void AddLockCommands(CLI::App& app, Invocation& cli);  // lock unlock locks
 void AddHistoryCommands(CLI::App& app, Invocation& cli);    // history show restore
+// ask summarize grammar enhance continue suggestions accept reject
+void AddAssistCommands(CLI::App& app, Invocation& cli);
 void AddWatchCommands(CLI::App& app, Invocation& cli);      // watch who
 void AddClusterCommands(CLI::App& app, Invocation& cli);    // cluster ...
 void AddLocalCommands(CLI::App& app, Invocation& cli);      // up down

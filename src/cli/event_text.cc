@@ -106,6 +106,20 @@ std::string EventText::Line(const v1::Event& event) {
       return absl::StrCat(OneLine(event.document_unlocked().holder(), kNameWidth), " unlocked ",
                           Name(event.document_unlocked().document_id()),
                           UnlockedText(event.document_unlocked().reason()));
+    case Body::kSuggestionsAdded:
+      return absl::StrCat(OneLine(event.suggestions_added().author(), kNameWidth), " suggests ",
+                          event.suggestions_added().count(), " changes of ",
+                          Name(event.suggestions_added().document_id()));
+    case Body::kSuggestionResolved: {
+      const v1::SuggestionResolved& resolved = event.suggestion_resolved();
+      const bool is_accepted = resolved.resolution() == v1::SuggestionResolved::RESOLUTION_ACCEPTED;
+      const bool is_stale = resolved.resolution() == v1::SuggestionResolved::RESOLUTION_STALE;
+      return absl::StrCat(user,
+                          is_accepted ? " accepted "
+                          : is_stale  ? " outran "
+                                      : " rejected ",
+                          "a suggestion for ", Name(resolved.document_id()));
+    }
     case Body::BODY_NOT_SET:
       break;
   }

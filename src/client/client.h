@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/assist_stream.h"
 #include "client/attachment.h"
 #include "client/error_detail.h"
 #include "client/methods.h"
@@ -82,6 +83,12 @@ class Client {
   absl::Status LearnMembers();
   std::vector<std::string> addresses() const { return nodes_->addresses(); }
   std::string leader() const { return nodes_->leader(); }
+
+  // For example Assist(v1::AskRequest); see assist_stream.h.
+  template <class Request>
+  absl::Status Assist(const Request& request, absl::Time deadline, const OnAssistEvent& on_event) {
+    return RunAssist(*nodes_, AssistMethod<Request>::kPath, request, deadline, on_event);
+  }
 
   // See subscription.h. kUnavailable as Call().
   absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(v1::SubscribeRequest request);

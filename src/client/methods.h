@@ -5,6 +5,7 @@
 
 #include <absl/time/time.h>
 
+#include "coterie/v1/assist.pb.h"
 #include "coterie/v1/auth.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
@@ -56,6 +57,9 @@ COTERIE_METHOD(Document, BreakLock, kAttempt);
 COTERIE_METHOD(Document, ListLocks, kAttempt);
 COTERIE_METHOD(Document, ListVersions, kAttempt);
 COTERIE_METHOD(Document, RestoreVersion, kAttempt);
+
+COTERIE_METHOD(Assist, ListSuggestions, kAttempt);
+COTERIE_METHOD(Assist, ResolveSuggestion, kAttempt);
 
 COTERIE_METHOD(Presence, ListPresent, kAttempt);
 

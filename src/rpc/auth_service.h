@@ -9,6 +9,7 @@
 #include "rpc/call.h"
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
+#include "rpc/work_threads.h"
 
 namespace coterie::rpc {
 
@@ -21,7 +22,7 @@ struct LoginOptions {
 
 class AuthService {
  public:
-  AuthService(const NodeCalls& calls, PasswordThreads& passwords, LoginOptions options)
+  AuthService(const NodeCalls& calls, WorkThreads& passwords, LoginOptions options)
       : calls_(calls), passwords_(passwords), options_(options) {}
 
   void Login(const Call& call, v1::LoginRequest request, Reply<v1::LoginResponse> reply);
@@ -54,7 +55,7 @@ class AuthService {
                        const std::string& name, const Reply<v1::SetPasswordResponse>& reply);
 
   const NodeCalls& calls_;
-  PasswordThreads& passwords_;
+  WorkThreads& passwords_;
   const LoginOptions options_;
 };
 

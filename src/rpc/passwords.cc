@@ -3,10 +3,6 @@
 #include <sodium.h>
 
 #include <array>
-#include <utility>
-
-#include "base/check.h"
-
 namespace coterie::rpc {
 namespace {
 
@@ -32,44 +28,6 @@ bool VerifyPassword(std::string_view hash, std::string_view password) {
   }
   const std::string terminated(hash);
   return crypto_pwhash_str_verify(terminated.c_str(), password.data(), password.size()) == 0;
-}
-
-void PasswordThreads::Stop() {
-  {
-    absl::MutexLock lock(&mutex_);
-    is_stopping_ = true;
-  }
-  threads_.clear();
-}
-
-void PasswordThreads::Start() {
-  CHECK(threads_.empty());
-  for (std::size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
-}
-
-bool PasswordThreads::TryRun(absl::AnyInvocable<void()> work) {
-  absl::MutexLock lock(&mutex_);
-  if (is_stopping_ || queue_.size() >= kQueuedMax) return false;
-  queue_.push_back(std::move(work));
-  return true;
-}
-
-void PasswordThreads::Run() {
-  for (;;) {
-    absl::AnyInvocable<void()> work;
-    {
-      absl::MutexLock lock(&mutex_);
-      const auto has_work = [this] {
-        mutex_.AssertReaderHeld();
-        return is_stopping_ || !queue_.empty();
-      };
-      mutex_.Await(absl::Condition(&has_work));
-      if (queue_.empty()) return;
-      work = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    work();
-  }
 }
 
 }  // namespace coterie::rpc

@@ -14,6 +14,7 @@ constexpr std::size_t kText = state::kCommandBytesMax + (16 << 10);
 constexpr std::uint32_t kUsual = 60;
 // Membership changes wait for a node to catch up.
 constexpr std::uint32_t kLong = 300;
+constexpr std::uint32_t kModel = 1'800;
 constexpr std::uint32_t kEndless = 0;
 
 using enum Access;
@@ -45,6 +46,15 @@ constexpr Policy kPolicies[] = {
     {"coterie.v1.DocumentService.ListLocks", kSession, kUsual, kSmall},
     {"coterie.v1.DocumentService.ListVersions", kSession, kUsual, kSmall},
     {"coterie.v1.DocumentService.RestoreVersion", kSession, kUsual, kSmall},
+
+    // A long text takes a small model on a small machine its time.
+    {"coterie.v1.AssistService.Ask", kSession, kModel, 64 << 10},
+    {"coterie.v1.AssistService.Summarize", kSession, kModel, kSmall},
+    {"coterie.v1.AssistService.Grammar", kSession, kModel, kSmall},
+    {"coterie.v1.AssistService.Enhance", kSession, kModel, kSmall},
+    {"coterie.v1.AssistService.Continue", kSession, kModel, kSmall},
+    {"coterie.v1.AssistService.ListSuggestions", kSession, kUsual, kSmall},
+    {"coterie.v1.AssistService.ResolveSuggestion", kSession, kUsual, kSmall},
 
     {"coterie.v1.EventService.Subscribe", kSession, kEndless, 64 << 10},
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "coterie/v1/assist.pb.h"
 #include "coterie/v1/auth.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
@@ -17,9 +18,9 @@ namespace {
 
 std::set<std::string> Methods() {
   const google::protobuf::FileDescriptor* files[] = {
-      v1::LoginRequest::descriptor()->file(), v1::GetStatusRequest::descriptor()->file(),
-      v1::Document::descriptor()->file(), v1::SubscribeRequest::descriptor()->file(),
-      v1::AttachRequest::descriptor()->file()};
+      v1::LoginRequest::descriptor()->file(),  v1::GetStatusRequest::descriptor()->file(),
+      v1::Document::descriptor()->file(),      v1::SubscribeRequest::descriptor()->file(),
+      v1::AttachRequest::descriptor()->file(), v1::AskRequest::descriptor()->file()};
   std::set<std::string> methods;
   for (const auto* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {

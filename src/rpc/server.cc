@@ -15,12 +15,15 @@
 #include "coterie/v1/auth.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
+#include "rpc/assist_binding.h"
+#include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
 #include "rpc/event_hub.h"
 #include "rpc/event_service.h"
 #include "rpc/gate.h"
+#include "rpc/llm_servers.h"
 #include "rpc/method_table.h"
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
@@ -28,6 +31,7 @@
 #include "rpc/presence_hub.h"
 #include "rpc/presence_service.h"
 #include "rpc/unary_binding.h"
+#include "rpc/work_threads.h"
 
 namespace coterie::rpc {
 namespace {
@@ -67,6 +71,8 @@ class Server::Impl {
         documents_(calls_),
         cluster_(calls_, [this] { return hub_.size(); }),
         presence_(calls_),
+        llm_(options.llm_addresses),
+        assist_(calls_, llm_),
         hub_(node),
         presence_hub_(node),
         auth_binding_(gate_),
@@ -74,6 +80,7 @@ class Server::Impl {
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
         presence_binding_(gate_, calls_, presence_hub_),
+        assist_binding_(gate_, assist_, assist_threads_),
         peers_(node, options.cluster_id) {
     BindAuth();
     BindDocuments();
@@ -82,6 +89,7 @@ class Server::Impl {
 
   absl::Status Start(const ServerOptions& options) {
     passwords_.Start();
+    assist_threads_.Start();
     hub_.Start();
     presence_hub_.Start();
     int peer_port = 0;
@@ -109,6 +117,7 @@ class Server::Impl {
     builder.RegisterService(&cluster_binding_);
     builder.RegisterService(&event_binding_);
     builder.RegisterService(&presence_binding_);
+    builder.RegisterService(&assist_binding_);
     client_server_ = builder.BuildAndStart();
     if (client_server_ == nullptr || client_port_ == 0) return CannotListen(options.client_listen);
     return absl::OkStatus();
@@ -138,6 +147,7 @@ class Server::Impl {
     }
     if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
     passwords_.Stop();
+    assist_threads_.Stop();
     hub_.Stop();
     presence_hub_.Stop();
   }
@@ -188,16 +198,21 @@ class Server::Impl {
     Bind(cluster_binding_, cluster_, &ClusterService::TransferLeadership);
     Bind(cluster_binding_, cluster_, &ClusterService::TakeSnapshot);
     Bind(presence_binding_, presence_, &PresenceService::ListPresent);
+    Bind(assist_binding_, assist_, &AssistService::ListSuggestions);
+    Bind(assist_binding_, assist_, &AssistService::ResolveSuggestion);
   }
 
   const NodeCalls calls_;
-  PasswordThreads passwords_;  // Stopped before the rest goes.
+  WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
+  WorkThreads assist_threads_{kAssistThreads};  // As these.
   Gate gate_;
   MethodTable methods_;
   AuthService auth_;
   DocumentService documents_;
   ClusterService cluster_;
   PresenceService presence_;
+  const LlmServers llm_;
+  AssistService assist_;
   EventHub hub_;
   PresenceHub presence_hub_;
   BoundService<v1::AuthService> auth_binding_;
@@ -205,6 +220,7 @@ class Server::Impl {
   BoundService<v1::ClusterService> cluster_binding_;
   EventService event_binding_;
   PresenceBinding presence_binding_;
+  AssistBinding assist_binding_;
   PeerService peers_;
   int client_port_ = 0;
   std::unique_ptr<grpc::Server> peer_server_;

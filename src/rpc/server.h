@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "node/node.h"
 
@@ -19,6 +20,8 @@ struct ServerOptions {
   std::uint64_t cluster_id = 0;
   // Only those whom an administrator made may log in; else a first login makes the user.
   bool is_secure = false;
+  // "host:port" of each server of a language model; at most LlmServers::kServersMax.
+  std::vector<std::string> llm_addresses;
 };
 
 class EventHub;

@@ -49,6 +49,8 @@ Mapped MapCode(state::Code code) {
       return {absl::StatusCode::kOutOfRange, "OUT_OF_RANGE"};
     case kForgotten:
       return {absl::StatusCode::kAborted, "FORGOTTEN"};
+    case kStaleSuggestion:
+      return {absl::StatusCode::kFailedPrecondition, "STALE_SUGGESTION"};
   }
   return {absl::StatusCode::kInternal, "INTERNAL"};
 }
@@ -153,6 +155,16 @@ grpc::Status ToGrpc(const absl::Status& status) {
   // Both enumerations are google.rpc.Code.
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
                       details ? std::string(*details) : std::string());
+}
+
+absl::Status PassedOn(const grpc::Status& status) {
+  CHECK(!status.ok());
+  // gRPC's codes are google.rpc's.
+  absl::Status passed(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  if (!status.error_details().empty()) {
+    passed.SetPayload(kPayloadUrl, absl::Cord(status.error_details()));
+  }
+  return passed;
 }
 
 }  // namespace coterie::rpc

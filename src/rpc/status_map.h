@@ -41,5 +41,7 @@ enum class Effect : std::uint8_t { kNone, kUnknown };
 absl::Status FromNode(const absl::Status& error, Effect effect, const node::Status& cluster);
 
 grpc::Status ToGrpc(const absl::Status& status);
+// What a server of ours told this one, its details kept, to be passed on. Requires an error.
+absl::Status PassedOn(const grpc::Status& status);
 
 }  // namespace coterie::rpc

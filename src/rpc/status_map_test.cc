@@ -63,7 +63,7 @@ TEST(StatusMap, EveryCodeHasAReason) {
   using enum state::Code;
   for (const state::Code code :
        {kInvalidArgument, kUnauthenticated, kPermissionDenied, kNotFound, kAlreadyExists, kLocked,
-        kLockRequired, kStaleToken, kExhausted, kOutOfRange, kForgotten}) {
+        kLockRequired, kStaleToken, kExhausted, kOutOfRange, kForgotten, kStaleSuggestion}) {
     const absl::Status status = FromOutcome({.code = code, .message = "why"});
     EXPECT_FALSE(status.ok());
     EXPECT_FALSE(Read(status).info.reason().empty());

@@ -63,6 +63,34 @@ void Fill(const state::DocumentUnlocked& unlocked, v1::DocumentUnlocked& proto) 
   proto.set_reason(ReasonOf(unlocked.reason));
 }
 
+v1::SuggestionResolved::Resolution ResolutionOf(state::Resolution resolution) {
+  using enum state::Resolution;
+  switch (resolution) {
+    case kAccepted:
+      return v1::SuggestionResolved::RESOLUTION_ACCEPTED;
+    case kRejected:
+      return v1::SuggestionResolved::RESOLUTION_REJECTED;
+    case kStale:
+      return v1::SuggestionResolved::RESOLUTION_STALE;
+  }
+  return v1::SuggestionResolved::RESOLUTION_UNSPECIFIED;
+}
+
+void Fill(const state::SuggestionsAdded& added, v1::SuggestionsAdded& proto) {
+  proto.set_document_id(added.doc.value());
+  proto.set_kind(ToProto(added.kind));
+  proto.set_author(added.author);
+  proto.set_model(added.model);
+  proto.set_count(static_cast<std::uint32_t>(added.count));
+}
+
+void Fill(const state::SuggestionResolved& resolved, v1::SuggestionResolved& proto) {
+  proto.set_document_id(resolved.doc.value());
+  proto.mutable_suggestion()->set_batch(resolved.batch.value());
+  proto.mutable_suggestion()->set_ordinal(static_cast<std::uint32_t>(resolved.ordinal));
+  proto.set_resolution(ResolutionOf(resolved.resolution));
+}
+
 }  // namespace
 
 v1::Role ToProto(state::DocumentRole role) {
@@ -153,6 +181,39 @@ v1::Version ToProto(const state::VersionView& version) {
   return proto;
 }
 
+v1::SuggestionKind ToProto(state::SuggestionKind kind) {
+  using enum state::SuggestionKind;
+  switch (kind) {
+    case kGrammar:
+      return v1::SUGGESTION_KIND_GRAMMAR;
+    case kEnhance:
+      return v1::SUGGESTION_KIND_ENHANCE;
+    case kContinue:
+      return v1::SUGGESTION_KIND_CONTINUE;
+  }
+  return v1::SUGGESTION_KIND_UNSPECIFIED;
+}
+
+v1::Suggestion ToProto(const state::SuggestionView& suggestion) {
+  v1::Suggestion proto;
+  proto.mutable_id()->set_batch(suggestion.batch.value());
+  proto.mutable_id()->set_ordinal(static_cast<std::uint32_t>(suggestion.ordinal));
+  proto.set_kind(ToProto(suggestion.kind));
+  proto.set_user(suggestion.user);
+  proto.set_author(suggestion.author);
+  proto.set_model(suggestion.model);
+  proto.set_created_at_ms(suggestion.created_at_ms);
+  proto.set_is_stale(!suggestion.range.has_value());
+  if (suggestion.range) {
+    proto.set_begin(suggestion.range->first);
+    proto.set_end(suggestion.range->second);
+  }
+  proto.set_before(suggestion.before);
+  proto.set_after(suggestion.after);
+  proto.set_why(suggestion.why);
+  return proto;
+}
+
 v1::Event ToProto(const state::Event& event, Texts texts, SessionId viewer) {
   v1::Event proto;
   proto.set_user(event.user);
@@ -193,6 +254,12 @@ v1::Event ToProto(const state::Event& event, Texts texts, SessionId viewer) {
           },
           [&](const state::DocumentUnlocked& body) {
             Fill(body, *proto.mutable_document_unlocked());
+          },
+          [&](const state::SuggestionsAdded& body) {
+            Fill(body, *proto.mutable_suggestions_added());
+          },
+          [&](const state::SuggestionResolved& body) {
+            Fill(body, *proto.mutable_suggestion_resolved());
           },
       },
       event.body);

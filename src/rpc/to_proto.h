@@ -19,6 +19,8 @@ v1::Lock ToProto(const state::LockView& lock, SessionId viewer);
 v1::Document ToProto(const state::DocumentView& document, state::DocumentRole role,
                      SessionId viewer);
 v1::Version ToProto(const state::VersionView& version);
+v1::SuggestionKind ToProto(state::SuggestionKind kind);
+v1::Suggestion ToProto(const state::SuggestionView& suggestion);
 
 // How much of a change is told: nothing of it, the text, the text and the update.
 enum class Texts : std::uint8_t { kWithout, kWith, kWithUpdates };

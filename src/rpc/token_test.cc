@@ -9,6 +9,7 @@
 
 #include "rpc/authenticate.h"
 #include "rpc/passwords.h"
+#include "rpc/work_threads.h"
 
 namespace coterie::rpc {
 namespace {
@@ -84,10 +85,10 @@ TEST_F(TokenTest, PasswordsAreCheckedAgainstTheirHash) {
   EXPECT_FALSE(VerifyPassword("$argon2id$nonsense", "correct horse"));
 }
 
-TEST_F(TokenTest, PasswordThreadsRefuseWhatDoesNotFit) {
+TEST_F(TokenTest, WorkThreadsRefuseWhatDoesNotFit) {
   absl::Notification go;
   std::atomic<std::size_t> ran{0};
-  PasswordThreads threads;
+  WorkThreads threads(kPasswordThreads);
 
   std::size_t taken = 0;
   while (threads.TryRun([&] {
@@ -96,7 +97,7 @@ TEST_F(TokenTest, PasswordThreadsRefuseWhatDoesNotFit) {
   })) {
     ++taken;
   }
-  EXPECT_EQ(taken, PasswordThreads::kQueuedMax);
+  EXPECT_EQ(taken, WorkThreads::kQueuedMax);
 
   threads.Start();
   go.Notify();

@@ -79,20 +79,28 @@ Log MakeLog(MemoryKv& kv, std::uint64_t seed, int entries) {
 TEST(Agreement, TheLogsAreWorthIt) {
   MemoryKv kv;
   const Log log = MakeLog(kv, 1, 2'000);
-  std::vector<int> codes(13);
+  std::vector<int> codes(14);
   int batches = 0;
+  int resolved[3] = {};
   for (const Applying& result : log.results) {
     batches += result.events.empty() ? 0 : 1;
+    const std::optional<EventBatch> batch = DecodeEventBatch(result.events);
+    for (const Event& event : batch ? batch->events : std::vector<Event>()) {
+      const auto* resolution = std::get_if<SuggestionResolved>(&event.body);
+      if (resolution != nullptr) ++resolved[static_cast<std::size_t>(resolution->resolution)];
+    }
     const std::optional<Outcome> outcome = DecodeOutcome(result.outcome);
     if (outcome) ++codes[static_cast<std::size_t>(outcome->code)];
   }
   EXPECT_GT(codes[static_cast<std::size_t>(Code::kOk)], 600);
   EXPECT_GT(batches, 300);
-  for (const Code code : {Code::kUnauthenticated, Code::kPermissionDenied, Code::kNotFound,
-                          Code::kAlreadyExists, Code::kLocked, Code::kLockRequired,
-                          Code::kStaleToken, Code::kOutOfRange, Code::kForgotten}) {
+  for (const Code code :
+       {Code::kUnauthenticated, Code::kPermissionDenied, Code::kNotFound, Code::kAlreadyExists,
+        Code::kLocked, Code::kLockRequired, Code::kStaleToken, Code::kOutOfRange, Code::kForgotten,
+        Code::kStaleSuggestion}) {
     EXPECT_GT(codes[static_cast<std::size_t>(code)], 0) << static_cast<int>(code);
   }
+  for (const int times : resolved) EXPECT_GT(times, 0);
 }
 
 TEST(Agreement, HoweverTheLogIsCutIntoCommits) {
@@ -197,6 +205,7 @@ void AskEverything(const Machine& machine) {
   static_cast<void>(machine.Locks());
   for (const DocumentView& document : machine.Documents()) {
     static_cast<void>(machine.TextAt(document.id, Revision()));
+    static_cast<void>(machine.Suggestions(document.id));
     for (const VersionView& version : machine.Versions(document.id)) {
       static_cast<void>(machine.TextAt(document.id, version.revision));
     }

@@ -56,6 +56,18 @@ std::vector<CommandBody> OneOfEach() {
       ExpireLock{.doc = DocId(1), .token = FencingToken(2), .renewed = Revision(3)},
       CheckDigest{.at = Revision(1), .digest = kLarge},
       ApplyUpdate{.doc = DocId(1), .token = FencingToken(2), .update = std::string("\0\0", 2)},
+      AddSuggestions{.doc = DocId(1),
+                     .base = Revision(2),
+                     .kind = SuggestionKind::kContinue,
+                     .author = "AI for ann",
+                     .model = "tiny",
+                     .changes = {{.position = 3, .before = "a", .after = "€", .why = "w"},
+                                 {.position = 300, .after = "b"}}},
+      ResolveSuggestions{.doc = DocId(1),
+                         .token = FencingToken(2),
+                         .batch = Revision(3),
+                         .ordinal = 4,
+                         .resolution = Resolution::kRejected},
   };
 }
 
@@ -98,6 +110,13 @@ EventBatch EveryEvent() {
                        .token = FencingToken(2),
                        .holder = "ann",
                        .reason = UnlockReason::kDeleted},
+      SuggestionsAdded{.doc = DocId(1),
+                       .kind = SuggestionKind::kEnhance,
+                       .author = "AI for ann",
+                       .model = "tiny",
+                       .count = 2},
+      SuggestionResolved{
+          .doc = DocId(1), .batch = Revision(2), .ordinal = 3, .resolution = Resolution::kStale},
   };
   EventBatch batch{.revision = Revision(kLarge), .time_ms = 1};
   for (EventBody& body : bodies) batch.events.push_back({.user = "u", .body = std::move(body)});
@@ -271,6 +290,17 @@ TEST(Codec, WhatNoMachineWouldTakeIsNotProposed) {
   EXPECT_TRUE(passes(Edit{.splices = std::vector<Splice>(kSplicesMax)}));
   EXPECT_FALSE(passes(Append{.text = std::string(kCommandBytesMax, 'a')}));
   EXPECT_FALSE(passes(Logout{}, {.sequence = 1}));
+  EXPECT_FALSE(passes(AddSuggestions{}));
+  EXPECT_TRUE(passes(AddSuggestions{.changes = {{.before = "a", .after = "b"}}}));
+  EXPECT_FALSE(passes(AddSuggestions{.changes = {{.before = "a", .after = "a"}}}));
+  EXPECT_FALSE(
+      passes(AddSuggestions{.changes = {{.before = "ab"}, {.position = 1, .after = "b"}}}));
+  EXPECT_FALSE(passes(AddSuggestions{.changes = {{.after = "\xff"}}}));
+  EXPECT_FALSE(
+      passes(AddSuggestions{.changes = {{.after = std::string(kSuggestedBytesMax + 1, 'a')}}}));
+  EXPECT_FALSE(passes(AddSuggestions{
+      .changes = std::vector<SuggestedChange>(kSuggestionsMax + 1, {.after = "a"})}));
+  EXPECT_FALSE(passes(ResolveSuggestions{.resolution = Resolution::kStale}));
 }
 
 }  // namespace

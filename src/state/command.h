@@ -29,6 +29,10 @@ inline constexpr std::size_t kSessionsPerUserMax = 1'000;    // The oldest goes 
 inline constexpr std::size_t kClientsPerSessionMax = 64;     // The least recent goes first.
 inline constexpr std::size_t kOutcomesPerClientMax = 1'024;  // Kept for retries, by sequence.
 inline constexpr std::size_t kVersionsPerDocumentMax = 1'000;
+inline constexpr std::size_t kSuggestionsMax = 200;            // In one AddSuggestions.
+inline constexpr std::size_t kOpenSuggestionsMax = 1'000;      // Per document.
+inline constexpr std::size_t kSuggestedBytesMax = 64 << 10;    // Of `before`, and of `after`.
+inline constexpr std::size_t kSuggestionNoteBytesMax = 1'024;  // Of `why`.
 inline constexpr std::uint64_t kLockTtlMsMax = 24ull * 60 * 60 * 1'000;
 
 enum class DocumentRole : std::uint8_t { kNone, kViewer, kEditor, kOwner };
@@ -168,10 +172,42 @@ struct CheckDigest {
   std::uint64_t digest = 0;
 };
 
+enum class SuggestionKind : std::uint8_t { kGrammar, kEnhance, kContinue };
+// That `after` should stand where `before` does.
+struct SuggestedChange {
+  std::uint64_t position = 0;  // In UTF-16 units of the text at the base; its length is `before`'s.
+  std::string before;          // UTF-8, as is what follows.
+  std::string after;
+  std::string why;  // For display; may be empty.
+  friend bool operator==(const SuggestedChange&, const SuggestedChange&) = default;
+};
+// What a model, or anybody, would have otherwise: kept with the document until an editor resolves
+// it. What no longer fits the text is dropped; with nothing left the command is refused.
+struct AddSuggestions {
+  DocId doc;
+  Revision base;  // None = now.
+  SuggestionKind kind = SuggestionKind::kGrammar;
+  std::string author;                    // For display: "AI for ann".
+  std::string model;                     // Which one; may be empty.
+  std::vector<SuggestedChange> changes;  // Ascending, non-overlapping, all in the text at `base`.
+};
+enum class Resolution : std::uint8_t { kAccepted, kRejected, kStale };
+// Accepting edits the text as far as `before` and `after` differ, and respects a lock as an Edit
+// does. What no longer fits the text is removed: then the outcome is kStaleSuggestion, although all
+// that fits has been accepted.
+struct ResolveSuggestions {
+  DocId doc;
+  FencingToken token;                             // None unless the caller holds the lock.
+  Revision batch;                                 // The AddSuggestions that made them.
+  std::uint64_t ordinal = 0;                      // Which of them, from 1; 0 = all that are open.
+  Resolution resolution = Resolution::kAccepted;  // Not kStale.
+};
+
 using CommandBody =
     std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
                  CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
-                 Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate>;
+                 Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate,
+                 AddSuggestions, ResolveSuggestions>;
 
 struct Command {
   SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.

@@ -83,6 +83,49 @@ std::optional<Outcome> CheckUpdate(const ApplyUpdate& apply) {
                  ": " + std::string(malformed.reason) + ".");
 }
 
+std::optional<Outcome> CheckSuggestedChange(const SuggestedChange& change) {
+  if (change.position > kTextBytesMax) {
+    return Invalid("A suggestion lies beyond any text's end (kTextBytesMax).");
+  }
+  if (change.before.size() > kSuggestedBytesMax || change.after.size() > kSuggestedBytesMax) {
+    return Exhausted("A suggestion is longer than 64 KiB (kSuggestedBytesMax); split it.");
+  }
+  if (change.why.size() > kSuggestionNoteBytesMax) {
+    return Exhausted("A suggestion's reason is longer than 1 KiB (kSuggestionNoteBytesMax).");
+  }
+  if (change.before == change.after) return Invalid("A suggestion changes nothing; leave it out.");
+  if (IsValidUtf8(change.before) && IsValidUtf8(change.after) && IsValidUtf8(change.why)) {
+    return std::nullopt;
+  }
+  return Invalid("A suggestion is not valid UTF-8.");
+}
+
+std::optional<Outcome> CheckSuggestions(const AddSuggestions& add) {
+  if (add.changes.empty()) return Invalid("There is no suggestion; give one at least.");
+  if (add.changes.size() > kSuggestionsMax) {
+    return Exhausted("There are more than 200 suggestions (kSuggestionsMax); send them in parts.");
+  }
+  for (const std::string* name : {&add.author, &add.model}) {
+    if (name->size() > kNameBytesMax || !IsValidUtf8(*name)) {
+      return Invalid("The suggestions' author or model is no UTF-8 of up to 256 bytes.");
+    }
+  }
+  std::uint64_t previous_end = 0;
+  for (const SuggestedChange& change : add.changes) {
+    if (auto refusal = CheckSuggestedChange(change)) return refusal;
+    if (change.position < previous_end) {
+      return Invalid("The suggestions overlap or descend; sort them by position.");
+    }
+    previous_end = change.position + MeasureUtf8(change.before).utf16;
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckResolution(const ResolveSuggestions& resolve) {
+  if (resolve.resolution != Resolution::kStale) return std::nullopt;
+  return Invalid("Suggestions are accepted or rejected; stale they become by themselves.");
+}
+
 std::optional<Outcome> CheckLease(const Attach& attach) {
   if (attach.lease_ms > 0 && attach.lease_ms <= kLeaseMsMax) return std::nullopt;
   return Invalid("The lease must be between 1 ms and 1 hour.");
@@ -139,6 +182,8 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const Append& body) { return CheckText(body.text); },
           [](const ApplyUpdate& body) { return CheckUpdate(body); },
           [](const Lock& body) { return CheckTtl(body); },
+          [](const AddSuggestions& body) { return CheckSuggestions(body); },
+          [](const ResolveSuggestions& body) { return CheckResolution(body); },
           [](const auto&) { return std::optional<Outcome>(); },
       },
       command.body);

@@ -123,6 +123,23 @@ struct Fields<ApplyUpdate> {
       std::tuple(&ApplyUpdate::doc, &ApplyUpdate::token, &ApplyUpdate::update);
 };
 template <>
+struct Fields<SuggestedChange> {
+  static constexpr auto kMembers = std::tuple(&SuggestedChange::position, &SuggestedChange::before,
+                                              &SuggestedChange::after, &SuggestedChange::why);
+};
+template <>
+struct Fields<AddSuggestions> {
+  static constexpr auto kMembers =
+      std::tuple(&AddSuggestions::doc, &AddSuggestions::base, &AddSuggestions::kind,
+                 &AddSuggestions::author, &AddSuggestions::model, &AddSuggestions::changes);
+};
+template <>
+struct Fields<ResolveSuggestions> {
+  static constexpr auto kMembers =
+      std::tuple(&ResolveSuggestions::doc, &ResolveSuggestions::token, &ResolveSuggestions::batch,
+                 &ResolveSuggestions::ordinal, &ResolveSuggestions::resolution);
+};
+template <>
 struct Fields<Command> {
   static constexpr auto kMembers = std::tuple(&Command::session, &Command::request, &Command::body);
 };
@@ -132,11 +149,12 @@ struct Fields<Stamp> {
 };
 
 // The alternatives' numbers are in every log: new ones go to the end.
-static_assert(std::variant_size_v<CommandBody> == 22);
+static_assert(std::variant_size_v<CommandBody> == 24);
 static_assert(std::is_same_v<std::variant_alternative_t<0, CommandBody>, CreateUser>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, CommandBody>, Write>);
 static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckDigest>);
 static_assert(std::is_same_v<std::variant_alternative_t<21, CommandBody>, ApplyUpdate>);
+static_assert(std::is_same_v<std::variant_alternative_t<23, CommandBody>, ResolveSuggestions>);
 
 }  // namespace codec
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "crdt/doc_position.h"
+#include "crdt/relative_position.h"
 #include "crdt/restore.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
@@ -145,6 +147,28 @@ std::string Content::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) 
   if (root) return crdt::Text(doc_, *root).Slice(begin_bytes, size_bytes);
   CHECK(begin_bytes == 0 && size_bytes == 0);
   return {};
+}
+
+std::string Content::AnchorAt(TextSize position, Follows follows) const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  if (!root) return {};
+  const std::optional<crdt::RelativePosition> anchor =
+      crdt::ToRelativePosition(doc_, *root, position.utf16, follows == Follows::kRight ? 0 : -1);
+  CHECK(anchor.has_value());
+  return crdt::EncodeRelativePosition(*anchor);
+}
+
+std::optional<TextSize> Content::Resolve(std::string_view anchor) const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  // Of a content that was empty: still its only place, if it is empty.
+  if (anchor.empty()) return size() == TextSize() ? std::optional(TextSize()) : std::nullopt;
+  crdt::RelativePosition position;
+  if (!root || crdt::DecodeRelativePosition(anchor, position)) return std::nullopt;
+  // Another root would be made by asking for it.
+  if (position.root && *position.root != root_) return std::nullopt;
+  const std::optional<crdt::AbsolutePosition> place = crdt::ToAbsolutePosition(doc_, position);
+  if (!place || place->type != *root) return std::nullopt;
+  return Locate(place->index, PositionUnit::kUtf16);
 }
 
 }  // namespace coterie::state

@@ -55,6 +55,13 @@ class Content {
   std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;
   std::string Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const;
 
+  // A place between two units of the text that stays where it is while others write, as bytes: it
+  // follows the unit to its right, or the one to its left. Requires `position` to be in the text.
+  enum class Follows : std::uint8_t { kRight, kLeft };
+  std::string AnchorAt(TextSize position, Follows follows) const;
+  // Where that is now; nothing if the bytes mean no place of this text.
+  std::optional<TextSize> Resolve(std::string_view anchor) const;
+
   std::string Encode() const { return doc_.EncodeStateAsUpdate(); }
   // What who knows `known` lacks.
   std::string EncodeFrom(const crdt::StateVector& known) const {

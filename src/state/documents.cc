@@ -116,6 +116,7 @@ Outcome Machine::Impl::Apply(const DeleteDocument& command) {
   Emit(DocumentDeleted{.doc = document->id, .name = document->record.name});
   document->record.deleted = entry_.revision;
   StoreDocument(*document);
+  DropSuggestions(*document);
   DropContent(*document);
   documents_by_name_.erase(document->record.name);
   deletions_.emplace(entry_.revision, document->id);

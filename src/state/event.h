@@ -77,9 +77,25 @@ struct DocumentUnlocked {
   UnlockReason reason = UnlockReason::kReleased;
 };
 
-using EventBody = std::variant<UserCreated, UserRemoved, Joined, Left, DocumentCreated,
-                               DocumentRenamed, DocumentDeleted, DocumentShared, DocumentChanged,
-                               DocumentLocked, DocumentUnlocked>;
+// `count` of them, with ordinals from 1; the batch is the event's own revision.
+struct SuggestionsAdded {
+  DocId doc;
+  SuggestionKind kind = SuggestionKind::kGrammar;
+  std::string author;
+  std::string model;
+  std::uint64_t count = 0;
+};
+struct SuggestionResolved {
+  DocId doc;
+  Revision batch;
+  std::uint64_t ordinal = 0;
+  Resolution resolution = Resolution::kAccepted;
+};
+
+using EventBody =
+    std::variant<UserCreated, UserRemoved, Joined, Left, DocumentCreated, DocumentRenamed,
+                 DocumentDeleted, DocumentShared, DocumentChanged, DocumentLocked, DocumentUnlocked,
+                 SuggestionsAdded, SuggestionResolved>;
 
 struct Event {
   std::string user;  // Who caused it; empty = the cluster itself.

@@ -58,6 +58,18 @@ struct Fields<DocumentUnlocked> {
                                               &DocumentUnlocked::holder, &DocumentUnlocked::reason);
 };
 template <>
+struct Fields<SuggestionsAdded> {
+  static constexpr auto kMembers =
+      std::tuple(&SuggestionsAdded::doc, &SuggestionsAdded::kind, &SuggestionsAdded::author,
+                 &SuggestionsAdded::model, &SuggestionsAdded::count);
+};
+template <>
+struct Fields<SuggestionResolved> {
+  static constexpr auto kMembers =
+      std::tuple(&SuggestionResolved::doc, &SuggestionResolved::batch, &SuggestionResolved::ordinal,
+                 &SuggestionResolved::resolution);
+};
+template <>
 struct Fields<Event> {
   static constexpr auto kMembers = std::tuple(&Event::user, &Event::body);
 };
@@ -68,10 +80,11 @@ struct Fields<EventBatch> {
 };
 
 // The alternatives' numbers are stored: new ones go to the end.
-static_assert(std::variant_size_v<EventBody> == 11);
+static_assert(std::variant_size_v<EventBody> == 13);
 static_assert(std::is_same_v<std::variant_alternative_t<0, EventBody>, UserCreated>);
 static_assert(std::is_same_v<std::variant_alternative_t<8, EventBody>, DocumentChanged>);
 static_assert(std::is_same_v<std::variant_alternative_t<10, EventBody>, DocumentUnlocked>);
+static_assert(std::is_same_v<std::variant_alternative_t<12, EventBody>, SuggestionResolved>);
 
 }  // namespace codec
 

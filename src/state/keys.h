@@ -11,6 +11,7 @@
 //   l doc                           LockRecord                  e revision   EventBatch
 //   v doc ordinal                   VersionRecord               w doc ordinal   VersionDelta
 //   b doc ordinal piece             a piece of a Checkpoint
+//   g doc batch ordinal             SuggestionRecord
 
 #include <array>
 #include <cstdint>

@@ -196,6 +196,7 @@ void Machine::Impl::Load() {
   LoadTable('d', &Impl::LoadDocument);
   LoadTable('h', &Impl::LoadContentHead);
   LoadTable('l', &Impl::LoadLock);
+  LoadTable('g', &Impl::LoadSuggestion);
   LoadEvents();
 }
 
@@ -262,6 +263,13 @@ void Machine::Impl::LoadLock(std::string_view key, LockRecord&& record) {
   document->second.lock = std::move(record);
 }
 
+void Machine::Impl::LoadSuggestion(std::string_view key, SuggestionRecord&& /*record*/) {
+  const auto document = documents_.find(DocId(NumberInKey(key, 0)));
+  if (document == documents_.end()) return Break("a stored suggestion belongs to no document");
+  document->second.suggestions.insert(
+      {.batch = Revision(NumberInKey(key, 1)), .ordinal = NumberInKey(key, 2)});
+}
+
 // --- Invariants ---
 
 void Machine::Impl::CheckInvariants() const {
@@ -307,6 +315,10 @@ std::string Machine::Impl::DumpMirrors() const {
     codec::Put(out, document.head);
     out.U8(document.lock ? 1 : 0);
     if (document.lock) codec::Put(out, *document.lock);
+    for (const SuggestionId& suggestion : document.suggestions) {
+      out.Id(suggestion.batch);
+      out.Varint(suggestion.ordinal);
+    }
   }
   for (const auto& [id, record] : deleted_) {
     out.Id(id);
@@ -396,6 +408,9 @@ std::optional<std::string> Machine::UpdateAt(DocId doc, Revision revision,
 }
 std::vector<VersionView> Machine::Versions(DocId doc) const { return impl_->Versions(doc); }
 std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }
+std::vector<SuggestionView> Machine::Suggestions(DocId doc) const {
+  return impl_->Suggestions(doc);
+}
 std::vector<EventBatch> Machine::EventsAfter(Revision after, std::size_t batches_max,
                                              std::size_t bytes_max) const {
   return impl_->EventsAfter(after, batches_max, bytes_max);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/blob.h"
@@ -62,6 +63,20 @@ struct VersionView {
   ChangeKind kind = ChangeKind::kEdit;
   std::uint64_t inserted_bytes = 0;
   std::uint64_t deleted_bytes = 0;
+};
+struct SuggestionView {
+  Revision batch;
+  std::uint64_t ordinal = 0;
+  SuggestionKind kind = SuggestionKind::kGrammar;
+  std::string user;  // Who asked for it.
+  std::string author;
+  std::string model;
+  std::uint64_t created_at_ms = 0;
+  // Where it is now, in UTF-16 units; none when it no longer fits the text.
+  std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  // Begin and end.
+  std::string before;
+  std::string after;
+  std::string why;
 };
 // Where the state stands in the log.
 struct Applied {
@@ -136,6 +151,9 @@ class Machine {
                                       const crdt::StateVector& known) const;
   std::vector<VersionView> Versions(DocId doc) const;  // Newest first.
   std::vector<LockView> Locks() const;                 // By document name.
+
+  // The open ones, oldest first. None if there is no such document.
+  std::vector<SuggestionView> Suggestions(DocId doc) const;
 
   // Batches with revision > after, ascending, at most `batches_max` and about `bytes_max` bytes.
   // Requires after >= oldest_event_revision() - 1, else there would be a silent gap.

@@ -2,8 +2,8 @@
 
 // The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
 // requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc
-// (changing contents), contents.cc (storing them), events.cc. Private to state/. Owner: the apply
-// thread.
+// (changing contents), suggestions.cc, contents.cc (storing them), events.cc. Private to state/.
+// Owner: the apply thread.
 //
 // A command's handler, Apply(const X&), first checks everything and then does everything: it never
 // refuses after a first write. All writes go through Put() and Delete(), which the digest sees.
@@ -68,6 +68,7 @@ class Machine::Impl {
                                       const crdt::StateVector& known) const;
   std::vector<VersionView> Versions(DocId doc) const;
   std::vector<LockView> Locks() const;
+  std::vector<SuggestionView> Suggestions(DocId doc) const;
   std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
                                       std::size_t bytes_max) const;
   Revision oldest_event_revision() const { return meta_.events_pruned_through.Next(); }
@@ -100,6 +101,7 @@ class Machine::Impl {
   void LoadDocument(std::string_view key, DocumentRecord&& record);
   void LoadContentHead(std::string_view key, ContentHead&& record);
   void LoadLock(std::string_view key, LockRecord&& record);
+  void LoadSuggestion(std::string_view key, SuggestionRecord&& record);
   void BeginEntry(Index index, std::string_view payload);
   void FinishEntry(Term term, Index index);
   Outcome Decide(const Command& command);
@@ -175,6 +177,26 @@ class Machine::Impl {
                      const std::vector<crdt::TextChange>& changes);
   // Makes what the cached content has undergone a new version and its event; nothing if it has not.
   Outcome Changed(Document& document, ChangeKind kind, Content::Effect effect);
+
+  // suggestions.cc
+  struct Range {
+    TextSize begin;
+    TextSize end;
+  };
+  struct OpenSuggestion {
+    SuggestionId id;
+    SuggestionRecord record;
+    std::optional<Range> range;  // None: it no longer fits.
+  };
+  Outcome Apply(const AddSuggestions& command);
+  Outcome Apply(const ResolveSuggestions& command);
+  std::optional<SuggestionRecord> SuggestionAt(DocId doc, const SuggestionId& id) const;
+  // With where it is now. Null when the Kv is broken.
+  std::optional<OpenSuggestion> FindSuggestion(const Document& document,
+                                               const SuggestionId& id) const;
+  Outcome Accept(Document& document, std::vector<OpenSuggestion> wanted);
+  void Resolve(Document& document, const SuggestionId& id, Resolution resolution);
+  void DropSuggestions(Document& document);
 
   // contents.cc
   struct CachedContent {

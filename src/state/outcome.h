@@ -18,12 +18,13 @@ enum class Code : std::uint8_t {
   kPermissionDenied,  // Known and not allowed. Of a document that may not be seen: kNotFound.
   kNotFound,
   kAlreadyExists,
-  kLocked,        // Somebody else holds the lock: see `lock`.
-  kLockRequired,  // Needs the lock, and the caller has not taken it.
-  kStaleToken,    // The lock was lost meanwhile: an older fencing token than the lock's.
-  kExhausted,     // A limit, named in `message`.
-  kOutOfRange,    // A position or a revision that is not there.
-  kForgotten,     // A retry so late that the first outcome is no longer kept. Nothing was done.
+  kLocked,           // Somebody else holds the lock: see `lock`.
+  kLockRequired,     // Needs the lock, and the caller has not taken it.
+  kStaleToken,       // The lock was lost meanwhile: an older fencing token than the lock's.
+  kExhausted,        // A limit, named in `message`.
+  kOutOfRange,       // A position or a revision that is not there.
+  kForgotten,        // A retry so late that the first outcome is no longer kept. Nothing was done.
+  kStaleSuggestion,  // The text is no longer what a suggestion was made for.
 };
 
 struct LockView {

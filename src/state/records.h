@@ -109,11 +109,30 @@ struct LockRecord {
   std::uint64_t ttl_ms = 0;
   std::uint64_t expires_at_ms = 0;
 };
+// Which suggestion: of which command, and which of its changes, from 1.
+struct SuggestionId {
+  Revision batch;
+  std::uint64_t ordinal = 0;
+  friend auto operator<=>(const SuggestionId&, const SuggestionId&) = default;
+};
+struct SuggestionRecord {
+  SuggestionKind kind = SuggestionKind::kGrammar;
+  std::string user;  // Who asked for it.
+  std::string author;
+  std::string model;
+  std::uint64_t created_at_ms = 0;
+  std::string begin;  // Anchors: see Content::AnchorAt.
+  std::string end;
+  std::string before;
+  std::string after;
+  std::string why;
+};
 struct Document {
   DocId id;
   DocumentRecord record;
   ContentHead head;
   std::optional<LockRecord> lock;
+  std::set<SuggestionId> suggestions;  // The open ones.
 };
 struct VersionRecord {
   Revision revision;
@@ -205,6 +224,14 @@ struct Fields<LockRecord> {
   static constexpr auto kMembers =
       std::tuple(&LockRecord::session, &LockRecord::holder, &LockRecord::token,
                  &LockRecord::renewed, &LockRecord::ttl_ms, &LockRecord::expires_at_ms);
+};
+template <>
+struct Fields<SuggestionRecord> {
+  static constexpr auto kMembers =
+      std::tuple(&SuggestionRecord::kind, &SuggestionRecord::user, &SuggestionRecord::author,
+                 &SuggestionRecord::model, &SuggestionRecord::created_at_ms,
+                 &SuggestionRecord::begin, &SuggestionRecord::end, &SuggestionRecord::before,
+                 &SuggestionRecord::after, &SuggestionRecord::why);
 };
 template <>
 struct Fields<VersionRecord> {

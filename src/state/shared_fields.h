@@ -18,7 +18,7 @@ struct LastOf<LeaveReason> {
 };
 template <>
 struct LastOf<Code> {
-  static constexpr auto kValue = Code::kForgotten;
+  static constexpr auto kValue = Code::kStaleSuggestion;
 };
 template <>
 struct LastOf<ChangeKind> {
@@ -27,6 +27,14 @@ struct LastOf<ChangeKind> {
 template <>
 struct LastOf<UnlockReason> {
   static constexpr auto kValue = UnlockReason::kDeleted;
+};
+template <>
+struct LastOf<SuggestionKind> {
+  static constexpr auto kValue = SuggestionKind::kContinue;
+};
+template <>
+struct LastOf<Resolution> {
+  static constexpr auto kValue = Resolution::kStale;
 };
 template <>
 struct Fields<LockView> {

@@ -92,6 +92,38 @@ class RandomCommands {
     if (document.lock && prng_.Chance(1, 2)) apply.token = document.lock->token;
     return apply;
   }
+  // Mostly of what is there.
+  CommandBody AnySuggestions(const DocumentView& document) {
+    const std::string text = machine_.TextAt(document.id, Revision()).value_or("");
+    AddSuggestions add{.doc = document.id, .author = "AI", .model = "m"};
+    if (prng_.Chance(1, 3)) add.base = document.revision;
+    std::uint64_t at = 0;  // In bytes.
+    for (std::uint64_t changes = prng_.Between(1, 4); changes > 0; --changes) {
+      at = std::min<std::uint64_t>(text.size(), at + prng_.Below(9));
+      while (at < text.size() && IsContinuationByte(text[at])) ++at;
+      std::uint64_t end = std::min<std::uint64_t>(text.size(), at + prng_.Below(12));
+      while (end < text.size() && IsContinuationByte(text[end])) ++end;
+      const std::uint64_t stray = prng_.Chance(1, 9) ? 1 : 0;
+      add.changes.push_back({.position = Utf16Length(text.substr(0, at)) + stray,
+                             .before = text.substr(at, end - at),
+                             .after = text.substr(at, (end - at) / 2) + AnyText()});
+      SuggestedChange& change = add.changes.back();
+      if (!IsValidUtf8(change.after) || change.after == change.before) change.after = "€b";
+      at = end;
+    }
+    return add;
+  }
+  CommandBody AnyResolution(const DocumentView& document) {
+    const std::vector<SuggestionView> open = machine_.Suggestions(document.id);
+    ResolveSuggestions resolve{.doc = document.id, .batch = Revision(prng_.Below(9))};
+    if (document.lock && prng_.Chance(1, 2)) resolve.token = document.lock->token;
+    if (open.empty()) return resolve;
+    const SuggestionView& one = open[prng_.Below(open.size())];
+    resolve.batch = one.batch;
+    if (prng_.Chance(1, 2)) resolve.ordinal = one.ordinal;
+    if (prng_.Chance(1, 4)) resolve.resolution = Resolution::kRejected;
+    return resolve;
+  }
   // Of users, sessions and presence.
   CommandBody AnyOfAccounts() {
     const std::string name = UserName(prng_.Below(6));
@@ -140,7 +172,7 @@ class RandomCommands {
     if (sessions_.size() < 3 || prng_.Chance(1, 8)) return AnyOfAccounts();
     const DocumentView& document = AnyDocument();
     const std::string name = "doc" + std::to_string(prng_.Below(12));
-    switch (prng_.Below(20)) {
+    switch (prng_.Below(24)) {
       case 0:
       case 1:
         return CreateDocument{
@@ -175,6 +207,11 @@ class RandomCommands {
       case 14:
       case 15:
         return AnyUpdate(document);
+      case 16:
+      case 17:
+        return AnySuggestions(document);
+      case 18:
+        return AnyResolution(document);
       default:
         return AnyEdit(document);
     }

@@ -1,0 +1,285 @@
+// ask, summarize, grammar, enhance, continue, suggestions, accept, reject: the language model at
+// work on documents. Answers are printed as they come; Ctrl-C ends the program, and with its
+// connection the model's work.
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
+#include <absl/time/clock.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/explain.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::cli {
+namespace {
+
+// A small model takes its time over a long text.
+constexpr absl::Duration kAnswerTimeout = absl::Minutes(30);
+constexpr std::size_t kShownWidth = 60;
+
+struct Flags {
+  std::string document;
+  std::string question;
+  std::string suggestion;
+  std::string tone = "clearer";
+  bool is_paragraph = false;
+  bool applies = false;
+  std::uint32_t max_tokens = 0;
+  std::string seed;
+};
+
+absl::StatusOr<v1::AssistOptions> OptionsOf(const Flags& flags) {
+  v1::AssistOptions options;
+  options.set_max_tokens(flags.max_tokens);
+  std::uint32_t seed = 0;
+  if (flags.seed.empty()) return options;
+  if (!absl::SimpleAtoi(flags.seed, &seed)) {
+    return Error(absl::StatusCode::kInvalidArgument, "--seed takes a number up to 4294967295",
+                 "for example --seed 7");
+  }
+  options.set_seed(seed);
+  return options;
+}
+
+// Asks, and shows what comes. The end of the answer, when it came to one.
+template <class Request>
+absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& request) {
+  ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
+  v1::AssistEvent::Finished finished;
+  bool has_text = false;
+  const absl::Status status =
+      client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
+        if (cli.is_json()) {
+          cli.PrintJson(ToJson(event));
+        } else if (!event.text().empty()) {
+          const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+          cli.Print(is_terminal ? Printable(event.text()) : event.text());
+          static_cast<void>(std::fflush(stdout));
+          has_text = true;
+        } else if (event.has_progress() && event.progress().known() > 1) {
+          cli.Say(absl::StrCat(event.progress().done(), " of ", event.progress().known()));
+        }
+        if (event.has_finished()) finished = event.finished();
+        return true;
+      });
+  if (has_text) cli.Print("\n");
+  RETURN_IF_ERROR(status);
+  return finished;
+}
+
+absl::Status Decide(Invocation& cli, const v1::DocumentRef& document, const v1::SuggestionId& id,
+                    v1::ResolveSuggestionRequest::Decision decision) {
+  v1::ResolveSuggestionRequest request;
+  *request.mutable_document() = document;
+  *request.mutable_suggestion() = id;
+  request.set_decision(decision);
+  ASSIGN_OR_RETURN(const v1::ResolveSuggestionResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+  } else {
+    cli.PrintLine(absl::StrCat(response.revision()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
+                              std::uint64_t batch) {
+  v1::ListSuggestionsRequest request;
+  *request.mutable_document() = document;
+  ASSIGN_OR_RETURN(const v1::ListSuggestionsResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows;
+  if (isatty(STDOUT_FILENO) != 0) rows.push_back({"ID", "FROM", "WHERE", "NOW", "SUGGESTED"});
+  for (const v1::Suggestion& suggestion : response.suggestions()) {
+    if (batch != 0 && suggestion.id().batch() != batch) continue;
+    rows.push_back({absl::StrCat(suggestion.id().batch(), ".", suggestion.id().ordinal()),
+                    OneLine(suggestion.author(), 24),
+                    suggestion.is_stale() ? "stale" : absl::StrCat(suggestion.begin()),
+                    OneLine(suggestion.before(), kShownWidth),
+                    OneLine(suggestion.after(), kShownWidth)});
+  }
+  cli.Print(Table(rows));
+  return absl::OkStatus();
+}
+
+// What becomes of suggestions that have just been made.
+absl::Status Conclude(Invocation& cli, const Flags& flags, const v1::DocumentRef& document,
+                      const v1::AssistEvent::Finished& finished) {
+  if (finished.dropped() > 0) {
+    cli.Say(absl::StrCat("held back ", finished.dropped(),
+                         " answers that were no corrections of their text"));
+  }
+  if (finished.suggestions() == 0) {
+    cli.Say("the model suggests no change");
+    return absl::OkStatus();
+  }
+  if (!flags.applies) {
+    if (!cli.is_json()) RETURN_IF_ERROR(PrintSuggestions(cli, document, finished.batch()));
+    cli.Say(absl::StrCat("take them with: coterie accept ", flags.document, " ", finished.batch()));
+    return absl::OkStatus();
+  }
+  v1::SuggestionId all;
+  all.set_batch(finished.batch());
+  return Decide(cli, document, all, v1::ResolveSuggestionRequest::DECISION_ACCEPT);
+}
+
+absl::Status AskModel(Invocation& cli, const Flags& flags) {
+  v1::AskRequest request;
+  if (!flags.document.empty()) {
+    ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  }
+  request.set_question(flags.question);
+  ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
+  return Show(cli, request).status();
+}
+
+absl::Status Summarize(Invocation& cli, const Flags& flags) {
+  v1::SummarizeRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  if (flags.is_paragraph) request.set_form(v1::SummarizeRequest::FORM_PARAGRAPH);
+  ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
+  return Show(cli, request).status();
+}
+
+template <class Request>
+absl::Status AskForSuggestions(Invocation& cli, const Flags& flags, Request request) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  *request.mutable_document() = document;
+  ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
+  ASSIGN_OR_RETURN(const v1::AssistEvent::Finished finished, Show(cli, request));
+  return Conclude(cli, flags, document, finished);
+}
+
+absl::Status Grammar(Invocation& cli, const Flags& flags) {
+  return AskForSuggestions(cli, flags, v1::GrammarRequest());
+}
+
+absl::Status Enhance(Invocation& cli, const Flags& flags) {
+  static const std::map<std::string, v1::EnhanceRequest::Tone> kTones = {
+      {"clearer", v1::EnhanceRequest::TONE_CLEARER},
+      {"shorter", v1::EnhanceRequest::TONE_SHORTER},
+      {"formal", v1::EnhanceRequest::TONE_FORMAL},
+      {"friendly", v1::EnhanceRequest::TONE_FRIENDLY}};
+  v1::EnhanceRequest request;
+  request.set_tone(kTones.at(flags.tone));
+  return AskForSuggestions(cli, flags, std::move(request));
+}
+
+absl::Status Continue(Invocation& cli, const Flags& flags) {
+  return AskForSuggestions(cli, flags, v1::ContinueRequest());
+}
+
+absl::Status List(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  return PrintSuggestions(cli, document, 0);
+}
+
+// "BATCH.ORDINAL", or "BATCH" for all of it.
+absl::Status DecideOn(Invocation& cli, const Flags& flags,
+                      v1::ResolveSuggestionRequest::Decision decision) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  const std::vector<std::string> parts = absl::StrSplit(flags.suggestion, '.');
+  std::uint64_t batch = 0;
+  std::uint32_t ordinal = 0;
+  const bool is_good = parts.size() <= 2 && absl::SimpleAtoi(parts[0], &batch) && batch != 0 &&
+                       (parts.size() == 1 || absl::SimpleAtoi(parts[1], &ordinal));
+  if (!is_good) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat("\"", flags.suggestion, "\" names no suggestion"),
+                 "list them: coterie suggestions " + flags.document);
+  }
+  v1::SuggestionId id;
+  id.set_batch(batch);
+  id.set_ordinal(ordinal);
+  return Decide(cli, document, id, decision);
+}
+
+absl::Status Accept(Invocation& cli, const Flags& flags) {
+  return DecideOn(cli, flags, v1::ResolveSuggestionRequest::DECISION_ACCEPT);
+}
+
+absl::Status Reject(Invocation& cli, const Flags& flags) {
+  return DecideOn(cli, flags, v1::ResolveSuggestionRequest::DECISION_REJECT);
+}
+
+void AddDocument(CLI::App& command, Flags& flags) {
+  command.add_option("DOCUMENT", flags.document, "Its name, or id:NUMBER")->required();
+}
+
+void AddModelFlags(CLI::App& command, Flags& flags) {
+  command.add_option("--max-tokens", flags.max_tokens, "The longest that an answer may be");
+  command.add_option("--seed", flags.seed, "The same seed gives the same answer");
+}
+
+void AddSuggesting(CLI::App& command, Flags& flags) {
+  AddDocument(command, flags);
+  AddModelFlags(command, flags);
+  command.add_flag("--apply", flags.applies, "Accept all of it at once");
+}
+
+}  // namespace
+
+void AddAssistCommands(CLI::App& app, Invocation& cli) {
+  auto ask = std::make_shared<Flags>();
+  CLI::App* command =
+      AddCommand<Flags>(app, cli, "ask", "Ask the language model, about a document or freely",
+                        "  coterie ask 'What is decided?' --about notes", ask, AskModel);
+  command->add_option("QUESTION", ask->question, "One argument; quote it")->required();
+  command->add_option("--about", ask->document, "A document's name, or id:NUMBER");
+  AddModelFlags(*command, *ask);
+
+  auto summarize = std::make_shared<Flags>();
+  command = AddCommand<Flags>(app, cli, "summarize", "Summarize a document",
+                              "  coterie summarize notes", summarize, Summarize);
+  AddDocument(*command, *summarize);
+  command->add_flag("--paragraph", summarize->is_paragraph, "As a paragraph, not as a list");
+  AddModelFlags(*command, *summarize);
+
+  auto grammar = std::make_shared<Flags>();
+  AddSuggesting(*AddCommand<Flags>(app, cli, "grammar", "Suggest corrections of a document",
+                                   "  coterie grammar notes\n  coterie grammar notes --apply",
+                                   grammar, Grammar),
+                *grammar);
+
+  auto enhance = std::make_shared<Flags>();
+  command = AddCommand<Flags>(app, cli, "enhance", "Suggest another tone for a document",
+                              "  coterie enhance notes --tone formal", enhance, Enhance);
+  AddSuggesting(*command, *enhance);
+  command->add_option("--tone", enhance->tone, "Which")
+      ->check(CLI::IsMember({"clearer", "shorter", "formal", "friendly"}))
+      ->capture_default_str();
+
+  auto go_on = std::make_shared<Flags>();
+  AddSuggesting(*AddCommand<Flags>(app, cli, "continue", "Suggest what a document could go on with",
+                                   "  coterie continue notes", go_on, Continue),
+                *go_on);
+
+  auto list = std::make_shared<Flags>();
+  AddDocument(*AddCommand<Flags>(app, cli, "suggestions", "List a document's open suggestions", "",
+                                 list, List),
+              *list);
+
+  auto accept = std::make_shared<Flags>();
+  command =
+      AddCommand<Flags>(app, cli, "accept", "Accept a suggestion, or all of one answer",
+                        "  coterie accept notes 118.2\n  coterie accept notes 118", accept, Accept);
+  AddDocument(*command, *accept);
+  command->add_option("ID", accept->suggestion, "From `coterie suggestions`")->required();
+
+  auto reject = std::make_shared<Flags>();
+  command = AddCommand<Flags>(app, cli, "reject", "Reject a suggestion, or all of one answer", "",
+                              reject, Reject);
+  AddDocument(*command, *reject);
+  command->add_option("ID", reject->suggestion, "From `coterie suggestions`")->required();
+}
+
+}  // namespace coterie::cli

@@ -1,0 +1,382 @@
+#include "rpc/assist_service.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "assist/guard.h"
+#include "assist/sentences.h"
+#include "assist/summary.h"
+#include "assist/word_diff.h"
+#include "base/utf8.h"
+#include "rpc/to_proto.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::rpc {
+namespace {
+
+// Of the text in one prompt. A small model corrects a few sentences better than a page.
+constexpr std::size_t kGrammarBytesMax = 600;
+constexpr std::size_t kToneBytesMax = 1'200;
+constexpr std::size_t kBeforeBytesMax = 4'000;
+constexpr std::size_t kQuestionBytesMax = 16 << 10;
+// What one step in the cluster may take.
+constexpr absl::Duration kStepTimeout = absl::Seconds(10);
+constexpr absl::Duration kCheckEvery = absl::Milliseconds(100);
+
+absl::Status Invalid(const std::string& message) {
+  return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
+}
+
+Call StepOf(const Call& call) {
+  Call step = call;
+  step.deadline = std::min(call.deadline, absl::Now() + kStepTimeout);
+  return step;
+}
+
+// Runs `start` and waits for what it calls back with; not longer than the caller does. The answer
+// may come when nobody waits any more.
+template <class Value>
+absl::StatusOr<Value> Await(Cancellation& cancellation,
+                            std::function<void(std::function<void(absl::StatusOr<Value>)>)> start) {
+  struct Waiting {
+    absl::Notification done;
+    absl::StatusOr<Value> value = absl::UnknownError("not answered");
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  start([waiting](absl::StatusOr<Value> value) {
+    waiting->value = std::move(value);
+    waiting->done.Notify();
+  });
+  while (!waiting->done.WaitForNotificationWithTimeout(kCheckEvery)) {
+    if (cancellation.IsCancelled()) return absl::CancelledError("the call was given up");
+  }
+  return std::move(waiting->value);
+}
+
+// The bytes of `text` that the range means.
+absl::StatusOr<assist::Range> BytesOf(std::string_view text, const v1::TextRange& range) {
+  const std::uint64_t length = Utf16Length(text);
+  const std::uint64_t end = range.end() == 0 ? length : range.end();
+  if (range.begin() > end || end > length) {
+    return Error(absl::StatusCode::kOutOfRange, "OUT_OF_RANGE",
+                 absl::StrCat("The text has ", length, " UTF-16 units; the range does not fit."));
+  }
+  assist::Range bytes{.begin = text.size(), .end = text.size()};
+  std::uint64_t units = 0;
+  for (std::size_t at = 0; at < text.size() && units < end;) {
+    if (units <= range.begin()) bytes.begin = at;
+    const std::size_t size = CodePointLength(text.substr(at));
+    units += Utf16Length(text.substr(at, size));
+    at += size;
+    bytes.end = at;
+  }
+  if (range.begin() == 0) bytes.begin = 0;
+  if (end == range.begin()) bytes.end = bytes.begin;
+  return bytes;
+}
+
+assist::Tone FromProto(v1::EnhanceRequest::Tone tone) {
+  switch (tone) {
+    case v1::EnhanceRequest::TONE_SHORTER:
+      return assist::Tone::kShorter;
+    case v1::EnhanceRequest::TONE_FORMAL:
+      return assist::Tone::kFormal;
+    case v1::EnhanceRequest::TONE_FRIENDLY:
+      return assist::Tone::kFriendly;
+    default:
+      return assist::Tone::kClearer;
+  }
+}
+
+v1::AssistEvent ProgressOf(std::size_t done, std::size_t known) {
+  v1::AssistEvent event;
+  event.mutable_progress()->set_done(static_cast<std::uint32_t>(done));
+  event.mutable_progress()->set_known(static_cast<std::uint32_t>(known));
+  return event;
+}
+
+v1::AssistEvent StartedOf(const std::string& model, Revision revision) {
+  v1::AssistEvent event;
+  event.mutable_started()->set_model(model);
+  event.mutable_started()->set_revision(revision.value());
+  return event;
+}
+
+v1::AssistEvent TextOf(const std::string& text) {
+  v1::AssistEvent event;
+  event.set_text(text);
+  return event;
+}
+
+v1::AssistEvent FinishedOf(Revision batch, std::size_t suggestions, std::uint32_t dropped) {
+  v1::AssistEvent event;
+  event.mutable_finished()->set_batch(batch.value());
+  event.mutable_finished()->set_suggestions(static_cast<std::uint32_t>(suggestions));
+  event.mutable_finished()->set_dropped(dropped);
+  return event;
+}
+
+// The last part of `text` that is not longer than that, from a character's beginning.
+std::string_view EndOf(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  std::size_t begin = text.size() - bytes_max;
+  while (begin < text.size() && IsContinuationByte(text[begin])) ++begin;
+  return text.substr(begin);
+}
+
+std::string BeginOf(std::string text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && IsContinuationByte(text[bytes_max])) --bytes_max;
+  text.resize(bytes_max);
+  return text;
+}
+
+std::string AuthorFor(const Caller& caller) {
+  return BeginOf("AI for " + caller.user, state::kNameBytesMax);
+}
+
+}  // namespace
+
+absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
+                                                              const v1::DocumentRef& ref,
+                                                              state::DocumentRole role) const {
+  const Call step = StepOf(task.call);
+  return Await<Source>(task.cancellation, [&](std::function<void(absl::StatusOr<Source>)> done) {
+    calls_.Ask<Source>(
+        step, node::Consistency::kLinearizable,
+        [caller = task.call.caller, ref,
+         role](const state::Machine& state) -> absl::StatusOr<Source> {
+          const absl::StatusOr<DocId> doc = FindVisible(state, caller, ref);
+          if (!doc.ok()) return doc.status();
+          if (state.RoleOf(caller.user, *doc) < role) {
+            return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
+                         "You may only view this document; ask an owner to share it with you as "
+                         "an editor.");
+          }
+          std::optional<std::string> text = state.TextAt(*doc, Revision());
+          if (!text) return absl::InternalError("the text cannot be read");
+          return Source{.doc = *doc, .revision = state.applied().index, .text = *std::move(text)};
+        },
+        std::move(done));
+  });
+}
+
+absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
+                                                      const assist::Prompt& prompt,
+                                                      const v1::AssistOptions& options,
+                                                      const Source& source, Shows shows) const {
+  llm::v1::GenerateRequest request;
+  for (const assist::Message& message : prompt) {
+    llm::v1::ChatMessage& chat = *request.mutable_chat()->add_messages();
+    chat.set_role(message.role);
+    chat.set_content(message.content);
+  }
+  if (options.has_seed()) request.mutable_sampling()->set_seed(options.seed());
+  if (options.has_temperature()) {
+    request.mutable_sampling()->set_temperature(options.temperature());
+  }
+  request.set_max_tokens(options.max_tokens());
+  if (!source.doc.IsNone()) {
+    request.set_cache_key(absl::StrCat("document:", source.doc.value()));
+  }
+  request.set_client(task.call.caller.user);
+  LlmServers::Listener listener;
+  listener.started = [&task, &source](const std::string& model) {
+    if (!std::exchange(task.has_started, true)) task.sink.Put(StartedOf(model, source.revision));
+  };
+  if (shows == Shows::kText) {
+    listener.text = [&task](const std::string& text) { task.sink.Put(TextOf(text)); };
+  }
+  return servers_.Generate(request, task.call.deadline, task.cancellation, listener);
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request) const {
+  if (request.question().empty() || request.question().size() > kQuestionBytesMax) {
+    return Invalid("The question is empty or longer than 16 KiB; ask a shorter one.");
+  }
+  Source source;
+  if (request.has_document()) {
+    ASSIGN_OR_RETURN(source, ReadText(task, request.document(), state::DocumentRole::kViewer));
+  }
+  RETURN_IF_ERROR(Ask(task, assist::AskPrompt(source.text, request.question()), request.options(),
+                      source, Shows::kText)
+                      .status());
+  task.sink.Put(FinishedOf(Revision(), 0, 0));
+  return absl::OkStatus();
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kViewer));
+  const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
+  assist::Summary summary(source.text, {.form = is_paragraph ? assist::SummaryForm::kParagraph
+                                                             : assist::SummaryForm::kBullets});
+  while (!summary.result()) {
+    // One after the other: a summary is for one person, and the model is everybody's.
+    for (const assist::Summary::Task& part : summary.TakeTasks()) {
+      ASSIGN_OR_RETURN(LlmServers::Answer answer,
+                       Ask(task, part.prompt, request.options(), source, Shows::kNothing));
+      summary.Complete(part.id, std::move(answer.text));
+      task.sink.Put(ProgressOf(summary.tasks_done(), summary.tasks_known()));
+    }
+  }
+  if (!summary.result()->empty()) task.sink.Put(TextOf(*summary.result()));
+  task.sink.Put(FinishedOf(Revision(), 0, 0));
+  return absl::OkStatus();
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::GrammarRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+  ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
+  const std::string_view text = std::string_view(source.text).substr(range.begin, range.size());
+  const std::vector<assist::Range> windows = assist::MakeWindows(text, kGrammarBytesMax);
+  Suggested suggested;
+  std::size_t done = 0;
+  for (const assist::Range& window : windows) {
+    const std::string_view passage = text.substr(window.begin, window.size());
+    ASSIGN_OR_RETURN(LlmServers::Answer answer, Ask(task, assist::GrammarPrompt(passage),
+                                                    request.options(), source, Shows::kNothing));
+    suggested.model = std::move(answer.model);
+    const std::string corrected = assist::WithoutWrapping(passage, answer.text);
+    const bool is_kept =
+        assist::Judge(passage, corrected, assist::kGrammarLimits) == assist::Verdict::kKeep;
+    const auto changes = is_kept ? assist::DiffWords(passage, corrected) : std::nullopt;
+    if (!changes) ++suggested.dropped;
+    for (const assist::Change& change : changes.value_or(std::vector<assist::Change>())) {
+      const std::size_t begin = range.begin + window.begin + change.range.begin;
+      suggested.changes.push_back(
+          {.position = Utf16Length(std::string_view(source.text).substr(0, begin)),
+           .before = change.before,
+           .after = change.after});
+    }
+    task.sink.Put(ProgressOf(++done, windows.size()));
+    if (suggested.changes.size() >= state::kSuggestionsMax) break;
+  }
+  return Suggest(task, source, state::SuggestionKind::kGrammar, std::move(suggested));
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+  ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
+  const std::string_view text = std::string_view(source.text).substr(range.begin, range.size());
+  const std::vector<assist::Range> windows = assist::MakeWindows(text, kToneBytesMax);
+  Suggested suggested;
+  std::size_t done = 0;
+  for (const assist::Range& window : windows) {
+    const std::string_view passage = text.substr(window.begin, window.size());
+    ASSIGN_OR_RETURN(LlmServers::Answer answer,
+                     Ask(task, assist::TonePrompt(passage, FromProto(request.tone())),
+                         request.options(), source, Shows::kNothing));
+    suggested.model = std::move(answer.model);
+    const std::string better = assist::WithoutWrapping(passage, answer.text);
+    const std::size_t begin = range.begin + window.begin;
+    if (assist::Judge(passage, better, assist::kToneLimits) != assist::Verdict::kKeep) {
+      ++suggested.dropped;
+    } else if (better != passage) {
+      suggested.changes.push_back(
+          {.position = Utf16Length(std::string_view(source.text).substr(0, begin)),
+           .before = std::string(passage),
+           .after = better});
+    }
+    task.sink.Put(ProgressOf(++done, windows.size()));
+    if (suggested.changes.size() >= state::kSuggestionsMax) break;
+  }
+  return Suggest(task, source, state::SuggestionKind::kEnhance, std::move(suggested));
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+  ASSIGN_OR_RETURN(LlmServers::Answer answer,
+                   Ask(task, assist::ContinuePrompt(EndOf(source.text, kBeforeBytesMax)),
+                       request.options(), source, Shows::kText));
+  Suggested suggested{.model = std::move(answer.model)};
+  if (!answer.text.empty()) {
+    suggested.changes.push_back(
+        {.position = Utf16Length(source.text),
+         .after = BeginOf(std::move(answer.text), state::kSuggestedBytesMax)});
+  }
+  return Suggest(task, source, state::SuggestionKind::kContinue, std::move(suggested));
+}
+
+absl::Status AssistService::Suggest(AssistTask& task, const Source& source,
+                                    state::SuggestionKind kind, Suggested suggested) const {
+  if (suggested.changes.size() > state::kSuggestionsMax) {
+    suggested.changes.resize(state::kSuggestionsMax);
+  }
+  const std::size_t count = suggested.changes.size();
+  if (count == 0) {
+    task.sink.Put(FinishedOf(Revision(), 0, suggested.dropped));
+    return absl::OkStatus();
+  }
+  state::AddSuggestions add{.doc = source.doc,
+                            .base = source.revision,
+                            .kind = kind,
+                            .author = AuthorFor(task.call.caller),
+                            .model = BeginOf(suggested.model, state::kNameBytesMax),
+                            .changes = std::move(suggested.changes)};
+  const Call step = StepOf(task.call);
+  ASSIGN_OR_RETURN(
+      const state::Outcome outcome,
+      Await<state::Outcome>(task.cancellation,
+                            [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
+                              calls_.Propose(step, {}, std::move(add), std::move(done));
+                            }));
+  task.sink.Put(FinishedOf(outcome.revision, count, suggested.dropped));
+  return absl::OkStatus();
+}
+
+void AssistService::ListSuggestions(const Call& call, v1::ListSuggestionsRequest request,
+                                    Reply<v1::ListSuggestionsResponse> reply) {
+  calls_.Read<v1::ListSuggestionsResponse>(
+      call, request.consistency(),
+      [caller = call.caller, ref = request.document()](
+          const state::Machine& state) -> absl::StatusOr<v1::ListSuggestionsResponse> {
+        const absl::StatusOr<DocId> doc = FindVisible(state, caller, ref);
+        if (!doc.ok()) return doc.status();
+        v1::ListSuggestionsResponse response;
+        for (const state::SuggestionView& suggestion : state.Suggestions(*doc)) {
+          *response.add_suggestions() = ToProto(suggestion);
+        }
+        return response;
+      },
+      std::move(reply));
+}
+
+void AssistService::ResolveSuggestion(const Call& call, v1::ResolveSuggestionRequest request,
+                                      Reply<v1::ResolveSuggestionResponse> reply) {
+  if (request.decision() == v1::ResolveSuggestionRequest::DECISION_UNSPECIFIED ||
+      request.suggestion().batch() == 0) {
+    return reply(Invalid("The request names no suggestion or no decision; list what is open."));
+  }
+  const bool is_accepted = request.decision() == v1::ResolveSuggestionRequest::DECISION_ACCEPT;
+  state::ResolveSuggestions resolve{
+      .token = FencingToken(request.lock_token()),
+      .batch = Revision(request.suggestion().batch()),
+      .ordinal = request.suggestion().ordinal(),
+      .resolution = is_accepted ? state::Resolution::kAccepted : state::Resolution::kRejected};
+  calls_.Resolve(call, request.document(),
+                 [this, call, resolve, id = request.request_id(),
+                  reply = std::move(reply)](const absl::StatusOr<DocId>& doc) mutable {
+                   if (!doc.ok()) return reply(doc.status());
+                   resolve.doc = *doc;
+                   calls_.Propose(call, id, resolve,
+                                  [reply](const absl::StatusOr<state::Outcome>& outcome) {
+                                    if (!outcome.ok()) return reply(outcome.status());
+                                    v1::ResolveSuggestionResponse response;
+                                    response.set_revision(outcome->revision.value());
+                                    reply(std::move(response));
+                                  });
+                 });
+}
+
+}  // namespace coterie::rpc

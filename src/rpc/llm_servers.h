@@ -1,0 +1,75 @@
+#pragma once
+
+// The language model's servers behind this node, as one that answers: the least busy one that lives
+// is asked, and another one if it fails before the first word. Blocks; any thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+#include <grpcpp/client_context.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coterie/llm/v1/llm.grpc.pb.h"
+
+namespace coterie::rpc {
+
+// Gives a call up from another thread: what it is waiting for ends at once.
+class Cancellation {
+ public:
+  void Cancel();
+  bool IsCancelled() const;
+
+  // For the life of a client's call that is to be cancelled with it.
+  class Scope {
+   public:
+    Scope(Cancellation& cancellation, grpc::ClientContext& context);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Cancellation& cancellation_;
+  };
+
+ private:
+  mutable absl::Mutex mutex_;
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+class LlmServers {
+ public:
+  static constexpr std::size_t kServersMax = 16;
+
+  // "host:port" each; none are connected yet.
+  explicit LlmServers(const std::vector<std::string>& addresses);
+  ~LlmServers();
+
+  struct Listener {
+    std::function<void(const std::string& model)> started;  // May be empty, as may the other.
+    std::function<void(const std::string& text)> text;
+  };
+  struct Answer {
+    std::string model;
+    std::string text;
+  };
+  // kFailedPrecondition: there are no servers. kUnavailable: none answers, or the one that did died
+  // during the answer. kCancelled, kDeadlineExceeded. What a server refuses is passed on.
+  absl::StatusOr<Answer> Generate(const llm::v1::GenerateRequest& request, absl::Time deadline,
+                                  Cancellation& cancellation, const Listener& listener) const;
+
+ private:
+  struct Server;
+  // Those that answer, the least busy first.
+  std::vector<const Server*> Ready(Cancellation& cancellation) const;
+  std::string Addresses() const;
+
+  std::vector<std::unique_ptr<Server>> servers_;
+};
+
+}  // namespace coterie::rpc
