@@ -44,7 +44,9 @@ void Run(std::string_view input) {
   CHECK(!crdt::ValidateUpdate(state));
   crdt::Doc copy({.garbage = crdt::Garbage::kCollect});
   CHECK(!copy.Apply(state));
-  CHECK(copy.state_vector() == doc.state_vector());
+  // It may have more: what is parked for its origin is cut where the document's part of it ends, and
+  // then follows that, as Yjs does, too. Only a client that uses an id twice can bring that about.
+  CHECK(copy.state_vector().Covers(doc.state_vector()));
 }
 
 }  // namespace coterie::fuzz
