@@ -44,8 +44,8 @@ void Run(std::string_view input) {
   CHECK(!crdt::ValidateUpdate(state));
   crdt::Doc copy({.garbage = crdt::Garbage::kCollect});
   CHECK(!copy.Apply(state));
-  // It may have more: what is parked for its origin is cut where the document's part of it ends, and
-  // then follows that, as Yjs does, too. Only a client that uses an id twice can bring that about.
+  // It may have more: what is parked for its origin is cut where the document's part of it ends,
+  // and then follows that, in Yjs, too. Only a client that uses an id twice can bring that about.
   CHECK(copy.state_vector().Covers(doc.state_vector()));
 }
 

@@ -63,6 +63,7 @@ Explanation Explain(const absl::Status& status) {
   const client::ErrorDetail detail = client::DetailOf(status);
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
+      if (detail.reason == "MODEL_UNAVAILABLE") return {text, "", ""};  // It says what to do.
       return {text, "the nodes are down, cut off, or have no majority to elect a leader",
               "check --nodes or COTERIE_NODES; start a local cluster with `coterie up`"};
     case absl::StatusCode::kDeadlineExceeded:
