@@ -269,6 +269,9 @@ void Ledger::CheckMembers(NodeId id, const raft::Core& core) {
   const Index commit = core.commit_index();
   if (commit.IsNone() || core.configuration().voters.empty()) return;
   if (core.promised() != raft::LogPosition()) return;
+  // Who lost a part of its log goes by the newest members that it still found there
+  // (node/repair.cc), though the entry that said so has to come again.
+  if (!lost_[id].empty()) return;
   for (Index index = commit.Next(); index <= core.last().index; ++index) {
     if (core.EntryAt(index).type == raft::EntryType::kConfiguration) return;
   }
