@@ -20,7 +20,8 @@ std::vector<EntryRef> After(const std::vector<EntryRef>& entries, Index index) {
   return kept;
 }
 
-// Where the log continues from, if from the state.
+// Where the log continues from, if from the state. Its members are those that were committed up to
+// there: an entry of the log that says otherwise may never be, and would be believed for ever.
 wal::SnapshotMark MarkOf(const state::Applied& applied, const raft::Configuration& otherwise) {
   wal::SnapshotMark mark{.last = {.term = applied.term, .index = applied.index},
                          .configuration = otherwise};
@@ -29,20 +30,6 @@ wal::SnapshotMark MarkOf(const state::Applied& applied, const raft::Configuratio
     mark.configuration = *std::move(configuration);
   }
   return mark;
-}
-
-// Who was a member, as far as this disk still knows.
-raft::Configuration NewestConfiguration(const wal::Recovered& recovered) {
-  raft::Configuration newest = recovered.snapshot.configuration;
-  for (const auto* run : {&recovered.entries, &recovered.tail}) {
-    for (const EntryRef& entry : *run) {
-      if (entry.type != raft::EntryType::kConfiguration) continue;
-      if (auto configuration = raft::DecodeConfiguration(entry.payload.view())) {
-        newest = *std::move(configuration);
-      }
-    }
-  }
-  return newest;
 }
 
 LogPosition LastOf(const wal::SnapshotMark& mark, const std::vector<EntryRef>& entries) {
@@ -63,14 +50,14 @@ std::optional<Repaired> Repair(const wal::Recovered& recovered, const state::App
                           tail.back().index >= applied.index;
   if (joins_tail || applied.index >= prefix_last) {
     // Whatever is missing has been applied: the state holds it.
-    repaired.mark = MarkOf(applied, NewestConfiguration(recovered));
+    repaired.mark = MarkOf(applied, recovered.snapshot.configuration);
     if (joins_tail) repaired.entries = After(tail, applied.index);
   } else if (applied.index >= start) {
     repaired.mark = recovered.snapshot;
     repaired.entries = recovered.entries;
   } else {
     // The state is lost, and with it what the log had been relieved of: nothing is left to join to.
-    repaired.mark.configuration = NewestConfiguration(recovered);
+    repaired.mark.configuration = recovered.snapshot.configuration;
   }
   const LogPosition known = std::max({recovered.hard_state.promised, recovered.last_known,
                                       LastOf(recovered.snapshot, recovered.entries)});

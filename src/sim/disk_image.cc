@@ -49,16 +49,22 @@ absl::Status DiskImage::ReadAll(const Disk& disk) {
   hard_state_ = replayed.recovered.hard_state;
   snapshot_ = replayed.recovered.snapshot.last.index;
   snapshot_configuration_ = replayed.recovered.snapshot.configuration;
-  for (const raft::EntryRef& entry : replayed.recovered.entries) {
-    terms_[entry.index] = entry.term;
-    digests_[entry.index] = DigestOf(entry);
-  }
+  for (const raft::EntryRef& entry : replayed.recovered.entries) Take(entry);
   // Behind damage nothing is added to what was found.
   if (replayed.segments.empty() || !replayed.recovered.damage.empty()) return absl::OkStatus();
   names_ = disk.files->DurableNames();
   segment_ = wal::SegmentName(replayed.segments.back().sequence);
   end_ = replayed.segments.back().end;
   return absl::OkStatus();
+}
+
+void DiskImage::Take(const raft::EntryRef& entry) {
+  terms_[entry.index] = entry.term;
+  digests_[entry.index] = DigestOf(entry);
+  if (entry.type != raft::EntryType::kConfiguration) return;
+  if (auto members = raft::DecodeConfiguration(entry.payload.view())) {
+    members_[entry.index] = *std::move(members);
+  }
 }
 
 bool DiskImage::ReadOn(const Disk& disk) {
@@ -75,11 +81,9 @@ bool DiskImage::ReadOn(const Disk& disk) {
     if (!batch->truncate_from.IsNone()) {
       terms_.erase(terms_.lower_bound(batch->truncate_from), terms_.end());
       digests_.erase(digests_.lower_bound(batch->truncate_from), digests_.end());
+      members_.erase(members_.lower_bound(batch->truncate_from), members_.end());
     }
-    for (const raft::EntryRef& entry : batch->entries) {
-      terms_[entry.index] = entry.term;
-      digests_[entry.index] = DigestOf(entry);
-    }
+    for (const raft::EntryRef& entry : batch->entries) Take(entry);
     end_ += record->size_bytes;
   }
   return true;

@@ -39,12 +39,15 @@ class DiskImage {
   Index snapshot() const { return snapshot_; }
   const raft::Configuration& snapshot_configuration() const { return snapshot_configuration_; }
   const std::map<Index, Term>& terms() const { return terms_; }
+  // What its entries say of members, by their indexes.
+  const std::map<Index, raft::Configuration>& members() const { return members_; }
   bool Holds(const raft::EntryRef& entry) const;
 
  private:
   absl::Status ReadAll(const Disk& disk);
   // False: something else than batches has come, and the image is not to be used.
   bool ReadOn(const Disk& disk);
+  void Take(const raft::EntryRef& entry);
 
   Incarnation incarnation_;
   std::uint64_t operations_ = 0;
@@ -54,6 +57,7 @@ class DiskImage {
   raft::Configuration snapshot_configuration_;
   std::map<Index, Term> terms_;
   std::map<Index, std::uint64_t> digests_;
+  std::map<Index, raft::Configuration> members_;
   // Up to where the newest segment has been read; a log goes on in a new one after every start.
   std::vector<std::string> names_;
   std::string segment_;

@@ -45,11 +45,14 @@ void Ledger::OnFailedStart(NodeId id, bool has_crashed, const absl::Status& stat
 void Ledger::OnLoss(NodeId id, const io::FaultyDirectory& files, Incarnation incarnation) {
   ++counts_.losses;
   const DiskImage& image = ImageOf({.id = id, .incarnation = incarnation, .files = &files});
-  std::map<Index, Term> held = image.terms();
+  Lost lost{.held = image.terms(), .members = image.members()};
   for (Index index(1); index <= std::min(image.snapshot(), highest_commit()); ++index) {
-    held[index] = committed_[index.value() - 1].term;
+    lost.held[index] = committed_[index.value() - 1].term;
   }
-  lost_[id].push_back(std::move(held));
+  if (image.snapshot() <= highest_commit()) {
+    lost.members[image.snapshot()] = ConfigurationAt(image.snapshot());
+  }
+  lost_[id].push_back(std::move(lost));
   images_.erase(id);
 }
 
@@ -76,9 +79,9 @@ const DiskImage& Ledger::ImageOf(const Disk& disk) {
 }
 
 bool Ledger::Holds(NodeId id, const raft::EntryRef& entry) {
-  for (const std::map<Index, Term>& held : lost_[id]) {
-    const auto found = held.find(entry.index);
-    if (found != held.end() && found->second == entry.term) return true;
+  for (const Lost& lost : lost_[id]) {
+    const auto found = lost.held.find(entry.index);
+    if (found != lost.held.end() && found->second == entry.term) return true;
   }
   const Disk disk = find_disk_(id);
   return disk.files != nullptr && ImageOf(disk).Holds(entry);
@@ -269,15 +272,24 @@ void Ledger::CheckMembers(NodeId id, const raft::Core& core) {
   const Index commit = core.commit_index();
   if (commit.IsNone() || core.configuration().voters.empty()) return;
   if (core.promised() != raft::LogPosition()) return;
-  // Who lost a part of its log goes by the newest members that it still found there
-  // (node/repair.cc), though the entry that said so has to come again.
-  if (!lost_[id].empty()) return;
   for (Index index = commit.Next(); index <= core.last().index; ++index) {
     if (core.EntryAt(index).type == raft::EntryType::kConfiguration) return;
   }
   if (core.configuration() == ConfigurationAt(commit)) return;
+  if (AreKnownFromLoss(id, commit, core.configuration())) return;
   Violate(absl::StrCat(Name(id), " goes by other members at ", commit.value(),
                        " than were committed up to there"));
+}
+
+// Who lost a part of its log goes by the newest members that it still found there
+// (node/repair.cc), until the entry that said so has come again.
+bool Ledger::AreKnownFromLoss(NodeId id, Index commit, const raft::Configuration& members) const {
+  const auto found = lost_.find(id);
+  if (found == lost_.end()) return false;
+  return std::ranges::any_of(found->second, [&](const Lost& lost) {
+    return std::any_of(lost.members.upper_bound(commit), lost.members.end(),
+                       [&](const auto& said) { return said.second == members; });
+  });
 }
 
 void Ledger::OnCommitted(const raft::EntryRef& entry, const raft::Core& core) {

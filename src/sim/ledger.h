@@ -79,6 +79,7 @@ class Ledger {
   void CheckChoice(NodeId from, const Disk& disk, Term term, NodeId candidate);
   void CheckDisk(NodeId id, const DiskImage& image);
   void CheckMembers(NodeId id, const raft::Core& core);
+  bool AreKnownFromLoss(NodeId id, Index commit, const raft::Configuration& members) const;
   const raft::Configuration& ConfigurationAt(Index index) const;
   void CheckAppend(NodeId from, const raft::Message& message, const raft::AppendRequest& request);
   void CheckLeader(NodeId id, const raft::Core& core);
@@ -107,7 +108,12 @@ class Ledger {
   std::map<NodeId, Index> checked_;                  // Per life.
   std::map<NodeId, Index> applied_;                  // Per life.
   std::map<NodeId, DiskImage> images_;
-  std::map<NodeId, std::vector<std::map<Index, Term>>> lost_;  // Of disks that are gone.
+  // What a disk held before it was damaged or lost.
+  struct Lost {
+    std::map<Index, Term> held;
+    std::map<Index, raft::Configuration> members;  // As its entries said.
+  };
+  std::map<NodeId, std::vector<Lost>> lost_;
 };
 
 }  // namespace coterie::sim

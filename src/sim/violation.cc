@@ -32,6 +32,7 @@ void PrintReplayHint() {
 }
 
 void Violate(std::string_view what) {
+  static_cast<void>(std::fflush(stdout));  // The trace up to here.
   static_cast<void>(
       std::fprintf(stderr, "VIOLATION: %.*s\n", static_cast<int>(what.size()), what.data()));
   std::abort();

@@ -15,6 +15,13 @@
 namespace coterie::wal {
 namespace {
 
+// A place in the log: the offset counts within the segment.
+struct Place {
+  std::uint64_t sequence = 0;
+  std::uint64_t offset = 0;
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
 // What the records add up to so far. Entries before `base_` may have stood in segments that are
 // gone. Behind a hole they are gathered apart, until it is known that nothing is missing.
 class Replayer {
@@ -34,9 +41,10 @@ class Replayer {
     return false;
   }
 
-  // Something is missing here. What follows may not follow on what came before.
-  void OpenHole(std::string what) {
+  // Something is missing up to `until`. What follows may not follow on what came before.
+  void OpenHole(std::string what, Place until) {
     recovered().damage.push_back({.first = next(), .what = std::move(what)});
+    untold_until_ = until;
     if (!is_behind_hole_) {
       is_behind_hole_ = true;
       epoch_before_hole_ = recovered().epoch;
@@ -71,13 +79,16 @@ class Replayer {
     const Index snapshot = recovered().snapshot.last.index;
     if (!is_behind_hole_ && base_ > snapshot) {
       std::vector<raft::EntryRef> entries = std::exchange(recovered().entries, {});
-      OpenHole("the segments that held the first entries are gone");
+      OpenHole("the segments that held the first entries are gone", {});
       recovered().damage.back().first = snapshot.Next();
       tail() = std::move(entries);
       base_ = snapshot;
     }
     NoteLost(recovered().snapshot.last);
-    if (is_end_lost_) {
+    if (untold_until_ && root && Place{root->sequence, root->end} >= *untold_until_) {
+      untold_until_.reset();
+    }
+    if (is_end_lost_ || untold_until_) {
       recovered().last_known = {.term = hard_state.term, .index = raft::kUnknownExtent};
     }
   }
@@ -94,10 +105,15 @@ class Replayer {
       Restart(std::move(checkpoint->snapshot));
       if (!checkpoint->is_full) base_ = checkpoint->last;
     } else if (!is_behind_hole_ && checkpoint->last.Next() != next()) {
-      OpenHole(absl::StrCat("entries up to ", checkpoint->last.value(), " are missing before it"));
+      OpenHole(absl::StrCat("entries up to ", checkpoint->last.value(), " are missing before it"),
+               {});
     }
     is_first_ = false;
     recovered().hard_state = checkpoint->hard_state;
+    if (std::exchange(untold_until_, std::nullopt)) {
+      // Of its term nothing is told; it was none that is yet to come.
+      NoteLost({.term = checkpoint->hard_state.term, .index = checkpoint->last});
+    }
     NoteEpoch(checkpoint->epoch);
     if (is_behind_hole_ && tail().empty()) tail_next_ = checkpoint->last.Next();
     return true;
@@ -110,6 +126,7 @@ class Replayer {
     recovered().snapshot = std::move(mark);
     base_ = recovered().snapshot.last.index;
     is_behind_hole_ = false;
+    untold_until_.reset();
   }
 
   void NoteEpoch(Epoch epoch) {
@@ -131,6 +148,7 @@ class Replayer {
       (is_behind_hole_ ? tail() : recovered().entries).push_back(std::move(entry));
     }
     if (!batch->entries.empty()) {
+      untold_until_.reset();
       if (is_behind_hole_) tail_next_ = tail().back().index.Next();
       SegmentInfo& segment = result_.segments.back();
       segment.last = std::max(segment.last, recovered().last_known.index);
@@ -206,6 +224,9 @@ class Replayer {
   bool is_first_ = true;
   bool is_behind_hole_ = false;
   bool is_end_lost_ = false;
+  // Entries may be missing before this that nothing behind them has told of: neither later entries,
+  // which are at least as new, nor a checkpoint.
+  std::optional<Place> untold_until_;
   Epoch epoch_before_hole_;
   Index commit_before_hole_;
   Index tail_next_;  // None = anything.
@@ -285,7 +306,10 @@ void ReplaySegment(const OpenSegment& segment, const KnownEnd& end, const Identi
   const SegmentHeader header =
       segment.header.value_or(SegmentHeader{.identity = identity, .sequence = segment.sequence});
   const std::uint32_t seed = ChecksumSeed(header);
-  if (!segment.header) replayer.OpenHole(absl::StrCat(segment.Name(), ": the header is damaged"));
+  if (!segment.header) {
+    replayer.OpenHole(absl::StrCat(segment.Name(), ": the header is damaged"),
+                      {segment.sequence, kSegmentHeaderBytes});
+  }
   std::uint64_t offset = kSegmentHeaderBytes;
   while (!end.exact || offset < *end.exact) {
     const std::optional<RecordView> record =
@@ -305,10 +329,11 @@ void ReplaySegment(const OpenSegment& segment, const KnownEnd& end, const Identi
       result.recovered.torn_bytes += NonZeroEnd(segment.bytes, offset) - offset;
       return;
     }
-    replayer.OpenHole(absl::StrCat(segment.Name(), ", offset ", offset,
-                                   ": a record that was synced is ",
-                                   record ? "out of place" : "damaged"));
     const bool goes_on = beyond.next && (!end.exact || *beyond.next < *end.exact);
+    replayer.OpenHole(
+        absl::StrCat(segment.Name(), ", offset ", offset, ": a record that was synced is ",
+                     record ? "out of place" : "damaged"),
+        {segment.sequence, goes_on ? *beyond.next : end.exact.value_or(offset)});
     if (!goes_on) {
       // Behind it nobody tells how far the log went.
       if (end.is_last) replayer.LoseEnd();
@@ -361,12 +386,14 @@ absl::StatusOr<Replayed> Replay(io::Directory& directory, const Identity& identi
     result.segments.push_back({.sequence = sequences[i]});
     ReplaySegment(*segment, end, identity, replayer, result);
     if (following && following->sequence != sequences[i] + 1) {
-      replayer.OpenHole(absl::StrCat("segment ", SegmentName(sequences[i] + 1), " is missing"));
+      replayer.OpenHole(absl::StrCat("segment ", SegmentName(sequences[i] + 1), " is missing"),
+                        {following->sequence, 0});
     }
     segment = std::move(following);
   }
   if (newest > (sequences.empty() ? 0 : sequences.back())) {
-    replayer.OpenHole(absl::StrCat("segment ", SegmentName(newest), ", the newest, is missing"));
+    replayer.OpenHole(absl::StrCat("segment ", SegmentName(newest), ", the newest, is missing"),
+                      {newest, 0});
     replayer.LoseEnd();
   }
   replayer.Finish(result.root);
