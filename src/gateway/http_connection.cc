@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "gateway/connect_codec.h"
+#include "gateway/connect_service.h"
 #include "gateway/hocuspocus_session.h"
 #include "gateway/metrics.h"
 #include "gateway/web_socket.h"
@@ -31,7 +32,6 @@ namespace {
 constexpr std::string_view kYjsPath = "/yjs/";
 constexpr std::string_view kHocuspocusPath = "/hocuspocus";
 constexpr std::string_view kApiPath = "/coterie.v1.";
-constexpr std::string_view kSubscribePath = "/coterie.v1.EventService/Subscribe";
 
 std::string Field(const http::fields& fields, http::field name) {
   const auto value = fields[name];
@@ -72,7 +72,7 @@ void HttpConnection::Arm(absl::Duration timeout) {
 void HttpConnection::Close() {
   timer_.cancel();
   stream_.Close();
-  if (subscription_ != nullptr) std::exchange(subscription_, nullptr)->Stop();
+  if (feed_ != nullptr) std::exchange(feed_, nullptr)->Stop();
 }
 
 // --- Requests ---
@@ -204,7 +204,7 @@ void HttpConnection::ServePath() {
   }
   if (path.starts_with(kApiPath)) {
     if (request_.method != "POST") return Answer(TextResponse(405, "Only POST.\n"));
-    if (path == kSubscribePath) return ServeSubscribe();
+    if (IsStreamPath(context_.faces, path)) return StartStream();
     return ServeUnary(context_.faces, request_, Answerer());
   }
   if (path.starts_with(kYjsPath) || path == kHocuspocusPath) {
@@ -307,8 +307,8 @@ void HttpConnection::OnAnswered(bool keeps_alive) {
   Close();
 }
 
-void HttpConnection::ServeSubscribe() {
-  HttpResponse head = SubscriptionHead(request_);
+void HttpConnection::StartStream() {
+  HttpResponse head = StreamHead(request_);
   if (head.status != 200) return Answer(std::move(head));
   AddCors(head);
   head_ = {};
@@ -322,13 +322,12 @@ void HttpConnection::ServeSubscribe() {
   http::async_write_header(
       stream_, *head_writer_, [self = shared_from_this()](const error_code& error, std::size_t) {
         if (error) return self->Close();
-        self->subscription_ =
-            gateway::ServeSubscription(self->context_.faces, self->request_, self, self->shard_);
+        self->feed_ = ServeStream(self->context_.faces, self->request_, self, self->shard_);
         self->WatchClient();
       });
 }
 
-// A client that subscribes says nothing more: whatever comes, or an end, ends it.
+// A client that is answered by a stream says nothing more: whatever comes, or an end, ends it.
 void HttpConnection::WatchClient() {
   stream_.async_read_some(
       asio::buffer(&watched_, 1),

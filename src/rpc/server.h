@@ -24,6 +24,7 @@ struct ServerOptions {
   std::vector<std::string> llm_addresses;
 };
 
+class AssistRuns;
 class EventHub;
 class Gate;
 class MethodTable;
@@ -36,6 +37,7 @@ struct Faces {
   Gate& gate;
   const MethodTable& methods;
   EventHub& events;
+  AssistRuns& assist;
 };
 
 class Server {
