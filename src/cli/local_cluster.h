@@ -31,9 +31,10 @@ struct LocalOptions {
   bool secure = false;
   // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
   std::string admin;
-  bool is_detached = false;   // The nodes outlive this process.
-  bool is_temporary = false;  // The nodes end when this process dies, however it does.
-  std::string node_program;   // Empty = coterie-node beside this program.
+  bool is_detached = false;                // The nodes outlive this process.
+  bool is_temporary = false;               // The nodes end when this process dies, however it does.
+  std::string node_program;                // Empty = coterie-node beside this program.
+  std::vector<std::string> llm_addresses;  // Of model servers, for every node.
 };
 
 struct LocalNode {
