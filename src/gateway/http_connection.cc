@@ -172,7 +172,7 @@ void HttpConnection::Serve() {
   if (request_.method == "OPTIONS") {
     HttpResponse preflight{.status = 204, .content_type = {}, .headers = {}, .body = {}};
     preflight.headers = {
-        {"Access-Control-Allow-Methods", "POST"},
+        {"Access-Control-Allow-Methods", "GET, POST"},
         {"Access-Control-Allow-Headers",
          "Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms"},
         {"Access-Control-Max-Age", "7200"}};
@@ -215,8 +215,9 @@ void HttpConnection::ServePath() {
 }
 
 HttpResponse HttpConnection::Metrics() const {
+  const rpc::Faces& faces = context_.faces;
   HttpResponse response =
-      TextResponse(200, MetricsText(context_.faces.calls.node().status(), context_.counters));
+      TextResponse(200, MetricsText(faces.calls.node(), faces.gate.times(), context_.counters));
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return response;
 }
@@ -266,7 +267,9 @@ std::function<void(HttpResponse)> HttpConnection::Answerer() {
 void HttpConnection::AddCors(HttpResponse& response) const {
   if (request_.origin.empty()) return;
   response.headers.emplace_back("Vary", "Origin");
-  if (!request_.target.path.starts_with(kApiPath)) return;
+  // The cluster page shows every node's figures.
+  const std::string& path = request_.target.path;
+  if (!path.starts_with(kApiPath) && path != "/metrics") return;
   if (!IsOriginAllowed(request_.origin, request_.host, context_.options.origins)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", request_.origin);
 }
