@@ -30,6 +30,7 @@ struct NodeOptions {
   std::vector<std::string> http_hosts;
   bool has_open_metrics = false;
   std::string web_root;
+  std::string control;  // Of `coterie up`: where pages may stop and start nodes.
   std::string tls_certificate;
   std::string tls_key;
   std::vector<std::string> llm_addresses;  // Of servers of a language model.

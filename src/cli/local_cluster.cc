@@ -190,6 +190,18 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
       arguments.insert(arguments.end(), {"--http-origin", "http://127.0.0.1:" + port,
                                          "--http-origin", "http://localhost:" + port});
     }
+    for (const std::string& origin : options_.http_origins) {
+      arguments.insert(arguments.end(), {"--http-origin", origin});
+    }
+    // Who writes an editor of their own serves its page from a port of this machine. Others'
+    // programs here could ask the nodes without a browser as well.
+    if (!options_.secure) {
+      arguments.insert(arguments.end(), {"--http-origin", "http://127.0.0.1:*", "--http-origin",
+                                         "http://localhost:*"});
+    }
+    if (!options_.control.empty()) {
+      arguments.insert(arguments.end(), {"--control", options_.control});
+    }
   }
   for (const std::string& address : options_.llm_addresses) {
     arguments.insert(arguments.end(), {"--llm", address});

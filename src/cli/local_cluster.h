@@ -27,7 +27,9 @@ struct LocalOptions {
   int grpc_port = 50053;  // Clients of node i: this + i - 1; other nodes: that + kPeerPortOffset.
   // HTTP of node i: this + i - 1; 0 = none. The default gives way to what is free.
   int http_port = kDefaultHttpPort;
-  std::string web_root;  // Folder of the web app; empty = none.
+  std::string web_root;                   // Folder of the web app; empty = none.
+  std::vector<std::string> http_origins;  // Of pages elsewhere that may use the nodes.
+  std::string control;                    // Of a ControlServer, for the nodes' pages; empty = none.
   bool secure = false;
   // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
   std::string admin;

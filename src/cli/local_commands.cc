@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/control_server.h"
 #include "cli/explain.h"
 #include "cli/local_cluster.h"
 #include "cli/local_llm.h"
@@ -41,6 +42,7 @@ struct Local {
   LocalCluster cluster;
   std::optional<LocalLlm> llm;
   std::string model;  // As the server names it, once it serves.
+  std::optional<ControlServer> control;
 };
 
 // How to call this program from here: "coterie" if the PATH finds it.
@@ -117,6 +119,7 @@ void StopAll(Local& local) {
 
 void SayWhoHasEnded(Invocation& cli, Local& local) {
   for (const NodeEnd& end : local.cluster.Reap()) {
+    if (local.control && local.control->HasStopped(end.id)) continue;
     cli.Say(absl::StrCat("node n", end.id, " has ended: ", end.how, "; start it again with\n  ",
                          local.cluster.CommandLine(*local.cluster.Find(end.id))));
   }
@@ -127,11 +130,16 @@ void SayWhoHasEnded(Invocation& cli, Local& local) {
   }
 }
 
-// Until Ctrl-C or until no node is left.
+// Until Ctrl-C, or until no node is left and no page has it in hand to start one.
 absl::Status Supervise(Invocation& cli, Local& local, Signals& signals) {
-  while (local.cluster.IsRunning()) {
-    pollfd waiting{.fd = signals.fd(), .events = POLLIN};
-    poll(&waiting, 1, -1);
+  std::optional<ControlServer>& control = local.control;
+  while (local.cluster.IsRunning() || (control && control->HasStoppedAny())) {
+    pollfd waiting[2] = {{.fd = signals.fd(), .events = POLLIN},
+                         {.fd = control ? control->fd() : -1, .events = POLLIN}};
+    poll(waiting, 2, -1);
+    if (waiting[1].revents != 0) {
+      control->Serve(local.cluster, [&cli](const std::string& line) { cli.Say(line); });
+    }
     while (const int signal = signals.Next()) {
       if (signal == SIGCHLD) continue;
       cli.Say("\nstopping ...");
@@ -231,8 +239,16 @@ absl::Status Up(Invocation& cli, const Flags& flags) {
     options.llm_addresses.push_back(llm.address);
   }
   Signals signals;
+  std::optional<ControlServer> control;
+  // Who may log in as anybody may as well stop a node; a cluster that outlives us has nobody to
+  // ask.
+  if (!options.secure && !options.is_detached && options.http_port != 0) {
+    ASSIGN_OR_RETURN(ControlServer opened, ControlServer::Open());
+    control.emplace(std::move(opened));
+    options.control = control->url();
+  }
   ASSIGN_OR_RETURN(LocalCluster cluster, LocalCluster::Start(options));
-  Local local{.cluster = std::move(cluster)};
+  Local local{.cluster = std::move(cluster), .llm = {}, .model = {}, .control = std::move(control)};
   const absl::Status serving = Bring(cli, options, llm, local, signals);
   if (absl::IsCancelled(serving)) {
     StopAll(local);
@@ -291,6 +307,10 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
       ->capture_default_str()
       ->check(CLI::Range(0, 65535 - kLocalNodesMax));
   command->add_option("--web-root", up->local.web_root, "Folder of a built web app");
+  command->add_option("--http-origin", up->local.http_origins,
+                      "Origin of pages that may use the nodes beside their own, for example "
+                      "http://192.168.1.5:3000; repeat. Without --secure, pages that this machine "
+                      "serves on any port may");
   command->add_flag("--detach", up->local.is_detached, "Return when it serves; see `down`");
   command->add_flag("--secure", up->local.secure, "Only users that an admin has made may log in");
   command

@@ -171,6 +171,18 @@ TEST_F(Port, HealthIsForAnyoneAndMetricsAreNot) {
   EXPECT_NE(metrics.body.find("\ncoterie_raft_is_leader 1\n"), std::string::npos);
   EXPECT_NE(metrics.body.find("coterie_gateway_commit_seconds_bucket{le=\"+Inf\"} 0\n"),
             std::string::npos);
+  EXPECT_NE(metrics.body.find("\ncoterie_raft_elections_won_total 1\n"), std::string::npos);
+  EXPECT_NE(
+      metrics.body.find("coterie_rpc_seconds_bucket{method=\"AuthService.Login\",le=\"+Inf\"} 1\n"),
+      std::string::npos);
+  EXPECT_EQ(metrics.body.find("coterie_rpc_errors_total{"), std::string::npos);
+  EXPECT_EQ(Call("AuthService/Login", "{}").status, 400);
+  const std::string own = absl::StrCat("http://127.0.0.1:", port_);
+  const Answer again = Ask(http::verb::get, "/metrics", {},
+                           {{"Authorization", "Bearer " + ana_.token}, {"Origin", own}});
+  EXPECT_NE(again.body.find("coterie_rpc_errors_total{method=\"AuthService.Login\"} 1\n"),
+            std::string::npos);
+  EXPECT_EQ(again.Field("Access-Control-Allow-Origin"), own);
 }
 
 TEST_F(Port, TheApiSpeaksJson) {
@@ -283,6 +295,20 @@ TEST_F(Port, HocuspocusIsToldWhatIsSaved) {
   EXPECT_TRUE(editor->Await(key + yproto::EncodeSyncStatus(yproto::SyncStatus::kSaved)));
   editor->Send(FromHex("09"));
   EXPECT_TRUE(editor->Await(FromHex("0a")));
+}
+
+TEST_F(Port, HocuspocusIsToldOfANewName) {
+  const auto editor = Open("/hocuspocus?create=1");
+  const std::string key = yproto::EncodeKey("doc");
+  editor->Send(key + FromHex("02 00") + static_cast<char>(ana_.token.size()) + ana_.token);
+  ASSERT_TRUE(editor->Await(key + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+
+  EXPECT_EQ(Call("DocumentService/RenameDocument",
+                 R"({"document":{"name":"doc"},"newName":"a \"name\""})", ana_.token)
+                .status,
+            200);
+
+  EXPECT_TRUE(editor->Await(key + yproto::EncodeStateless(R"({"name":"a \"name\""})")));
 }
 
 TEST_F(Port, WhoReadsNothingIsCutOffAndSlowsNobody) {
@@ -464,8 +490,10 @@ TEST_F(EndlessAssist, ANodeThatStopsEndsItsAnswers) {
 class WebApp : public Fixture {
  protected:
   WebApp()
-      : Fixture({.origins = {"http://127.0.0.1:8081", "*", "https://b.example"},
-                 .web_root = MakeFolder()}) {}
+      : Fixture(
+            {.origins = {"http://127.0.0.1:8081", "*", "http://localhost:*", "https://b.example"},
+             .web_root = MakeFolder(),
+             .control = "http://127.0.0.1:9/abc"}) {}
   static std::string MakeFolder() {
     const std::filesystem::path folder =
         std::filesystem::path(testing::TempDir()) / "coterie-web-root";
@@ -481,6 +509,9 @@ TEST_F(WebApp, IsServedWithAStrictPolicy) {
   EXPECT_EQ(page.status, 200);
   EXPECT_EQ(page.body, "<!doctype html>");
   EXPECT_NE(page.Field("Content-Security-Policy").find("script-src 'self'"), std::string::npos);
+  EXPECT_NE(page.Field("Content-Security-Policy")
+                .find("connect-src 'self' http://127.0.0.1:9 http://127.0.0.1:8081 ws://"),
+            std::string::npos);
   EXPECT_EQ(page.Field("Cache-Control"), "no-cache");
   EXPECT_EQ(Ask(http::verb::get, "/", {}, {{"If-None-Match", page.Field("ETag")}}).status, 304);
 
@@ -488,7 +519,8 @@ TEST_F(WebApp, IsServedWithAStrictPolicy) {
   EXPECT_EQ(script.body, "1");
   EXPECT_NE(script.Field("Cache-Control").find("immutable"), std::string::npos);
   EXPECT_EQ(Ask(http::verb::get, "/nodes.json").body,
-            "{\"origins\":[\"http://127.0.0.1:8081\",\"https://b.example\"]}\n");
+            "{\"origins\":[\"http://127.0.0.1:8081\",\"https://b.example\"],"
+            "\"control\":\"http://127.0.0.1:9/abc\"}\n");
   EXPECT_EQ(Ask(http::verb::get, "/../../etc/passwd.txt").status, 404);
   EXPECT_EQ(Ask(http::verb::get, "/%2e%2e/%2e%2e/etc/passwd.txt").status, 404);
 }
