@@ -98,6 +98,56 @@ test('an earlier version is shown beside today and restored', async () => {
   await close()
 })
 
+test('a history of more than 500 versions is read page by page', async () => {
+  const tokens = [await cluster.login('mia'), await cluster.login('tom')]
+  const document = { name: 'long history' }
+  await cluster.call('DocumentService/CreateDocument', document, { token: tokens[0] })
+  for (let i = 0; i < 520; ++i) { // In turns, so that each is a line of its own.
+    await cluster.call('DocumentService/AppendDocument', { document, text: `${i}\n` },
+      { token: tokens[i % 2] })
+  }
+  const mia = await writerAt(0, 'mia')
+  await mia.open('long history')
+  await mia.page.getByRole('button', { name: 'History' }).click()
+  const lines = mia.page.locator('.version time')
+  await until('the newest are listed', async () => await lines.count() === 500)
+  await mia.page.getByRole('button', { name: 'Older versions…' }).click()
+  const { versions } = await cluster.call('DocumentService/ListVersions',
+    { document, limit: 1000 }, { token: tokens[0] })
+  assert.ok(versions.length >= 520)
+  await until(`all ${versions.length} are listed`, async () =>
+    await lines.count() === versions.length)
+  assert.equal(await mia.page.getByRole('button', { name: 'Older versions…' }).count(), 0)
+  await mia.page.locator('.version').last().click()
+  await mia.page.locator('.line-removed', { hasText: '519' }).waitFor()
+  await mia.close()
+})
+
+test('a document that is renamed stays open under its new name, also for who was away', async () => {
+  const { mia, tom, close } = await pair('old name')
+  await mia.type('one ')
+  await tom.untilText('one')
+  await tom.context.setOffline(true)
+  await tom.untilStatus(/Offline/)
+  await tom.type('two ')
+  const token = await cluster.login('mia')
+  await cluster.call('DocumentService/RenameDocument',
+    { document: { name: 'old name' }, newName: 'new/name ü' }, { token })
+  await mia.page.getByRole('heading', { name: 'new/name ü' }).waitFor()
+  await mia.type('three ')
+  await mia.untilStatus(/Saved/)
+  assert.equal(new URL(mia.page.url()).hash, `#/d/${encodeURIComponent('new/name ü')}`)
+  await tom.context.setOffline(false)
+  await tom.untilStatus(/Saved/)
+  await tom.page.getByRole('heading', { name: 'new/name ü' }).waitFor()
+  await until('both have all', async () =>
+    await mia.text() === await tom.text() && (await mia.text()).length === 'one two three '.length)
+  await mia.page.reload()
+  await mia.untilText('three')
+  await mia.untilStatus(/Saved/)
+  await close()
+})
+
 test('a viewer only reads, from the moment that the owner says so', async () => {
   const { mia, tom, close } = await pair('shared')
   await mia.page.getByRole('button', { name: 'Share' }).click()

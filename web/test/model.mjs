@@ -20,19 +20,20 @@ export class Model {
     const file = path.join(model.folder, `${kind}.gguf`)
     execFileSync(maker, [kind, file])
     model.process = spawn(llm, ['--model', file, '--listen', '127.0.0.1:0'])
-    let output = ''
-    const read = (piece) => { output += piece }
+    model.output = ''
+    const read = (piece) => { model.output += piece }
     model.process.stdout.on('data', read)
     model.process.stderr.on('data', read)
     model.address = await until('the model is loaded', () => {
-      if (model.process.exitCode !== null) throw new Error(output)
-      return output.match(/ready at (\S+): /)?.[1]
+      if (model.process.exitCode !== null) throw new Error(model.output)
+      return model.output.match(/ready at (\S+): /)?.[1]
     }, 60_000)
     return model
   }
-  async stop() {
+  async stop(signal = 'SIGKILL') {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return
     const ended = new Promise((resolve) => this.process.once('exit', resolve))
-    this.process.kill('SIGKILL')
+    this.process.kill(signal)
     await ended
     rmSync(this.folder, { recursive: true, force: true })
   }

@@ -79,6 +79,12 @@ export class Writer {
     await this.page.keyboard.press('Control+End')
     await this.page.keyboard.type(text, { delay })
   }
+  // At once, as if it were pasted.
+  async insert(text) {
+    await this.content.focus()
+    await this.page.keyboard.press('Control+End')
+    await this.page.keyboard.insertText(text)
+  }
   untilStatus(pattern, timeoutMs = 10_000) {
     let seen = ''
     return until(`${this.name} reads ${pattern}`, async () => {

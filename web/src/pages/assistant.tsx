@@ -47,9 +47,11 @@ function useAnswer(id: string) {
   return { answer, error, begin, stop }
 }
 
-function outcomeOf({ state, task, suggestions, dropped }: Answer): string {
+function outcomeOf({ state, task, text, suggestions, dropped }: Answer): string {
   if (state === 'stopped') return 'Stopped.'
-  if (state !== 'done' || task.kind === 'ask' || task.kind === 'summarize') return ''
+  if (state !== 'done') return ''
+  if (task.kind === 'summarize') return text ? '' : 'There is nothing to summarize.'
+  if (task.kind === 'ask') return text ? '' : 'The model had no answer.'
   const held = dropped > 0 ? ` ${dropped} more held back: no corrections of what is there.` : ''
   if (suggestions === 0) return `Nothing to suggest.${held}`
   return `${suggestions} ${suggestions === 1 ? 'suggestion' : 'suggestions'} in the text.${held}`
@@ -73,7 +75,7 @@ function Reply({ answer, onInsert }: { answer: Answer; onInsert: ((text: string)
   const outcome = outcomeOf(answer)
   return (
     <div class="answer" aria-busy={isRunning}>
-      {answer.text && <div class="answer-text" tabIndex={0} aria-label="Answer">
+      {answer.text && answer.suggestions === 0 && <div class="answer-text" tabIndex={0} aria-label="Answer">
         <Markdown source={answer.text} /></div>}
       {isRunning && <p class="hint">
         {answer.known > 0 ? `${answer.done} of ${answer.known} parts` : answer.text ? 'Writing…'
@@ -139,8 +141,9 @@ export function Assistant({ id, editor, canWrite }: AssistantProps) {
       <form class="inline question" onSubmit={ask}>
         <input name="question" aria-label="A question about the document" maxLength={kQuestionMax}
           autocomplete="off" placeholder="Ask about it" />
-        {isRunning ? <button type="button" onClick={stop}>Stop</button>
-          : <button type="submit" class="main">Ask</button>}
+        {/* Two buttons: one that became the other while it is clicked would ask again. */}
+        {isRunning ? <button key="stop" type="button" onClick={stop}>Stop</button>
+          : <button key="ask" type="submit" class="main">Ask</button>}
       </form>
       {error ? <Failure error={error} /> : answer && <Reply answer={answer}
         onInsert={canWrite ? (text) => editor.current?.insert(text) : null} />}
