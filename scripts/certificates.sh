@@ -2,7 +2,7 @@
 # Makes an authority and the certificates that it signs, for a cluster's nodes. For who has no
 # authority of their own; where there is one, use that.
 #
-#   scripts/certificates.sh FOLDER NAME...     NAME: how a node is reached, a host name or an address
+#   scripts/certificates.sh FOLDER NAME...    NAME: how a node is reached, by host name or address
 #
 # FOLDER gets ca.pem and ca.key, once, and NAME.pem and NAME.key for each name: valid for two years,
 # for being a server and a client, and for localhost. The keys are the owner's alone to read. Keep
