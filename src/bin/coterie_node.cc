@@ -53,8 +53,19 @@ void AddHttpFlags(CLI::App& app, NodeOptions& options) {
       "--control", options.control,
       "Given by `coterie up` to nodes of a development cluster: where its pages may stop "
       "and start them");
-  app.add_option("--tls-cert", options.tls_certificate, "Certificate chain of the HTTP port, PEM");
-  app.add_option("--tls-key", options.tls_key, "Its key, PEM");
+}
+
+void AddTlsFlags(CLI::App& app, rpc::TlsFiles& files) {
+  app.add_option("--tls-cert", files.certificate,
+                 "TLS for clients: certificate chain of the ports for clients and HTTP, PEM");
+  app.add_option("--tls-key", files.key, "Its key, PEM");
+  app.add_option("--tls-ca", files.authority,
+                 "Who signs those of the other nodes, PEM; default: whom this machine trusts");
+  app.add_option("--peer-tls-cert", files.peer_certificate,
+                 "TLS between nodes: this node's certificate chain, PEM");
+  app.add_option("--peer-tls-key", files.peer_key, "Its key, PEM");
+  app.add_option("--peer-tls-ca", files.peer_authority,
+                 "Who signs those of nodes, and of nobody else, PEM");
 }
 
 void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& founders) {
@@ -75,6 +86,7 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
   app.add_option("--admin", options.admin,
                  "Administrator to make if there are no users; password in COTERIE_PASSWORD");
   AddHttpFlags(app, options);
+  AddTlsFlags(app, options.tls);
   app.add_option("--llm", options.llm_addresses,
                  "HOST:PORT of a coterie-llm that this node may ask; repeat for each");
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
@@ -105,8 +117,8 @@ gateway::Options ToGateway(const NodeOptions& options) {
           .hosts = options.http_hosts,
           .web_root = options.web_root,
           .control = options.control,
-          .tls_certificate = options.tls_certificate,
-          .tls_key = options.tls_key,
+          .tls_certificate = options.tls.certificate,
+          .tls_key = options.tls.key,
           .open_metrics = options.has_open_metrics ? gateway::OpenMetrics::kToAnyone
                                                    : gateway::OpenMetrics::kToSessions};
 }
@@ -129,7 +141,9 @@ void HandOver(node::Node& node) {
 }
 
 int Run(const NodeOptions& options, const sigset_t& signals) {
-  rpc::PeerStreams peers(options.cluster_id, NodeId(options.id));
+  absl::StatusOr<rpc::Tls> tls = rpc::Tls::Load(options.tls);
+  if (!tls.ok()) return Fail(kExitFlags, std::string(tls.status().message()));
+  rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
   absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
   if (!node.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(node.status().message()));
@@ -138,6 +152,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
                                           .peer_listen = options.peer_listen,
                                           .cluster_id = options.cluster_id,
                                           .is_secure = options.is_secure,
+                                          .tls = *std::move(tls),
                                           .llm_addresses = options.llm_addresses};
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
   if (!server.ok()) {

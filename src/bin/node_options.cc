@@ -46,15 +46,12 @@ absl::Status CheckHttp(const NodeOptions& options) {
         "--control: http://127.0.0.1:PORT/TOKEN, as `coterie up` gives it to the nodes of a "
         "development cluster; not with --secure");
   }
-  if (options.tls_certificate.empty() != options.tls_key.empty()) {
-    return absl::InvalidArgumentError("--tls-cert and --tls-key: give both or neither");
-  }
   if (options.http_threads < 1 || options.http_threads > kHttpThreadsMax) {
     return absl::InvalidArgumentError("--http-threads: must be 1 to 64");
   }
   if (!options.http_listen.empty()) return CheckAddress("--http-listen", options.http_listen);
-  if (!options.web_root.empty() || !options.tls_certificate.empty()) {
-    return absl::InvalidArgumentError("--web-root and --tls-cert are of use with --http-listen");
+  if (!options.web_root.empty()) {
+    return absl::InvalidArgumentError("--web-root is of use with --http-listen");
   }
   return absl::OkStatus();
 }

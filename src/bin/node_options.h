@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "raft/configuration.h"
+#include "rpc/tls.h"
 
 namespace coterie::bin {
 
@@ -31,8 +32,7 @@ struct NodeOptions {
   bool has_open_metrics = false;
   std::string web_root;
   std::string control;  // Of `coterie up`: where pages may stop and start nodes.
-  std::string tls_certificate;
-  std::string tls_key;
+  rpc::TlsFiles tls;
   std::vector<std::string> llm_addresses;  // Of servers of a language model.
   std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";

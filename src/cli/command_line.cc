@@ -3,6 +3,7 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 
 #include <clocale>
 #include <cstdio>
@@ -185,8 +186,10 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
 }
 
 int Main(int argc, char** argv) {
-  std::setlocale(LC_CTYPE, "");              // NOLINT(concurrency-mt-unsafe)
-  google::protobuf::SetLogHandler(nullptr);  // Malformed answers are reported by us.
+  std::setlocale(LC_CTYPE, "");  // NOLINT(concurrency-mt-unsafe)
+  // Malformed answers and failed handshakes are reported by us.
+  google::protobuf::SetLogHandler(nullptr);
+  gpr_set_log_function([](gpr_log_func_args*) {});
   Invocation cli;
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (words.empty()) return static_cast<int>(Run(cli, {"--help"}));

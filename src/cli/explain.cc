@@ -64,8 +64,10 @@ Explanation Explain(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       if (detail.reason == "MODEL_UNAVAILABLE") return {text, "", ""};  // It says what to do.
-      return {text, "the nodes are down, cut off, or have no majority to elect a leader",
-              "check --nodes or COTERIE_NODES; start a local cluster with `coterie up`"};
+      return {
+          text, "the nodes are down, cut off, or have no majority to elect a leader",
+          "check --nodes or COTERIE_NODES, and --ca if the nodes use TLS; start a local cluster "
+          "with `coterie up`"};
     case absl::StatusCode::kDeadlineExceeded:
       return {text, "a node was asked and did not answer before the time was up",
               "look whether it took effect, then try again; more time: --timeout 30s"};

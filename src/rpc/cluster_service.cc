@@ -182,7 +182,7 @@ std::shared_ptr<grpc::Channel> ClusterService::ChannelTo(const std::string& addr
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-  channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  channel = grpc::CreateCustomChannel(address, credentials_, arguments);
   return channel;
 }
 

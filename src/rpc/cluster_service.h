@@ -6,6 +6,7 @@
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 
 #include <functional>
 #include <map>
@@ -22,9 +23,13 @@ namespace coterie::rpc {
 
 class ClusterService {
  public:
-  // `subscriptions` says how many there are now; any thread.
-  ClusterService(const NodeCalls& calls, std::function<std::size_t()> subscriptions)
-      : calls_(calls), subscriptions_(std::move(subscriptions)) {}
+  // `subscriptions` says how many there are now; any thread. `credentials`: towards the other
+  // nodes' ports for clients.
+  ClusterService(const NodeCalls& calls, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                 std::function<std::size_t()> subscriptions)
+      : calls_(calls),
+        credentials_(std::move(credentials)),
+        subscriptions_(std::move(subscriptions)) {}
 
   void GetStatus(const Call& call, v1::GetStatusRequest request,
                  Reply<v1::GetStatusResponse> reply);
@@ -46,6 +51,7 @@ class ClusterService {
   std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
 
   const NodeCalls& calls_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   const std::function<std::size_t()> subscriptions_;
   absl::Mutex mutex_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);

@@ -18,7 +18,8 @@ constexpr absl::Duration kPauseMax = absl::Seconds(1);
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> ConnectToPeer(const std::string& address) {
+std::shared_ptr<grpc::Channel> ConnectToPeer(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
@@ -35,7 +36,7 @@ std::shared_ptr<grpc::Channel> ConnectToPeer(const std::string& address) {
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 // One life of the connection. Owns itself: deleted when gRPC is done with it.
@@ -95,10 +96,11 @@ class PeerLane::StreamOf final : public Stream, public grpc::ClientWriteReactor<
   Response response_;
 };
 
-PeerLane::PeerLane(const std::string& address, node::Lane lane, std::uint64_t cluster_id)
+PeerLane::PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane,
+                   std::uint64_t cluster_id)
     : lane_(lane),
       cluster_id_(std::to_string(cluster_id)),
-      channel_(ConnectToPeer(address)),
+      channel_(std::move(channel)),
       stub_(internal::v1::PeerService::NewStub(channel_)),
       pause_(kPauseMin) {}
 

@@ -10,6 +10,7 @@
 #include <absl/time/time.h>
 #include <grpcpp/alarm.h>
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +28,8 @@ namespace coterie::rpc {
 inline constexpr char kClusterIdKey[] = "coterie-cluster-id";
 
 // A connection that is shared with nobody and found dead within seconds.
-std::shared_ptr<grpc::Channel> ConnectToPeer(const std::string& address);
+std::shared_ptr<grpc::Channel> ConnectToPeer(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials);
 
 class PeerLane : public std::enable_shared_from_this<PeerLane> {
  public:
@@ -35,7 +37,8 @@ class PeerLane : public std::enable_shared_from_this<PeerLane> {
   static constexpr std::size_t kQueuedBytesMax = 64 << 20;
   static constexpr std::size_t kWriteBytesMax = 1 << 20;
 
-  PeerLane(const std::string& address, node::Lane lane, std::uint64_t cluster_id);
+  // `channel`: of ConnectToPeer(), nobody else's.
+  PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane, std::uint64_t cluster_id);
   ~PeerLane();
 
   void Send(std::string frame);

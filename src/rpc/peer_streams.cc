@@ -64,10 +64,12 @@ void PeerStreams::SetMembers(const std::vector<raft::Member>& members) {
     for (const raft::Member& member : members) {
       if (member.id == self_ || member.address.empty() || peers_.contains(member.id)) continue;
       using enum node::Lane;
+      const auto open = [&](node::Lane lane) {
+        return std::make_shared<PeerLane>(ConnectToPeer(member.address, credentials_), lane,
+                                          cluster_id_);
+      };
       peers_[member.id] = {
-          .address = member.address,
-          .control = std::make_shared<PeerLane>(member.address, kControl, cluster_id_),
-          .appends = std::make_shared<PeerLane>(member.address, kAppends, cluster_id_)};
+          .address = member.address, .control = open(kControl), .appends = open(kAppends)};
     }
   }
   Close(std::move(gone));
@@ -83,7 +85,9 @@ absl::StatusOr<node::Peers::SnapshotSlice> PeerStreams::FetchSnapshot(NodeId lea
     if (found == peers_.end()) {
       return absl::UnavailableError(absl::StrCat("node ", leader.value(), " is not a known peer"));
     }
-    if (!found->second.snapshots) found->second.snapshots = ConnectToPeer(found->second.address);
+    if (!found->second.snapshots) {
+      found->second.snapshots = ConnectToPeer(found->second.address, credentials_);
+    }
     channel = found->second.snapshots;
   }
   internal::v1::FetchSnapshotRequest request;

@@ -21,7 +21,9 @@ namespace coterie::rpc {
 
 class PeerStreams final : public node::Peers {
  public:
-  PeerStreams(std::uint64_t cluster_id, NodeId self) : cluster_id_(cluster_id), self_(self) {}
+  PeerStreams(std::uint64_t cluster_id, NodeId self,
+              std::shared_ptr<grpc::ChannelCredentials> credentials)
+      : cluster_id_(cluster_id), self_(self), credentials_(std::move(credentials)) {}
   // Ends all streams.
   ~PeerStreams() override;
 
@@ -42,6 +44,7 @@ class PeerStreams final : public node::Peers {
 
   const std::uint64_t cluster_id_;
   const NodeId self_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   absl::Mutex mutex_;
   std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
 };

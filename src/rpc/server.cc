@@ -52,6 +52,8 @@ void SetTransport(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // Two nodes on one port would share its connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Who does not finish a TLS handshake holds nothing for long.
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.SetMaxSendMessageSize(-1);
 }
 
@@ -70,7 +72,7 @@ class Server::Impl {
         gate_(node),
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
-        cluster_(calls_, [this] { return hub_.size(); }),
+        cluster_(calls_, options.tls.ToClientPorts(), [this] { return hub_.size(); }),
         presence_(calls_),
         llm_(options.llm_addresses),
         assist_(calls_, llm_),
@@ -98,8 +100,7 @@ class Server::Impl {
     grpc::ServerBuilder peer_builder;
     SetTransport(peer_builder);
     peer_builder.SetMaxReceiveMessageSize(-1);  // Frames are bounded by their sender; other nodes.
-    peer_builder.AddListeningPort(options.peer_listen, grpc::InsecureServerCredentials(),
-                                  &peer_port);
+    peer_builder.AddListeningPort(options.peer_listen, options.tls.ForPeers(), &peer_port);
     peer_builder.RegisterService(&peers_);
     peer_server_ = peer_builder.BuildAndStart();
     if (peer_server_ == nullptr || peer_port == 0) return CannotListen(options.peer_listen);
@@ -112,8 +113,7 @@ class Server::Impl {
     grpc::ResourceQuota quota("clients");
     quota.Resize(kMemoryMax);
     builder.SetResourceQuota(quota);
-    builder.AddListeningPort(options.client_listen, grpc::InsecureServerCredentials(),
-                             &client_port_);
+    builder.AddListeningPort(options.client_listen, options.tls.ForClients(), &client_port_);
     builder.RegisterService(&auth_binding_);
     builder.RegisterService(&document_binding_);
     builder.RegisterService(&cluster_binding_);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "node/node.h"
+#include "rpc/tls.h"
 
 namespace coterie::rpc {
 
@@ -20,6 +21,7 @@ struct ServerOptions {
   std::uint64_t cluster_id = 0;
   // Only those whom an administrator made may log in; else a first login makes the user.
   bool is_secure = false;
+  Tls tls;
   // "host:port" of each server of a language model; at most LlmServers::kServersMax.
   std::vector<std::string> llm_addresses;
 };

@@ -40,7 +40,7 @@ class TestingNode {
 
  private:
   std::string folder_;
-  PeerStreams peers_{7, NodeId(1)};
+  PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

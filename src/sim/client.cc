@@ -11,13 +11,18 @@ namespace {
 
 constexpr std::uint64_t kGiveUpAfterUs = 3'000'000;
 constexpr std::uint64_t kAttemptUs = 400'000;
+// Writers' editors have ids of their own, beside the machine's.
+constexpr std::uint64_t kFirstEditor = 1'000'000;
 constexpr std::size_t kListsWanted = 2;
 constexpr std::size_t kLockedDocsWanted = 2;
 
 }  // namespace
 
 Client::Client(Neighbourhood& around, std::uint64_t number)
-    : around_(around), number_(number), prng_(around.plan.seed * 7'919 + number) {
+    : around_(around),
+      number_(number),
+      prng_(around.plan.seed * 7'919 + number),
+      editor_(crdt::Client(kFirstEditor + number)) {
   home_ = around_.ids[prng_.Below(around_.ids.size())];
 }
 
@@ -61,7 +66,8 @@ void Client::Next() {
   if (!is_joined_ || prng_.Chance(1, 40)) return Join();
   if (lists_.size() < kListsWanted || locked_docs_.size() < kLockedDocsWanted) return LookUp();
   const std::uint64_t dice = prng_.Below(10);
-  if (dice < 5) return Append();
+  if (dice < 3) return Append();
+  if (dice < 5) return around_.plan.has_yjs_editors ? TypeInEditor() : Append();
   if (dice < 7) return TakeLock();
   ReadSomething();
 }
@@ -147,6 +153,21 @@ void Client::Append() {
             const bool is_done = outcome && outcome->ok();
             around_.history.Add(Word{.doc = doc, .word = word, .is_acknowledged = is_done});
             if (is_done && wanted_word_) std::exchange(wanted_word_, nullptr)();
+            ThinkThenNext();
+          });
+}
+
+// Half of the time it has not heard lately of what others wrote.
+void Client::TypeInEditor() {
+  const DocId doc = AnyDoc(lists_);
+  if (prng_.Chance(1, 2) && home().IsUp()) editor_.Sync(home().replica()->machine(), doc);
+  const std::string word = absl::StrCat("c", number_, "w", ++words_);
+  const Editor::Typed typed = editor_.Type(doc, word, prng_);
+  Propose(state::ApplyUpdate{.doc = doc, .update = typed.update},
+          [this, doc, word, upto = typed.upto](const std::optional<state::Outcome>& outcome) {
+            const bool is_done = outcome && outcome->ok();
+            if (is_done) editor_.OnSaved(doc, upto);
+            around_.history.Add(Word{.doc = doc, .word = word, .is_acknowledged = is_done});
             ThinkThenNext();
           });
 }

@@ -1,8 +1,9 @@
 #pragma once
 
-// A simulated writer: logs in, joins, appends words, takes locks and writes under them, reads,
-// moves to other servers, pauses while it holds a lock. It retries with the same request id, at any
-// server, as the smart client does (client/), and writes down what it was told. Owner: the run.
+// A simulated writer: logs in, joins, appends words, types in a Yjs editor, takes locks and writes
+// under them, reads, moves to other servers, pauses while it holds a lock. It retries with the same
+// request id, at any server, as the smart client does (client/), and writes down what it was told.
+// Owner: the run.
 
 #include <cstdint>
 #include <functional>
@@ -13,6 +14,7 @@
 
 #include "base/ids.h"
 #include "base/prng.h"
+#include "sim/editor.h"
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/plan.h"
@@ -76,6 +78,7 @@ class Client {
   void Join();
   void LookUp();
   void Append();
+  void TypeInEditor();
   void TakeLock();
   void WriteUnderLock(int writes_left);
   void GiveLockBack();
@@ -97,6 +100,7 @@ class Client {
   Neighbourhood& around_;
   const std::uint64_t number_;
   Prng prng_;
+  Editor editor_;
   Zeal zeal_ = Zeal::kBusy;
   bool is_stopped_ = false;
   bool is_calm_ = false;

@@ -118,6 +118,8 @@ struct Plan {
   // Clients work for the one time and rest for the other, all together; 0 = they never rest.
   std::uint64_t shift_us = 0;
   std::uint64_t rest_us = 0;
+  // Writers have Yjs editors beside commands.
+  bool has_yjs_editors = false;
   // Clients that only read.
   std::size_t readers = 0;
   std::uint64_t reader_think_us = 5'000;
