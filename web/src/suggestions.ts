@@ -2,6 +2,7 @@
 // the text as it is here, edits that are on their way included.
 import * as Y from 'yjs'
 
+import { indexesOf } from './anchors'
 import { call, change } from './api'
 import { stream } from './stream'
 import { type WordChange, wordChanges } from './word_changes'
@@ -70,22 +71,20 @@ export function suggestionOf(listed: ListedSuggestion): Suggestion {
   }
 }
 
-function indexOf(anchor: Y.RelativePosition | null, text: Y.Text): number | null {
-  if (text.doc === null) return null
-  // An anchor in what was empty: its only place.
-  if (anchor === null) return text.length === 0 ? 0 : null
-  // As the cluster places it: letters that were deleted and undone are new ones to it.
-  const found = Y.createAbsolutePositionFromRelativePosition(anchor, text.doc, false)
-  return found && found.type === text ? found.index : null
-}
+export interface Placed { suggestion: Suggestion; place: Place | null }
 
-// Where it is now; null when the letters that it is about are not there (any more).
-export function placeOf(suggestion: Suggestion, text: Y.Text, content: string): Place | null {
-  if (suggestion.isStale) return null
-  const begin = indexOf(suggestion.begin, text)
-  const end = suggestion.before === '' ? begin : indexOf(suggestion.end, text)
-  if (begin === null || end === null || end < begin) return null
-  return content.slice(begin, end) === suggestion.before ? { begin, end } : null
+// Where each is now; null when the letters that it is about are not there (any more).
+export function placeAll(suggestions: readonly Suggestion[], text: Y.Text): Placed[] {
+  const indexes = indexesOf(text, suggestions.flatMap(({ begin, end, before }) =>
+    [begin, before === '' ? begin : end]))
+  const content = text.toString()
+  return suggestions.map((suggestion, i) => {
+    const begin = indexes[2 * i] ?? null
+    const end = indexes[2 * i + 1] ?? null
+    const fits = !suggestion.isStale && begin !== null && end !== null && begin <= end &&
+      content.slice(begin, end) === suggestion.before
+    return { suggestion, place: fits ? { begin, end } : null }
+  })
 }
 
 export interface SuggestionsOptions {
@@ -93,8 +92,6 @@ export interface SuggestionsOptions {
   text: Y.Text
   onChange: () => void
 }
-
-export interface Placed { suggestion: Suggestion; place: Place | null }
 
 const kAgainMs = 250
 const kEditWaitMs = 3_000
@@ -106,7 +103,12 @@ export class Suggestions {
   private isLoading = false
   private isClosed = false
 
-  constructor(private readonly options: SuggestionsOptions) {}
+  private known: Placed[] | null = null // As long as neither they nor the text change.
+
+  constructor(private readonly options: SuggestionsOptions) {
+    options.text.observe(this.onText)
+  }
+  private readonly onText = () => { this.known = null }
 
   get all(): readonly Suggestion[] { return this.items }
 
@@ -117,13 +119,10 @@ export class Suggestions {
 
   // Placed in the text as it is now, in its order; those without a place last.
   placed(): Placed[] {
-    if (this.items.length === 0) return []
-    const content = this.options.text.toString()
+    if (this.known) return this.known
     const order = ({ place }: Placed) => place?.begin ?? Number.MAX_SAFE_INTEGER
-    return this.items
-      .map((suggestion) => ({ suggestion,
-        place: placeOf(suggestion, this.options.text, content) }))
-      .sort((a, b) => order(a) - order(b))
+    this.known = placeAll(this.items, this.options.text).sort((a, b) => order(a) - order(b))
+    return this.known
   }
 
   // What is there as of `revision`, or later. Without an answer they stay as they are: the link
@@ -191,10 +190,12 @@ export class Suggestions {
 
   close(): void {
     this.isClosed = true
+    this.options.text.unobserve(this.onText)
     this.listeners.clear()
   }
 
   private tell(): void {
+    this.known = null
     for (const listener of this.listeners) listener()
     this.options.onChange()
   }

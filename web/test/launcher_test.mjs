@@ -80,6 +80,7 @@ test('the leader is stopped on the cluster page while both type: nothing is lost
     await page.getByText('2 of 3 voters here').waitFor()
     await page.getByRole('button', { name: `Start n${leader}` }).waitFor()
     if (pictures) await page.screenshot({ path: `${pictures}/cluster-stopped.png` })
+    await Object.assign(new Writer(), { page }).assertAccessible('cluster')
     await Promise.all(typing)
     await mia.untilStatus(/Saved/, 20_000)
     await tom.untilStatus(/Saved/, 20_000)

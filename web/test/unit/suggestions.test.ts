@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import * as Y from 'yjs'
 
 import { keepRange, rememberEdit } from '../../src/remembered_edits'
-import { placeOf, suggestionOf } from '../../src/suggestions'
+import { indexesOf } from '../../src/anchors'
+import { placeAll, suggestionOf } from '../../src/suggestions'
 
 function docWith(content: string): { doc: Y.Doc; text: Y.Text } {
   const doc = new Y.Doc()
@@ -27,7 +28,7 @@ function suggest(text: Y.Text, begin: number, end: number, after: string) {
   })
 }
 const place = (suggestion: ReturnType<typeof suggest>, text: Y.Text) =>
-  placeOf(suggestion, text, text.toString())
+  placeAll([suggestion], text)[0]?.place
 
 test('a suggestion follows its letters, and what is typed at its edges is outside', () => {
   const { text } = docWith('He go home.')
@@ -128,4 +129,33 @@ test('without being kept, what was deleted could not come back', () => {
   rememberEdit(undo, update)
   undo.undo()
   assert.notEqual(text.toString(), 'He go home.')
+})
+
+test('many anchors are placed in one pass as Yjs places each', () => {
+  let seed = 11
+  const draw = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647
+    return seed % below
+  }
+  for (let round = 0; round < 60; ++round) {
+    const docs = [new Y.Doc(), new Y.Doc()]
+    const anchors: Y.RelativePosition[] = []
+    for (let step = 0; step < 60; ++step) {
+      const doc = docs[draw(2)] ?? new Y.Doc()
+      const text = doc.getText('text')
+      const at = draw(text.length + 1)
+      if (draw(3) > 0) text.insert(at, 'abcdef'.slice(0, 1 + draw(6)))
+      else text.delete(at, Math.min(text.length - at, draw(5)))
+      anchors.push(Y.createRelativePositionFromTypeIndex(
+        text, draw(text.length + 1), draw(2) === 0 ? 0 : -1))
+      if (draw(4) > 0) continue
+      const [one, two] = docs as [Y.Doc, Y.Doc]
+      Y.applyUpdate(one, Y.encodeStateAsUpdate(two))
+      Y.applyUpdate(two, Y.encodeStateAsUpdate(one))
+    }
+    const doc = docs[0] as Y.Doc // It lacks what the other one wrote last.
+    const expected = anchors.map((each) =>
+      Y.createAbsolutePositionFromRelativePosition(each, doc, false)?.index ?? null)
+    assert.deepEqual(indexesOf(doc.getText('text'), anchors), expected)
+  }
 })
