@@ -1,6 +1,7 @@
 #include "cli/control_server.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
@@ -40,12 +41,14 @@ bool IsToken(std::string_view given, std::string_view token) {
   return difference == 0;
 }
 
-std::string HeaderIn(const std::vector<std::string_view>& lines, std::string_view name) {
-  for (const std::string_view line : lines) {
+std::string HeaderIn(const std::vector<std::string>& lines, const std::string& name) {
+  for (const std::string& line : lines) {
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
+    if (colon == std::string::npos) continue;
     if (!absl::EqualsIgnoreCase(line.substr(0, colon), name)) continue;
-    return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
+    std::string value = line.substr(colon + 1);
+    absl::StripAsciiWhitespace(&value);
+    return value;
   }
   return {};
 }
@@ -75,7 +78,7 @@ std::string ReadHead(int client) {
   return head;
 }
 
-void WriteAnswer(int client, std::string_view status, const std::string& origin,
+void WriteAnswer(int client, const std::string& status, const std::string& origin,
                  const std::string& body) {
   const std::string allowed = origin.empty()
                                   ? std::string()
@@ -90,12 +93,13 @@ void WriteAnswer(int client, std::string_view status, const std::string& origin,
 
 }  // namespace
 
-std::optional<ControlRequest> ParseControlRequest(std::string_view head, std::string_view token) {
-  if (!absl::StrContains(head, kHeadEnd)) return std::nullopt;
-  const std::vector<std::string_view> lines = absl::StrSplit(head, "\r\n");
-  const std::vector<std::string_view> first = absl::StrSplit(lines[0], ' ');
-  if (first.size() != 3 || !absl::StartsWith(first[2], "HTTP/1.")) return std::nullopt;
-  const std::vector<std::string_view> path = absl::StrSplit(first[1], '/');
+std::optional<ControlRequest> ParseControlRequest(const std::string& head,
+                                                  const std::string& token) {
+  if (head.find(kHeadEnd) == std::string::npos) return std::nullopt;
+  const std::vector<std::string> lines = absl::StrSplit(head, "\r\n");
+  const std::vector<std::string> first = absl::StrSplit(lines[0], ' ');
+  if (first.size() != 3 || !first[2].starts_with("HTTP/1.")) return std::nullopt;
+  const std::vector<std::string> path = absl::StrSplit(first[1], '/');
   if (path.size() < 3 || !path[0].empty() || !IsToken(path[1], token) || path[2] != "nodes") {
     return std::nullopt;
   }

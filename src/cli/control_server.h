@@ -19,7 +19,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/local_cluster.h"
@@ -34,7 +33,8 @@ struct ControlRequest {
 };
 // Of the head of an HTTP request, up to and with its empty line. Empty if it is no such request, or
 // does not know the token.
-std::optional<ControlRequest> ParseControlRequest(std::string_view head, std::string_view token);
+std::optional<ControlRequest> ParseControlRequest(const std::string& head,
+                                                  const std::string& token);
 
 class ControlServer {
  public:
