@@ -49,6 +49,10 @@ void AddHttpFlags(CLI::App& app, NodeOptions& options) {
   app.add_flag("--http-open-metrics", options.has_open_metrics,
                "Show /metrics to anyone; else a session's token is needed");
   app.add_option("--web-root", options.web_root, "Folder of the built web app");
+  app.add_option(
+      "--control", options.control,
+      "Given by `coterie up` to nodes of a development cluster: where its pages may stop "
+      "and start them");
 }
 
 void AddTlsFlags(CLI::App& app, rpc::TlsFiles& files) {
@@ -112,6 +116,7 @@ gateway::Options ToGateway(const NodeOptions& options) {
           .origins = options.http_origins,
           .hosts = options.http_hosts,
           .web_root = options.web_root,
+          .control = options.control,
           .tls_certificate = options.tls.certificate,
           .tls_key = options.tls.key,
           .open_metrics = options.has_open_metrics ? gateway::OpenMetrics::kToAnyone

@@ -31,7 +31,21 @@ absl::Status CheckAddress(const char* flag, const std::string& address) {
                    ": not HOST:PORT with a port of 1 to 65535, for example 127.0.0.1:50053"));
 }
 
+// It goes into a header and a page: nothing but loopback, a port and a word.
+bool IsControl(const std::string& url) {
+  constexpr std::string_view kBegin = "http://127.0.0.1:";
+  if (url.substr(0, kBegin.size()) != kBegin || url.size() > 100) return false;
+  const std::size_t slash = url.find('/', kBegin.size());
+  if (slash == std::string::npos || !IsAddress(url.substr(7, slash - 7))) return false;
+  return url.find_first_not_of("0123456789abcdef", slash + 1) == std::string::npos;
+}
+
 absl::Status CheckHttp(const NodeOptions& options) {
+  if (!options.control.empty() && (!IsControl(options.control) || options.is_secure)) {
+    return absl::InvalidArgumentError(
+        "--control: http://127.0.0.1:PORT/TOKEN, as `coterie up` gives it to the nodes of a "
+        "development cluster; not with --secure");
+  }
   if (options.http_threads < 1 || options.http_threads > kHttpThreadsMax) {
     return absl::InvalidArgumentError("--http-threads: must be 1 to 64");
   }

@@ -31,6 +31,7 @@ struct NodeOptions {
   std::vector<std::string> http_hosts;
   bool has_open_metrics = false;
   std::string web_root;
+  std::string control;  // Of `coterie up`: where pages may stop and start nodes.
   rpc::TlsFiles tls;
   std::vector<std::string> llm_addresses;  // Of servers of a language model.
   std::uint64_t election_timeout_ms = 200;

@@ -12,6 +12,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/control_server.h"
 #include "cli/credentials_file.h"
 #include "cli/event_text.h"
 #include "cli/explain.h"
@@ -320,6 +321,30 @@ TEST_F(CliTest, ANodeThatEndsAtOnceIsReportedWithItsLog) {
             ExitCode::kUnavailable);
   EXPECT_NE(err_.find("exit code 3"), std::string::npos) << err_;
   EXPECT_NE(err_.find("no such disk"), std::string::npos) << err_;
+}
+
+// --- The cluster page's requests ---
+
+TEST(ControlRequests, NameTheTokenTheVerbAndTheNode) {
+  const std::string origin = "Host: 127.0.0.1:9\r\norigin:  http://localhost:8080 \r\n\r\n";
+  const auto kill = ParseControlRequest("POST /abc/nodes/2/kill HTTP/1.1\r\n" + origin, "abc");
+  ASSERT_TRUE(kill.has_value());
+  EXPECT_EQ(kill->verb, ControlRequest::Verb::kKill);
+  EXPECT_EQ(kill->node, 2u);
+  EXPECT_EQ(kill->origin, "http://localhost:8080");
+  const auto list = ParseControlRequest("GET /abc/nodes HTTP/1.1\r\n\r\n", "abc");
+  ASSERT_TRUE(list.has_value());
+  EXPECT_EQ(list->verb, ControlRequest::Verb::kList);
+  EXPECT_EQ(list->origin, "");
+
+  for (const std::string bad :
+       {"POST /abd/nodes/2/kill HTTP/1.1\r\n\r\n", "POST /ab/nodes/2/kill HTTP/1.1\r\n\r\n",
+        "POST /nodes/2/kill HTTP/1.1\r\n\r\n", "GET /abc/nodes/2/kill HTTP/1.1\r\n\r\n",
+        "POST /abc/nodes HTTP/1.1\r\n\r\n", "POST /abc/nodes/x/kill HTTP/1.1\r\n\r\n",
+        "POST /abc/nodes/2/eat HTTP/1.1\r\n\r\n", "POST /abc/nodes/2/kill HTTP/1.1\r\n",
+        "POST /abc/nodes/2/kill\r\n\r\n", "\r\n\r\n", ""}) {
+    EXPECT_FALSE(ParseControlRequest(bad, "abc").has_value()) << bad;
+  }
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Flags {
   std::string document;
   std::uint64_t version = 0;
   std::uint32_t limit = 20;
+  std::uint64_t before = 0;
   std::string wait;
 };
 
@@ -25,6 +26,7 @@ absl::Status History(Invocation& cli, const Flags& flags) {
   v1::ListVersionsRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_limit(flags.limit);
+  request.set_before(flags.before);
   ASSIGN_OR_RETURN(const v1::ListVersionsResponse response, cli.Call(std::move(request)));
   if (cli.is_json()) {
     cli.PrintJson(ToJson(response));
@@ -80,6 +82,7 @@ void AddHistoryCommands(CLI::App& app, Invocation& cli) {
   CLI::App* command = AddCommand<Flags>(app, cli, "history", "List a document's versions",
                                         "  coterie history notes -n 5", history, History);
   command->add_option("DOCUMENT", history->document, "Its name, or id:NUMBER")->required();
+  command->add_option("--before", history->before, "Only versions before this one");
   command->add_option("-n,--limit", history->limit, "How many, newest first")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));

@@ -5,18 +5,11 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 #include <absl/time/clock.h>
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,6 +17,7 @@
 
 #include "cli/credentials_file.h"
 #include "cli/explain.h"
+#include "cli/local_process.h"
 #include "cli/terminal.h"
 #include "client/health.h"
 #include "runtime/status_macros.h"
@@ -36,19 +30,6 @@ constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
 
 std::string StatePath(const std::string& data) { return data + "/cluster.json"; }
 
-bool IsPortFree(int port) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool is_free = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
-  close(listener);
-  return is_free;
-}
-
 // The processes of the cluster in `data`, whoever started them. Found by what they run, because
 // process ids are reused and a node may have been started again by hand.
 std::vector<pid_t> RunningIn(const std::string& data) {
@@ -58,41 +39,11 @@ std::vector<pid_t> RunningIn(const std::string& data) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     pid_t pid = 0;
     if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
-    const auto line = ReadFile(entry.path().string() + "/cmdline", 1 << 16);
-    if (!line.ok() || !absl::StrContains(line->substr(0, line->find('\0')), "coterie-node"))
-      continue;
-    if (absl::StrContains(*line, folder)) pids.push_back(pid);
+    const std::string line = CommandLineOf(pid);
+    if (!absl::StrContains(line.substr(0, line.find('\0')), "coterie-node")) continue;
+    if (absl::StrContains(line, folder)) pids.push_back(pid);
   }
   return pids;
-}
-
-// Until one of `pids` ends or `timeout` is over. Ends of others are noticed by the timeout.
-void WaitForAnEnd(const std::vector<pid_t>& pids, absl::Duration timeout) {
-  std::vector<pollfd> ends;
-  for (const pid_t pid : pids) {
-    const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-    if (fd >= 0) ends.push_back({.fd = fd, .events = POLLIN});
-  }
-  poll(ends.data(), ends.size(), static_cast<int>(absl::ToInt64Milliseconds(timeout)));
-  for (const pollfd& end : ends) close(end.fd);
-}
-
-std::string NodeProgram(const std::string& given) {
-  if (!given.empty()) return given;
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  return (self.parent_path() / "coterie-node").string();
-}
-
-// The last lines of a log, for an error's "why".
-std::string LogEnd(const std::string& path) {
-  const auto text = ReadFile(path, 64 << 20);
-  if (!text.ok() || text->empty()) return "its log is empty";
-  std::size_t begin = text->size();
-  for (int lines = 0; begin > 0 && lines < 4; --begin) {
-    if ((*text)[begin - 1] == '\n' && begin != text->size() && ++lines == 4) break;
-  }
-  return text->substr(begin);
 }
 
 absl::StatusOr<nlohmann::json> LoadState(const std::string& data) {
@@ -161,7 +112,7 @@ absl::Status LocalCluster::ChooseHttpPort() {
 }
 
 absl::Status LocalCluster::Prepare() {
-  options_.node_program = NodeProgram(options_.node_program);
+  options_.node_program = ProgramBeside(options_.node_program, "coterie-node");
   if (access(options_.node_program.c_str(), X_OK) != 0) {
     return Error(absl::StatusCode::kNotFound,
                  absl::StrCat("the program ", options_.node_program, " is not there"),
@@ -239,6 +190,21 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
       arguments.insert(arguments.end(), {"--http-origin", "http://127.0.0.1:" + port,
                                          "--http-origin", "http://localhost:" + port});
     }
+    for (const std::string& origin : options_.http_origins) {
+      arguments.insert(arguments.end(), {"--http-origin", origin});
+    }
+    // Who writes an editor of their own serves its page from a port of this machine. Others'
+    // programs here could ask the nodes without a browser as well.
+    if (!options_.secure) {
+      arguments.insert(arguments.end(), {"--http-origin", "http://127.0.0.1:*", "--http-origin",
+                                         "http://localhost:*"});
+    }
+    if (!options_.control.empty()) {
+      arguments.insert(arguments.end(), {"--control", options_.control});
+    }
+  }
+  for (const std::string& address : options_.llm_addresses) {
+    arguments.insert(arguments.end(), {"--llm", address});
   }
   if (options_.secure) arguments.push_back("--secure");
   if (!options_.admin.empty()) {
@@ -253,32 +219,9 @@ std::string LocalCluster::CommandLine(const LocalNode& node) const {
 }
 
 absl::Status LocalCluster::Launch(LocalNode& node) {
-  const std::vector<std::string> arguments = Arguments(node);
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  const int log = open(node.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (log < 0) return absl::PermissionDeniedError(absl::StrCat(node.log, " cannot be written"));
-  const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child == 0) {
-    // A group of its own: Ctrl-C on the terminal is ours to hand on.
-    setsid();
-    if (options_.is_temporary) prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (options_.is_temporary && getppid() != parent) _exit(1);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    const int nothing = open("/dev/null", O_RDONLY);
-    dup2(nothing, STDIN_FILENO);
-    dup2(log, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
-    execv(argv[0], argv.data());
-    _exit(127);
-  }
-  close(log);
-  if (child < 0) return absl::ResourceExhaustedError("no process could be started");
-  node.pid = child;
+  ASSIGN_OR_RETURN(node.pid,
+                   StartProcess(Arguments(node), node.log,
+                                options_.is_temporary ? Lifetime::kOfParent : Lifetime::kOwn));
   node.is_frozen = false;
   return absl::OkStatus();
 }
@@ -327,14 +270,11 @@ absl::Status LocalCluster::WaitUntilServing(absl::Time deadline) {
 std::vector<NodeEnd> LocalCluster::Reap() {
   std::vector<NodeEnd> ends;
   for (LocalNode& node : nodes_) {
-    int status = 0;
-    if (node.pid == 0 || waitpid(node.pid, &status, WNOHANG) != node.pid) continue;
+    std::optional<std::string> how = ReapProcess(node.pid);
+    if (!how) continue;
     node.pid = 0;
     node.is_frozen = false;
-    ends.push_back({.id = node.id,
-                    .how = WIFSIGNALED(status) ? absl::StrCat("signal ", WTERMSIG(status), " (",
-                                                              sigdescr_np(WTERMSIG(status)), ")")
-                                               : absl::StrCat("exit code ", WEXITSTATUS(status))});
+    ends.push_back({.id = node.id, .how = *std::move(how)});
   }
   return ends;
 }

@@ -27,13 +27,16 @@ struct LocalOptions {
   int grpc_port = 50053;  // Clients of node i: this + i - 1; other nodes: that + kPeerPortOffset.
   // HTTP of node i: this + i - 1; 0 = none. The default gives way to what is free.
   int http_port = kDefaultHttpPort;
-  std::string web_root;  // Folder of the web app; empty = none.
+  std::string web_root;                   // Folder of the web app; empty = none.
+  std::vector<std::string> http_origins;  // Of pages elsewhere that may use the nodes.
+  std::string control;                    // Of a ControlServer, for the nodes' pages; empty = none.
   bool secure = false;
   // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
   std::string admin;
-  bool is_detached = false;   // The nodes outlive this process.
-  bool is_temporary = false;  // The nodes end when this process dies, however it does.
-  std::string node_program;   // Empty = coterie-node beside this program.
+  bool is_detached = false;                // The nodes outlive this process.
+  bool is_temporary = false;               // The nodes end when this process dies, however it does.
+  std::string node_program;                // Empty = coterie-node beside this program.
+  std::vector<std::string> llm_addresses;  // Of model servers, for every node.
 };
 
 struct LocalNode {

@@ -57,7 +57,8 @@ class Gateway::Impl {
 
   absl::Status Start() {
     if (!options_.web_root.empty()) {
-      ASSIGN_OR_RETURN(files_, StaticFiles::Load(options_.web_root, options_.origins));
+      ASSIGN_OR_RETURN(files_,
+                       StaticFiles::Load(options_.web_root, options_.origins, options_.control));
     }
     RETURN_IF_ERROR(LoadCertificate());
     RETURN_IF_ERROR(Listen());

@@ -25,6 +25,7 @@ struct Options {
   std::vector<std::string> origins;  // Of pages on other hosts that may use this node; "*" = any.
   std::vector<std::string> hosts;    // Names that it is called by, beside addresses and localhost.
   std::string web_root;              // Empty = no web app.
+  std::string control;               // Of the launcher of a local cluster; see static_files.h.
   std::string tls_certificate;       // Files of PEM; empty = no TLS.
   std::string tls_key;
   OpenMetrics open_metrics = OpenMetrics::kToSessions;

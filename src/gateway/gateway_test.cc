@@ -24,6 +24,7 @@
 
 #include "base/check.h"
 #include "rpc/policy.h"
+#include "rpc/testing_llm.h"
 #include "rpc/testing_node.h"
 #include "yproto/frame.h"
 #include "yproto/hocuspocus.h"
@@ -47,7 +48,8 @@ using Headers = std::map<std::string, std::string>;
 // A node with its gateway; the gateway object goes last.
 class Fixture : public testing::Test {
  protected:
-  explicit Fixture(Options options = {}) {
+  explicit Fixture(Options options = {}, const std::vector<std::string>& llm_addresses = {})
+      : holder_(std::make_unique<rpc::TestingNode>(rpc::Users::kMadeAtLogin, llm_addresses)) {
     options.listen = "127.0.0.1:0";
     absl::StatusOr<std::unique_ptr<Gateway>> started =
         Gateway::Start(holder_.node->server().faces(), options);
@@ -98,7 +100,8 @@ class Fixture : public testing::Test {
   // In this order: the gateway is stopped before the server is and destroyed when the node is gone.
   struct Holder {
     std::unique_ptr<Gateway> gateway;
-    std::unique_ptr<rpc::TestingNode> node = std::make_unique<rpc::TestingNode>();
+    std::unique_ptr<rpc::TestingNode> node;
+    explicit Holder(std::unique_ptr<rpc::TestingNode> testing) : node(std::move(testing)) {}
     ~Holder() {
       if (gateway != nullptr) gateway->Stop(absl::Now());
       node.reset();
@@ -168,6 +171,18 @@ TEST_F(Port, HealthIsForAnyoneAndMetricsAreNot) {
   EXPECT_NE(metrics.body.find("\ncoterie_raft_is_leader 1\n"), std::string::npos);
   EXPECT_NE(metrics.body.find("coterie_gateway_commit_seconds_bucket{le=\"+Inf\"} 0\n"),
             std::string::npos);
+  EXPECT_NE(metrics.body.find("\ncoterie_raft_elections_won_total 1\n"), std::string::npos);
+  EXPECT_NE(
+      metrics.body.find("coterie_rpc_seconds_bucket{method=\"AuthService.Login\",le=\"+Inf\"} 1\n"),
+      std::string::npos);
+  EXPECT_EQ(metrics.body.find("coterie_rpc_errors_total{"), std::string::npos);
+  EXPECT_EQ(Call("AuthService/Login", "{}").status, 400);
+  const std::string own = absl::StrCat("http://127.0.0.1:", port_);
+  const Answer again = Ask(http::verb::get, "/metrics", {},
+                           {{"Authorization", "Bearer " + ana_.token}, {"Origin", own}});
+  EXPECT_NE(again.body.find("coterie_rpc_errors_total{method=\"AuthService.Login\"} 1\n"),
+            std::string::npos);
+  EXPECT_EQ(again.Field("Access-Control-Allow-Origin"), own);
 }
 
 TEST_F(Port, TheApiSpeaksJson) {
@@ -282,6 +297,20 @@ TEST_F(Port, HocuspocusIsToldWhatIsSaved) {
   EXPECT_TRUE(editor->Await(FromHex("0a")));
 }
 
+TEST_F(Port, HocuspocusIsToldOfANewName) {
+  const auto editor = Open("/hocuspocus?create=1");
+  const std::string key = yproto::EncodeKey("doc");
+  editor->Send(key + FromHex("02 00") + static_cast<char>(ana_.token.size()) + ana_.token);
+  ASSERT_TRUE(editor->Await(key + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+
+  EXPECT_EQ(Call("DocumentService/RenameDocument",
+                 R"({"document":{"name":"doc"},"newName":"a \"name\""})", ana_.token)
+                .status,
+            200);
+
+  EXPECT_TRUE(editor->Await(key + yproto::EncodeStateless(R"({"name":"a \"name\""})")));
+}
+
 TEST_F(Port, WhoReadsNothingIsCutOffAndSlowsNobody) {
   const auto slow = Open(YjsTarget("slow"));
   const auto quick = Open(YjsTarget("slow"));
@@ -329,11 +358,142 @@ TEST_F(Port, StoppingSendsEverybodyElsewhere) {
   EXPECT_EQ(editor->close_code(), 1012);
 }
 
+// A method that answers with a stream, read to its end or given up.
+class Assist : public Fixture {
+ protected:
+  explicit Assist(rpc::TestingLlm::Script script = {.pieces = {"It was ", "\xC3\xA9lan."}})
+      : Assist(std::make_unique<rpc::TestingLlm>(std::move(script))) {}
+
+  static std::string Enveloped(const std::string& data) {
+    return std::string("\0\0\0\0", 4) + static_cast<char>(data.size()) + data;
+  }
+  void Send(beast::tcp_stream& stream, const std::string& method, const std::string& body,
+            const std::string& coding) {
+    http::request<http::string_body> request(http::verb::post,
+                                             "/coterie.v1.AssistService/" + method, 11, body);
+    request.set(http::field::host, "127.0.0.1");
+    request.set(http::field::content_type, "application/connect+" + coding);
+    request.set(http::field::authorization, "Bearer " + ana_.token);
+    request.prepare_payload();
+    error_code error;
+    http::write(stream, request, error);
+    EXPECT_FALSE(error) << error.message();
+  }
+  // The data of the envelopes, the last one being the end of the stream.
+  std::vector<std::string> Stream(const std::string& method, const std::string& body,
+                                  const std::string& coding) {
+    beast::tcp_stream stream = Connect();
+    Send(stream, method, body, coding);
+    http::response<http::string_body> response;
+    beast::flat_buffer buffer;
+    error_code error;
+    http::read(stream, buffer, response, error);
+    EXPECT_FALSE(error) << error.message();
+    EXPECT_EQ(response.result_int(), 200u);
+    std::vector<std::string> data;
+    for (std::string_view rest = response.body(); rest.size() >= 5;) {
+      const std::size_t size =
+          static_cast<unsigned char>(rest[3]) * 256u + static_cast<unsigned char>(rest[4]);
+      EXPECT_EQ(rest[0] == 2, rest.size() == 5 + size);
+      data.emplace_back(rest.substr(5, size));
+      rest.remove_prefix(5 + size);
+    }
+    return data;
+  }
+
+  std::unique_ptr<rpc::TestingLlm> llm_;
+
+ private:
+  explicit Assist(std::unique_ptr<rpc::TestingLlm> llm)
+      : Fixture({}, {llm->address()}), llm_(std::move(llm)) {}
+};
+
+TEST_F(Assist, AnAnswerStreamsAsJson) {
+  const std::vector<std::string> told = Stream("Ask", Enveloped(R"({"question":"Who?"})"), "json");
+  ASSERT_EQ(told.size(), 5u);
+  EXPECT_NE(told[0].find(R"("started":{"model":"testing")"), std::string::npos) << told[0];
+  EXPECT_EQ(told[1], R"({"text":"It was "})");
+  EXPECT_EQ(told[2], "{\"text\":\"\xC3\xA9lan.\"}");
+  EXPECT_NE(told[3].find(R"("finished":{)"), std::string::npos) << told[3];
+  EXPECT_EQ(told[4], "{}");
+}
+
+TEST_F(Assist, AnAnswerStreamsAsBytes) {
+  v1::AskRequest request;
+  request.set_question("Who?");
+  const std::vector<std::string> told =
+      Stream("Ask", Enveloped(request.SerializeAsString()), "proto");
+  ASSERT_EQ(told.size(), 5u);
+  std::string text;
+  for (std::size_t i = 0; i < 4; ++i) {
+    v1::AssistEvent event;
+    ASSERT_TRUE(event.ParseFromString(told[i])) << i;
+    text += event.text();
+  }
+  EXPECT_EQ(text, "It was \xC3\xA9lan.");
+}
+
+TEST_F(Assist, ErrorsAreTheEndOfTheStream) {
+  const auto end_of = [this](const std::string& method, const std::string& body) {
+    const std::vector<std::string> told = Stream(method, body, "json");
+    EXPECT_EQ(told.size(), 1u);
+    return told.empty() ? std::string() : told.back();
+  };
+  EXPECT_NE(end_of("Summarize", Enveloped(R"({"document":{"name":"none"}})")).find("not_found"),
+            std::string::npos);
+  EXPECT_NE(end_of("Ask", Enveloped("{}")).find("invalid_argument"), std::string::npos);
+  EXPECT_NE(end_of("Ask", "no envelope").find("invalid_argument"), std::string::npos);
+  EXPECT_NE(end_of("Ask", Enveloped("{")).find("invalid_argument"), std::string::npos);
+  EXPECT_EQ(llm_->asked(), 0);
+  ana_.token = "none";
+  EXPECT_NE(end_of("Ask", Enveloped(R"({"question":"Who?"})")).find("unauthenticated"),
+            std::string::npos);
+  EXPECT_EQ(Call("AssistService/Ask", "{}").status, 415);
+}
+
+class EndlessAssist : public Assist {
+ protected:
+  EndlessAssist() : Assist({.pieces = {"and "}, .is_endless = true}) {}
+  // Reads until the answer is under way.
+  void Await(beast::tcp_stream& stream) {
+    std::string bytes;
+    char piece[4096];
+    error_code error;
+    while (!error && bytes.find("and ") == std::string::npos) {
+      bytes.append(piece, stream.read_some(asio::buffer(piece), error));
+    }
+    EXPECT_FALSE(error) << error.message();
+  }
+};
+
+TEST_F(EndlessAssist, AClientThatGoesStopsTheModel) {
+  beast::tcp_stream stream = Connect();
+  Send(stream, "Ask", Enveloped(R"({"question":"Who?"})"), "json");
+  Await(stream);
+
+  stream.close();
+
+  EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+}
+
+TEST_F(EndlessAssist, ANodeThatStopsEndsItsAnswers) {
+  beast::tcp_stream stream = Connect();
+  Send(stream, "Ask", Enveloped(R"({"question":"Who?"})"), "json");
+  Await(stream);
+
+  holder_.gateway->Stop(absl::Now());
+  holder_.node->StopServer();
+
+  EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+}
+
 class WebApp : public Fixture {
  protected:
   WebApp()
-      : Fixture({.origins = {"http://127.0.0.1:8081", "*", "https://b.example"},
-                 .web_root = MakeFolder()}) {}
+      : Fixture(
+            {.origins = {"http://127.0.0.1:8081", "*", "http://localhost:*", "https://b.example"},
+             .web_root = MakeFolder(),
+             .control = "http://127.0.0.1:9/abc"}) {}
   static std::string MakeFolder() {
     const std::filesystem::path folder =
         std::filesystem::path(testing::TempDir()) / "coterie-web-root";
@@ -349,6 +509,9 @@ TEST_F(WebApp, IsServedWithAStrictPolicy) {
   EXPECT_EQ(page.status, 200);
   EXPECT_EQ(page.body, "<!doctype html>");
   EXPECT_NE(page.Field("Content-Security-Policy").find("script-src 'self'"), std::string::npos);
+  EXPECT_NE(page.Field("Content-Security-Policy")
+                .find("connect-src 'self' http://127.0.0.1:9 http://127.0.0.1:8081 ws://"),
+            std::string::npos);
   EXPECT_EQ(page.Field("Cache-Control"), "no-cache");
   EXPECT_EQ(Ask(http::verb::get, "/", {}, {{"If-None-Match", page.Field("ETag")}}).status, 304);
 
@@ -356,7 +519,8 @@ TEST_F(WebApp, IsServedWithAStrictPolicy) {
   EXPECT_EQ(script.body, "1");
   EXPECT_NE(script.Field("Cache-Control").find("immutable"), std::string::npos);
   EXPECT_EQ(Ask(http::verb::get, "/nodes.json").body,
-            "{\"origins\":[\"http://127.0.0.1:8081\",\"https://b.example\"]}\n");
+            "{\"origins\":[\"http://127.0.0.1:8081\",\"https://b.example\"],"
+            "\"control\":\"http://127.0.0.1:9/abc\"}\n");
   EXPECT_EQ(Ask(http::verb::get, "/../../etc/passwd.txt").status, 404);
   EXPECT_EQ(Ask(http::verb::get, "/%2e%2e/%2e%2e/etc/passwd.txt").status, 404);
 }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "gateway/connect_codec.h"
+#include "gateway/connect_service.h"
 #include "gateway/hocuspocus_session.h"
 #include "gateway/metrics.h"
 #include "gateway/web_socket.h"
@@ -31,7 +32,6 @@ namespace {
 constexpr std::string_view kYjsPath = "/yjs/";
 constexpr std::string_view kHocuspocusPath = "/hocuspocus";
 constexpr std::string_view kApiPath = "/coterie.v1.";
-constexpr std::string_view kSubscribePath = "/coterie.v1.EventService/Subscribe";
 
 std::string Field(const http::fields& fields, http::field name) {
   const auto value = fields[name];
@@ -72,7 +72,7 @@ void HttpConnection::Arm(absl::Duration timeout) {
 void HttpConnection::Close() {
   timer_.cancel();
   stream_.Close();
-  if (subscription_ != nullptr) std::exchange(subscription_, nullptr)->Stop();
+  if (feed_ != nullptr) std::exchange(feed_, nullptr)->Stop();
 }
 
 // --- Requests ---
@@ -172,7 +172,7 @@ void HttpConnection::Serve() {
   if (request_.method == "OPTIONS") {
     HttpResponse preflight{.status = 204, .content_type = {}, .headers = {}, .body = {}};
     preflight.headers = {
-        {"Access-Control-Allow-Methods", "POST"},
+        {"Access-Control-Allow-Methods", "GET, POST"},
         {"Access-Control-Allow-Headers",
          "Authorization, Content-Type, Connect-Protocol-Version, Connect-Timeout-Ms"},
         {"Access-Control-Max-Age", "7200"}};
@@ -204,7 +204,7 @@ void HttpConnection::ServePath() {
   }
   if (path.starts_with(kApiPath)) {
     if (request_.method != "POST") return Answer(TextResponse(405, "Only POST.\n"));
-    if (path == kSubscribePath) return ServeSubscribe();
+    if (IsStreamPath(context_.faces, path)) return StartStream();
     return ServeUnary(context_.faces, request_, Answerer());
   }
   if (path.starts_with(kYjsPath) || path == kHocuspocusPath) {
@@ -215,8 +215,9 @@ void HttpConnection::ServePath() {
 }
 
 HttpResponse HttpConnection::Metrics() const {
+  const rpc::Faces& faces = context_.faces;
   HttpResponse response =
-      TextResponse(200, MetricsText(context_.faces.calls.node().status(), context_.counters));
+      TextResponse(200, MetricsText(faces.calls.node(), faces.gate.times(), context_.counters));
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return response;
 }
@@ -266,7 +267,9 @@ std::function<void(HttpResponse)> HttpConnection::Answerer() {
 void HttpConnection::AddCors(HttpResponse& response) const {
   if (request_.origin.empty()) return;
   response.headers.emplace_back("Vary", "Origin");
-  if (!request_.target.path.starts_with(kApiPath)) return;
+  // The cluster page shows every node's figures.
+  const std::string& path = request_.target.path;
+  if (!path.starts_with(kApiPath) && path != "/metrics") return;
   if (!IsOriginAllowed(request_.origin, request_.host, context_.options.origins)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", request_.origin);
 }
@@ -307,8 +310,8 @@ void HttpConnection::OnAnswered(bool keeps_alive) {
   Close();
 }
 
-void HttpConnection::ServeSubscribe() {
-  HttpResponse head = SubscriptionHead(request_);
+void HttpConnection::StartStream() {
+  HttpResponse head = StreamHead(request_);
   if (head.status != 200) return Answer(std::move(head));
   AddCors(head);
   head_ = {};
@@ -322,13 +325,12 @@ void HttpConnection::ServeSubscribe() {
   http::async_write_header(
       stream_, *head_writer_, [self = shared_from_this()](const error_code& error, std::size_t) {
         if (error) return self->Close();
-        self->subscription_ =
-            gateway::ServeSubscription(self->context_.faces, self->request_, self, self->shard_);
+        self->feed_ = ServeStream(self->context_.faces, self->request_, self, self->shard_);
         self->WatchClient();
       });
 }
 
-// A client that subscribes says nothing more: whatever comes, or an end, ends it.
+// A client that is answered by a stream says nothing more: whatever comes, or an end, ends it.
 void HttpConnection::WatchClient() {
   stream_.async_read_some(
       asio::buffer(&watched_, 1),

@@ -21,7 +21,7 @@
 #include <string>
 
 #include "gateway/admission.h"
-#include "gateway/connect_service.h"
+#include "gateway/connect_stream.h"
 #include "gateway/gateway.h"
 #include "gateway/http.h"
 #include "gateway/rooms.h"
@@ -49,7 +49,7 @@ class HttpConnection final : public HttpStream,
 
   void Start();
 
-  // --- As the stream of a subscription ---
+  // --- As the stream of a method that answers with one ---
   void Write(std::string piece, std::function<void()> done) override;
   void End() override;
 
@@ -62,7 +62,7 @@ class HttpConnection final : public HttpStream,
   void ReadBody();
   void Serve();
   void ServePath();
-  void ServeSubscribe();
+  void StartStream();
   void Upgrade();
   HttpResponse Metrics() const;
 
@@ -95,7 +95,7 @@ class HttpConnection final : public HttpStream,
   std::optional<boost::beast::http::response_serializer<boost::beast::http::empty_body>>
       head_writer_;
   std::string piece_;
-  std::shared_ptr<Subscription> subscription_;
+  std::shared_ptr<StreamFeed> feed_;
   char watched_ = 0;
 };
 

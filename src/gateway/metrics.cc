@@ -30,17 +30,23 @@ class Page {
   }
   void Times(const std::string& name, const std::string& meaning, const Histogram& histogram) {
     Family(name, "histogram", meaning);
+    Buckets(name, "", histogram);
+  }
+  // `labels`: what comes before a bucket's own, as `method="a"`.
+  void Buckets(const std::string& name, const std::string& labels, const Histogram& histogram) {
     std::uint64_t count = 0;
+    const std::string comma = labels.empty() ? "" : labels + ",";
+    const std::string alone = labels.empty() ? "" : "{" + labels + "}";
     for (std::size_t i = 0; i < histogram.buckets.size(); ++i) {
       count += histogram.buckets[i].Get();
       const bool is_last = i == Histogram::kBoundsSeconds.size();
       const std::string bound =
           is_last ? std::string("+Inf") : absl::StrCat(Histogram::kBoundsSeconds.at(i));
-      Sample(absl::StrCat(name, "_bucket"), absl::StrCat("{le=\"", bound, "\"}"), count);
+      Sample(absl::StrCat(name, "_bucket"), absl::StrCat("{", comma, "le=\"", bound, "\"}"), count);
     }
-    Sample(absl::StrCat(name, "_sum"), "",
+    Sample(absl::StrCat(name, "_sum"), alone,
            static_cast<double>(histogram.sum_us.Get()) / 1'000'000.0);
-    Sample(absl::StrCat(name, "_count"), "", count);
+    Sample(absl::StrCat(name, "_count"), alone, count);
   }
   std::string Take() { return std::move(text_); }
 
@@ -49,6 +55,10 @@ class Page {
 };
 
 void AddNode(const node::Status& status, Page& page) {
+  page.Family("coterie_node_info", "gauge", "1; which node of which cluster this is.");
+  page.Sample(
+      "coterie_node_info",
+      absl::StrCat("{node=\"", status.id.value(), "\",cluster=\"", status.cluster_id, "\"}"), 1);
   page.Gauge("coterie_raft_term", "Current Raft term.", status.term.value());
   page.Gauge("coterie_raft_is_leader", "1 if this node leads.",
              status.role == raft::Role::kLeader ? 1 : 0);
@@ -78,6 +88,42 @@ void AddNode(const node::Status& status, Page& page) {
         status.last > peer.match ? status.last.value() - peer.match.value() : 0;
     page.Sample("coterie_raft_peer_lag_entries", absl::StrCat("{peer=\"", peer.id.value(), "\"}"),
                 lag);
+  }
+}
+
+void AddRaft(const node::Counters& counters, Page& page) {
+  page.Count("coterie_raft_leader_changes_total",
+             "Changes of the leader that this node knows, to another one or to none.",
+             counters.leader_changes);
+  page.Count("coterie_raft_elections_won_total", "Elections that made this node the leader.",
+             counters.elections_won);
+  page.Count("coterie_raft_snapshots_taken_total", "Snapshots taken of the state.",
+             counters.snapshots_taken);
+  page.Count("coterie_raft_snapshots_sent_total", "Snapshots sent to followers.",
+             counters.snapshots_sent);
+  page.Count("coterie_raft_snapshots_installed_total", "Snapshots put in place of the state.",
+             counters.snapshots_installed);
+  page.Times("coterie_log_append_seconds", "Until a batch of log entries was durable.",
+             counters.log_append);
+}
+
+// Methods that nobody has called are left out: they are many.
+void AddCalls(const rpc::CallTimes& times, Page& page) {
+  constexpr std::string_view kPackage = "coterie.v1.";
+  const auto label = [&](std::string_view method) {
+    return "method=\"" + std::string(method.substr(kPackage.size())) + "\"";
+  };
+  page.Family("coterie_rpc_seconds", "histogram", "Unary calls, until they were answered.");
+  for (const auto& [name, method] : times.methods()) {
+    const auto& buckets = method->seconds.buckets;
+    const bool is_used = std::any_of(buckets.begin(), buckets.end(),
+                                     [](const Counter& bucket) { return bucket.Get() > 0; });
+    if (is_used) page.Buckets("coterie_rpc_seconds", label(name), method->seconds);
+  }
+  page.Family("coterie_rpc_errors_total", "counter", "Unary calls answered with an error.");
+  for (const auto& [name, method] : times.methods()) {
+    if (method->errors.Get() == 0) continue;
+    page.Sample("coterie_rpc_errors_total", "{" + label(name) + "}", method->errors.Get());
   }
 }
 
@@ -122,9 +168,12 @@ void AddGateway(const Counters& counters, Page& page) {
 
 }  // namespace
 
-std::string MetricsText(const node::Status& status, const Counters& counters) {
+std::string MetricsText(const node::Node& node, const rpc::CallTimes& times,
+                        const Counters& counters) {
   Page page;
-  AddNode(status, page);
+  AddNode(node.status(), page);
+  AddRaft(node.counters(), page);
+  AddCalls(times, page);
   AddGateway(counters, page);
   return page.Take();
 }

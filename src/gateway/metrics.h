@@ -7,10 +7,12 @@
 
 #include "gateway/counters.h"
 #include "node/node.h"
+#include "rpc/call_times.h"
 
 namespace coterie::gateway {
 
-std::string MetricsText(const node::Status& status, const Counters& counters);
+std::string MetricsText(const node::Node& node, const rpc::CallTimes& times,
+                        const Counters& counters);
 
 // One line per check, "[+]leader ok"; whether all are.
 struct Readiness {

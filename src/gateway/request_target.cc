@@ -104,10 +104,28 @@ bool IsHostAllowed(std::string_view host, const std::vector<std::string>& allowe
   return HasEqual(allowed, name) || HasEqual(allowed, host);
 }
 
+namespace {
+
+// "http://localhost:*" is http://localhost with any port: digits alone, so that nothing else of an
+// origin is left open.
+bool MatchesAnyPort(std::string_view pattern, std::string_view origin) {
+  if (!pattern.ends_with(":*")) return false;
+  const std::string_view begin = pattern.substr(0, pattern.size() - 1);
+  if (origin.size() <= begin.size() || !IsSame(origin.substr(0, begin.size()), begin)) return false;
+  const std::string_view port = origin.substr(begin.size());
+  return port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
 bool IsOriginAllowed(std::string_view origin, std::string_view host,
                      const std::vector<std::string>& allowed) {
   if (origin.empty()) return true;
   if (HasEqual(allowed, "*") || HasEqual(allowed, origin)) return true;
+  if (std::any_of(allowed.begin(), allowed.end(),
+                  [&](const std::string& pattern) { return MatchesAnyPort(pattern, origin); })) {
+    return true;
+  }
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (origin.starts_with(scheme) && IsSame(origin.substr(scheme.size()), host)) return true;
   }

@@ -23,7 +23,7 @@ std::optional<std::string> QueryParameter(std::string_view query, std::string_vi
 // `allowed`. Anything else may be a page that has its own name point here (DNS rebinding).
 bool IsHostAllowed(std::string_view host, const std::vector<std::string>& allowed);
 // Whether a page of `origin` may use this node: one of the node's own (the same host), or one of
-// `allowed`, where "*" is any. No origin = no page.
+// `allowed`, where "*" is any, and "http://localhost:*" is that on any port. No origin = no page.
 bool IsOriginAllowed(std::string_view origin, std::string_view host,
                      const std::vector<std::string>& allowed);
 

@@ -40,6 +40,14 @@ TEST(RequestTarget, OnlyOurOwnPagesAndListedOnes) {
   EXPECT_FALSE(IsOriginAllowed("http://a:2", "a:1", {}));
   EXPECT_FALSE(IsOriginAllowed("http://a:1.evil", "a:1", {}));
   EXPECT_FALSE(IsOriginAllowed("null", "a:1", {}));
+  const std::vector<std::string> any_port = {"http://localhost:*"};
+  EXPECT_TRUE(IsOriginAllowed("http://localhost:5173", "a:1", any_port));
+  EXPECT_TRUE(IsOriginAllowed("http://LOCALHOST:1", "a:1", any_port));
+  EXPECT_FALSE(IsOriginAllowed("https://localhost:5173", "a:1", any_port));
+  EXPECT_FALSE(IsOriginAllowed("http://localhost.evil:5173", "a:1", any_port));
+  EXPECT_FALSE(IsOriginAllowed("http://localhost:5173.evil", "a:1", any_port));
+  EXPECT_FALSE(IsOriginAllowed("http://localhost:", "a:1", any_port));
+  EXPECT_FALSE(IsOriginAllowed("http://localhost", "a:1", any_port));
   EXPECT_TRUE(IsOriginAllowed("http://b", "a:1", {"http://b"}));
   EXPECT_FALSE(IsOriginAllowed("http://b.evil", "a:1", {"http://b"}));
   EXPECT_TRUE(IsOriginAllowed("http://b", "a:1", {"*"}));

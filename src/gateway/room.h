@@ -97,6 +97,9 @@ class Room : public std::enable_shared_from_this<Room> {
   void SetLock(const std::optional<state::LockView>& lock);
   using Roles = std::vector<std::pair<std::string, state::DocumentRole>>;
   void SetRoles(Revision revision, const Roles& roles);
+  // Some were made or are gone, by this revision.
+  void SuggestionsChanged(Revision revision);
+  void Renamed(const std::string& name);
   void Deleted();
   // Changes may have been missed: everybody is sent the whole.
   void Jumped();
@@ -159,6 +162,7 @@ class Room : public std::enable_shared_from_this<Room> {
   void TellRights(Member& member);
   void RefreshRights();
   std::string LockJson() const;
+  void Notify(const std::string& json);
   Blob StatusFor(const Member& member) const;
 
   // room_awareness.cc

@@ -1,5 +1,6 @@
 // What comes out of the log, and who may write by it.
 
+#include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
 #include "base/check.h"
@@ -83,6 +84,24 @@ void Room::Handle(const Changed& changed) {
 void Room::Jumped() {
   has_jumped_ = true;
   Load();  // One that is on its way has all that was applied before this was posted, too.
+}
+
+// Who shows them lists them anew.
+void Room::SuggestionsChanged(Revision revision) {
+  Notify(absl::StrCat("{\"suggestions\":\"", revision.value(), "\"}"));
+}
+
+// Its members keep it under the name that they opened it by, until they open it again.
+void Room::Renamed(const std::string& name) {
+  Notify(absl::StrCat("{\"name\":", yproto::QuoteJson(name), "}"));
+}
+
+// Stock editors pass such a message on to who asks for it.
+void Room::Notify(const std::string& json) {
+  const Blob notice(yproto::EncodeStateless(json));
+  for (const auto& [id, member] : members_) {
+    if (member.options.protocol == Protocol::kHocuspocus) SendTo(member, notice);
+  }
 }
 
 void Room::Deleted() { CloseAll(CloseCode::kGone, "the document was deleted"); }

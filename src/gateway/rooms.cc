@@ -3,6 +3,7 @@
 #include <absl/time/clock.h>
 
 #include <random>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -23,6 +24,11 @@ std::uint64_t RandomSeed() {
   std::random_device device;
   const std::uint64_t high = device();
   return ((high << 32) | device()) | 1;
+}
+
+bool IsAboutSuggestions(const state::Event& event) {
+  return std::holds_alternative<state::SuggestionsAdded>(event.body) ||
+         std::holds_alternative<state::SuggestionResolved>(event.body);
 }
 
 }  // namespace
@@ -153,11 +159,22 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
   if (batch.events.empty()) {  // The state jumped: anything may have changed.
     for (const DocId doc : directory_->Documents()) {
       TellRoles(doc, state);
-      With(doc, [](Room& room) { room.Jumped(); });
+      With(doc, [revision = batch.revision](Room& room) {
+        room.Jumped();
+        room.SuggestionsChanged(revision);
+      });
     }
     return;
   }
-  for (const state::Event& event : batch.events) Hear(batch, event, state);
+  std::set<DocId> suggested;
+  for (const state::Event& event : batch.events) {
+    Hear(batch, event, state);
+    if (IsAboutSuggestions(event)) suggested.insert(state::DocumentOf(event));
+  }
+  for (const DocId doc : suggested) {
+    if (!directory_->Contains(doc)) continue;
+    With(doc, [revision = batch.revision](Room& room) { room.SuggestionsChanged(revision); });
+  }
 }
 
 // A session that was thought gone, and is not.
@@ -198,6 +215,9 @@ void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
                         With(doc, [](Room& room) { room.SetLock(std::nullopt); });
                       },
                       [&](const state::DocumentShared&) { TellRoles(doc, state); },
+                      [&](const state::DocumentRenamed& renamed) {
+                        With(doc, [name = renamed.name](Room& room) { room.Renamed(name); });
+                      },
                       [&](const state::DocumentDeleted&) {
                         With(doc, [](Room& room) { room.Deleted(); });
                       },

@@ -47,10 +47,13 @@ bool HasHash(const std::string& path) {
 }
 
 // Scripts, styles and pictures of our own alone, and nobody frames us.
-std::string PolicyFor(const std::vector<std::string>& origins) {
+std::string PolicyFor(const std::vector<std::string>& origins, const std::string& control) {
   std::string connect = "'self'";
+  if (!control.empty()) {
+    absl::StrAppend(&connect, " ", control.substr(0, control.find('/', control.find("://") + 3)));
+  }
   for (const std::string& origin : origins) {
-    if (origin == "*") continue;
+    if (origin.ends_with('*')) continue;
     const std::size_t colon = origin.find("://");
     if (colon == std::string::npos) continue;
     const bool is_secure = origin.starts_with("https");
@@ -64,21 +67,24 @@ std::string PolicyFor(const std::vector<std::string>& origins) {
       "require-trusted-types-for 'script'");
 }
 
-std::string NodesJson(const std::vector<std::string>& origins) {
+std::string NodesJson(const std::vector<std::string>& origins, const std::string& control) {
   std::string list;
   for (const std::string& origin : origins) {
-    if (origin == "*") continue;
+    if (origin.ends_with('*')) continue;
     absl::StrAppend(&list, list.empty() ? "" : ",", yproto::QuoteJson(origin));
   }
-  return absl::StrCat("{\"origins\":[", list, "]}\n");
+  const std::string extra =
+      control.empty() ? std::string() : ",\"control\":" + yproto::QuoteJson(control);
+  return absl::StrCat("{\"origins\":[", list, "]", extra, "}\n");
 }
 
 }  // namespace
 
 absl::StatusOr<StaticFiles> StaticFiles::Load(const std::string& folder,
-                                              const std::vector<std::string>& origins) {
+                                              const std::vector<std::string>& origins,
+                                              const std::string& control) {
   StaticFiles loaded;
-  loaded.policy_ = PolicyFor(origins);
+  loaded.policy_ = PolicyFor(origins, control);
   std::error_code error;
   const fs::path root = fs::canonical(folder, error);
   if (error) {
@@ -104,7 +110,7 @@ absl::StatusOr<StaticFiles> StaticFiles::Load(const std::string& folder,
         absl::StrCat("--web-root ", folder, ": there is no index.html in it; build the web app"));
   }
   // The page's way to the other nodes, unless its folder knows better.
-  contents.try_emplace("/nodes.json", Blob(NodesJson(origins)));
+  contents.try_emplace("/nodes.json", Blob(NodesJson(origins, control)));
   for (const auto& [path, content] : contents) {
     if (path.ends_with(".br")) continue;
     File& file = loaded.files_[path];

@@ -22,8 +22,11 @@ class StaticFiles {
   StaticFiles() = default;
   // kNotFound, kResourceExhausted. `origins`: of other nodes, which pages may connect to as well;
   // they are served as /nodes.json, {"origins":["http://HOST:PORT",...]}.
+  // `control`: the address at which the launcher of a local cluster stops and starts its nodes, for
+  // pages to use: "control" in the same file; empty = there is none.
   static absl::StatusOr<StaticFiles> Load(const std::string& folder,
-                                          const std::vector<std::string>& origins);
+                                          const std::vector<std::string>& origins,
+                                          const std::string& control);
 
   bool empty() const { return files_.empty(); }
   // A path without a file that looks like a page gets the app's, index.html.

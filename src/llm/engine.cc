@@ -368,7 +368,9 @@ void Engine::TakeToken(Slot& slot, std::size_t entry) {
 
 void Engine::Finish(Slot& slot, FinishReason reason) {
   Job& job = *slot.job;
-  std::string rest = job.text.Finish();
+  std::string rest =
+      job.text.Finish(reason == FinishReason::kMaxTokens ? TextStream::Ending::kByLimit
+                                                         : TextStream::Ending::kByModel);
   if (!rest.empty()) job.on_event(Text{std::move(rest)});
   const std::uint64_t now = clock_.NowMicros();
   const Finished finished{.reason = reason,

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/overload.h"
+#include "base/utf8.h"
 #include "io/posix_clock.h"
 #include "llm/testing/loaded_model.h"
 #include "llm/testing/test_models.h"
@@ -157,6 +158,15 @@ TEST_F(EngineTest, EndsAtMostTokens) {
   EXPECT_EQ(answer.Wait().text, " tick tock tick tock tick");
   EXPECT_EQ(answer.finished->reason, FinishReason::kMaxTokens);
   EXPECT_EQ(answer.finished->answer_tokens, 5U);
+}
+
+TEST_F(EngineTest, ALimitCutsNoCharacterInTwo) {
+  Load(Kind::kChain);
+  for (std::uint32_t most = 1; most < 19; ++most) {  // The accents are several tokens each.
+    const std::string text = TextOf(Ask("\n", most));
+    EXPECT_TRUE(IsValidUtf8(text)) << most;
+    EXPECT_TRUE(std::string_view(testing::kStory).starts_with(text)) << most << ": " << text;
+  }
 }
 
 TEST_F(EngineTest, ReplacesBytesThatAreNoText) {

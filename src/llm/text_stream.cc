@@ -107,10 +107,12 @@ std::string TextStream::Append(std::string_view bytes) {
   return Emit(held_.size() - held_back);
 }
 
-std::string TextStream::Finish() {
+std::string TextStream::Finish(Ending ending) {
   if (is_stopped_) return "";
-  const std::size_t unfinished = Repair(held_);
-  if (unfinished > 0) held_.replace(held_.size() - unfinished, unfinished, kReplacement);
+  if (const std::size_t unfinished = Repair(held_); unfinished > 0) {
+    held_.replace(held_.size() - unfinished, unfinished,
+                  ending == Ending::kByModel ? kReplacement : "");
+  }
   return Emit(held_.size());
 }
 

@@ -6,6 +6,7 @@
 // each maximal part (Unicode 15, 3.9, "U+FFFD Substitution of Maximal Subparts"). Pure.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,10 @@ class TextStream {
 
   // The text that is certain now; may be empty. After a stop string was met: nothing.
   std::string Append(std::string_view bytes);
-  // What was held back, at the end of the answer.
-  std::string Finish();
+  // What was held back, at the end of the answer. A character that a limit has cut in two is left
+  // out; one that the model itself did not finish is malformed.
+  enum class Ending : std::uint8_t { kByModel, kByLimit };
+  std::string Finish(Ending ending);
 
   // Whether a stop string was met. It and what follows it are never given out.
   bool is_stopped() const { return is_stopped_; }

@@ -7,6 +7,8 @@
 namespace coterie::llm {
 namespace {
 
+using Ending = TextStream::Ending;
+
 struct Read {
   std::string text;
   bool is_stopped = false;
@@ -22,7 +24,7 @@ Read ReadInPieces(std::vector<std::string> stops, std::string_view bytes, Prng& 
     read.text += stream.Append(bytes.substr(0, size));
     bytes.remove_prefix(size);
   }
-  read.text += stream.Finish();
+  read.text += stream.Finish(Ending::kByModel);
   read.is_stopped = stream.is_stopped();
   return read;
 }
@@ -33,7 +35,7 @@ TEST(TextStream, GivesOutWholeCharacters) {
   EXPECT_EQ(stream.Append("\xA9 \xF0\x9F"), "\xC3\xA9 ");
   EXPECT_EQ(stream.Append("\x98"), "");
   EXPECT_EQ(stream.Append("\x80!"), "\xF0\x9F\x98\x80!");
-  EXPECT_EQ(stream.Finish(), "");
+  EXPECT_EQ(stream.Finish(Ending::kByModel), "");
 }
 
 TEST(TextStream, ReplacesWhatIsNoCharacter) {
@@ -42,7 +44,24 @@ TEST(TextStream, ReplacesWhatIsNoCharacter) {
   EXPECT_EQ(stream.Append("\xC3("), "\xEF\xBF\xBD(");
   EXPECT_EQ(stream.Append("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");  // A surrogate.
   EXPECT_EQ(stream.Append("a\xE2\x82"), "a");
-  EXPECT_EQ(stream.Finish(), "\xEF\xBF\xBD");
+  EXPECT_EQ(stream.Finish(Ending::kByModel), "\xEF\xBF\xBD");
+}
+
+TEST(TextStream, ALimitLeavesOutTheCharacterThatItCuts) {
+  TextStream stream({"aab"});
+  EXPECT_EQ(stream.Append("a\xE2\x82"), "a");
+  EXPECT_EQ(stream.Finish(Ending::kByLimit), "");
+  EXPECT_EQ(stream.Append("\xF0\x9F\x98"), "");
+  EXPECT_EQ(stream.Append("\x80"
+                          "aa\xC3"),
+            "\xF0\x9F\x98\x80"
+            "aa");
+  EXPECT_EQ(stream.Finish(Ending::kByLimit), "");
+  // What is malformed and what might have become a stop string belong to the answer.
+  EXPECT_EQ(stream.Append("\xFF"
+                          "aa"),
+            "\xEF\xBF\xBD");
+  EXPECT_EQ(stream.Finish(Ending::kByLimit), "aa");
 }
 
 TEST(TextStream, StopsAcrossTokens) {
@@ -52,7 +71,7 @@ TEST(TextStream, StopsAcrossTokens) {
   EXPECT_EQ(stream.Append(" fox jumps"), "");
   EXPECT_TRUE(stream.is_stopped());
   EXPECT_EQ(stream.Append("more"), "");
-  EXPECT_EQ(stream.Finish(), "");
+  EXPECT_EQ(stream.Finish(Ending::kByModel), "");
 }
 
 TEST(TextStream, GivesOutWhatTurnedOutToBeNoStop) {
@@ -61,7 +80,7 @@ TEST(TextStream, GivesOutWhatTurnedOutToBeNoStop) {
   EXPECT_EQ(stream.Append("a"), "a");  // "aa" may still become one.
   EXPECT_EQ(stream.Append("c"), "aac");
   EXPECT_EQ(stream.Append("aa"), "");
-  EXPECT_EQ(stream.Finish(), "aa");
+  EXPECT_EQ(stream.Finish(Ending::kByModel), "aa");
   EXPECT_FALSE(stream.is_stopped());
 }
 

@@ -135,6 +135,7 @@ void Node::SendGossip(const std::string& bytes) { impl_->replica().SendGossip(by
 void Node::OnGossip(GossipListener listener) { impl_->replica().OnGossip(std::move(listener)); }
 
 Status Node::status() const { return impl_->replica().status(); }
+const Counters& Node::counters() const { return impl_->replica().counters(); }
 void Node::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
                        Done<Revision> done) {
   impl_->replica().Reconfigure(change, deadline - absl::Now(), std::move(done));

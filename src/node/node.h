@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "node/counters.h"
 #include "node/peer_codec.h"
 #include "node/peers.h"
 #include "node/sessions.h"
@@ -153,6 +154,7 @@ class Node {
   // --- Cluster ---
 
   Status status() const;  // As of the last pump.
+  const Counters& counters() const;
   // On the leader; elsewhere kFailedPrecondition with the leader's id in the text. `done` runs when
   // the final (not joint) configuration is committed.
   void Reconfigure(const raft::MembershipChange& change, absl::Time deadline, Done<Revision> done);

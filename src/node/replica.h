@@ -83,6 +83,7 @@ class Replica {
   std::uint64_t Subscribe(Node::Listener listener);
   void Unsubscribe(std::uint64_t id);
   Status status() const;
+  const Counters& counters() const { return counters_; }
   void Reconfigure(const raft::MembershipChange& change, absl::Duration timeout,
                    Done<Revision> done);
   void TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done);
@@ -307,6 +308,7 @@ class Replica {
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> leader_{0};
   std::atomic<std::uint64_t> frames_dropped_{0};
+  Counters counters_;
   std::atomic<bool> snapshot_pending_{false};
   mutable absl::Mutex status_mutex_;
   Status status_ ABSL_GUARDED_BY(status_mutex_);

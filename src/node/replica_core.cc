@@ -134,9 +134,18 @@ void Replica::ResendProposals() {
 
 void Replica::Handle(const raft::Message& message) { core_->Step(message); }
 void Replica::Handle(const raft::ApplyDone& done) { core_->Step(done); }
-void Replica::Handle(const raft::SnapshotTaken& taken) { core_->Step(taken); }
-void Replica::Handle(const raft::SnapshotSent& sent) { core_->Step(sent); }
-void Replica::Handle(const raft::SnapshotInstalled& installed) { core_->Step(installed); }
+void Replica::Handle(const raft::SnapshotTaken& taken) {
+  counters_.snapshots_taken.Add();
+  core_->Step(taken);
+}
+void Replica::Handle(const raft::SnapshotSent& sent) {
+  if (sent.ok) counters_.snapshots_sent.Add();
+  core_->Step(sent);
+}
+void Replica::Handle(const raft::SnapshotInstalled& installed) {
+  if (installed.ok) counters_.snapshots_installed.Add();
+  core_->Step(installed);
+}
 void Replica::Handle(const ReadInput& input) { core_->Read(input.waiter); }
 void Replica::Handle(const DivergedInput&) {}
 
@@ -354,7 +363,10 @@ void Replica::OnReads(std::vector<raft::ReadReady>& reads) {
 }
 
 void Replica::OnRoleChange(const raft::RoleChange& change) {
-  leader_.store(change.leader.value());
+  if (leader_.exchange(change.leader.value()) != change.leader.value()) {
+    counters_.leader_changes.Add();
+    if (change.role == raft::Role::kLeader) counters_.elections_won.Add();
+  }
   apply_inbox_.Push(OfficeInput{.is_leader = change.role == raft::Role::kLeader});
   if (pending_transfer_ && !change.leader.IsNone() && change.leader != options_.id) {
     std::exchange(pending_transfer_, std::nullopt)->done(change.leader);

@@ -46,6 +46,7 @@ bool Replica::PumpLog(absl::Duration wait) {
 }
 
 void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
+  const std::uint64_t begun_us = Now();
   if (const absl::Status appended = log_->Append(jobs); !appended.ok()) {
     world_.on_fatal(appended);
     return;
@@ -55,6 +56,7 @@ void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
   core_inbox_.Push(raft::AppendDone{.sequence = jobs.back().sequence});
   for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
   appended_us_ = Now();
+  counters_.log_append.Observe(static_cast<double>(appended_us_ - begun_us) / 1e6);
   NoteLogSize();
 }
 

@@ -329,12 +329,13 @@ void DocumentService::ListVersions(const Call& call, v1::ListVersionsRequest req
       request.limit() == 0 ? kVersionsDefault : std::min(request.limit(), kPageMax);
   calls_.Read<v1::ListVersionsResponse>(
       call, request.consistency(),
-      [caller = call.caller, ref = request.document(),
-       limit](const state::Machine& state) -> absl::StatusOr<v1::ListVersionsResponse> {
+      [caller = call.caller, ref = request.document(), limit, before = Revision(request.before())](
+          const state::Machine& state) -> absl::StatusOr<v1::ListVersionsResponse> {
         const absl::StatusOr<DocId> id = FindVisible(state, caller, ref);
         if (!id.ok()) return id.status();
         v1::ListVersionsResponse response;
         for (const state::VersionView& version : state.Versions(*id)) {
+          if (!before.IsNone() && version.revision >= before) continue;
           if (static_cast<std::uint32_t>(response.versions_size()) == limit) break;
           *response.add_versions() = ToProto(version);
         }

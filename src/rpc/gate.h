@@ -10,6 +10,7 @@
 #include <string>
 
 #include "rpc/authenticate.h"
+#include "rpc/call_times.h"
 
 namespace coterie::rpc {
 
@@ -31,9 +32,11 @@ class Gate {
   std::int64_t calls() const { return calls_.load(); }
 
   Authenticator& authenticator() { return authenticator_; }
+  CallTimes& times() { return times_; }
 
  private:
   Authenticator authenticator_;
+  CallTimes times_;
   std::atomic<bool> is_closed_{false};
   std::atomic<std::int64_t> bytes_{0};
   std::atomic<std::int64_t> calls_{0};

@@ -16,6 +16,7 @@
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
 #include "rpc/assist_binding.h"
+#include "rpc/assist_runs.h"
 #include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
 #include "rpc/cluster_service.h"
@@ -75,6 +76,7 @@ class Server::Impl {
         presence_(calls_),
         llm_(options.llm_addresses),
         assist_(calls_, llm_),
+        assist_runs_(gate_, assist_, assist_threads_),
         hub_(node),
         presence_hub_(node),
         auth_binding_(gate_),
@@ -82,7 +84,7 @@ class Server::Impl {
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
         presence_binding_(gate_, calls_, presence_hub_),
-        assist_binding_(gate_, assist_, assist_threads_),
+        assist_binding_(gate_, assist_runs_),
         peers_(node, options.cluster_id) {
     BindAuth();
     BindDocuments();
@@ -147,12 +149,19 @@ class Server::Impl {
     }
     if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
     passwords_.Stop();
+    assist_runs_.CancelAll();
     assist_threads_.Stop();
     hub_.Stop();
     presence_hub_.Stop();
   }
 
-  Faces faces() { return {.calls = calls_, .gate = gate_, .methods = methods_, .events = hub_}; }
+  Faces faces() {
+    return {.calls = calls_,
+            .gate = gate_,
+            .methods = methods_,
+            .events = hub_,
+            .assist = assist_runs_};
+  }
 
  private:
   // On gRPC, and in the table for the other faces.
@@ -213,6 +222,7 @@ class Server::Impl {
   PresenceService presence_;
   const LlmServers llm_;
   AssistService assist_;
+  AssistRuns assist_runs_;
   EventHub hub_;
   PresenceHub presence_hub_;
   BoundService<v1::AuthService> auth_binding_;

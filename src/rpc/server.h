@@ -26,6 +26,7 @@ struct ServerOptions {
   std::vector<std::string> llm_addresses;
 };
 
+class AssistRuns;
 class EventHub;
 class Gate;
 class MethodTable;
@@ -38,6 +39,7 @@ struct Faces {
   Gate& gate;
   const MethodTable& methods;
   EventHub& events;
+  AssistRuns& assist;
 };
 
 class Server {

@@ -20,7 +20,7 @@ constexpr absl::Duration kTimeout = absl::Seconds(20);
 
 }  // namespace
 
-TestingNode::TestingNode(Users users) {
+TestingNode::TestingNode(Users users, const std::vector<std::string>& llm_addresses) {
   folder_ = (std::filesystem::temp_directory_path() / "coterie-rpc-XXXXXX").string();
   CHECK(mkdtemp(folder_.data()) != nullptr);
   node::Options options{.data_path = folder_,
@@ -36,7 +36,8 @@ TestingNode::TestingNode(Users users) {
       Server::Start(*node_, {.client_listen = "127.0.0.1:0",
                              .peer_listen = "127.0.0.1:0",
                              .cluster_id = 7,
-                             .is_secure = users == Users::kMadeByAdmins});
+                             .is_secure = users == Users::kMadeByAdmins,
+                             .llm_addresses = llm_addresses});
   CHECK(server.ok());
   server_ = *std::move(server);
   channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->client_port()),

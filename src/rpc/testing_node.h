@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "coterie/v1/auth.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
@@ -27,7 +28,8 @@ enum class Users : std::uint8_t { kMadeAtLogin, kMadeByAdmins };
 
 class TestingNode {
  public:
-  explicit TestingNode(Users users = Users::kMadeAtLogin);
+  explicit TestingNode(Users users = Users::kMadeAtLogin,
+                       const std::vector<std::string>& llm_addresses = {});
   ~TestingNode();
   TestingNode(const TestingNode&) = delete;
   TestingNode& operator=(const TestingNode&) = delete;

@@ -208,6 +208,9 @@ v1::Suggestion ToProto(const state::SuggestionView& suggestion) {
     proto.set_begin(suggestion.range->first);
     proto.set_end(suggestion.range->second);
   }
+  proto.set_begin_anchor(suggestion.begin_anchor);
+  // Of an insertion the second one would stay behind what is typed there.
+  proto.set_end_anchor(suggestion.before.empty() ? suggestion.begin_anchor : suggestion.end_anchor);
   proto.set_before(suggestion.before);
   proto.set_after(suggestion.after);
   proto.set_why(suggestion.why);

@@ -45,6 +45,8 @@ const google::protobuf::MethodDescriptor& MethodOf(const google::protobuf::Descr
 }
 
 absl::Status UnaryReactor::Enter(const Policy& policy, std::size_t request_bytes) {
+  policy_ = &policy;
+  begun_ = absl::Now();
   absl::Status status = gate_.Enter(policy, request_bytes);
   has_entered_ = status.ok();
   request_bytes_ = request_bytes;
@@ -55,16 +57,25 @@ void UnaryReactor::Answer(const google::protobuf::Message& message) {
   grpc::ByteBuffer bytes = Serialize(message);
   if (is_answered_.exchange(true)) return;
   response_->Swap(&bytes);
+  Observe(CallTimes::Outcome::kAnswered);
   Finish(grpc::Status::OK);
 }
 
 void UnaryReactor::Refuse(const absl::Status& error) {
   if (is_answered_.exchange(true)) return;
+  Observe(CallTimes::Outcome::kFailed);
   Finish(ToGrpc(error));
+}
+
+// Before Finish(): gRPC may then delete this.
+void UnaryReactor::Observe(CallTimes::Outcome outcome) {
+  CHECK(policy_ != nullptr);
+  gate_.times().Observe(*policy_, absl::ToDoubleSeconds(absl::Now() - begun_), outcome);
 }
 
 void UnaryReactor::OnCancel() {
   if (is_answered_.exchange(true)) return;
+  Observe(CallTimes::Outcome::kFailed);
   Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call was given up"));
 }
 

@@ -57,12 +57,15 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
  private:
   void OnCancel() override;
   void OnDone() override { self_.reset(); }
+  void Observe(CallTimes::Outcome outcome);
 
   Gate& gate_;
   grpc::ByteBuffer* const response_;  // gRPC's, until it is finished.
   std::atomic<bool> is_answered_{false};
   bool has_entered_ = false;
   std::size_t request_bytes_ = 0;
+  const Policy* policy_ = nullptr;  // From Enter() on.
+  absl::Time begun_;
   std::shared_ptr<UnaryReactor> self_;
 };
 

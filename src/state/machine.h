@@ -74,6 +74,9 @@ struct SuggestionView {
   std::uint64_t created_at_ms = 0;
   // Where it is now, in UTF-16 units; none when it no longer fits the text.
   std::optional<std::pair<std::uint64_t, std::uint64_t>> range;  // Begin and end.
+  // Its ends as encoded Yjs relative positions; see Content::AnchorAt.
+  std::string begin_anchor;
+  std::string end_anchor;
   std::string before;
   std::string after;
   std::string why;

@@ -213,6 +213,8 @@ std::vector<SuggestionView> Machine::Impl::Suggestions(DocId doc) const {
                         .author = std::move(open->record.author),
                         .model = std::move(open->record.model),
                         .created_at_ms = open->record.created_at_ms,
+                        .begin_anchor = std::move(open->record.begin),
+                        .end_anchor = std::move(open->record.end),
                         .before = std::move(open->record.before),
                         .after = std::move(open->record.after),
                         .why = std::move(open->record.why)};

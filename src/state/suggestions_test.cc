@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "crdt/relative_position.h"
 #include "state/test_machine.h"
 
 namespace coterie::state {
@@ -60,6 +61,15 @@ TEST_F(Suggestions, AreShownWithWhatTheyMean) {
   EXPECT_EQ(view.why, "verb");
   ASSERT_TRUE(view.range.has_value());
   EXPECT_EQ(*view.range, std::pair(std::uint64_t{7}, std::uint64_t{9}));
+  crdt::RelativePosition begin;
+  crdt::RelativePosition end;
+  ASSERT_FALSE(crdt::DecodeRelativePosition(view.begin_anchor, begin));
+  ASSERT_FALSE(crdt::DecodeRelativePosition(view.end_anchor, end));
+  // Of its first letter and its last.
+  ASSERT_TRUE(begin.item.has_value() && end.item.has_value());
+  EXPECT_EQ(end.item->clock, begin.item->clock + 1);
+  EXPECT_GE(begin.assoc, 0);
+  EXPECT_LT(end.assoc, 0);
 }
 
 TEST_F(Suggestions, FollowTheirLettersThroughOthersTyping) {

@@ -27,13 +27,15 @@ async function freePort() {
 }
 
 export class Cluster {
-  // `webRoot`: the folder of the writer's page, which the nodes serve then.
-  static async start(size = 3, { webRoot } = {}) {
+  // `webRoot`: the folder of the writer's page, which the nodes serve then. `flags`: more of them,
+  // for every node.
+  static async start(size = 3, { webRoot, flags = [] } = {}) {
     const program = process.env.COTERIE_NODE_PROGRAM
     if (!program) throw new Error('COTERIE_NODE_PROGRAM does not say which coterie-node to test')
     const cluster = new Cluster()
     cluster.program = program
     cluster.webRoot = webRoot
+    cluster.flags = flags
     cluster.folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-providers-'))
     cluster.nodes = []
     for (let id = 1; id <= size; ++id) {
@@ -57,7 +59,7 @@ export class Cluster {
       '--listen', `127.0.0.1:${node.grpc}`, '--peer-listen', `127.0.0.1:${node.peer}`,
       '--http-listen', `127.0.0.1:${node.http}`, '--http-open-metrics',
       ...(process.env.COTERIE_NODE_FLAGS ?? '').split(' ').filter(Boolean),
-      ...web, ...founders].map(String), { stdio: ['ignore', log, log] })
+      ...this.flags, ...web, ...founders].map(String), { stdio: ['ignore', log, log] })
     node.process.on('exit', (code, signal) => {
       node.end = signal ?? code
       node.process = null

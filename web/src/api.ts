@@ -49,11 +49,28 @@ export interface ClusterStatus {
   answeringNodeId?: string
 }
 
-// `code` is Connect's ("not_found"); 'offline' = no node answered.
+// `code` is Connect's ("not_found"); 'offline' = no node answered. `reason` is the cluster's word
+// for it ("NO_MODEL"), if it has one.
 export class CallError extends Error {
-  constructor(readonly code: string, message: string) {
+  constructor(readonly code: string, message: string, readonly reason = '') {
     super(message)
   }
+}
+
+interface ErrorBody { code?: string; message?: string; details?: { type: string; value: string }[] }
+
+// Of a google.rpc.ErrorInfo, as base64: the first field, a short string.
+function reasonIn(value: string): string {
+  const bytes = Uint8Array.from(atob(value), (letter) => letter.charCodeAt(0))
+  const size = bytes[1] ?? 0
+  if (bytes[0] !== 0x0a || size > 0x7f) return ''
+  return new TextDecoder().decode(bytes.slice(2, 2 + size))
+}
+
+export function errorFrom(body: unknown, otherwise: string): CallError {
+  const { code = 'unknown', message = otherwise, details = [] } = (body ?? {}) as ErrorBody
+  const info = details.find((each) => each.type === 'google.rpc.ErrorInfo')
+  return new CallError(code, message, info ? reasonIn(info.value) : '')
 }
 
 export interface Session { user: string; token: string }
@@ -76,17 +93,19 @@ let sequence = 0
 // Makes a call that is repeated on another node happen once.
 const nextRequestId = () => ({ clientId, sequence: String(++sequence) })
 
-async function callOnce(origin: string, method: string, body: string): Promise<unknown> {
+export function authorization(): Record<string, string> {
   const token = session()?.token
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
-  if (token) headers.authorization = `Bearer ${token}`
+  return token ? { authorization: `Bearer ${token}` } : {}
+}
+
+async function callOnce(origin: string, method: string, body: string): Promise<unknown> {
+  const headers = { 'content-type': 'application/json', ...authorization() }
   const answer = await fetch(`${origin}/coterie.v1.${method}`, {
     method: 'POST', headers, body, signal: AbortSignal.timeout(kTimeoutMs),
   })
   const result: unknown = await answer.json()
   if (answer.ok) return result
-  const error = result as { code?: string; message?: string }
-  throw new CallError(error.code ?? 'unknown', error.message ?? `HTTP ${answer.status}`)
+  throw errorFrom(result, `HTTP ${answer.status}`)
 }
 
 export async function call<T>(method: string, request: object = {}): Promise<T> {

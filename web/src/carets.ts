@@ -72,16 +72,18 @@ function marksOf(text: Y.Text, awareness: Awareness, length: number): Decoration
   return builder.finish()
 }
 
+const jsonOf = (position: Y.RelativePosition): unknown => Y.relativePositionToJSON(position)
+
 function tellCursor(view: EditorView, text: Y.Text, awareness: Awareness): void {
   if (awareness.getLocalState() === null) return
   const { anchor, head } = view.state.selection.main
   const cursor = view.hasFocus
     ? {
-        anchor: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, anchor)),
-        head: Y.relativePositionToJSON(Y.createRelativePositionFromTypeIndex(text, head)),
+        anchor: jsonOf(Y.createRelativePositionFromTypeIndex(text, anchor)),
+        head: jsonOf(Y.createRelativePositionFromTypeIndex(text, head)),
       }
     : null
-  const told = awareness.getLocalState()?.cursor ?? null
+  const told: unknown = awareness.getLocalState()?.cursor ?? null
   if (JSON.stringify(told) === JSON.stringify(cursor)) return
   awareness.setLocalStateField('cursor', cursor)
 }

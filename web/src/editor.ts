@@ -16,6 +16,8 @@ import * as Y from 'yjs'
 import { announce } from './announce'
 import { carets } from './carets'
 import { allColors } from './colors'
+import { keepRange, rememberEdit } from './remembered_edits'
+import { suggestionMarks, type SuggestionSource } from './suggestion_marks'
 
 const markdown = new Language(
   defineLanguageFacet({ commentTokens: { block: { open: '<!--', close: '-->' } } }),
@@ -82,6 +84,15 @@ const theme = EditorView.theme({
 
 export interface Editor {
   setReadOnly(isReadOnly: boolean): void
+  // What is there now stays in memory when it is deleted: it may be undone.
+  keep(begin: number, end: number): void
+  // An edit that the cluster made for who writes here: undone as one's own.
+  remember(update: Uint8Array): void
+  select(begin: number, end: number): void
+  // Null when nothing is selected.
+  selection(): { begin: number; end: number } | null
+  // In place of what is selected, as if it were typed.
+  insert(inserted: string): void
   focus(): void
   destroy(): void
 }
@@ -90,9 +101,10 @@ export interface EditorOptions {
   host: HTMLElement
   text: Y.Text
   awareness: Awareness
+  suggestions: SuggestionSource
 }
 
-export function createEditor({ host, text, awareness }: EditorOptions): Editor {
+export function createEditor({ host, text, awareness, suggestions }: EditorOptions): Editor {
   const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' })
   const undoManager = new Y.UndoManager(text)
   const access = new Compartment()
@@ -122,6 +134,7 @@ export function createEditor({ host, text, awareness }: EditorOptions): Editor {
         theme,
         yCollab(text, null, { undoManager }),
         carets(text, awareness),
+        suggestionMarks(suggestions),
       ],
     }),
   })
@@ -131,6 +144,21 @@ export function createEditor({ host, text, awareness }: EditorOptions): Editor {
       if (isReadOnly === wasReadOnly) return
       wasReadOnly = isReadOnly
       view.dispatch({ effects: access.reconfigure(accessFor(isReadOnly)) })
+    },
+    keep: (begin, end) => keepRange(text, begin, end),
+    remember: (update) => rememberEdit(undoManager, update),
+    select(begin, end) {
+      view.dispatch({ selection: { anchor: begin, head: end }, scrollIntoView: true })
+      view.focus()
+    },
+    selection() {
+      const { from, to } = view.state.selection.main
+      return from < to ? { begin: from, end: to } : null
+    },
+    insert(inserted) {
+      view.dispatch(view.state.replaceSelection(inserted),
+        { userEvent: 'input.paste', scrollIntoView: true })
+      view.focus()
     },
     focus: () => view.focus(),
     destroy() {

@@ -43,15 +43,20 @@ export type LinkState =
   | { kind: 'saved' }
   | { kind: 'denied'; reason: string }
 
+// Of a document before it is opened on a node: its name now, or why it is over.
+export type Found = { name: string } | { over: string }
+
 export interface LinkOptions {
   doc: Y.Doc
   awareness: awarenessProtocol.Awareness
-  name: string
+  name: string // As of the beginning.
   token: string
   copy: object | null // The origin of what comes from this device's own copy.
-  // Before every connection: null if the name is still this document's; else why it is over.
-  // Rejects when no node answers.
-  check: () => Promise<string | null>
+  // Before every connection. Rejects when no node answers.
+  check: (name: string) => Promise<Found>
+  onRenamed: (name: string) => void
+  // The suggestions for the document are others since this revision; '0' = perhaps.
+  onSuggestions: (revision: string) => void
   onChange: () => void
 }
 
@@ -59,6 +64,8 @@ export class Link {
   lock: LockNotice | null = null
   canWrite = false
   origin = ''
+  name: string
+  private nameHere = '' // Under which it was opened on this socket: until that ends.
   private socket: WebSocket | null = null
   private isOpen = false // The document, on this socket.
   private isInSync = false // On this socket, both ways.
@@ -78,6 +85,7 @@ export class Link {
   private readonly pingTimer: number
 
   constructor(private readonly options: LinkOptions) {
+    this.name = options.name
     options.doc.on('update', this.onUpdate)
     options.awareness.on('update', this.onAwareness)
     addEventListener('online', this.onOnline)
@@ -114,15 +122,23 @@ export class Link {
     this.drop()
   }
 
+  // What is in the log already, and perhaps on its way here.
+  merge(update: Uint8Array): void {
+    Y.applyUpdate(this.options.doc, update, this)
+  }
+
   private connect(): void {
     clearTimeout(this.retryTimer)
     if (this.socket || this.denied !== null || this.isChecking) return
     this.isChecking = true
-    this.options.check().then((reason) => {
+    this.options.check(this.name).then((found) => {
       this.isChecking = false
       if (this.isClosed) return
-      if (reason === null) return this.dial()
-      this.denied = reason
+      if ('name' in found) {
+        this.rename(found.name)
+        return this.dial()
+      }
+      this.denied = found.over
       this.options.onChange()
     }, () => {
       this.isChecking = false
@@ -130,8 +146,15 @@ export class Link {
     })
   }
 
+  private rename(name: string): void {
+    if (name === this.name) return
+    this.name = name
+    this.options.onRenamed(name)
+  }
+
   private dial(): void {
     this.origin = node()
+    this.nameHere = this.name
     const socket = new WebSocket(`${this.origin.replace(/^http/, 'ws')}/hocuspocus`)
     socket.binaryType = 'arraybuffer'
     this.socket = socket
@@ -200,7 +223,7 @@ export class Link {
   private send(type: number, write: (to: encoding.Encoder) => void): void {
     if (this.socket?.readyState !== WebSocket.OPEN) return
     const to = encoding.createEncoder()
-    encoding.writeVarString(to, this.options.name)
+    encoding.writeVarString(to, this.nameHere)
     encoding.writeVarUint(to, type)
     write(to)
     this.socket.send(encoding.toUint8Array(to))
@@ -234,7 +257,7 @@ export class Link {
   private read(bytes: Uint8Array): void {
     if (bytes.length === 1 && bytes[0] === kPong) return
     const from = decoding.createDecoder(bytes)
-    if (decoding.readVarString(from) !== this.options.name) return
+    if (decoding.readVarString(from) !== this.nameHere) return
     const type = decoding.readVarUint(from)
     const { awareness } = this.options
     if (type === kSync || type === kSyncReply) {
@@ -277,6 +300,7 @@ export class Link {
       clearTimeout(this.openTimer)
       this.send(kSync, (to) => syncProtocol.writeSyncStep1(to, this.options.doc))
       this.announce()
+      this.options.onSuggestions('0')
     }
   }
 
@@ -301,7 +325,10 @@ export class Link {
   }
 
   private readStateless(payload: string): void {
-    const notice = JSON.parse(payload) as { lock?: LockNotice | null }
+    const notice = JSON.parse(payload) as
+      { lock?: LockNotice | null; suggestions?: string; name?: string }
+    if (notice.name !== undefined) this.rename(notice.name)
     if (notice.lock !== undefined) this.lock = notice.lock
+    if (notice.suggestions !== undefined) this.options.onSuggestions(notice.suggestions)
   }
 }

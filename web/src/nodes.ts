@@ -4,6 +4,7 @@
 const own = location.origin
 let origins: string[] = [own]
 let current = 0
+let controlUrl: string | null = null
 
 // The nodes that are reached under the page's own host name come first; a node is listed once.
 function order(listed: string[]): string[] {
@@ -17,7 +18,8 @@ export async function loadNodes(): Promise<void> {
   try {
     const answer = await fetch('/nodes.json')
     const body: unknown = await answer.json()
-    const listed = (body as { origins?: unknown }).origins
+    const { origins: listed, control } = body as { origins?: unknown; control?: unknown }
+    if (typeof control === 'string' && control.startsWith('http://127.0.0.1:')) controlUrl = control
     if (!Array.isArray(listed)) return
     origins = order(listed.filter((o): o is string => typeof o === 'string' && /^https?:/.test(o)))
     localStorage.setItem('coterie.nodes', JSON.stringify(origins))
@@ -29,6 +31,9 @@ export async function loadNodes(): Promise<void> {
 
 export const node = (): string => origins[current % origins.length] ?? own
 export const nodeCount = (): number => origins.length
+export const allNodes = (): readonly string[] => origins
+// Where the nodes of a development cluster are killed and started; null elsewhere.
+export const control = (): string | null => controlUrl
 
 // `failed` did not answer: the next one's turn, unless somebody else has moved on already.
 export function leave(failed: string): void {

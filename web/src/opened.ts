@@ -5,7 +5,9 @@ import * as Y from 'yjs'
 
 import { call, CallError, type Document, type Session } from './api'
 import { colorOf } from './colors'
-import { Link } from './link'
+import { type Found, Link } from './link'
+import { messageOf } from './poll'
+import { Suggestions } from './suggestions'
 
 const kRootText = 'text' // Where Coterie's own commands keep a document's text.
 const kLocalCopyMs = 1_500 // A device that is slower than that starts without its copy.
@@ -16,6 +18,7 @@ export interface Opened {
   text: Y.Text
   awareness: Awareness
   link: Link
+  suggestions: Suggestions
   hasLocalCopy: boolean
   close(): void
 }
@@ -28,30 +31,33 @@ function keepId(name: string, id: string | undefined): void {
 }
 
 type Consistency = 'CONSISTENCY_LINEARIZABLE' | 'CONSISTENCY_STALE'
-async function idOf(name: string, consistency: Consistency): Promise<string> {
+async function documentOf(ref: { id: string } | { name: string }, consistency: Consistency):
+    Promise<Document> {
   const answer = await call<{ document: Document }>('DocumentService/GetDocument',
-    { document: { name }, withoutText: true, consistency })
-  return answer.document.id
+    { document: ref, withoutText: true, consistency })
+  return answer.document
 }
+const isCode = (error: unknown, ...codes: string[]): boolean =>
+  error instanceof CallError && codes.includes(error.code)
 
 // A document that was deleted and made again under its name is another one, and what is kept here
-// must not be merged into it. Stale is enough, and answers while there is no leader: the node that
-// says so is the one that the socket goes to. That it does not know the name yet, is not.
-async function check(name: string, id: string): Promise<string | null> {
+// must not be merged into it; one that was renamed is still the same. Stale is enough, and answers
+// while there is no leader: the node that says so is the one that the socket goes to. That it does
+// not know the document yet, is not.
+async function check(id: string, name: string): Promise<Found> {
   try {
-    const found = await idOf(name, 'CONSISTENCY_STALE').catch((error: unknown) => {
-      if (error instanceof CallError && error.code === 'not_found') {
-        return idOf(name, 'CONSISTENCY_LINEARIZABLE')
-      }
+    const found = await documentOf({ id }, 'CONSISTENCY_STALE').catch((error: unknown) => {
+      if (isCode(error, 'not_found')) return documentOf({ id }, 'CONSISTENCY_LINEARIZABLE')
       throw error
     })
-    keepId(name, found)
-    return found === id ? null : 'another document has this name now'
+    if (found.name !== name) keepId(name, undefined)
+    keepId(found.name, id)
+    return { name: found.name }
   } catch (error) {
-    if (!(error instanceof CallError) ||
-      !['not_found', 'permission_denied'].includes(error.code)) throw error
+    if (!isCode(error, 'not_found', 'permission_denied')) throw error
     keepId(name, undefined)
-    return error.message
+    const successor = await documentOf({ name }, 'CONSISTENCY_LINEARIZABLE').catch(() => null)
+    return { over: successor ? 'another document has this name now' : messageOf(error) }
   }
 }
 
@@ -66,9 +72,15 @@ async function loadLocalCopy(key: string, doc: Y.Doc): Promise<IndexeddbPersiste
   }
 }
 
-export async function open(name: string, session: Session, onChange: () => void): Promise<Opened> {
+export interface OpenListener {
+  onChange: () => void
+  onRenamed: (name: string) => void
+}
+
+export async function open(name: string, session: Session,
+    { onChange, onRenamed }: OpenListener): Promise<Opened> {
   // What is kept on this device is shown at once; the link sees whether it is still that document.
-  const id = keptIds()[name] ?? await idOf(name, 'CONSISTENCY_LINEARIZABLE')
+  const id = keptIds()[name] ?? (await documentOf({ name }, 'CONSISTENCY_LINEARIZABLE')).id
   keepId(name, id)
   const doc = new Y.Doc()
   const copy = await loadLocalCopy(`coterie:${session.user}:${id}`, doc)
@@ -76,13 +88,21 @@ export async function open(name: string, session: Session, onChange: () => void)
   awareness.setLocalState({
     user: { name: session.user, color: colorOf(session.user) }, cursor: null,
   })
+  const text = doc.getText(kRootText)
+  const suggestions = new Suggestions({ id, text, onChange })
   const link = new Link({
-    doc, awareness, name, token: session.token, copy, check: () => check(name, id), onChange,
+    doc, awareness, name, token: session.token, copy,
+    check: (known) => check(id, known), onRenamed: (renamed) => {
+      keepId(renamed, id)
+      onRenamed(renamed)
+    },
+    onSuggestions: (revision) => void suggestions.load(revision), onChange,
   })
   return {
-    id, doc, text: doc.getText(kRootText), awareness, link, hasLocalCopy: copy !== null,
+    id, doc, text, awareness, link, suggestions, hasLocalCopy: copy !== null,
     close() {
       link.close()
+      suggestions.close()
       awareness.destroy()
       void copy?.destroy()
       doc.destroy()

@@ -1,121 +1,27 @@
 // The writer's page in real Chromium windows on different nodes of a real cluster; run by
 // `./dev web test`.
 import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
-import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 
-import { chromium } from 'playwright-core'
-
-import { Cluster, pause, until } from '../../tests/providers/cluster.mjs'
-
-const webRoot = fileURLToPath(new URL('../dist', import.meta.url))
-const pictures = process.env.COTERIE_PICTURES // A folder for screenshots.
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+import { pause, until } from '../../tests/providers/cluster.mjs'
+import { closeBrowser, complaints, openBrowser, pictures, startCluster, Writer } from './writer.mjs'
 
 let cluster
-let browser
-const complaints = [] // What the pages' consoles and the policy had to say.
 
 before(async () => {
-  cluster = await Cluster.start(3, { webRoot })
-  browser = await chromium.launch({
-    executablePath: process.env.COTERIE_CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  })
+  cluster = await startCluster()
+  await openBrowser()
 })
 after(async () => {
-  await browser?.close()
+  await closeBrowser()
   await cluster?.stop()
 })
 
-// Somebody with a browser, logged in on that node.
-class Writer {
-  static async at(index, name, options = {}) {
-    const writer = new Writer()
-    writer.name = name
-    writer.base = cluster.url(index, 'http')
-    const viewport = { width: 1100, height: 760 }
-    writer.context = await browser.newContext({ viewport, ...options })
-    writer.page = await writer.context.newPage()
-    writer.page.setDefaultTimeout(10_000)
-    writer.page.on('console', (message) => {
-      if (/Content Security Policy|TrustedHTML|Uncaught/.test(message.text())) {
-        complaints.push(message.text())
-      }
-    })
-    writer.page.on('pageerror', (error) => complaints.push(String(error)))
-    writer.page.on('request', (request) => {
-      const { hostname, protocol } = new URL(request.url())
-      if (/^(http|ws)/.test(protocol) && hostname !== '127.0.0.1') complaints.push(request.url())
-    })
-    await writer.page.goto(writer.base)
-    await writer.page.getByLabel('Your name').fill(name)
-    await writer.page.getByRole('button', { name: 'Start writing' }).click()
-    await writer.page.getByRole('heading', { name: 'Documents' }).waitFor()
-    return writer
-  }
-  get content() { return this.page.locator('.cm-content') }
-  get status() { return this.page.locator('.pill') }
-  async create(document) {
-    await this.page.getByLabel('Name of the new document').fill(document)
-    await this.page.getByRole('button', { name: 'Create' }).click()
-    await this.untilStatus(/Saved/)
-  }
-  async open(document) {
-    const hash = `#/d/${encodeURIComponent(document)}`
-    await this.page.evaluate((to) => { location.hash = to }, hash)
-    await this.page.locator('.cm-content').waitFor()
-    await this.untilStatus(/Saved|Read-only/)
-  }
-  // Without carets' labels, which are no text.
-  async text() {
-    return this.content.evaluate((element) => [...element.querySelectorAll('.cm-line')]
-      .map((line) => {
-        const copy = line.cloneNode(true)
-        copy.querySelectorAll('.peer-caret, .cm-placeholder').forEach((extra) => extra.remove())
-        return copy.textContent.replaceAll('\u200b', '')
-      }).join('\n'))
-  }
-  async type(text, delay = 0) {
-    await this.content.focus()
-    await this.page.keyboard.press('Control+End')
-    await this.page.keyboard.type(text, { delay })
-  }
-  untilStatus(pattern, timeoutMs = 10_000) {
-    let seen = ''
-    return until(`${this.name} reads ${pattern}`, async () => {
-      seen = await this.status.textContent({ timeout: 1_000 }).catch(() => '')
-      return pattern.test(seen)
-    }, timeoutMs).catch((error) => { throw new Error(`${error.message}; but read: ${seen}`) })
-  }
-  async untilText(expected, timeoutMs = 10_000) {
-    let seen = ''
-    await until(`${this.name} sees ${expected}`, async () => {
-      seen = await this.text()
-      return seen.includes(expected)
-    }, timeoutMs).catch((error) => { throw new Error(`${error.message}; but saw: ${seen}`) })
-  }
-  async picture(name) {
-    if (pictures) await this.page.screenshot({ path: `${pictures}/${name}.png` })
-  }
-  // Axe's serious and critical findings on what is shown now.
-  async assertAccessible(where) {
-    await this.page.evaluate(axe)
-    const found = await this.page.evaluate(async () => (await globalThis.axe.run(document, {
-      resultTypes: ['violations'] })).violations
-      .filter((each) => ['serious', 'critical'].includes(each.impact))
-      .map((each) => `${each.id}: ${each.nodes.map((node) => node.html).slice(0, 3)}`))
-    assert.deepEqual(found, [], where)
-  }
-  close() { return this.context.close() }
-}
+const writerAt = (index, name, options) => Writer.at(cluster.url(index, 'http'), name, options)
 
 async function pair(document) {
-  const mia = await Writer.at(0, 'mia')
-  const tom = await Writer.at(1, 'tom')
+  const mia = await writerAt(0, 'mia')
+  const tom = await writerAt(1, 'tom')
   await mia.create(document)
   await tom.open(document)
   return { mia, tom, close: () => Promise.all([mia.close(), tom.close()]) }
@@ -192,6 +98,56 @@ test('an earlier version is shown beside today and restored', async () => {
   await close()
 })
 
+test('a history of more than 500 versions is read page by page', async () => {
+  const tokens = [await cluster.login('mia'), await cluster.login('tom')]
+  const document = { name: 'long history' }
+  await cluster.call('DocumentService/CreateDocument', document, { token: tokens[0] })
+  for (let i = 0; i < 520; ++i) { // In turns, so that each is a line of its own.
+    await cluster.call('DocumentService/AppendDocument', { document, text: `${i}\n` },
+      { token: tokens[i % 2] })
+  }
+  const mia = await writerAt(0, 'mia')
+  await mia.open('long history')
+  await mia.page.getByRole('button', { name: 'History' }).click()
+  const lines = mia.page.locator('.version time')
+  await until('the newest are listed', async () => await lines.count() === 500)
+  await mia.page.getByRole('button', { name: 'Older versions…' }).click()
+  const { versions } = await cluster.call('DocumentService/ListVersions',
+    { document, limit: 1000 }, { token: tokens[0] })
+  assert.ok(versions.length >= 520)
+  await until(`all ${versions.length} are listed`, async () =>
+    await lines.count() === versions.length)
+  assert.equal(await mia.page.getByRole('button', { name: 'Older versions…' }).count(), 0)
+  await mia.page.locator('.version').last().click()
+  await mia.page.locator('.line-removed', { hasText: '519' }).waitFor()
+  await mia.close()
+})
+
+test('a document that is renamed stays open under its new name, also for who was away', async () => {
+  const { mia, tom, close } = await pair('old name')
+  await mia.type('one ')
+  await tom.untilText('one')
+  await tom.context.setOffline(true)
+  await tom.untilStatus(/Offline/)
+  await tom.type('two ')
+  const token = await cluster.login('mia')
+  await cluster.call('DocumentService/RenameDocument',
+    { document: { name: 'old name' }, newName: 'new/name ü' }, { token })
+  await mia.page.getByRole('heading', { name: 'new/name ü' }).waitFor()
+  await mia.type('three ')
+  await mia.untilStatus(/Saved/)
+  assert.equal(new URL(mia.page.url()).hash, `#/d/${encodeURIComponent('new/name ü')}`)
+  await tom.context.setOffline(false)
+  await tom.untilStatus(/Saved/)
+  await tom.page.getByRole('heading', { name: 'new/name ü' }).waitFor()
+  await until('both have all', async () =>
+    await mia.text() === await tom.text() && (await mia.text()).length === 'one two three '.length)
+  await mia.page.reload()
+  await mia.untilText('three')
+  await mia.untilStatus(/Saved/)
+  await close()
+})
+
 test('a viewer only reads, from the moment that the owner says so', async () => {
   const { mia, tom, close } = await pair('shared')
   await mia.page.getByRole('button', { name: 'Share' }).click()
@@ -247,7 +203,7 @@ test('what is kept of a deleted document is not merged into its successor', asyn
 })
 
 test('documents are found, renamed and deleted', async () => {
-  const mia = await Writer.at(2, 'mia')
+  const mia = await writerAt(2, 'mia')
   await mia.create('to be renamed')
   await mia.page.getByRole('link', { name: 'Documents' }).click()
   await mia.page.getByRole('button', { name: 'Rename to be renamed' }).click()
@@ -265,7 +221,7 @@ test('documents are found, renamed and deleted', async () => {
 })
 
 test('on a phone everything is within reach', async () => {
-  const mia = await Writer.at(0, 'mia', { viewport: { width: 390, height: 844 }, hasTouch: true })
+  const mia = await writerAt(0, 'mia', { viewport: { width: 390, height: 844 }, hasTouch: true })
   await mia.create('phone')
   await mia.type('a few words')
   await mia.untilStatus(/Saved/)
@@ -278,8 +234,8 @@ test('on a phone everything is within reach', async () => {
 test('the leader is killed while both type: no character is lost or doubled', async () => {
   const token = await cluster.login('mia')
   const leader = await cluster.leader(token)
-  const mia = await Writer.at(leader, 'mia') // Her own node is the one that dies.
-  const tom = await Writer.at((leader + 1) % 3, 'tom')
+  const mia = await writerAt(leader, 'mia') // Her own node is the one that dies.
+  const tom = await writerAt((leader + 1) % 3, 'tom')
   await mia.create('race')
   await tom.open('race')
   const watcher = await tom.context.newPage()
@@ -314,7 +270,7 @@ test('the leader is killed while both type: no character is lost or doubled', as
 })
 
 test('without a majority nothing is called saved, and nothing is lost', async () => {
-  const mia = await Writer.at(0, 'mia')
+  const mia = await writerAt(0, 'mia')
   await mia.create('alone')
   await mia.type('before. ')
   await mia.untilStatus(/Saved/)
@@ -327,7 +283,7 @@ test('without a majority nothing is called saved, and nothing is lost', async ()
   await cluster.restart(1)
   await mia.untilStatus(/Saved/, 20_000)
   await cluster.restart(2)
-  const tom = await Writer.at(2, 'tom')
+  const tom = await writerAt(2, 'tom')
   await tom.open('alone')
   await tom.untilText('before. meanwhile.')
   await mia.close()

@@ -1,3 +1,4 @@
+import type { RefObject } from 'preact'
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
 
 import { announce } from '../announce'
@@ -7,18 +8,21 @@ import { Markdown } from '../markdown'
 import { open, type Opened } from '../opened'
 import { peopleIn } from '../people'
 import { messageOf } from '../poll'
+import { documentLink } from '../route'
 import { countWords } from '../words'
+import { AssistPanel } from './assist_panel'
 import { Header } from './header'
 import { History } from './history'
 import { Avatars, useKey } from './pieces'
 import { Share } from './share'
 import { StatusPill } from './status_pill'
+import { type Suggesting, useSuggesting } from './suggesting'
 
 const kLockMs = 120_000
 const kRenewMs = 40_000
 const kCountMs = 150
 
-type Panel = '' | 'history' | 'share' | 'keys'
+type Panel = '' | 'assist' | 'history' | 'share' | 'keys'
 
 // The document of that name, open for as long as the page shows it; every change of it or of its
 // connection draws the page anew.
@@ -31,7 +35,13 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
     if (!who) return
     let isOver = false
     let found: Opened | null = null
-    open(name, who, () => redraw(null as never)).then((result) => {
+    const onRenamed = (renamed: string) => {
+      // The address follows, and the page stays: undo and all that is open with it.
+      history.replaceState(null, '', documentLink(renamed))
+      announce(`Renamed to ${renamed}`)
+      redraw(null as never)
+    }
+    open(name, who, { onChange: () => redraw(null as never), onRenamed }).then((result) => {
       found = result
       if (isOver) return result.close()
       result.awareness.on('change', () => redraw(null as never))
@@ -84,13 +94,19 @@ function useAnnouncements(opened: Opened | null): string[] {
   return names
 }
 
-function Surface({ opened, isReadOnly }: { opened: Opened; isReadOnly: boolean }) {
+interface SurfaceProps {
+  opened: Opened
+  isReadOnly: boolean
+  editor: RefObject<Editor>
+  suggesting: Suggesting
+}
+function Surface({ opened, isReadOnly, editor, suggesting }: SurfaceProps) {
   const host = useRef<HTMLDivElement>(null)
-  const editor = useRef<Editor | null>(null)
   useEffect(() => {
     if (!host.current) return
     const { text, awareness } = opened
-    const made = createEditor({ host: host.current, text, awareness })
+    const suggestions = suggesting.source
+    const made = createEditor({ host: host.current, text, awareness, suggestions })
     editor.current = made
     made.setReadOnly(isReadOnly)
     made.focus()
@@ -112,19 +128,24 @@ function saveAs(name: string, text: string): void {
 }
 
 const kKeys: [string, string][] = [
-  ['Ctrl Alt P', 'preview'], ['Ctrl Alt H', 'history'], ['Ctrl Alt L', 'lock or unlock'],
+  ['Ctrl J', 'AI and suggestions'], ['Ctrl Alt P', 'preview'], ['Ctrl Alt H', 'history'], ['Ctrl Alt L', 'lock or unlock'],
   ['Ctrl Alt S', 'share'], ['Ctrl /', 'these keys'], ['Ctrl F', 'find'],
+  ['F8, Shift F8', 'next, previous suggestion'],
+  ['Ctrl Enter, Ctrl Shift Enter', 'accept, reject the one at the caret'],
   ['Ctrl Z, Ctrl Y', "undo, redo one's own edits"], ['Esc', 'close what is open'],
 ]
 
-export function EditorPage({ name }: { name: string }) {
-  const { opened, error } = useOpened(name)
+export function EditorPage({ name: openedAs }: { name: string }) {
+  const { opened, error } = useOpened(openedAs)
+  const name = opened?.link.name ?? openedAs
   const text = useText(opened)
   const names = useAnnouncements(opened)
   const [panel, setPanel] = useState<Panel>('')
   const [hasPreview, setPreview] = useState(false)
   const [message, setMessage] = useState('')
   const [wantsLock, setWantsLock] = useState(false)
+  const editor = useRef<Editor>(null)
+  const suggesting = useSuggesting(opened, editor, setMessage)
   const toggle = (which: Panel) => setPanel((shown) => (shown === which ? '' : which))
 
   const words = useMemo(() => countWords(text), [text])
@@ -136,6 +157,7 @@ export function EditorPage({ name }: { name: string }) {
   const isReadOnly = !opened || state.kind === 'readonly' || state.kind === 'denied' ||
     (state.kind === 'connecting' && !opened.hasLocalCopy)
   const id = opened?.id
+  const suggested = opened?.suggestions.all.length ?? 0
 
   const setLock = async (isLocked: boolean) => {
     if (!id) return
@@ -176,6 +198,7 @@ export function EditorPage({ name }: { name: string }) {
   useKey('Mod-Alt-p', () => setPreview((shown) => !shown))
   useKey('Mod-Alt-h', () => toggle('history'))
   useKey('Mod-Alt-s', () => toggle('share'))
+  useKey('Mod-j', () => toggle('assist'))
   useKey('Mod-Alt-l', () => void setLock(!holdsLock))
   useKey('Mod-/', () => toggle('keys'))
   useKey('Escape', () => setPanel(''))
@@ -203,6 +226,8 @@ export function EditorPage({ name }: { name: string }) {
           onClick={() => setPreview(!hasPreview)}>Preview</button>
         <button type="button" {...pressed(holdsLock)} disabled={!isOpen || (isReadOnly && !holdsLock)}
           onClick={() => void setLock(!holdsLock)}>{holdsLock ? 'Unlock' : 'Lock'}</button>
+        <button type="button" {...pressed(panel === 'assist')} disabled={!id}
+          onClick={() => toggle('assist')}>AI{suggested > 0 && ` (${suggested})`}</button>
         <button type="button" {...pressed(panel === 'history')} disabled={!id}
           onClick={() => toggle('history')}>History</button>
         <button type="button" {...pressed(panel === 'share')} disabled={!id}
@@ -217,11 +242,15 @@ export function EditorPage({ name }: { name: string }) {
         <button type="button" onClick={() => location.reload()}>Try again</button></p>}
       {message && <p class="error strip" role="alert">{message}</p>}
       <main id="main" class={`desk${hasPreview ? ' split' : ''}`}>
-        {opened ? <Surface opened={opened} isReadOnly={isReadOnly} />
+        {opened ? <Surface opened={opened} isReadOnly={isReadOnly} editor={editor}
+          suggesting={suggesting} />
           : <div class="surface skeleton" aria-busy="true" />}
         {hasPreview && <section class="preview" aria-label="Preview" tabIndex={0}>
           <Markdown source={text} /></section>}
-        {panel === 'history' && id && opened && <History id={id} current={text}
+        {panel === 'assist' && opened && <AssistPanel opened={opened} editor={editor}
+          suggesting={suggesting} canWrite={isOpen && opened.link.canWrite}
+          onClose={() => setPanel('')} />}
+        {panel === 'history' && opened && <History id={opened.id} current={text}
           canWrite={isOpen && opened.link.canWrite} holdsLock={holdsLock}
           onClose={() => setPanel('')} />}
         {panel === 'share' && id && <Share id={id} onClose={() => setPanel('')} />}

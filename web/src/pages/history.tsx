@@ -1,25 +1,39 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 
 import { call, change, type Lock, type Version } from '../api'
 import { compareLines } from '../lines'
 import { messageOf, usePoll } from '../poll'
+import { kVersionsPage, merge, sittings } from '../versions'
 import { clock } from './pieces'
 
-const kVersionsMax = 500
-const kSittingMs = 60_000 // Edits of one author that follow each other closer are one line here.
 const kRestoreLockMs = 10_000
+const kPollMs = 3_000
 
-// The newest version of each sitting, newest first.
-function sittings(versions: Version[]): Version[] {
-  const shown: Version[] = []
-  let last: Version | null = null
-  for (const version of versions) {
-    const isSame = last !== null && last.author === version.author && last.kind === version.kind &&
-      Number(last.timeMs) - Number(version.timeMs) < kSittingMs
-    if (!isSame) shown.push(version)
-    last = version
+async function page(id: string, before: string): Promise<Version[]> {
+  const { versions } = await call<{ versions?: Version[] }>('DocumentService/ListVersions',
+    { document: { id }, limit: kVersionsPage, before })
+  return versions ?? []
+}
+
+// The newest versions, and older ones as far as they have been asked for.
+function useVersions(id: string) {
+  const [older, setOlder] = useState<Version[]>([])
+  const [isWhole, setWhole] = useState(false)
+  const { value, error, reload } = usePoll(() => page(id, '0'), kPollMs, id)
+  useEffect(() => {
+    setOlder([])
+    setWhole(false)
+  }, [id])
+  // What a later look no longer brings was among the newest before.
+  useEffect(() => { if (value) setOlder((known) => merge(known, value)) }, [value])
+  const versions = useMemo(() => merge(older, value ?? []), [older, value])
+  const hasOlder = !isWhole && versions.length >= kVersionsPage
+  const loadOlder = async () => {
+    const more = await page(id, versions.at(-1)?.revision ?? '0')
+    if (more.length < kVersionsPage) setWhole(true)
+    setOlder((known) => merge(known, more))
   }
-  return shown
+  return { versions, error, reload, hasOlder, loadOlder }
 }
 
 // The restored text is a new version; nobody may write between reading and writing it.
@@ -43,8 +57,7 @@ export interface HistoryProps {
 }
 
 export function History({ id, current, canWrite, holdsLock, onClose }: HistoryProps) {
-  const { value, error, reload } = usePoll(() => call<{ versions?: Version[] }>(
-    'DocumentService/ListVersions', { document: { id }, limit: kVersionsMax }), 3_000, id)
+  const { versions, error, reload, hasOlder, loadOlder } = useVersions(id)
   const [chosen, setChosen] = useState<string | null>(null)
   const [text, setText] = useState<string | null>(null)
   const [message, setMessage] = useState('')
@@ -74,7 +87,7 @@ export function History({ id, current, canWrite, holdsLock, onClose }: HistoryPr
         <button type="button" class="quiet" onClick={onClose}>Close</button></div>
       <p role="status">{message || (error ? messageOf(error) : '')}</p>
       <ol class="versions">
-        {sittings(value?.versions ?? []).map((version) => (
+        {sittings(versions).map((version) => (
           <li key={version.revision}>
             <button type="button" class="version" aria-pressed={chosen === version.revision}
               onClick={() => setChosen(version.revision)}>
@@ -84,6 +97,9 @@ export function History({ id, current, canWrite, holdsLock, onClose }: HistoryPr
                 {clock(Number(version.timeMs))}</time>
             </button>
           </li>))}
+        {hasOlder && <li><button type="button" class="version"
+          onClick={() => void loadOlder().catch((caught: unknown) => setMessage(messageOf(caught)))}>
+          Older versions…</button></li>}
       </ol>
       {chosen !== null && text !== null && <div class="compare">
         <p class="hint">Going back would remove what is red and bring back what is green.</p>

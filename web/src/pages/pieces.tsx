@@ -5,13 +5,17 @@ import { colorIndex } from '../colors'
 
 const kAvatarsMax = 5
 
+const letters = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+const initials = (name: string): string =>
+  Array.from(letters.segment(name)).slice(0, 2).map(({ segment }) => segment).join('')
+
 export function Avatars({ names }: { names: string[] }) {
   if (names.length === 0) return null
   return (
     <ul class="avatars" aria-label={`Here: ${names.join(', ')}`}>
       {names.slice(0, kAvatarsMax).map((name) => (
         <li key={name} class={`avatar color-${colorIndex(name)}`} title={name}>
-          <span aria-hidden="true">{[...name].slice(0, 2).join('')}</span>
+          <span aria-hidden="true">{initials(name)}</span>
           <span class="unseen">{name}</span>
         </li>))}
       {names.length > kAvatarsMax && <li class="avatar more">+{names.length - kAvatarsMax}</li>}

@@ -1,0 +1,109 @@
+#pragma once
+
+// The tasks of AssistService for whatever face: found by the method's name, let in by the gate, run
+// on one of a few threads that may block, with a bounded queue of events between the task and who
+// asked. Any thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+#include <google/protobuf/message.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "coterie/v1/assist.pb.h"
+#include "rpc/assist_service.h"
+#include "rpc/gate.h"
+#include "rpc/work_threads.h"
+
+namespace coterie::rpc {
+
+// Tasks at once on one node: most of the time each waits for the model.
+inline constexpr std::size_t kAssistThreads = 16;
+
+// One task under way, and what it has to say. The face takes; the task puts.
+class AssistRun final : public AssistSink {
+ public:
+  static constexpr std::size_t kQueuedMax = 256;
+
+  // `changed` runs when Take() may have something, on any thread, and may call it.
+  explicit AssistRun(std::function<void()> changed) : changed_(std::move(changed)) {}
+
+  struct Taken {
+    std::optional<v1::AssistEvent> event;
+    std::optional<absl::Status> end;  // After the last event.
+  };
+  Taken Take();
+  // Who asked has gone: what the task is waiting for ends, and what it says is dropped.
+  void Cancel();
+
+  void Put(const v1::AssistEvent& event) override;
+  void End(const absl::Status& status);
+  Cancellation& cancellation() { return cancellation_; }
+
+ private:
+  bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return is_cancelled_ || queue_.size() < kQueuedMax;
+  }
+
+  const std::function<void()> changed_;
+  Cancellation cancellation_;
+  absl::Mutex mutex_;
+  std::deque<v1::AssistEvent> queue_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+class AssistRuns {
+ public:
+  using MessagePtr = std::shared_ptr<google::protobuf::Message>;
+  struct Method {
+    const Policy* policy = nullptr;
+    std::function<MessagePtr()> make_request;
+    std::function<absl::Status(AssistTask&, const google::protobuf::Message&)> run;
+  };
+
+  // All outlive it.
+  AssistRuns(Gate& gate, const AssistService& service, WorkThreads& threads);
+
+  // By its full name, for example "coterie.v1.AssistService.Ask". Null if it is no such stream.
+  const Method* Find(std::string_view name) const;
+  const std::map<std::string_view, Method>& methods() const { return methods_; }
+
+  // What the gate says to a request of this many bytes, before it is parsed.
+  absl::Status Enter(const Method& method, std::size_t bytes);
+
+  struct Request {
+    std::string authorization;
+    absl::Time deadline;
+    MessagePtr message;
+  };
+  // Checks who asks, then runs the task; however that goes, the run is ended.
+  void Start(const Method& method, Request request, const std::shared_ptr<AssistRun>& run);
+  // The server is ending: cancels what runs, and what would begin.
+  void CancelAll();
+
+ private:
+  template <class Message>
+  void Bind(const AssistService& service);
+  bool Register(const std::shared_ptr<AssistRun>& run);
+  void Begin(const Method& method, Call call, MessagePtr message,
+             const std::shared_ptr<AssistRun>& run);
+
+  Gate& gate_;
+  WorkThreads& threads_;
+  std::map<std::string_view, Method> methods_;  // The names are the policies'.
+  absl::Mutex mutex_;
+  std::set<std::shared_ptr<AssistRun>> running_ ABSL_GUARDED_BY(mutex_);
+  bool is_ending_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace coterie::rpc

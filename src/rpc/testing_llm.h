@@ -1,0 +1,45 @@
+#pragma once
+
+// For tests: a server of coterie.llm.v1 on a port of the system's choice that says what it was told
+// to say, to see what its callers do. The real one is coterie-llm. Any thread.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+#include <grpcpp/server.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coterie/llm/v1/llm.grpc.pb.h"
+
+namespace coterie::rpc {
+
+class TestingLlm {
+ public:
+  struct Script {
+    std::vector<std::string> pieces;  // Of the answer to everything.
+    bool is_endless = false;          // The last piece again and again, until the caller goes.
+    std::uint32_t active = 0;         // What GetStatus says, of four slots.
+    // Instead of `pieces`, what is answered to the last message.
+    std::function<std::string(const std::string& content)> answer;
+  };
+  explicit TestingLlm(Script script);
+  ~TestingLlm();
+  TestingLlm(const TestingLlm&) = delete;
+  TestingLlm& operator=(const TestingLlm&) = delete;
+
+  std::string address() const;
+  int asked() const;
+  // Until so many callers have gone in the middle of their answer, or it has taken too long: false.
+  bool WaitUntilCancelled(int calls) const;
+
+ private:
+  class Service;
+  std::unique_ptr<Service> service_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace coterie::rpc

@@ -1,0 +1,74 @@
+// A language model at work on the document, through coterie.v1.AssistService.
+import { stream } from './stream'
+
+export type Tone = 'clearer' | 'shorter' | 'formal' | 'friendly'
+export type Task =
+  | { kind: 'grammar' }
+  | { kind: 'enhance'; tone: Tone }
+  | { kind: 'continue' }
+  | { kind: 'summarize' }
+  | { kind: 'ask'; question: string }
+
+// In UTF-16 units of the text.
+export interface TextRange { begin: number; end: number }
+
+export interface AssistEvent {
+  started?: { model?: string; revision?: string }
+  text?: string
+  progress?: { done?: number; known?: number }
+  finished?: { batch?: string; suggestions?: number; dropped?: number }
+}
+
+// What has come of a task so far.
+export interface Answer {
+  task: Task
+  state: 'running' | 'done' | 'stopped' | 'failed'
+  text: string
+  model: string
+  done: number // Of a task that asks the model more than once.
+  known: number
+  suggestions: number
+  dropped: number
+}
+
+export const newAnswer = (task: Task): Answer => ({
+  task, state: 'running', text: '', model: '', done: 0, known: 0, suggestions: 0, dropped: 0,
+})
+
+export function heard(answer: Answer, event: AssistEvent): Answer {
+  const { started, text = '', progress, finished } = event
+  return {
+    ...answer,
+    state: finished ? 'done' : answer.state,
+    text: answer.text + text,
+    model: started?.model ?? answer.model,
+    done: progress?.done ?? answer.done,
+    known: progress?.known ?? answer.known,
+    suggestions: finished?.suggestions ?? answer.suggestions,
+    dropped: finished?.dropped ?? answer.dropped,
+  }
+}
+
+// Its method and what is asked of it. Only of a passage if there is a range.
+export function requestOf(task: Task, id: string, range: TextRange | null): [string, object] {
+  const document = { id }
+  const part = range ? { range: { begin: String(range.begin), end: String(range.end) } } : {}
+  switch (task.kind) {
+    case 'grammar':
+      return ['Grammar', { document, ...part }]
+    case 'enhance':
+      return ['Enhance', { document, tone: `TONE_${task.tone.toUpperCase()}`, ...part }]
+    case 'continue':
+      return ['Continue', { document }]
+    case 'summarize':
+      return ['Summarize', { document }]
+    case 'ask':
+      return ['Ask', { document, question: task.question }]
+  }
+}
+
+export function run(task: Task, id: string, range: TextRange | null, signal: AbortSignal):
+    AsyncGenerator<AssistEvent> {
+  const [method, request] = requestOf(task, id, range)
+  return stream<AssistEvent>(`AssistService/${method}`, request, signal)
+}

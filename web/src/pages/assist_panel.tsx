@@ -1,0 +1,28 @@
+import type { RefObject } from 'preact'
+
+import type { Editor } from '../editor'
+import type { Opened } from '../opened'
+import { Assistant } from './assistant'
+import type { Suggesting } from './suggesting'
+import { SuggestionList } from './suggestion_list'
+
+export interface AssistPanelProps {
+  opened: Opened
+  editor: RefObject<Editor>
+  suggesting: Suggesting
+  canWrite: boolean
+  onClose: () => void
+}
+
+export function AssistPanel({ opened, editor, suggesting, canWrite, onClose }: AssistPanelProps) {
+  return (
+    <section class="side" aria-label="AI">
+      <div class="side-head"><h2>AI</h2>
+        <button type="button" class="quiet" onClick={onClose}>Close</button></div>
+      <Assistant id={opened.id} editor={editor} canWrite={canWrite} />
+      <SuggestionList placed={opened.suggestions.placed()} canDecide={canWrite}
+        onDecide={suggesting.decide} onDecideAll={suggesting.decideAll}
+        onShow={({ place }) => place && editor.current?.select(place.begin, place.begin)} />
+    </section>
+  )
+}

@@ -1,0 +1,236 @@
+import './browser'
+
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, mock, test } from 'node:test'
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+import { Awareness } from 'y-protocols/awareness'
+import * as syncProtocol from 'y-protocols/sync'
+import * as Y from 'yjs'
+
+import { Link } from '../../src/link'
+import { statusText } from '../../src/pages/status_pill'
+
+// The other end of the page's socket, in the test's hands.
+class Socket {
+  static readonly OPEN = 1
+  static opened: Socket[] = []
+  readyState = 0
+  binaryType = ''
+  onopen: (() => void) | null = null
+  onmessage: ((event: { data: ArrayBuffer }) => void) | null = null
+  onclose: (() => void) | null = null
+  sent: Uint8Array[] = []
+  constructor(readonly url: string) {
+    Socket.opened.push(this)
+  }
+  send(bytes: Uint8Array): void { this.sent.push(bytes) }
+  close(): void { this.readyState = 3 }
+  accept(): void {
+    this.readyState = 1
+    this.onopen?.()
+  }
+  say(type: number, write: (to: encoding.Encoder) => void, name = 'notes'): void {
+    const to = encoding.createEncoder()
+    encoding.writeVarString(to, name)
+    encoding.writeVarUint(to, type)
+    write(to)
+    const bytes = encoding.toUint8Array(to)
+    this.onmessage?.({ data: bytes.slice().buffer })
+  }
+  types(): number[] {
+    return this.sent.map((bytes) => {
+      const from = decoding.createDecoder(bytes)
+      decoding.readVarString(from)
+      return decoding.readVarUint(from)
+    })
+  }
+  grant(scope: string): void {
+    this.say(2, (to) => {
+      encoding.writeVarUint(to, 2)
+      encoding.writeVarString(to, scope)
+    })
+  }
+  deny(reason: string): void {
+    this.say(2, (to) => {
+      encoding.writeVarUint(to, 1)
+      encoding.writeVarString(to, reason)
+    })
+  }
+  // All that the cluster knows: nothing.
+  ask(): void { this.say(0, (to) => syncProtocol.writeSyncStep1(to, new Y.Doc())) }
+  acknowledge(isSaved: boolean): void {
+    this.say(8, (to) => encoding.writeVarUint(to, isSaved ? 1 : 0))
+  }
+  stateless(message: object): void {
+    this.say(5, (to) => encoding.writeVarString(to, JSON.stringify(message)))
+  }
+}
+Object.defineProperty(globalThis, 'WebSocket', { value: Socket, configurable: true })
+
+let link: Link
+let text: Y.Text
+let told: string[]
+let nameNow: string // What the cluster says when the page asks.
+const settle = () => new Promise((done) => setImmediate(done))
+
+beforeEach(async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] })
+  Socket.opened = []
+  told = []
+  nameNow = 'notes'
+  const doc = new Y.Doc()
+  text = doc.getText('text')
+  link = new Link({
+    doc, awareness: new Awareness(doc), name: 'notes', token: 't', copy: null,
+    check: () => Promise.resolve({ name: nameNow }), onChange: () => undefined,
+    onRenamed: (name) => { told.push(name) },
+    onSuggestions: (revision) => { told.push(revision) },
+  })
+  await settle()
+})
+afterEach(() => {
+  link.close()
+  mock.timers.reset()
+})
+
+const socket = (): Socket => {
+  const last = Socket.opened.at(-1)
+  assert.ok(last)
+  return last
+}
+const open = (scope = 'read-write') => {
+  socket().accept()
+  socket().grant(scope)
+  socket().ask()
+}
+const says = (hasLocalCopy = true) => statusText(link.state,
+  { canWrite: link.canWrite, lock: link.lock, hasLocalCopy })
+
+test('saved is what was acknowledged, and nothing before', () => {
+  assert.equal(says(), 'Connecting…')
+  open()
+  assert.equal(says(), 'Saving…') // Its first answer to what the cluster knows.
+  socket().acknowledge(true)
+  assert.equal(says(), 'Saved on a majority')
+  text.insert(0, 'a')
+  text.insert(1, 'b')
+  assert.equal(says(), 'Saving…')
+  socket().acknowledge(true)
+  assert.equal(says(), 'Saving…')
+  socket().acknowledge(true)
+  assert.equal(says(), 'Saved on a majority')
+})
+
+test('without an answer there is no majority, and typing goes on', () => {
+  open()
+  socket().acknowledge(true)
+  text.insert(0, 'a')
+  mock.timers.tick(3_500)
+  assert.equal(says(), 'No majority answers – 1 edit kept here')
+})
+
+test('what was typed offline is counted, and sent with the next sync', async () => {
+  open()
+  socket().acknowledge(true)
+  const first = socket()
+  first.onclose?.()
+  text.insert(0, 'a')
+  text.insert(1, 'b')
+  assert.equal(says(), 'Offline – 2 edits kept here')
+  assert.equal(says(false), 'Offline – 2 edits kept in this tab only')
+  mock.timers.tick(2_000)
+  await settle()
+  assert.notEqual(socket(), first)
+  open()
+  assert.equal(says(), 'Saving…')
+  assert.equal(socket().types().filter((type) => type === 0).length, 2) // Asks, and answers.
+  socket().acknowledge(true)
+  assert.equal(says(), 'Saved on a majority')
+})
+
+test('a refusal is said, and what was refused is not called saved', () => {
+  open()
+  socket().acknowledge(true)
+  text.insert(0, 'a')
+  socket().acknowledge(false)
+  assert.equal(says(), 'Not accepted by the cluster – 1 edit kept here')
+  socket().ask() // It asks again when it may take it.
+  socket().acknowledge(true)
+  assert.equal(says(), 'Saved on a majority')
+})
+
+test('read-only names who holds the lock', () => {
+  open('readonly')
+  assert.equal(says(), 'Read-only')
+  socket().stateless({ lock: { holder: 'tom', until: 0 } })
+  assert.equal(says(), 'Read-only: locked by tom')
+})
+
+test('what is denied stays denied, and gives the reason', async () => {
+  socket().accept()
+  socket().deny('no such document')
+  assert.equal(says(), 'Closed: no such document')
+  mock.timers.tick(10_000)
+  await settle()
+  assert.equal(Socket.opened.length, 1)
+})
+
+test('a silent node is left after nine seconds', async () => {
+  open()
+  const first = socket()
+  mock.timers.tick(5_000)
+  assert.deepEqual([...first.sent.at(-1) ?? []], [9]) // A ping.
+  mock.timers.tick(5_000)
+  mock.timers.tick(1_000)
+  await settle()
+  assert.notEqual(socket(), first)
+})
+
+test('news of suggestions are passed on, and asked for with every opening', () => {
+  open()
+  assert.deepEqual(told, ['0'])
+  socket().stateless({ suggestions: '118' })
+  assert.deepEqual(told, ['0', '118'])
+})
+
+test('what is merged from elsewhere is not sent to the cluster again', () => {
+  open()
+  socket().acknowledge(true)
+  const before = socket().sent.length
+  const other = new Y.Doc()
+  other.getText('text').insert(0, 'x')
+  link.merge(Y.encodeStateAsUpdate(other))
+  assert.equal(text.toString(), 'x')
+  assert.equal(socket().sent.length, before)
+  assert.equal(says(), 'Saved on a majority')
+})
+
+test('a new name is told at once, and used from the next socket on', async () => {
+  open()
+  socket().acknowledge(true)
+  nameNow = 'plans'
+  socket().stateless({ name: 'plans' })
+  assert.deepEqual(told, ['0', 'plans'])
+  text.insert(0, 'a')
+  const first = socket()
+  const nameIn = (bytes: Uint8Array | undefined) =>
+    decoding.readVarString(decoding.createDecoder(bytes ?? new Uint8Array()))
+  assert.equal(nameIn(first.sent.at(-1)), 'notes')
+  first.onclose?.()
+  mock.timers.tick(2_000)
+  await settle()
+  socket().accept()
+  assert.equal(nameIn(socket().sent.at(-1)), 'plans')
+  assert.deepEqual(told, ['0', 'plans'])
+})
+
+test('a name that changed meanwhile is learned before the next connection', async () => {
+  open()
+  socket().onclose?.()
+  nameNow = 'plans'
+  mock.timers.tick(2_000)
+  await settle()
+  assert.equal(link.name, 'plans')
+  assert.deepEqual(told, ['0', 'plans'])
+})

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { merge, sittings } from '../../src/versions'
+
+const version = (revision: number, author: string, minutes: number) =>
+  ({ revision: String(revision), author, timeMs: String(60_000 * minutes) })
+
+test('pages of versions are one list, newest first, by number and not by letters', () => {
+  const newest = [version(10, 'ana', 9), version(9, 'ana', 8)]
+  const older = [version(9, 'ana', 8), version(8, 'tom', 7)]
+  assert.deepEqual(merge(older, newest).map(({ revision }) => revision), ['10', '9', '8'])
+  const large = version(2, 'ana', 1)
+  large.revision = '9007199254740993'
+  const larger = { ...large, revision: '9007199254740994' }
+  assert.deepEqual(merge([large], [larger]).map(({ revision }) => revision),
+    ['9007199254740994', '9007199254740993'])
+})
+
+test('one line is one author who went on without a break', () => {
+  const lines = sittings([version(9, 'ana', 9.9), version(8, 'ana', 9), version(7, 'ana', 7),
+    version(6, 'tom', 6.9), version(5, 'ana', 6.8)])
+  assert.deepEqual(lines.map(({ revision }) => revision), ['9', '7', '6', '5'])
+})
