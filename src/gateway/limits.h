@@ -31,6 +31,8 @@ inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
 
 inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
+// Read of a request and not yet understood: the header, a chunk's line, trailers.
+inline constexpr std::size_t kRequestBufferBytesMax = 64 << 10;
 inline constexpr absl::Duration kHeaderTimeout = absl::Seconds(10);
 inline constexpr absl::Duration kBodyTimeout = absl::Seconds(60);
 inline constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(75);
