@@ -20,14 +20,26 @@ crdt::Client WriterOf(DocId doc) {
   return crdt::Client((mixed >> 32) | 1);
 }
 
-// Whether the update has structs of `writer` that are not in the document.
-bool SpeaksFor(crdt::Client writer, crdt::Clock known, std::string_view update) {
+// Whether the update has structs of `writer`.
+bool SpeaksFor(crdt::Client writer, std::string_view update) {
   crdt::UpdateReader reader(update);
-  crdt::StructView view;
-  while (reader.Next(view)) {
-    if (view.id.client == writer && view.id.clock + view.length > known) return true;
+  crdt::StructSpan span;
+  while (reader.NextSpan(span)) {
+    if (span.id.client == writer) return true;
   }
   return false;
+}
+
+// Deletes that many bytes of the text, and nothing that is no text: an embed stands between two
+// letters and takes no bytes.
+void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64_t position_bytes,
+                   std::uint64_t size_bytes) {
+  while (size_bytes > 0) {
+    const TextSize begin = text.LocateByte(position_bytes);
+    const TextSize letters = text.LettersFrom(position_bytes, size_bytes);
+    text.Delete(transaction, begin.utf16, letters.utf16);
+    size_bytes -= letters.bytes;
+  }
 }
 
 }  // namespace
@@ -38,20 +50,22 @@ Content::Content(DocId doc, std::string root)
 bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
 
 crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
-  if (SpeaksFor(writer_, doc_.state_vector().At(writer_), update)) {
+  crdt::Malformed malformed;
+  std::string unknown = doc_.WithoutKnown(update, malformed);
+  if (malformed || unknown.empty()) return malformed;
+  if (SpeaksFor(writer_, unknown)) {
     return {.reason = "it writes as the server's client; reload the document"};
   }
   crdt::Outcome outcome;
   const bool had_root = !root_.empty();
   const bool was_text = is_text();
   if (had_root) outcome.watched = doc_.Root(root_);
-  const crdt::Malformed malformed =
-      doc_.Apply(update, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+  malformed =
+      doc_.Apply(unknown, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
   if (malformed) return malformed;
   effect.update = std::move(outcome.update);
   effect.changes = std::move(outcome.text_changes);
-  effect.stored = doc_.HasPending() ? std::string(update) : effect.update;
-  if (effect.stored.empty()) return {};
+  effect.stored = std::move(unknown);
   MaybeChooseRoot();
   if (!was_text || !is_text()) {
     effect.changes.clear();
@@ -82,10 +96,7 @@ Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   crdt::Transaction transaction(doc_, writer_);
   for (const crdt::TextChange& change : changes) {
     const TextSize begin = text.LocateByte(change.position.bytes);
-    if (!change.deleted.empty()) {
-      const TextSize end = text.LocateByte(change.position.bytes + change.deleted.size());
-      text.Delete(transaction, begin.utf16, end.utf16 - begin.utf16);
-    }
+    DeleteLetters(text, transaction, change.position.bytes, change.deleted.size());
     if (!change.inserted.empty()) text.Insert(transaction, begin.utf16, change.inserted);
   }
   Effect effect{.update = transaction.Commit().update, .changes = changes};

@@ -35,7 +35,10 @@ class Content {
   // What a change did.
   struct Effect {
     std::string update;  // For all who have the content as it was; "" = nothing changed.
-    std::string stored;  // What must be kept of it: also what waits for updates not there yet.
+    // What must be kept of it: whoever loads it in its turn gets this content again, exactly. Of an
+    // editor's update that is what was applied and not `update`, which tells what came of it: an
+    // update that no editor would make can have effects that show in the order of things alone.
+    std::string stored;
     std::vector<crdt::TextChange> changes;  // Of the text.
   };
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,

@@ -147,6 +147,22 @@ TEST_F(ContentTest, NobodyWritesAsTheMachine) {
   EXPECT_EQ(TextOf(doc_), "mine");
 }
 
+// An embed takes no bytes: the place behind "b" and that before "c" are one by bytes.
+TEST_F(ContentTest, AnEmbedBesideWhatIsDeletedStays) {
+  Editor editor(77);
+  EXPECT_TRUE(Send(ann_, editor.Insert(0, "abcd")).ok());
+  crdt::Text text(editor.doc, editor.doc.Root("text"));
+  crdt::Transaction transaction(editor.doc, crdt::Client(77));
+  text.InsertEmbed(transaction, 2, "{\"image\":1}", {});
+  EXPECT_TRUE(Send(ann_, transaction.Commit().update).ok());
+  Ok(ann_, Edit{.doc = doc_, .splices = {{1, 1, ""}}});
+  const FencingToken token = Ok(ann_, Lock{.doc = doc_, .ttl_ms = 60'000}).token;
+  Ok(ann_, Write{.doc = doc_, .token = token, .text = "aC"});
+  editor.Receive(StateOf(doc_));
+  EXPECT_EQ(editor.text(), "aC");
+  EXPECT_EQ(text.length(), 3u);
+}
+
 TEST_F(ContentTest, RichContentIsKeptButNotEditedByPosition) {
   Editor editor(77, "default");
   EXPECT_TRUE(Send(ann_, editor.AddParagraph()).ok());
