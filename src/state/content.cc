@@ -13,21 +13,16 @@
 namespace coterie::state {
 namespace {
 
-// The machine applies commands one after the other and the same ones everywhere, so that a document
-// needs one writer for all of its edits. Editors draw 32 bits at random; so does this, in effect.
-crdt::Client WriterOf(DocId doc) {
-  const std::uint64_t mixed = (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15;
-  return crdt::Client((mixed >> 32) | 1);
-}
+// From this clock on another client id goes on: a text that is written anew every day would use up
+// the clocks of one. The rest is far more than one command can need.
+constexpr crdt::Clock kWriterClockMax = crdt::Clock{1} << 31;
 
-// Whether the update has structs of `writer`.
-bool SpeaksFor(crdt::Client writer, std::string_view update) {
-  crdt::UpdateReader reader(update);
-  crdt::StructSpan span;
-  while (reader.NextSpan(span)) {
-    if (span.id.client == writer) return true;
-  }
-  return false;
+// The machine applies commands one after the other and the same ones everywhere, so that a document
+// needs one writer for all of its edits, at a time. Editors draw 32 bits at random; so does this,
+// in effect.
+crdt::Client WriterOf(DocId doc, std::uint64_t turn) {
+  const std::uint64_t mixed = (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15;
+  return crdt::Client((((mixed >> 32) ^ (turn * 0x9e37'79b2)) & 0xffff'ffff) | 1);
 }
 
 // Deletes that many bytes of the text, and nothing that is no text: an embed stands between two
@@ -45,15 +40,37 @@ void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64
 }  // namespace
 
 Content::Content(DocId doc, std::string root)
-    : writer_(WriterOf(doc)), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
+    : id_(doc), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
 
 bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
+
+std::uint64_t Content::WritersTurn() const {
+  std::uint64_t turn = 0;
+  while (doc_.ClockOf(WriterOf(id_, turn)) > kWriterClockMax) ++turn;
+  return turn;
+}
+
+crdt::Client Content::Writer() const { return WriterOf(id_, WritersTurn()); }
+
+// Whether the update has structs of who writes for the machine, did so, or will next.
+bool Content::SpeaksForWriter(std::string_view update) const {
+  std::vector<crdt::Client> writers;
+  for (std::uint64_t turn = 0; turn <= WritersTurn() + 1; ++turn) {
+    writers.push_back(WriterOf(id_, turn));
+  }
+  crdt::UpdateReader reader(update);
+  crdt::StructSpan span;
+  while (reader.NextSpan(span)) {
+    if (std::find(writers.begin(), writers.end(), span.id.client) != writers.end()) return true;
+  }
+  return false;
+}
 
 crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
   crdt::Malformed malformed;
   std::string unknown = doc_.WithoutKnown(update, malformed);
   if (malformed || unknown.empty()) return malformed;
-  if (SpeaksFor(writer_, unknown)) {
+  if (SpeaksForWriter(unknown)) {
     return {.reason = "it writes as the server's client; reload the document"};
   }
   crdt::Outcome outcome;
@@ -93,7 +110,7 @@ Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   if (changes.empty()) return {};
   if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
   crdt::Text text(doc_, doc_.Root(root_));
-  crdt::Transaction transaction(doc_, writer_);
+  crdt::Transaction transaction(doc_, Writer());
   for (const crdt::TextChange& change : changes) {
     const TextSize begin = text.LocateByte(change.position.bytes);
     DeleteLetters(text, transaction, change.position.bytes, change.deleted.size());
@@ -113,7 +130,7 @@ Content::Effect Content::BecomeLike(const Content& other) {
   names.insert(names.end(), others.begin(), others.end());
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  crdt::Transaction transaction(doc_, writer_, crdt::Watch::kTextChanges);
+  crdt::Transaction transaction(doc_, Writer(), crdt::Watch::kTextChanges);
   for (const std::string& name : names) {
     crdt::RestoreRoot(transaction, doc_, other.doc_, name);
   }

@@ -77,8 +77,12 @@ class Content {
 
  private:
   void MaybeChooseRoot();
+  // The client id of the machine's own edits, in no editor's hands, and how many there were before.
+  crdt::Client Writer() const;
+  std::uint64_t WritersTurn() const;
+  bool SpeaksForWriter(std::string_view update) const;
 
-  crdt::Client writer_;  // Of the machine's own edits: one per document, in no editor's hands.
+  DocId id_;
   std::string root_;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
 };

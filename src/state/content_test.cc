@@ -213,6 +213,37 @@ TEST_F(ContentTest, AnIdThatIsUsedTwiceDividesNobody) {
   machine_->CheckInvariantsDeep();
 }
 
+// Clocks have 32 bits. A document whose machine had used them up stopped every node for good.
+TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
+  Content content(DocId(7), "text");
+  const Content::Effect first = content.Change({{.position = {}, .deleted = "", .inserted = "a"}});
+  Editor reader(1);
+  reader.Receive(first.update);
+  const crdt::Client writer = reader.doc.state_vector().clocks().at(0).first;
+  crdt::Lib0Writer much;  // As if it had written that much and deleted it.
+  for (const std::uint64_t number : {1, 1}) much.VarUint(number);
+  much.VarUint(writer.value());
+  much.VarUint(1);
+  much.U8(0);
+  much.VarUint(0xffff'fff0);
+  much.VarUint(0);
+  ASSERT_TRUE(content.Load(much.view()));
+  content.Change({{.position = content.size(), .deleted = "", .inserted = std::string(100, 'b')}});
+  EXPECT_EQ(content.ToString(), "a" + std::string(100, 'b'));
+
+  Content again(DocId(7), "text");
+  ASSERT_TRUE(again.Load(content.Encode()));
+  Content::Effect effect;
+  EXPECT_TRUE(content.Apply(Editor(writer.value()).Insert(0, "x"), effect).reason.empty());
+  reader.Receive(content.Encode());
+  const crdt::Client next = reader.doc.state_vector().clocks().at(0).first == writer
+                                ? reader.doc.state_vector().clocks().at(1).first
+                                : reader.doc.state_vector().clocks().at(0).first;
+  Editor forger(next.value());
+  forger.Receive(content.Encode());
+  EXPECT_FALSE(again.Apply(forger.Insert(0, "x"), effect).reason.empty());
+}
+
 TEST_F(ContentTest, MalformedUpdatesAreRefusedBeforeAnythingIsProposed) {
   const std::string encoded =
       EncodeCommand({.session = ann_, .body = ApplyUpdate{.doc = doc_, .update = "\x01\x01"}});
