@@ -24,8 +24,11 @@ bool MayRepeat(const absl::Status& status) {
 
 }  // namespace
 
-void RoomWriter::Add(std::string update, const Credit& credit) {
-  queue_.push_back({.update = std::move(update), .credit = credit});
+void RoomWriter::Add(std::vector<std::string> parts, const Credit& credit) {
+  CHECK(!parts.empty());
+  queue_.push_back(
+      {.parts = {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())},
+       .credit = credit});
   Pump();
 }
 
@@ -34,23 +37,31 @@ void RoomWriter::Abandon() {
   abandoned_at_ = absl::Now();
 }
 
-// One update, or as many as fit into one proposal.
+// One update, or as many as fit into one proposal, or the next part of one.
 std::string RoomWriter::TakeBatch() {
+  in_flight_.clear();
+  Queued& first = queue_.front();
+  has_more_parts_ = first.parts.size() > 1;
+  if (has_more_parts_) {
+    std::string part = std::move(first.parts.front());
+    first.parts.pop_front();
+    return part;
+  }
   std::size_t bytes = 0;
   std::vector<std::string_view> updates;
   for (const Queued& queued : queue_) {
-    if (!updates.empty() && bytes + queued.update.size() > kMergedBytesMax) break;
-    bytes += queued.update.size();
-    updates.push_back(queued.update);
+    if (!updates.empty() && bytes + queued.parts.front().size() > kMergedBytesMax) break;
+    if (queued.parts.size() > 1) break;
+    bytes += queued.parts.front().size();
+    updates.push_back(queued.parts.front());
   }
   std::size_t count = updates.size();
   std::string batch;
   if (count > 1) batch = crdt::MergeUpdates(updates).update;
   if (batch.empty()) {  // A single one, or they do not merge.
     count = 1;
-    batch = std::move(queue_.front().update);
+    batch = std::move(queue_.front().parts.front());
   }
-  in_flight_.clear();
   for (std::size_t i = 0; i < count; ++i) {
     in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
@@ -108,6 +119,12 @@ void RoomWriter::Repeat() {
 
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
+  if (std::exchange(has_more_parts_, false)) {
+    if (outcome.ok()) return Pump();
+    // Its other parts would wait for this one for ever.
+    in_flight_.push_back(std::move(queue_.front().credit));
+    queue_.pop_front();
+  }
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }

@@ -24,6 +24,8 @@ namespace {
 
 // A close frame has room for no more.
 constexpr std::size_t kReasonBytesMax = 120;
+// Of a message, at a time.
+constexpr std::size_t kReadBytes = 64 << 10;
 // What an idle socket keeps of its read buffer.
 constexpr std::size_t kIdleBufferBytes = 1'024;
 
@@ -95,34 +97,74 @@ void WebSocket::Read() {
   if (is_reading_ || is_paused_ || is_waiting_ || session_ == nullptr) return;
   if (held_.load() > kUnsettledBytesMax || !TakeAllowance()) return;
   is_reading_ = true;
-  web_socket_.async_read(
-      buffer_, [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
+  ReadSome();
+}
+
+void WebSocket::ReadSome() {
+  web_socket_.async_read_some(
+      buffer_, kReadBytes,
+      [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
         self->OnRead(error);
       });
 }
 
+bool WebSocket::MayGrow() {
+  if (buffer_.size() + kReadBytes <= kMessageBytesMax || large_place_ != nullptr) return true;
+  large_place_ = place_->AdmitLargeMessage();
+  if (large_place_ == nullptr) {
+    shard_.PostAfter(absl::Milliseconds(100), [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self != nullptr && self->MayGrow()) self->ReadSome();
+    });
+    return false;
+  }
+  // The place is of use to others, too.
+  shard_.PostAfter(kLargeMessageTimeout, [weak = weak_from_this(), message = messages_] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->messages_ != message) return;
+    self->Close(CloseCode::kTryAgain, "a large message did not come in time");
+  });
+  return true;
+}
+
 void WebSocket::OnRead(const error_code& error) {
+  if (!error && !web_socket_.is_message_done()) {
+    if (MayGrow()) ReadSome();
+    return;
+  }
   is_reading_ = false;
-  if (error) return Finish();
+  ++messages_;
+  if (error) {
+    large_place_ = nullptr;
+    return Finish();
+  }
   counters_.messages_received.Add();
   counters_.bytes_received.Add(buffer_.size());
   std::string message = boost::beast::buffers_to_string(buffer_.data());
   buffer_.consume(buffer_.size());
   if (buffer_.capacity() > kIdleBufferBytes) buffer_.shrink_to_fit();
   if (session_ == nullptr) return;
-  if (ending_) return Read();  // On to the peer's close frame.
+  const std::shared_ptr<void> place = large_place_;  // Until it has been handed on.
+  if (ending_) {
+    large_place_ = nullptr;
+    return Read();  // On to the peer's close frame.
+  }
   if (web_socket_.got_text()) {
     Close(CloseCode::kMalformed, "messages are binary");
   } else if (session_->OnMessage(std::move(message)) == Flow::kPause) {
     is_paused_ = true;
   }
+  large_place_ = nullptr;
   Read();
 }
 
 Credit WebSocket::Hold(std::size_t bytes) {
   held_.fetch_add(bytes);
-  return {nullptr, [self = shared_from_this(), bytes](void*) { self->Settle(bytes); }};
+  return {nullptr,
+          [self = shared_from_this(), bytes, place = large_place_](void*) { self->Settle(bytes); }};
 }
+
+void WebSocket::Trust() { web_socket_.read_message_max(kLargeMessageBytesMax); }
 
 void WebSocket::Settle(std::size_t bytes) {
   const std::size_t before = held_.fetch_sub(bytes);

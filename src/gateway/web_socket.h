@@ -38,6 +38,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   void Send(const Blob& prefix, const Blob& body) override;
   void Close(CloseCode code, const std::string& reason) override;
   void Resume() override;
+  void Trust() override;
 
  private:
   struct Frame {
@@ -51,7 +52,10 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   };
   void OnAccepted(const boost::system::error_code& error);
   void Read();
+  void ReadSome();
   void OnRead(const boost::system::error_code& error);
+  // Whether the message that is being read may grow; else ReadSome() is called again later.
+  bool MayGrow();
   // Any thread.
   void Settle(std::size_t bytes);
   // Whether one more message may be read now; else Read() is called again later.
@@ -70,6 +74,8 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   std::shared_ptr<Session> session_;  // Null when finished.
   std::deque<Frame> queue_;           // The first is being written if is_writing_.
   std::size_t queued_bytes_ = 0;
+  // Of the message that is being read, if it is large; then of what was handed on.
+  std::shared_ptr<void> large_place_;
   bool is_reading_ = false;
   bool is_writing_ = false;
   bool is_paused_ = false;
@@ -77,6 +83,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   bool is_ending_ = false;   // The close handshake has begun.
   std::optional<Ending> ending_;
   std::atomic<std::size_t> held_{0};
+  std::uint64_t messages_ = 0;  // Read so far.
   double allowance_;
   absl::Time allowed_at_;
   absl::Time sent_at_;
