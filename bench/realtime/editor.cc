@@ -124,7 +124,7 @@ void Editor::Read() {
     return;
   }
   unread_.append(bytes);
-  unread_.erase(0, Consume(unread_));
+  if (const std::size_t consumed = Consume(unread_); consumed > 0) unread_.erase(0, consumed);
 }
 
 std::size_t Editor::Consume(std::string_view bytes) {

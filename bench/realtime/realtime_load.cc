@@ -330,14 +330,30 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+// The clocks in an update. Joiners are sent the same one after the other.
+class Reader {
+ public:
+  const std::vector<crdt::UpdateView::Group>& Read(std::string_view update) {
+    if (update != last_) {
+      crdt::UpdateView view;
+      if (crdt::UpdateView::Open(update, view)) Die("a server sent a malformed update");
+      last_ = update;
+      groups_ = view.groups();
+    }
+    return groups_;
+  }
+
+ private:
+  std::string last_ = {'\0', '\0'};
+  std::vector<crdt::UpdateView::Group> groups_;
+};
+
 // Opens one document and notes what it has.
 class Joiner {
  public:
-  Joiner(Epoll& epoll, Editor::Options options)
-      : editor_(epoll, std::move(options), 0, [this](Editor&, std::string_view update) {
-          crdt::UpdateView view;
-          if (crdt::UpdateView::Open(update, view)) return;
-          for (const crdt::UpdateView::Group& group : view.groups()) {
+  Joiner(Epoll& epoll, Editor::Options options, Reader& updates)
+      : editor_(epoll, std::move(options), 0, [this, &updates](Editor&, std::string_view update) {
+          for (const crdt::UpdateView::Group& group : updates.Read(update)) {
             if (group.begin <= known_.At(group.client)) known_.Raise(group.client, group.gap);
           }
         }) {}
@@ -363,14 +379,15 @@ void Await(Town& town, const std::string& what, const std::function<bool()>& con
 
 void Seed(Town& town, const std::string& name, const std::string& update,
           const crdt::StateVector& wanted) {
-  Joiner author(town.epoll(), town.ToConnect(name, 0));
+  Reader updates;
+  Joiner author(town.epoll(), town.ToConnect(name, 0), updates);
   author.editor().Connect();
   Await(town, "the author is there",
         [&] { return author.editor().state() == Editor::State::kSynced; });
   author.editor().SendUpdate(update);
   const std::uint64_t deadline = NowNanoseconds() + Nanoseconds(60);
   for (bool is_there = false; !is_there && NowNanoseconds() < deadline;) {
-    Joiner reader(town.epoll(), town.ToConnect(name, 0));
+    Joiner reader(town.epoll(), town.ToConnect(name, 0), updates);
     reader.editor().Connect();
     town.RunFor(0.5);
     is_there = reader.IsReady(wanted);
@@ -385,9 +402,10 @@ json RunJoin(const Options& options) {
   Town town(options, [](Room&, const Room::Delivery&) {});
   const std::string name = options.prefix + "-large";
   Seed(town, name, update, wanted);
+  Reader updates;
   std::vector<std::unique_ptr<Joiner>> joiners;
   for (std::size_t i = 0; i < options.editors; ++i) {
-    joiners.push_back(std::make_unique<Joiner>(town.epoll(), town.ToConnect(name, i)));
+    joiners.push_back(std::make_unique<Joiner>(town.epoll(), town.ToConnect(name, i), updates));
   }
   Histogram times;
   const Usage before = ReadUsage(options.processes);
@@ -427,11 +445,13 @@ json RunCheck(const Options& options) {
   std::uint64_t letters = 0;
   std::uint64_t lost = 0;
   std::uint64_t documents = 0;
+  Reader updates;
   std::unique_ptr<Joiner> reader;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Seen& seen = all[i];
     if (i == 0 || seen.document != all[i - 1].document) {
-      reader = std::make_unique<Joiner>(town.epoll(), town.ToConnect(seen.document, documents++));
+      reader = std::make_unique<Joiner>(town.epoll(), town.ToConnect(seen.document, documents++),
+                                        updates);
       reader->editor().Connect();
       Await(town, "a reader is there",
             [&] { return reader->editor().state() == Editor::State::kSynced; });

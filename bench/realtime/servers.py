@@ -1,6 +1,7 @@
 """The servers of bench/realtime.sh: three nodes of ours, and one process of each of the others."""
 import json
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -16,9 +17,12 @@ SESSIONS = 500
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that systems give to connections, of which there are thousands here."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def until(what, condition):
