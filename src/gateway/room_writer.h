@@ -48,7 +48,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   using OnSettled = std::function<void(const Settled&)>;
   RoomWriter(const Options& options, OnSettled on_settled)
-      : options_(options), on_settled_(std::move(on_settled)) {}
+      : options_(options), on_settled_(std::move(on_settled)), client_(options.client) {}
 
   // Requires a valid update.
   void Add(std::string update, const Credit& credit);
@@ -57,6 +57,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
  private:
   void Pump();
+  void Take();
   std::string TakeBatch();
   void Propose();
   void OnAnswer(absl::StatusOr<state::Outcome> answer);
@@ -70,12 +71,15 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
     Credit credit;
   };
   std::deque<Queued> queue_;  // Bounded by the credit that a socket has.
+  bool is_gathering_ = false;
   bool is_in_flight_ = false;
   state::Command command_;         // In flight.
   std::vector<Credit> in_flight_;  // Of each update in it.
-  absl::Time proposed_at_;
+  absl::Time proposed_at_ = absl::InfinitePast();
+  absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();
+  ClientId client_;
   std::uint64_t sequence_ = 0;
 };
 
