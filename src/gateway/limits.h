@@ -30,6 +30,8 @@ inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
 inline constexpr double kMessagesBurst = 10'000;
 inline constexpr double kMessagesPerSecond = 1'000;
+// Between two messages with changes of one document, on a node that is late with everything.
+inline constexpr absl::Duration kPublishPauseMax = absl::Milliseconds(50);
 // Of events on their way from the apply thread to the rooms.
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;

@@ -137,7 +137,13 @@ void Room::NoteWriting(Member& member) {
                              .doc = options_.doc});
 }
 
+// Behind the change itself.
 void Room::OnSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
+  if (unpublished_.empty()) return TellSettled(id, settled);
+  unacknowledged_.emplace_back(id, settled);
+}
+
+void Room::TellSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
   Member* member = Find(id);
   if (member == nullptr) return;
   if (settled.is_node_unfit) {
@@ -277,6 +283,7 @@ void Room::Expel(std::uint64_t id, CloseCode code, const std::string& reason) {
 }
 
 void Room::CloseAll(CloseCode code, const std::string& reason) {
+  PublishChanges();
   while (!members_.empty()) Expel(members_.begin()->first, code, reason);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/prng.h"
 #include "crdt/merge.h"
 #include "state/command_check.h"
 
@@ -16,6 +17,10 @@ namespace {
 constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
 constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
+// A commit that takes longer is late, and says so for a while.
+constexpr absl::Duration kLate = absl::Milliseconds(20);
+constexpr absl::Duration kLateFor = absl::Seconds(2);
+constexpr absl::Duration kGatherMax = absl::Milliseconds(25);
 
 bool MayRepeat(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
@@ -69,14 +74,26 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
+// At once, unless the last proposals took long: then a keystroke more or less does not matter, and
+// what is typed meanwhile goes along.
 void RoomWriter::Pump() {
-  if (is_in_flight_ || queue_.empty()) return;
+  if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
+  const bool is_late = commit_ > kLate && absl::Now() < proposed_at_ + kLateFor;
+  if (!is_late) return Take();
+  is_gathering_ = true;
+  options_.shard.PostAfter(std::min(commit_ / 4, kGatherMax), [self = shared_from_this()] {
+    self->is_gathering_ = false;
+    if (!self->queue_.empty()) self->Take();
+  });
+}
+
+void RoomWriter::Take() {
+  CHECK(!is_in_flight_ && !queue_.empty());
   is_in_flight_ = true;
   ++sequence_;
-  command_ = {
-      .session = options_.caller.session,
-      .request = {.client = options_.client, .sequence = sequence_, .acked_below = sequence_},
-      .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
+  command_ = {.session = options_.caller.session,
+              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
+              .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
   proposed_at_ = absl::Now();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
@@ -97,12 +114,17 @@ void RoomWriter::Propose() {
 void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
   CHECK(is_in_flight_);
   if (answer.ok() && answer->code == state::Code::kForgotten) {
-    // So late that the first outcome is not kept; applying it again changes nothing.
-    command_.request.sequence = command_.request.acked_below = ++sequence_;
+    // So late that the first outcome is not kept, or the session has had so many clients that this
+    // one is not believed any more; applying it again as another changes nothing.
+    client_ = ClientId(Prng(client_.value() + sequence_).Next() | 1);
+    sequence_ = 1;
+    command_.request = {.client = client_, .sequence = sequence_, .acked_below = sequence_};
     return Repeat();
   }
   if (answer.ok()) {
-    options_.counters.commit.Observe(absl::ToDoubleSeconds(absl::Now() - proposed_at_));
+    const absl::Duration took = absl::Now() - proposed_at_;
+    options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
+    commit_ = (commit_ * 3 + took) / 4;
     return Settle(*answer, false);
   }
   const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;

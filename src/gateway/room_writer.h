@@ -49,7 +49,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   using OnSettled = std::function<void(const Settled&)>;
   RoomWriter(const Options& options, OnSettled on_settled)
-      : options_(options), on_settled_(std::move(on_settled)) {}
+      : options_(options), on_settled_(std::move(on_settled)), client_(options.client) {}
 
   // An update, or the parts that it was split into (crdt/split.h), each small enough for an entry.
   // They are settled together; when one is refused, the rest is, too. Requires valid ones.
@@ -59,6 +59,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
  private:
   void Pump();
+  void Take();
   std::string TakeBatch();
   void Propose();
   void OnAnswer(absl::StatusOr<state::Outcome> answer);
@@ -73,12 +74,15 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   std::deque<Queued> queue_;     // Bounded by the credit that a socket has.
   bool has_more_parts_ = false;  // Of what is in flight: in front of the queue.
+  bool is_gathering_ = false;
   bool is_in_flight_ = false;
   state::Command command_;         // In flight.
   std::vector<Credit> in_flight_;  // Of each update in it.
-  absl::Time proposed_at_;
+  absl::Time proposed_at_ = absl::InfinitePast();
+  absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();
+  ClientId client_;
   std::uint64_t sequence_ = 0;
 };
 

@@ -26,8 +26,28 @@ namespace {
 constexpr std::size_t kReasonBytesMax = 120;
 // Of a message, at a time.
 constexpr std::size_t kReadBytes = 64 << 10;
-// What an idle socket keeps of its read buffer.
+// What an idle socket keeps of a buffer.
 constexpr std::size_t kIdleBufferBytes = 1'024;
+// A larger message is written from where it is; smaller ones are copied until they are so many.
+constexpr std::size_t kCopiedBytesMax = 4 << 10;
+constexpr std::size_t kGatheredBytesMax = 64 << 10;
+
+// RFC 6455, 5.2: what stands before a whole binary message of a server.
+void AppendHead(std::string& to, std::size_t size) {
+  constexpr char kFinalBinary = static_cast<char>(0x82);
+  to.push_back(kFinalBinary);
+  int length_bytes = 0;
+  if (size < 126) {
+    to.push_back(static_cast<char>(size));
+  } else if (size <= 0xffff) {
+    to.push_back(126);
+    length_bytes = 2;
+  } else {
+    to.push_back(127);
+    length_bytes = 8;
+  }
+  for (int i = length_bytes - 1; i >= 0; --i) to.push_back(static_cast<char>(size >> (8 * i)));
+}
 
 }  // namespace
 
@@ -182,11 +202,12 @@ void WebSocket::Resume() {
 void WebSocket::Send(const Blob& prefix, const Blob& body) {
   if (ending_ || session_ == nullptr) return;
   Frame frame{.prefix = prefix, .body = body};
-  const bool is_full = queued_bytes_ + frame.size_bytes() > kSendQueueBytesMax ||
-                       queue_.size() >= kSendQueueFramesMax;
-  if (is_full && !queue_.empty()) {
+  const std::size_t frames = queue_.size() + writing_frames_;
+  const bool is_full =
+      queued_bytes_ + frame.size_bytes() > kSendQueueBytesMax || frames >= kSendQueueFramesMax;
+  if (is_full && frames > 0) {
     counters_.sockets_slow.Add();
-    queue_.resize(is_writing_ ? 1 : 0);
+    queue_.clear();
     return Close(CloseCode::kResync, "too slow: reconnect, and what is missing is sent");
   }
   queued_bytes_ += frame.size_bytes();
@@ -194,13 +215,34 @@ void WebSocket::Send(const Blob& prefix, const Blob& body) {
   Write();
 }
 
+// One large frame, or as many as there are of the others.
+void WebSocket::Gather() {
+  std::size_t count = 0;
+  gathered_.clear();
+  for (const Frame& frame : queue_) {
+    const bool is_large = frame.size_bytes() > kCopiedBytesMax;
+    if (count > 0 && (is_large || gathered_.size() > kGatheredBytesMax)) break;
+    ++count;
+    writing_bytes_ += frame.size_bytes();
+    AppendHead(gathered_, frame.size_bytes());
+    if (is_large) {
+      large_ = frame;
+      break;
+    }
+    gathered_.append(frame.prefix.view()).append(frame.body.view());
+  }
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+  writing_frames_ = count;
+}
+
 void WebSocket::Write() {
-  if (is_writing_ || queue_.empty() || is_ending_) return;
+  if (is_writing_ || queue_.empty() || is_ending_ || !web_socket_.is_open()) return;
   is_writing_ = true;
-  const Frame& frame = queue_.front();
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(frame.prefix.view()),
-                                                     asio::buffer(frame.body.view())};
-  web_socket_.async_write(
+  Gather();
+  const std::array<asio::const_buffer, 3> buffers = {asio::buffer(gathered_),
+                                                     asio::buffer(large_.prefix.view()),
+                                                     asio::buffer(large_.body.view())};
+  web_socket_.next_layer().async_write_some(
       buffers, [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
         self->OnWritten(error);
       });
@@ -209,10 +251,14 @@ void WebSocket::Write() {
 void WebSocket::OnWritten(const error_code& error) {
   is_writing_ = false;
   sent_at_ = absl::Now();
-  counters_.messages_sent.Add();
-  counters_.bytes_sent.Add(queue_.front().size_bytes());
-  queued_bytes_ -= std::min(queued_bytes_, queue_.front().size_bytes());
-  queue_.pop_front();
+  counters_.messages_sent.Add(writing_frames_);
+  counters_.bytes_sent.Add(gathered_.size() + large_.size_bytes());
+  large_ = {};
+  gathered_.clear();
+  writing_frames_ = 0;
+  queued_bytes_ -= std::min(queued_bytes_, std::exchange(writing_bytes_, 0));
+  if (gathered_.capacity() > kIdleBufferBytes) gathered_.shrink_to_fit();
+  if (queue_.empty()) queue_.shrink_to_fit();
   if (error) return Finish();
   Write();
   MaybeEnd();
