@@ -10,12 +10,15 @@
 #include "cli/commands.h"
 #include "cli/content_json.h"
 #include "cli/explain.h"
+#include "crdt/split.h"
+#include "crdt/update_v2.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::cli {
 namespace {
 
 constexpr std::size_t kImportBytesMax = 64 << 20;
+constexpr std::size_t kUpdateBytesMax = 1 << 20;  // That a node takes at once.
 
 enum class As : std::uint8_t { kText, kJson, kYjs, kYjsV2 };
 const std::map<std::string, As> kForms = {
@@ -82,23 +85,52 @@ absl::Status Export(Invocation& cli, const Flags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status Malformed(const crdt::Malformed& malformed) {
+  return Error(absl::StatusCode::kInvalidArgument,
+               "this is no update: " + std::string(malformed.reason) + ", at byte " +
+                   std::to_string(malformed.offset_bytes),
+               "`coterie doc doctor FILE` says what is wrong; V2 needs --as yjs2");
+}
+
+// As parts that a node takes, format V1.
+absl::StatusOr<std::vector<std::string>> PartsOf(std::string update, As as) {
+  if (as == As::kYjsV2) {
+    crdt::Transcoded v1 = crdt::TranscodeToV1(update, kImportBytesMax);
+    if (v1.malformed) return Malformed(v1.malformed);
+    update = std::move(v1.update);
+  }
+  crdt::SplitResult split = crdt::SplitUpdate(update, kUpdateBytesMax);
+  const std::string_view why = split.refused.reason;
+  if (why == crdt::kStructTooLarge || why == crdt::kTooManyClients) {
+    return Error(absl::StatusCode::kResourceExhausted,
+                 "the update cannot be imported: " + std::string(why),
+                 "an update goes in parts of 1 MiB");
+  }
+  if (split.refused) return Malformed(split.refused);
+  return std::move(split.parts);
+}
+
 absl::Status Import(Invocation& cli, const Flags& flags) {
   if (isatty(STDIN_FILENO) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
                  "pipe it in: coterie import notes < notes.yjs");
   }
-  ASSIGN_OR_RETURN(const std::string update, ReadStandardInput(kImportBytesMax));
+  ASSIGN_OR_RETURN(std::string update, ReadStandardInput(kImportBytesMax));
+  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(std::move(update), flags.as));
   if (flags.create) {
     v1::CreateDocumentRequest create;
     create.set_name(flags.document);
     const absl::Status status = cli.Call(std::move(create)).status();
     if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
   }
-  v1::ApplyUpdateRequest request;
-  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
-  request.set_update(update);
-  request.set_format(flags.as == As::kYjsV2 ? v1::UPDATE_FORMAT_V2 : v1::UPDATE_FORMAT_V1);
-  ASSIGN_OR_RETURN(const v1::ApplyUpdateResponse response, cli.Call(std::move(request)));
+  // In an order in which a node has what each part refers to; each is one change of the document.
+  v1::ApplyUpdateResponse response;
+  for (std::string& part : parts) {
+    v1::ApplyUpdateRequest request;
+    ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+    request.set_update(std::move(part));
+    ASSIGN_OR_RETURN(response, cli.Call(std::move(request)));
+  }
   if (cli.is_json()) {
     cli.PrintJson(ToJson(response));
   } else {
@@ -149,7 +181,7 @@ void AddContentCommands(CLI::App& app, Invocation& cli) {
 
   auto imported = std::make_shared<Flags>();
   command = AddCommand<Flags>(
-      app, cli, "import", "Merge a Yjs update from standard input; twice does no harm",
+      app, cli, "import", "Merge a Yjs update of any size from standard input; twice does no harm",
       "  coterie import notes -c < notes.yjs\n  coterie import notes --as yjs2 < notes.yjs2",
       imported, Import);
   command->add_option("DOCUMENT", imported->document, "Its name, or id:NUMBER")->required();

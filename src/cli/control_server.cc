@@ -1,10 +1,10 @@
 #include "cli/control_server.h"
 
 #include <absl/strings/ascii.h>
-#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <absl/strings/string_view.h>
 #include <absl/time/clock.h>
 #include <arpa/inet.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ std::string RandomToken() {
 }
 
 // Compares all of it, so that its time tells nothing of where they differ.
-bool IsToken(std::string_view given, std::string_view token) {
+bool IsToken(absl::string_view given, absl::string_view token) {
   if (given.size() != token.size()) return false;
   unsigned char difference = 0;
   for (std::size_t i = 0; i < token.size(); ++i) {
@@ -41,14 +41,12 @@ bool IsToken(std::string_view given, std::string_view token) {
   return difference == 0;
 }
 
-std::string HeaderIn(const std::vector<std::string>& lines, const std::string& name) {
-  for (const std::string& line : lines) {
+std::string HeaderIn(const std::vector<absl::string_view>& lines, absl::string_view name) {
+  for (const absl::string_view line : lines) {
     const std::size_t colon = line.find(':');
-    if (colon == std::string::npos) continue;
+    if (colon == absl::string_view::npos) continue;
     if (!absl::EqualsIgnoreCase(line.substr(0, colon), name)) continue;
-    std::string value = line.substr(colon + 1);
-    absl::StripAsciiWhitespace(&value);
-    return value;
+    return std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
   }
   return {};
 }
@@ -78,7 +76,7 @@ std::string ReadHead(int client) {
   return head;
 }
 
-void WriteAnswer(int client, const std::string& status, const std::string& origin,
+void WriteAnswer(int client, absl::string_view status, const std::string& origin,
                  const std::string& body) {
   const std::string allowed = origin.empty()
                                   ? std::string()
@@ -93,14 +91,15 @@ void WriteAnswer(int client, const std::string& status, const std::string& origi
 
 }  // namespace
 
-std::optional<ControlRequest> ParseControlRequest(const std::string& head,
-                                                  const std::string& token) {
-  if (head.find(kHeadEnd) == std::string::npos) return std::nullopt;
-  const std::vector<std::string> lines = absl::StrSplit(head, "\r\n");
-  const std::vector<std::string> first = absl::StrSplit(lines[0], ' ');
-  if (first.size() != 3 || !first[2].starts_with("HTTP/1.")) return std::nullopt;
-  const std::vector<std::string> path = absl::StrSplit(first[1], '/');
-  if (path.size() < 3 || !path[0].empty() || !IsToken(path[1], token) || path[2] != "nodes") {
+std::optional<ControlRequest> ParseControlRequest(std::string_view head, std::string_view token) {
+  if (head.find(kHeadEnd) == std::string_view::npos) return std::nullopt;
+  const std::vector<absl::string_view> lines =
+      absl::StrSplit(absl::string_view(head.data(), head.size()), "\r\n");
+  const std::vector<absl::string_view> first = absl::StrSplit(lines[0], ' ');
+  if (first.size() != 3 || !absl::StartsWith(first[2], "HTTP/1.")) return std::nullopt;
+  const std::vector<absl::string_view> path = absl::StrSplit(first[1], '/');
+  if (path.size() < 3 || !path[0].empty() || !IsToken(path[1], {token.data(), token.size()}) ||
+      path[2] != "nodes") {
     return std::nullopt;
   }
   ControlRequest request{.origin = HeaderIn(lines, "Origin")};

@@ -19,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/local_cluster.h"
@@ -33,8 +34,7 @@ struct ControlRequest {
 };
 // Of the head of an HTTP request, up to and with its empty line. Empty if it is no such request, or
 // does not know the token.
-std::optional<ControlRequest> ParseControlRequest(const std::string& head,
-                                                  const std::string& token);
+std::optional<ControlRequest> ParseControlRequest(std::string_view head, std::string_view token);
 
 class ControlServer {
  public:

@@ -372,6 +372,19 @@ std::string Applier::Rest() const {
   return writer.Take();
 }
 
+// What of a range is there and not deleted.
+void AddLive(const ItemStore& store, ClientIndex index, const ClockRange& range, DeleteSet& live) {
+  const ClientState& client = store.ClientAt(index);
+  StructList::Place place = client.structs.Find(range.begin);
+  do {
+    const Item& item = store.At(client.structs.At(place));
+    if (item.clock >= range.end) return;
+    if (item.is_deleted) continue;
+    live.Add(client.id,
+             {.begin = std::max(range.begin, item.clock), .end = std::min(range.end, item.end())});
+  } while (client.structs.MoveRight(place));
+}
+
 }  // namespace
 
 Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
@@ -408,6 +421,21 @@ void ApplyStructs(ItemStore& store, const ParsedUpdate& update, Parked& parked) 
     if (known == 0 || clock < known) parked.missing.Set(client, clock);
   }
   parked.updates.push_back(std::move(rest));
+}
+
+DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes) {
+  DeleteSet rest;
+  for (const auto& [client, ranges] : deletes.clients()) {
+    const ClientIndex index = store.FindClient(client);
+    const Clock end = index == kNoClient ? 0 : store.ClientAt(index).end;
+    for (const ClockRange& range : ranges) {
+      if (range.begin < end) AddLive(store, index, range, rest);
+      if (range.end > end) {
+        rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
+      }
+    }
+  }
+  return rest;
 }
 
 DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {

@@ -47,6 +47,8 @@ struct Parked {
 
 // Integrates what can be; `parked` gets the rest.
 void ApplyStructs(ItemStore& store, const ParsedUpdate& update, Parked& parked);
+// Of `deletes` what is not deleted yet: it is not there yet, or alive.
+DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes);
 // Deletes what is there; yields the rest.
 DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes);
 

@@ -146,6 +146,28 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
   return std::move(merged.update);
 }
 
+std::string Doc::WithoutKnown(std::string_view update, Malformed& malformed) const {
+  UpdateView view;
+  malformed = UpdateView::Open(update, view);
+  if (malformed) return {};
+  std::vector<std::pair<Client, Clock>> clocks;
+  for (const UpdateView::Group& group : view.groups()) {
+    clocks.emplace_back(group.client, ClockOf(group.client));
+  }
+  std::sort(clocks.begin(), clocks.end());
+  StateVector known;
+  for (const auto& [client, clock] : clocks) known.Set(client, clock);
+  const DeleteSet deleted = NotDeleted(*store_, view.deleted());
+  std::string rest = view.Diff(known, deleted);
+  // An update of nothing: no groups, and an empty delete set.
+  return rest == std::string_view("\0\0", 2) ? std::string() : rest;
+}
+
+Clock Doc::ClockOf(Client client) const {
+  const ClientIndex index = store_->FindClient(client);
+  return index == kNoClient ? 0 : store_->ClientAt(index).end;
+}
+
 StateVector Doc::state_vector() const {
   StateVector vector;
   const std::vector<ClientIndex>& clients = store_->ClientsDescending();

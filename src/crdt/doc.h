@@ -54,9 +54,15 @@ class Doc {
   [[nodiscard]] Malformed Apply(std::string_view update);
   [[nodiscard]] Malformed Apply(std::string_view update, Watch watch, Outcome& outcome);
 
+  // The part of an update that is new here: without structs that are here already, and without
+  // deletions of what is deleted already. To apply it does what applying the whole does, unless
+  // somebody used an id twice: then the first use counts. Empty = nothing is new, or `malformed`.
+  std::string WithoutKnown(std::string_view update, Malformed& malformed) const;
+
   // All that `known` lacks, the whole delete set and what is pending: Y.encodeStateAsUpdate.
   std::string EncodeStateAsUpdate(const StateVector& known = {}) const;
   StateVector state_vector() const;
+  Clock ClockOf(Client client) const;  // What state_vector() says of one; cheap.
   DeleteSet delete_set() const;
   // The clocks that pending structs wait for: anyone who has them can help. Empty = none pending.
   StateVector missing() const;

@@ -18,6 +18,7 @@
 #include "crdt/merge.h"
 #include "crdt/relative_position.h"
 #include "crdt/snapshot.h"
+#include "crdt/split.h"
 #include "crdt/test_bytes.h"
 #include "crdt/update_v2.h"
 #include "crdt/update_view.h"
@@ -107,6 +108,13 @@ void UseValid(Prng& prng, const std::string& update, const std::string& other) {
   ASSERT_FALSE(ValidateUpdate(merged.update)) << ToHex(update) << " " << ToHex(other);
   ASSERT_TRUE(Subtract(update, merged.update).structs.empty()) << ToHex(update);
   ASSERT_TRUE(Subtract(other, merged.update).structs.empty()) << ToHex(update);
+
+  const SplitResult split = SplitUpdate(update, kSplitBytesMin);
+  const std::vector<std::string_view> parts(split.parts.begin(), split.parts.end());
+  ASSERT_TRUE(split.refused || !parts.empty());
+  const MergeResult whole = MergeUpdates(parts);
+  ASSERT_FALSE(whole.malformed);
+  ASSERT_TRUE(split.refused || Subtract(update, whole.update).structs.empty()) << ToHex(update);
 
   const Transcoded v2 = TranscodeToV2(update);
   ASSERT_FALSE(v2.malformed);

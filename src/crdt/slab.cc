@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -16,17 +17,24 @@ bool Slab::HasRoomFor(std::size_t size) const {
   return used + kAddressesPerByte * size + 2 * kRegionBytes < (std::uint64_t{1} << 32);
 }
 
+// The lowest that are free, so that addresses, of which there are 32 bits, do not run out.
+std::uint32_t Slab::TakeAddresses(std::uint32_t span) {
+  const auto run = std::find_if(free_runs_.begin(), free_runs_.end(),
+                                [span](const auto& free) { return free.second >= span; });
+  if (run == free_runs_.end()) {
+    CHECK(regions_.size() + span <= (std::size_t{1} << (32 - kRegionBits)));
+    regions_.resize(regions_.size() + span);
+    return static_cast<std::uint32_t>(regions_.size() - span);
+  }
+  const auto [first, size] = *run;
+  free_runs_.erase(run);
+  if (size > span) free_runs_.emplace(first + span, size - span);
+  return first;
+}
+
 std::uint32_t Slab::NewRegions(std::size_t bytes) {
   const auto span = static_cast<std::uint32_t>((bytes + kRegionBytes - 1) >> kRegionBits);
-  CHECK(regions_.size() + span <= (std::size_t{1} << (32 - kRegionBits)));
-  std::uint32_t first = 0;
-  if (span == 1 && !free_regions_.empty()) {
-    first = free_regions_.back();
-    free_regions_.pop_back();
-  } else {
-    first = static_cast<std::uint32_t>(regions_.size());
-    regions_.resize(regions_.size() + span);
-  }
+  const std::uint32_t first = TakeAddresses(span);
   Region& owner = regions_[first];
   owner.owned = std::make_unique_for_overwrite<char[]>(bytes);
   owner.span = span;
@@ -43,11 +51,23 @@ std::uint32_t Slab::NewRegions(std::size_t bytes) {
 void Slab::Release(std::uint32_t first) {
   Region& owner = regions_[first];
   memory_bytes_ -= owner.capacity;
-  const std::uint32_t span = owner.span;
-  for (std::uint32_t i = 0; i < span; ++i) {
-    regions_[first + i] = Region{};
-    free_regions_.push_back(first + i);
+  std::uint32_t span = owner.span;
+  for (std::uint32_t i = 0; i < span; ++i) regions_[first + i] = Region{};
+  // Joined with the free runs on both sides.
+  const auto right = free_runs_.find(first + span);
+  if (right != free_runs_.end()) {
+    span += right->second;
+    free_runs_.erase(right);
   }
+  const auto after = free_runs_.lower_bound(first);
+  if (after != free_runs_.begin()) {
+    const auto left = std::prev(after);
+    if (left->first + left->second == first) {
+      left->second += span;
+      return;
+    }
+  }
+  free_runs_.emplace(first, span);
 }
 
 Address Slab::Allocate(std::size_t size) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -59,12 +60,14 @@ class Slab {
   };
 
   std::uint32_t NewRegions(std::size_t bytes);
+  std::uint32_t TakeAddresses(std::uint32_t span);
   void Release(std::uint32_t first);
 
   std::vector<Region> regions_;
-  std::vector<std::uint32_t> free_regions_;  // Single ones.
-  std::uint32_t current_ = 0;                // Where small allocations go.
-  std::size_t used_ = 0;                     // Bytes of it that are handed out.
+  // Regions without memory: the first of each run, and how many follow each other.
+  std::map<std::uint32_t, std::uint32_t> free_runs_;
+  std::uint32_t current_ = 0;  // Where small allocations go.
+  std::size_t used_ = 0;       // Bytes of it that are handed out.
   std::size_t memory_bytes_ = 0;
 };
 

@@ -236,6 +236,14 @@ TextSize Text::LocateByte(std::uint64_t position_bytes) const {
   return *place;
 }
 
+TextSize Text::LettersFrom(std::uint64_t position_bytes, std::uint64_t bytes_max) const {
+  const BranchRef branch = doc_->store().Resolve(type_);
+  CHECK(branch != 0);
+  const OrderIndex::Spot spot = FindSpot(branch, position_bytes, Measure::kBytes);
+  const std::string_view letters = doc_->store().TextOf(doc_->store().At(spot.item));
+  return MeasureUtf8(letters.substr(spot.rest, bytes_max));
+}
+
 std::string Text::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {
   std::string slice;
   if (size_bytes == 0) return slice;

@@ -54,6 +54,9 @@ class Text {
   std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;
   // Requires a position at which a code point begins or the text ends.
   TextSize LocateByte(std::uint64_t position_bytes) const;
+  // How much text follows a position without anything in between that is no text: up to
+  // `bytes_max`, which end a code point. Requires a position at which a code point begins.
+  TextSize LettersFrom(std::uint64_t position_bytes, std::uint64_t bytes_max) const;
   // The bytes [begin, begin + size) of ToString(). Requires that they are there.
   std::string Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const;
 

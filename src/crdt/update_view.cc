@@ -134,8 +134,16 @@ void UpdateView::CopyCanonical(std::size_t begin, std::size_t end, std::string& 
 }
 
 std::string UpdateView::Diff(const StateVector& known) const {
+  return is_deleted_sorted_ ? DiffWith(known, deleted_bytes()) : Diff(known, deleted());
+}
+
+std::string UpdateView::Diff(const StateVector& known, const DeleteSet& deleted) const {
+  return DiffWith(known, deleted.Encode());
+}
+
+std::string UpdateView::DiffWith(const StateVector& known, std::string_view deleted) const {
   std::vector<std::pair<std::size_t, Tail>> tails;
-  std::size_t size = 16 + deleted_bytes().size();
+  std::size_t size = 16 + deleted.size();
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     Tail tail;
     if (!FindTail(i, known.At(groups_[i].client), tail)) continue;
@@ -157,8 +165,7 @@ std::string UpdateView::Diff(const StateVector& known) const {
     CopyCanonical(tail.begin_bytes, groups_[index].end_bytes, update);
   }
   update.append(head.view());
-  if (is_deleted_sorted_) return update.append(deleted_bytes());
-  return update.append(deleted().Encode());
+  return update.append(deleted);
 }
 
 }  // namespace coterie::crdt

@@ -32,6 +32,8 @@ class UpdateView {
   // As an update: what is here and not in `known`, and the whole delete set. Equal to what Yjs's
   // diffUpdate makes of the same bytes.
   std::string Diff(const StateVector& known) const;
+  // The same with another delete set.
+  std::string Diff(const StateVector& known, const DeleteSet& deleted) const;
   DeleteSet deleted() const;
 
   // One client's structs.
@@ -60,6 +62,7 @@ class UpdateView {
   struct Tail;
   void Add(const StructSpan& span, bool is_first_of_client);
   bool FindTail(std::size_t group, Clock known, Tail& tail) const;
+  std::string DiffWith(const StateVector& known, std::string_view deleted) const;
   void CopyCanonical(std::size_t begin, std::size_t end, std::string& to) const;
 
   std::string_view update_ = std::string_view("\0\0", 2);

@@ -16,6 +16,14 @@ std::shared_ptr<Admission::Place> Admission::Admit(const std::string& address) {
   return std::make_shared<Place>(*this, address);
 }
 
+std::shared_ptr<void> Admission::AdmitLargeMessage() {
+  if (large_messages_.fetch_add(1) >= limits_.large_messages_max) {
+    large_messages_.fetch_sub(1);
+    return nullptr;
+  }
+  return {this, [](Admission* admission) { admission->large_messages_.fetch_sub(1); }};
+}
+
 std::size_t Admission::size() const {
   absl::MutexLock lock(&mutex_);
   return sockets_;

@@ -1,13 +1,14 @@
 #pragma once
 
 // How many sockets there are, in all and from one address, so that one visitor cannot take them
-// all. Any thread.
+// all; and how many of them have a large message in memory. Any thread.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/container/flat_hash_map.h>
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ class Admission {
   struct Limits {
     std::size_t sockets_max;
     std::size_t sockets_per_address_max;
+    std::size_t large_messages_max;
   };
   explicit Admission(Limits limits) : limits_(limits) {}
 
@@ -30,6 +32,8 @@ class Admission {
     ~Place() { admission_.Release(address_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
+    // For one large message, given back when the last copy goes. Null if there is none.
+    std::shared_ptr<void> AdmitLargeMessage() { return admission_.AdmitLargeMessage(); }
 
    private:
     Admission& admission_;
@@ -43,8 +47,10 @@ class Admission {
 
  private:
   void Release(const std::string& address);
+  std::shared_ptr<void> AdmitLargeMessage();
 
   const Limits limits_;
+  std::atomic<std::size_t> large_messages_{0};
   mutable absl::Mutex mutex_;
   std::size_t sockets_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, std::size_t> of_address_ ABSL_GUARDED_BY(mutex_);

@@ -6,7 +6,7 @@ namespace coterie::gateway {
 namespace {
 
 TEST(Admission, OneAddressCannotTakeAllPlaces) {
-  Admission admission({.sockets_max = 3, .sockets_per_address_max = 2});
+  Admission admission({.sockets_max = 3, .sockets_per_address_max = 2, .large_messages_max = 1});
   const auto first = admission.Admit("a");
   auto second = admission.Admit("a");
   EXPECT_EQ(admission.Admit("a"), nullptr);
@@ -18,6 +18,19 @@ TEST(Admission, OneAddressCannotTakeAllPlaces) {
   second.reset();
   EXPECT_NE(admission.Admit("a"), nullptr);
   EXPECT_EQ(admission.size(), 2u);
+}
+
+TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
+  Admission admission({.sockets_max = 3, .sockets_per_address_max = 3, .large_messages_max = 1});
+  const auto first = admission.Admit("a");
+  const auto second = admission.Admit("b");
+
+  std::shared_ptr<void> large = first->AdmitLargeMessage();
+  EXPECT_NE(large, nullptr);
+  EXPECT_EQ(second->AdmitLargeMessage(), nullptr);
+
+  large.reset();
+  EXPECT_NE(second->AdmitLargeMessage(), nullptr);
 }
 
 }  // namespace

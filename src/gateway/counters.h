@@ -25,6 +25,7 @@ struct Counters {
   Counter updates_refused;
   Counter proposals;
   Counter proposals_repeated;
+  Counter changes_published;  // Deliveries are of messages, with one change or more.
   Counter deliveries;
   Counter first_syncs;
   Counter gossip_sent;

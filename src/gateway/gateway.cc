@@ -45,7 +45,8 @@ class Gateway::Impl {
   Impl(const rpc::Faces& faces, const Options& options)
       : options_(options),
         admission_({.sockets_max = options.sockets_max,
-                    .sockets_per_address_max = options.sockets_per_address_max}),
+                    .sockets_per_address_max = options.sockets_per_address_max,
+                    .large_messages_max = kLargeMessagesMax}),
         shards_(MakeShards(options.threads)),
         rooms_(faces.calls, PointersTo(shards_), counters_),
         context_{.options = options_,

@@ -23,9 +23,13 @@
 #include <thread>
 
 #include "base/check.h"
+#include "crdt/lib0.h"
+#include "crdt/state_vector.h"
+#include "crdt/update_view.h"
 #include "rpc/policy.h"
 #include "rpc/testing_llm.h"
 #include "rpc/testing_node.h"
+#include "state/command.h"
 #include "yproto/frame.h"
 #include "yproto/hocuspocus.h"
 #include "yproto/test_hex.h"
@@ -282,6 +286,80 @@ TEST_F(Port, AnUpdateReachesTheOtherWhenItIsCommitted) {
   late->Send(Ask(kEmptyVector));
   EXPECT_TRUE(late->Await(yproto::EncodeSync(yproto::SyncStep::kAnswer, FromHex("0000"))) ||
               late->Await(yproto::EncodeSync(yproto::SyncStep::kUpdate, kAbc)));
+}
+
+// The letter "x" behind the client's last one, in the root "t".
+std::string Letter(std::uint64_t client, std::uint64_t clock) {
+  crdt::Lib0Writer update;
+  update.Raw(FromHex("01 01"));
+  update.VarUint(client);
+  update.VarUint(clock);
+  if (clock == 0) {
+    update.Raw(FromHex("04 01 01 74"));
+  } else {
+    update.U8(0x84);
+    update.VarUint(client);
+    update.VarUint(clock - 1);
+  }
+  update.Raw(FromHex("01 78 00"));
+  return update.Take();
+}
+
+// What an editor has, of what it was sent one after the other.
+void Learn(const std::string& frame, crdt::StateVector& known) {
+  crdt::Lib0Reader reader(frame);
+  yproto::Message message;
+  crdt::UpdateView view;
+  if (yproto::ReadMessage(reader, message)) return;
+  const auto* sync = std::get_if<yproto::Sync>(&message);
+  if (sync == nullptr || sync->step == yproto::SyncStep::kAsk) return;
+  ASSERT_FALSE(crdt::UpdateView::Open(sync->payload, view));
+  for (const crdt::UpdateView::Group& group : view.groups()) {
+    ASSERT_LE(group.begin, known.At(group.client));
+    known.Raise(group.client, group.gap);
+  }
+}
+
+// More than the state remembers the requests of (state::kClientsPerSessionMax).
+TEST_F(Port, OneSessionMayHaveManyEditors) {
+  std::vector<std::unique_ptr<Editor>> editors;
+  crdt::StateVector wanted;
+  for (std::uint64_t i = 0; i < state::kClientsPerSessionMax + 4; ++i) {
+    editors.push_back(Open(YjsTarget("many")));
+    editors.back()->Send(Ask(kEmptyVector));
+    wanted.Set(crdt::Client(100 + i), 2);
+  }
+  crdt::StateVector known;
+  for (std::uint64_t clock = 0; clock < 2; ++clock) {
+    for (std::size_t i = 0; i < editors.size(); ++i) {
+      editors[i]->Send(yproto::EncodeSync(yproto::SyncStep::kUpdate, Letter(100 + i, clock)));
+    }
+    while (known.At(crdt::Client(100 + editors.size() - 1)) <= clock && !editors[0]->error) {
+      Learn(editors[0]->Next(), known);
+    }
+  }
+
+  while (!known.Covers(wanted) && !editors[0]->error) Learn(editors[0]->Next(), known);
+
+  EXPECT_TRUE(known.Covers(wanted));
+}
+
+TEST_F(Port, ABurstArrivesWhole) {
+  const auto writer = Open(YjsTarget("burst"));
+  const auto reader = Open(YjsTarget("burst"));
+  writer->Send(Ask(kEmptyVector));
+  reader->Send(Ask(kEmptyVector));
+  constexpr std::uint64_t kLetters = 2'000;
+  crdt::StateVector wanted;
+  wanted.Set(crdt::Client(7), kLetters);
+
+  for (std::uint64_t i = 0; i < kLetters; ++i) {
+    writer->Send(yproto::EncodeSync(yproto::SyncStep::kUpdate, Letter(7, i)));
+  }
+
+  crdt::StateVector known;
+  while (!known.Covers(wanted) && !reader->error) Learn(reader->Next(), known);
+  EXPECT_TRUE(known.Covers(wanted));
 }
 
 TEST_F(Port, HocuspocusIsToldWhatIsSaved) {

@@ -108,6 +108,7 @@ void HocuspocusSession::OnOpened(const std::string& key, OpenedDocument opened) 
     return Deny(key, reason);
   }
   has_opened_ = true;
+  socket_->Trust();
   Attached& attached = attached_[key];
   attached = {.doc = opened.document.doc,
               .member = rooms_.NextMemberId(),

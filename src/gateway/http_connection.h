@@ -24,6 +24,7 @@
 #include "gateway/connect_stream.h"
 #include "gateway/gateway.h"
 #include "gateway/http.h"
+#include "gateway/limits.h"
 #include "gateway/rooms.h"
 #include "gateway/static_files.h"
 #include "gateway/stream.h"
@@ -85,7 +86,7 @@ class HttpConnection final : public HttpStream,
   Stream stream_;
   std::shared_ptr<Admission::Place> place_;
   boost::asio::steady_timer timer_;
-  boost::beast::flat_buffer buffer_;
+  boost::beast::flat_buffer buffer_{kRequestBufferBytesMax};
   std::optional<Parser> parser_;
   HttpRequest request_;
   // Of what is being written.

@@ -13,6 +13,10 @@ namespace coterie::gateway {
 inline constexpr std::size_t kSocketsMax = 20'000;
 inline constexpr std::size_t kSocketsPerAddressMax = 1'024;
 inline constexpr std::size_t kMessageBytesMax = 4 << 20;
+// From a socket on which somebody has logged in: what was written offline comes as one message. Of
+// those above kMessageBytesMax so many are in memory at once; who comes then waits unread.
+inline constexpr std::size_t kLargeMessageBytesMax = (16 << 20) + (64 << 10);
+inline constexpr std::size_t kLargeMessagesMax = 8;
 inline constexpr std::size_t kDocumentsPerSocketMax = 64;
 inline constexpr std::size_t kMembersPerRoomMax = 4'096;
 // From a socket whose documents are not open yet.
@@ -26,14 +30,20 @@ inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
 inline constexpr double kMessagesBurst = 10'000;
 inline constexpr double kMessagesPerSecond = 1'000;
+// Between two messages with changes of one document, on a node that is late with everything.
+inline constexpr absl::Duration kPublishPauseMax = absl::Milliseconds(50);
 // Of events on their way from the apply thread to the rooms.
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
 
 inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
+// Read of a request and not yet understood: the header, a chunk's line, trailers.
+inline constexpr std::size_t kRequestBufferBytesMax = 64 << 10;
 inline constexpr absl::Duration kHeaderTimeout = absl::Seconds(10);
 inline constexpr absl::Duration kBodyTimeout = absl::Seconds(60);
 inline constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(75);
+// For all of a large message, once it has its place.
+inline constexpr absl::Duration kLargeMessageTimeout = absl::Minutes(2);
 inline constexpr absl::Duration kOpenTimeout = absl::Seconds(10);
 // Nothing may have logged in on a socket for so long.
 inline constexpr absl::Duration kLoginTimeout = absl::Seconds(15);

@@ -153,6 +153,9 @@ void AddGateway(const Counters& counters, Page& page) {
   page.Count("coterie_gateway_proposals_total", "Proposals of merged updates.", counters.proposals);
   page.Count("coterie_gateway_proposals_repeated_total", "Proposals repeated for want of answer.",
              counters.proposals_repeated);
+  page.Count("coterie_gateway_changes_published_total",
+             "Changes that rooms have sent their members, several as one when the node is busy.",
+             counters.changes_published);
   page.Count("coterie_gateway_deliveries_total", "Messages published, times their receivers.",
              counters.deliveries);
   page.Count("coterie_gateway_syncs_total", "Answers to state vectors.", counters.first_syncs);

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "crdt/split.h"
 #include "crdt/update_view.h"
 #include "gateway/limits.h"
 #include "state/command.h"
@@ -115,14 +116,18 @@ void Room::Update(Member& member, std::string payload, const Credit& credit) {
   const crdt::Malformed malformed = crdt::UpdateView::Open(payload, view);
   if (malformed) return Fail(member, "the update is malformed: " + std::string(malformed.reason));
   const bool is_known = payload == kEmptyUpdate || (content_.is_loaded() && content_.Covers(view));
-  if (is_known || bytes > state::kUpdateBytesMax || !MayWrite(member)) {
-    if (is_known) return Acknowledge(member, 1, true);  // It is durable, whoever brought it.
-    return Refuse(
-        member, 1,
-        bytes > state::kUpdateBytesMax ? "the update is larger than 1 MiB" : WhyReadOnly(member));
+  if (is_known) return Acknowledge(member, 1, true);  // It is durable, whoever brought it.
+  if (!MayWrite(member)) return Refuse(member, 1, WhyReadOnly(member));
+  std::vector<std::string> parts;
+  if (bytes > state::kUpdateBytesMax) {
+    crdt::SplitResult split = crdt::SplitUpdate(payload, state::kUpdateBytesMax);
+    if (split.refused) return Refuse(member, 1, std::string(split.refused.reason));
+    parts = std::move(split.parts);
+  } else {
+    parts.push_back(std::move(payload));
   }
   NoteWriting(member);
-  member.writer->Add(std::move(payload), credit);
+  member.writer->Add(std::move(parts), credit);
 }
 
 void Room::NoteWriting(Member& member) {
@@ -132,7 +137,13 @@ void Room::NoteWriting(Member& member) {
                              .doc = options_.doc});
 }
 
+// Behind the change itself.
 void Room::OnSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
+  if (unpublished_.empty()) return TellSettled(id, settled);
+  unacknowledged_.emplace_back(id, settled);
+}
+
+void Room::TellSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
   Member* member = Find(id);
   if (member == nullptr) return;
   if (settled.is_node_unfit) {
@@ -272,6 +283,7 @@ void Room::Expel(std::uint64_t id, CloseCode code, const std::string& reason) {
 }
 
 void Room::CloseAll(CloseCode code, const std::string& reason) {
+  PublishChanges();
   while (!members_.empty()) Expel(members_.begin()->first, code, reason);
 }
 

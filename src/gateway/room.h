@@ -92,6 +92,7 @@ class Room : public std::enable_shared_from_this<Room> {
     Revision revision;
     Revision previous;
     Blob update;
+    absl::Time heard_at;  // On the apply thread.
   };
   void Handle(const Changed& changed);
   void SetLock(const std::optional<state::LockView>& lock);
@@ -145,6 +146,7 @@ class Room : public std::enable_shared_from_this<Room> {
   void Answer(Member& member, const crdt::StateVector& known);
   void AnswerFromState(Member& member, const crdt::StateVector& known);
   void OnSettled(std::uint64_t id, const RoomWriter::Settled& settled);
+  void TellSettled(std::uint64_t id, const RoomWriter::Settled& settled);
   void Refuse(Member& member, std::size_t updates, const std::string& reason);
   void Acknowledge(const Member& member, std::size_t updates, bool is_saved) const;
   void Fail(Member& member, const std::string& reason);
@@ -153,6 +155,10 @@ class Room : public std::enable_shared_from_this<Room> {
   void Expel(std::uint64_t id, CloseCode code, const std::string& reason);
   void Forget(std::uint64_t id);
   void NoteWriting(Member& member);
+
+  // room_publish.cc
+  void SchedulePublish(absl::Time heard_at);
+  void PublishChanges();
 
   // room_events.cc
   void Load();
@@ -180,6 +186,14 @@ class Room : public std::enable_shared_from_this<Room> {
   bool is_loading_ = false;
   bool has_jumped_ = false;
   std::optional<state::LockView> lock_;
+  // Changes that are known and not sent yet, and what is said after them (room_publish.cc).
+  std::vector<Blob> unpublished_;
+  std::size_t unpublished_bytes_ = 0;
+  std::vector<std::pair<std::uint64_t, RoomWriter::Settled>> unacknowledged_;
+  bool is_publish_scheduled_ = false;
+  absl::Duration pace_;  // Between two messages with changes.
+  absl::Time published_at_ = absl::InfinitePast();
+
   // What was last told of each user, for who was on the way here when it was told.
   std::map<std::string, std::pair<Revision, state::DocumentRole>> roles_;
   std::uint64_t status_clock_ = 1;

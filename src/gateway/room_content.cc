@@ -23,11 +23,14 @@ bool RoomContent::Load(Revision revision, std::string_view update) {
   return true;
 }
 
-void RoomContent::Append(Revision revision, std::string_view update, const Blob& frame) {
-  CHECK(is_loaded_);
-  revision_ = revision;
+void RoomContent::Append(const Blob& frame) {
   tail_.push_back(frame);
   tail_bytes_ += frame.size_bytes();
+}
+
+void RoomContent::Learn(Revision revision, std::string_view update) {
+  CHECK(is_loaded_);
+  revision_ = revision;
   crdt::UpdateView view;
   if (crdt::UpdateView::Open(update, view)) return;  // The machine's own: it cannot be malformed.
   Learn(view);

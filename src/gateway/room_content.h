@@ -27,8 +27,11 @@ class RoomContent {
 
   // `update` is the whole content as of the document's `revision`. False if it is malformed.
   [[nodiscard]] bool Load(Revision revision, std::string_view update);
-  // The document's next change. Requires is_loaded().
-  void Append(Revision revision, std::string_view update, const Blob& frame);
+  // The document's next change. Who joins is sent it with a frame that follows. Requires
+  // is_loaded().
+  void Learn(Revision revision, std::string_view update);
+  // A message with what was learnt and not yet in a frame.
+  void Append(const Blob& frame);
   // A change that is no news.
   void Advance(Revision revision) { revision_ = revision; }
 

@@ -29,8 +29,8 @@ RoomContent Loaded() {
 }
 
 void Append(RoomContent& content, std::uint64_t revision, const std::string& update) {
-  content.Append(Revision(revision), update,
-                 Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, update)));
+  content.Learn(Revision(revision), update);
+  content.Append(Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, update)));
 }
 
 TEST(RoomContent, WhoHasNothingGetsTheWholeAndWhatCameSince) {

@@ -75,10 +75,10 @@ void Room::Handle(const Changed& changed) {
   if (changed.previous != content_.revision()) return Jumped();
   // What waits for updates that are not there yet is no news for anybody.
   if (changed.update.empty()) return content_.Advance(changed.revision);
-  const Blob frame(yproto::EncodeSync(yproto::SyncStep::kUpdate, changed.update.view()));
-  content_.Append(changed.revision, changed.update.view(), frame);
-  Publish(frame);
-  if (content_.is_full()) Load();
+  content_.Learn(changed.revision, changed.update.view());
+  unpublished_.push_back(changed.update);
+  unpublished_bytes_ += changed.update.size_bytes();
+  SchedulePublish(changed.heard_at);
 }
 
 void Room::Jumped() {
@@ -107,12 +107,14 @@ void Room::Notify(const std::string& json) {
 void Room::Deleted() { CloseAll(CloseCode::kGone, "the document was deleted"); }
 
 void Room::SetLock(const std::optional<state::LockView>& lock) {
+  PublishChanges();  // They were before it.
   lock_ = lock;
   ++status_clock_;
   for (auto& [id, member] : members_) TellRights(member);
 }
 
 void Room::SetRoles(Revision revision, const Roles& roles) {
+  PublishChanges();
   std::vector<std::uint64_t> expelled;
   for (const auto& [user, role] : roles) roles_[user] = {revision, role};
   for (auto& [id, member] : members_) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/prng.h"
 #include "crdt/merge.h"
 #include "state/command_check.h"
 
@@ -16,6 +17,10 @@ namespace {
 constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
 constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
+// A commit that takes longer is late, and says so for a while.
+constexpr absl::Duration kLate = absl::Milliseconds(20);
+constexpr absl::Duration kLateFor = absl::Seconds(2);
+constexpr absl::Duration kGatherMax = absl::Milliseconds(25);
 
 bool MayRepeat(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
@@ -24,8 +29,11 @@ bool MayRepeat(const absl::Status& status) {
 
 }  // namespace
 
-void RoomWriter::Add(std::string update, const Credit& credit) {
-  queue_.push_back({.update = std::move(update), .credit = credit});
+void RoomWriter::Add(std::vector<std::string> parts, const Credit& credit) {
+  CHECK(!parts.empty());
+  queue_.push_back(
+      {.parts = {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())},
+       .credit = credit});
   Pump();
 }
 
@@ -34,23 +42,31 @@ void RoomWriter::Abandon() {
   abandoned_at_ = absl::Now();
 }
 
-// One update, or as many as fit into one proposal.
+// One update, or as many as fit into one proposal, or the next part of one.
 std::string RoomWriter::TakeBatch() {
+  in_flight_.clear();
+  Queued& first = queue_.front();
+  has_more_parts_ = first.parts.size() > 1;
+  if (has_more_parts_) {
+    std::string part = std::move(first.parts.front());
+    first.parts.pop_front();
+    return part;
+  }
   std::size_t bytes = 0;
   std::vector<std::string_view> updates;
   for (const Queued& queued : queue_) {
-    if (!updates.empty() && bytes + queued.update.size() > kMergedBytesMax) break;
-    bytes += queued.update.size();
-    updates.push_back(queued.update);
+    if (!updates.empty() && bytes + queued.parts.front().size() > kMergedBytesMax) break;
+    if (queued.parts.size() > 1) break;
+    bytes += queued.parts.front().size();
+    updates.push_back(queued.parts.front());
   }
   std::size_t count = updates.size();
   std::string batch;
   if (count > 1) batch = crdt::MergeUpdates(updates).update;
   if (batch.empty()) {  // A single one, or they do not merge.
     count = 1;
-    batch = std::move(queue_.front().update);
+    batch = std::move(queue_.front().parts.front());
   }
-  in_flight_.clear();
   for (std::size_t i = 0; i < count; ++i) {
     in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
@@ -58,14 +74,26 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
+// At once, unless the last proposals took long: then a keystroke more or less does not matter, and
+// what is typed meanwhile goes along.
 void RoomWriter::Pump() {
-  if (is_in_flight_ || queue_.empty()) return;
+  if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
+  const bool is_late = commit_ > kLate && absl::Now() < proposed_at_ + kLateFor;
+  if (!is_late) return Take();
+  is_gathering_ = true;
+  options_.shard.PostAfter(std::min(commit_ / 4, kGatherMax), [self = shared_from_this()] {
+    self->is_gathering_ = false;
+    if (!self->queue_.empty()) self->Take();
+  });
+}
+
+void RoomWriter::Take() {
+  CHECK(!is_in_flight_ && !queue_.empty());
   is_in_flight_ = true;
   ++sequence_;
-  command_ = {
-      .session = options_.caller.session,
-      .request = {.client = options_.client, .sequence = sequence_, .acked_below = sequence_},
-      .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
+  command_ = {.session = options_.caller.session,
+              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
+              .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
   proposed_at_ = absl::Now();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
@@ -86,12 +114,17 @@ void RoomWriter::Propose() {
 void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
   CHECK(is_in_flight_);
   if (answer.ok() && answer->code == state::Code::kForgotten) {
-    // So late that the first outcome is not kept; applying it again changes nothing.
-    command_.request.sequence = command_.request.acked_below = ++sequence_;
+    // So late that the first outcome is not kept, or the session has had so many clients that this
+    // one is not believed any more; applying it again as another changes nothing.
+    client_ = ClientId(Prng(client_.value() + sequence_).Next() | 1);
+    sequence_ = 1;
+    command_.request = {.client = client_, .sequence = sequence_, .acked_below = sequence_};
     return Repeat();
   }
   if (answer.ok()) {
-    options_.counters.commit.Observe(absl::ToDoubleSeconds(absl::Now() - proposed_at_));
+    const absl::Duration took = absl::Now() - proposed_at_;
+    options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
+    commit_ = (commit_ * 3 + took) / 4;
     return Settle(*answer, false);
   }
   const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;
@@ -108,6 +141,12 @@ void RoomWriter::Repeat() {
 
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
+  if (std::exchange(has_more_parts_, false)) {
+    if (outcome.ok()) return Pump();
+    // Its other parts would wait for this one for ever.
+    in_flight_.push_back(std::move(queue_.front().credit));
+    queue_.pop_front();
+  }
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }

@@ -1,9 +1,10 @@
 #pragma once
 
 // One member's updates on their way into the log: one proposal at a time, what comes meanwhile
-// becomes the next, so that their order is kept and a fast typist costs few entries. A proposal
-// that got no answer is repeated under its request id until it has one: it happens once. Outlives
-// its member until all that was typed is settled. The room's shard.
+// becomes the next, so that their order is kept and a fast typist costs few entries. One that is
+// too large for an entry goes in several, one after the other. A proposal that got no answer is
+// repeated under its request id until it has one: it happens once. Outlives its member until all
+// that was typed is settled. The room's shard.
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -48,15 +49,17 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   using OnSettled = std::function<void(const Settled&)>;
   RoomWriter(const Options& options, OnSettled on_settled)
-      : options_(options), on_settled_(std::move(on_settled)) {}
+      : options_(options), on_settled_(std::move(on_settled)), client_(options.client) {}
 
-  // Requires a valid update.
-  void Add(std::string update, const Credit& credit);
+  // An update, or the parts that it was split into (crdt/split.h), each small enough for an entry.
+  // They are settled together; when one is refused, the rest is, too. Requires valid ones.
+  void Add(std::vector<std::string> parts, const Credit& credit);
   // The member has gone: what is queued is still proposed, for a while.
   void Abandon();
 
  private:
   void Pump();
+  void Take();
   std::string TakeBatch();
   void Propose();
   void OnAnswer(absl::StatusOr<state::Outcome> answer);
@@ -66,16 +69,20 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   const Options options_;
   OnSettled on_settled_;  // Empty when abandoned.
   struct Queued {
-    std::string update;
+    std::deque<std::string> parts;  // Not proposed yet; of all but the first in queue_, all.
     Credit credit;
   };
-  std::deque<Queued> queue_;  // Bounded by the credit that a socket has.
+  std::deque<Queued> queue_;     // Bounded by the credit that a socket has.
+  bool has_more_parts_ = false;  // Of what is in flight: in front of the queue.
+  bool is_gathering_ = false;
   bool is_in_flight_ = false;
   state::Command command_;         // In flight.
   std::vector<Credit> in_flight_;  // Of each update in it.
-  absl::Time proposed_at_;
+  absl::Time proposed_at_ = absl::InfinitePast();
+  absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();
+  ClientId client_;
   std::uint64_t sequence_ = 0;
 };
 

@@ -29,6 +29,8 @@ class Socket {
   virtual void Close(CloseCode code, const std::string& reason) = 0;
   // After a message that was answered with Flow::kPause.
   virtual void Resume() = 0;
+  // Somebody has logged in: larger messages may come.
+  virtual void Trust() = 0;
 };
 
 enum class Flow : std::uint8_t { kContinue, kPause };

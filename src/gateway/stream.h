@@ -1,15 +1,23 @@
 #pragma once
 
 // A TCP connection with or without TLS, as Beast wants its streams. Without, it costs no TLS state.
+// What is written goes out as a whole before the next is begun, so that Beast, which says by itself
+// what keeps a WebSocket alive, and who sends the messages need not know of each other.
 // Heavy header: only for what touches sockets. One shard's thread.
+
+#include <absl/functional/any_invocable.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/websocket/teardown.hpp>
+#include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace coterie::gateway {
 
@@ -20,7 +28,7 @@ class Stream {
 
   // `tls` may be null: none. It outlives the stream.
   Stream(TcpSocket socket, boost::asio::ssl::context* tls)
-      : socket_(std::make_unique<TcpSocket>(std::move(socket))) {
+      : socket_(std::make_unique<TcpSocket>(std::move(socket))), turns_(std::make_shared<Turns>()) {
     if (tls != nullptr) tls_ = std::make_unique<Tls>(*socket_, *tls);
   }
 
@@ -41,12 +49,26 @@ class Stream {
       socket_->async_read_some(buffers, std::forward<Handler>(handler));
     }
   }
+  // Writes all of it; whoever comes meanwhile waits.
   template <class Buffers, class Handler>
   void async_write_some(const Buffers& buffers, Handler&& handler) {
-    if (tls_ != nullptr) {
-      tls_->async_write_some(buffers, std::forward<Handler>(handler));
+    auto write = [this, turns = turns_, buffers,
+                  handler = std::decay_t<Handler>(std::forward<Handler>(handler))]() mutable {
+      auto done = [turns = std::move(turns), handler = std::move(handler)](
+                      const boost::system::error_code& error, std::size_t bytes) mutable {
+        turns->Next();
+        handler(error, bytes);
+      };
+      if (tls_ != nullptr) {
+        boost::asio::async_write(*tls_, buffers, std::move(done));
+      } else {
+        boost::asio::async_write(*socket_, buffers, std::move(done));
+      }
+    };
+    if (std::exchange(turns_->is_taken, true)) {
+      turns_->waiting.emplace_back(std::move(write));
     } else {
-      socket_->async_write_some(buffers, std::forward<Handler>(handler));
+      write();
     }
   }
 
@@ -59,7 +81,21 @@ class Stream {
   // Of a reference, so that the socket can be reached without it.
   using Tls = boost::asio::ssl::stream<TcpSocket&>;
 
+  // Of writing. Those who wait own the stream, or it would not be there when it is their turn.
+  struct Turns {
+    void Next() {
+      is_taken = !waiting.empty();
+      if (!is_taken) return;
+      auto write = std::move(waiting.front());
+      waiting.erase(waiting.begin());
+      write();
+    }
+    bool is_taken = false;
+    std::vector<absl::AnyInvocable<void()>> waiting;  // Beast's and the socket's: two at most.
+  };
+
   std::unique_ptr<TcpSocket> socket_;  // Where it is when the stream moves.
+  std::shared_ptr<Turns> turns_;
   std::unique_ptr<Tls> tls_;
 };
 

@@ -24,8 +24,30 @@ namespace {
 
 // A close frame has room for no more.
 constexpr std::size_t kReasonBytesMax = 120;
-// What an idle socket keeps of its read buffer.
+// Of a message, at a time.
+constexpr std::size_t kReadBytes = 64 << 10;
+// What an idle socket keeps of a buffer.
 constexpr std::size_t kIdleBufferBytes = 1'024;
+// A larger message is written from where it is; smaller ones are copied until they are so many.
+constexpr std::size_t kCopiedBytesMax = 4 << 10;
+constexpr std::size_t kGatheredBytesMax = 64 << 10;
+
+// RFC 6455, 5.2: what stands before a whole binary message of a server.
+void AppendHead(std::string& to, std::size_t size) {
+  constexpr char kFinalBinary = static_cast<char>(0x82);
+  to.push_back(kFinalBinary);
+  int length_bytes = 0;
+  if (size < 126) {
+    to.push_back(static_cast<char>(size));
+  } else if (size <= 0xffff) {
+    to.push_back(126);
+    length_bytes = 2;
+  } else {
+    to.push_back(127);
+    length_bytes = 8;
+  }
+  for (int i = length_bytes - 1; i >= 0; --i) to.push_back(static_cast<char>(size >> (8 * i)));
+}
 
 }  // namespace
 
@@ -95,34 +117,74 @@ void WebSocket::Read() {
   if (is_reading_ || is_paused_ || is_waiting_ || session_ == nullptr) return;
   if (held_.load() > kUnsettledBytesMax || !TakeAllowance()) return;
   is_reading_ = true;
-  web_socket_.async_read(
-      buffer_, [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
+  ReadSome();
+}
+
+void WebSocket::ReadSome() {
+  web_socket_.async_read_some(
+      buffer_, kReadBytes,
+      [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
         self->OnRead(error);
       });
 }
 
+bool WebSocket::MayGrow() {
+  if (buffer_.size() + kReadBytes <= kMessageBytesMax || large_place_ != nullptr) return true;
+  large_place_ = place_->AdmitLargeMessage();
+  if (large_place_ == nullptr) {
+    shard_.PostAfter(absl::Milliseconds(100), [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self != nullptr && self->MayGrow()) self->ReadSome();
+    });
+    return false;
+  }
+  // The place is of use to others, too.
+  shard_.PostAfter(kLargeMessageTimeout, [weak = weak_from_this(), message = messages_] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->messages_ != message) return;
+    self->Close(CloseCode::kTryAgain, "a large message did not come in time");
+  });
+  return true;
+}
+
 void WebSocket::OnRead(const error_code& error) {
+  if (!error && !web_socket_.is_message_done()) {
+    if (MayGrow()) ReadSome();
+    return;
+  }
   is_reading_ = false;
-  if (error) return Finish();
+  ++messages_;
+  if (error) {
+    large_place_ = nullptr;
+    return Finish();
+  }
   counters_.messages_received.Add();
   counters_.bytes_received.Add(buffer_.size());
   std::string message = boost::beast::buffers_to_string(buffer_.data());
   buffer_.consume(buffer_.size());
   if (buffer_.capacity() > kIdleBufferBytes) buffer_.shrink_to_fit();
   if (session_ == nullptr) return;
-  if (ending_) return Read();  // On to the peer's close frame.
+  const std::shared_ptr<void> place = large_place_;  // Until it has been handed on.
+  if (ending_) {
+    large_place_ = nullptr;
+    return Read();  // On to the peer's close frame.
+  }
   if (web_socket_.got_text()) {
     Close(CloseCode::kMalformed, "messages are binary");
   } else if (session_->OnMessage(std::move(message)) == Flow::kPause) {
     is_paused_ = true;
   }
+  large_place_ = nullptr;
   Read();
 }
 
 Credit WebSocket::Hold(std::size_t bytes) {
   held_.fetch_add(bytes);
-  return {nullptr, [self = shared_from_this(), bytes](void*) { self->Settle(bytes); }};
+  return {nullptr,
+          [self = shared_from_this(), bytes, place = large_place_](void*) { self->Settle(bytes); }};
 }
+
+void WebSocket::Trust() { web_socket_.read_message_max(kLargeMessageBytesMax); }
 
 void WebSocket::Settle(std::size_t bytes) {
   const std::size_t before = held_.fetch_sub(bytes);
@@ -140,11 +202,12 @@ void WebSocket::Resume() {
 void WebSocket::Send(const Blob& prefix, const Blob& body) {
   if (ending_ || session_ == nullptr) return;
   Frame frame{.prefix = prefix, .body = body};
-  const bool is_full = queued_bytes_ + frame.size_bytes() > kSendQueueBytesMax ||
-                       queue_.size() >= kSendQueueFramesMax;
-  if (is_full && !queue_.empty()) {
+  const std::size_t frames = queue_.size() + writing_frames_;
+  const bool is_full =
+      queued_bytes_ + frame.size_bytes() > kSendQueueBytesMax || frames >= kSendQueueFramesMax;
+  if (is_full && frames > 0) {
     counters_.sockets_slow.Add();
-    queue_.resize(is_writing_ ? 1 : 0);
+    queue_.clear();
     return Close(CloseCode::kResync, "too slow: reconnect, and what is missing is sent");
   }
   queued_bytes_ += frame.size_bytes();
@@ -152,13 +215,34 @@ void WebSocket::Send(const Blob& prefix, const Blob& body) {
   Write();
 }
 
+// One large frame, or as many as there are of the others.
+void WebSocket::Gather() {
+  std::size_t count = 0;
+  gathered_.clear();
+  for (const Frame& frame : queue_) {
+    const bool is_large = frame.size_bytes() > kCopiedBytesMax;
+    if (count > 0 && (is_large || gathered_.size() > kGatheredBytesMax)) break;
+    ++count;
+    writing_bytes_ += frame.size_bytes();
+    AppendHead(gathered_, frame.size_bytes());
+    if (is_large) {
+      large_ = frame;
+      break;
+    }
+    gathered_.append(frame.prefix.view()).append(frame.body.view());
+  }
+  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+  writing_frames_ = count;
+}
+
 void WebSocket::Write() {
-  if (is_writing_ || queue_.empty() || is_ending_) return;
+  if (is_writing_ || queue_.empty() || is_ending_ || !web_socket_.is_open()) return;
   is_writing_ = true;
-  const Frame& frame = queue_.front();
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(frame.prefix.view()),
-                                                     asio::buffer(frame.body.view())};
-  web_socket_.async_write(
+  Gather();
+  const std::array<asio::const_buffer, 3> buffers = {asio::buffer(gathered_),
+                                                     asio::buffer(large_.prefix.view()),
+                                                     asio::buffer(large_.body.view())};
+  web_socket_.next_layer().async_write_some(
       buffers, [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
         self->OnWritten(error);
       });
@@ -167,10 +251,14 @@ void WebSocket::Write() {
 void WebSocket::OnWritten(const error_code& error) {
   is_writing_ = false;
   sent_at_ = absl::Now();
-  counters_.messages_sent.Add();
-  counters_.bytes_sent.Add(queue_.front().size_bytes());
-  queued_bytes_ -= std::min(queued_bytes_, queue_.front().size_bytes());
-  queue_.pop_front();
+  counters_.messages_sent.Add(writing_frames_);
+  counters_.bytes_sent.Add(gathered_.size() + large_.size_bytes());
+  large_ = {};
+  gathered_.clear();
+  writing_frames_ = 0;
+  queued_bytes_ -= std::min(queued_bytes_, std::exchange(writing_bytes_, 0));
+  if (gathered_.capacity() > kIdleBufferBytes) gathered_.shrink_to_fit();
+  if (queue_.empty()) queue_.shrink_to_fit();
   if (error) return Finish();
   Write();
   MaybeEnd();

@@ -1,7 +1,8 @@
 #pragma once
 
 // One WebSocket: reads messages for its session as fast as they are settled and no faster than they
-// may come, writes what it is sent from a bounded queue, keeps the line alive, ends in order.
+// may come, writes what it is sent from a bounded queue, keeps the line alive, ends in order. Beast
+// reads and says what keeps the line; messages are framed here, many in one system call.
 // Heavy header: only for what touches sockets. One shard's thread, unless Socket says otherwise.
 
 #include <absl/time/time.h>
@@ -11,10 +12,10 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gateway/admission.h"
 #include "gateway/counters.h"
@@ -38,6 +39,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   void Send(const Blob& prefix, const Blob& body) override;
   void Close(CloseCode code, const std::string& reason) override;
   void Resume() override;
+  void Trust() override;
 
  private:
   struct Frame {
@@ -51,12 +53,16 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   };
   void OnAccepted(const boost::system::error_code& error);
   void Read();
+  void ReadSome();
   void OnRead(const boost::system::error_code& error);
+  // Whether the message that is being read may grow; else ReadSome() is called again later.
+  bool MayGrow();
   // Any thread.
   void Settle(std::size_t bytes);
   // Whether one more message may be read now; else Read() is called again later.
   bool TakeAllowance();
   void Write();
+  void Gather();
   void OnWritten(const boost::system::error_code& error);
   void MaybeEnd();
   void Finish();
@@ -68,8 +74,14 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   boost::beast::websocket::stream<Stream> web_socket_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Session> session_;  // Null when finished.
-  std::deque<Frame> queue_;           // The first is being written if is_writing_.
-  std::size_t queued_bytes_ = 0;
+  // Of the message that is being read, if it is large; then of what was handed on.
+  std::shared_ptr<void> large_place_;
+  std::vector<Frame> queue_;
+  std::string gathered_;  // Frames that are being written, with their heads; or
+  Frame large_;           // one that is too large to be copied, without its head.
+  std::size_t writing_frames_ = 0;
+  std::size_t writing_bytes_ = 0;  // Without heads.
+  std::size_t queued_bytes_ = 0;   // With those that are being written.
   bool is_reading_ = false;
   bool is_writing_ = false;
   bool is_paused_ = false;
@@ -77,6 +89,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   bool is_ending_ = false;   // The close handshake has begun.
   std::optional<Ending> ending_;
   std::atomic<std::size_t> held_{0};
+  std::uint64_t messages_ = 0;  // Read so far.
   double allowance_;
   absl::Time allowed_at_;
   absl::Time sent_at_;

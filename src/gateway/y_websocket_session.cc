@@ -35,6 +35,7 @@ Flow YWebsocketSession::Start(const std::shared_ptr<Socket>& socket) {
                    return self->Deny(CloseCodeOf(opened.status),
                                      std::string(opened.status.message()));
                  }
+                 self->socket_->Trust();
                  self->doc_ = opened.document.doc;
                  self->member_ = self->rooms_.NextMemberId();
                  self->rooms_.Join(self->doc_, {.id = self->member_,

@@ -13,45 +13,76 @@
 namespace coterie::state {
 namespace {
 
+// From this clock on another client id goes on: a text that is written anew every day would use up
+// the clocks of one. The rest is far more than one command can need.
+constexpr crdt::Clock kWriterClockMax = crdt::Clock{1} << 31;
+
 // The machine applies commands one after the other and the same ones everywhere, so that a document
-// needs one writer for all of its edits. Editors draw 32 bits at random; so does this, in effect.
-crdt::Client WriterOf(DocId doc) {
+// needs one writer for all of its edits, at a time. Editors draw 32 bits at random; so does this,
+// in effect.
+crdt::Client WriterOf(DocId doc, std::uint64_t turn) {
   const std::uint64_t mixed = (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15;
-  return crdt::Client((mixed >> 32) | 1);
+  return crdt::Client((((mixed >> 32) ^ (turn * 0x9e37'79b2)) & 0xffff'ffff) | 1);
 }
 
-// Whether the update has structs of `writer` that are not in the document.
-bool SpeaksFor(crdt::Client writer, crdt::Clock known, std::string_view update) {
-  crdt::UpdateReader reader(update);
-  crdt::StructView view;
-  while (reader.Next(view)) {
-    if (view.id.client == writer && view.id.clock + view.length > known) return true;
+// Deletes that many bytes of the text, and nothing that is no text: an embed stands between two
+// letters and takes no bytes.
+void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64_t position_bytes,
+                   std::uint64_t size_bytes) {
+  while (size_bytes > 0) {
+    const TextSize begin = text.LocateByte(position_bytes);
+    const TextSize letters = text.LettersFrom(position_bytes, size_bytes);
+    text.Delete(transaction, begin.utf16, letters.utf16);
+    size_bytes -= letters.bytes;
   }
-  return false;
 }
 
 }  // namespace
 
 Content::Content(DocId doc, std::string root)
-    : writer_(WriterOf(doc)), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
+    : id_(doc), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
 
 bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
 
+std::uint64_t Content::WritersTurn() const {
+  std::uint64_t turn = 0;
+  while (doc_.ClockOf(WriterOf(id_, turn)) > kWriterClockMax) ++turn;
+  return turn;
+}
+
+crdt::Client Content::Writer() const { return WriterOf(id_, WritersTurn()); }
+
+// Whether the update has structs of who writes for the machine, did so, or will next.
+bool Content::SpeaksForWriter(std::string_view update) const {
+  std::vector<crdt::Client> writers;
+  for (std::uint64_t turn = 0; turn <= WritersTurn() + 1; ++turn) {
+    writers.push_back(WriterOf(id_, turn));
+  }
+  crdt::UpdateReader reader(update);
+  crdt::StructSpan span;
+  while (reader.NextSpan(span)) {
+    if (std::find(writers.begin(), writers.end(), span.id.client) != writers.end()) return true;
+  }
+  return false;
+}
+
 crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
-  if (SpeaksFor(writer_, doc_.state_vector().At(writer_), update)) {
+  crdt::Malformed malformed;
+  std::string unknown = doc_.WithoutKnown(update, malformed);
+  if (malformed || unknown.empty()) return malformed;
+  if (SpeaksForWriter(unknown)) {
     return {.reason = "it writes as the server's client; reload the document"};
   }
   crdt::Outcome outcome;
   const bool had_root = !root_.empty();
   const bool was_text = is_text();
   if (had_root) outcome.watched = doc_.Root(root_);
-  const crdt::Malformed malformed =
-      doc_.Apply(update, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+  malformed =
+      doc_.Apply(unknown, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
   if (malformed) return malformed;
   effect.update = std::move(outcome.update);
   effect.changes = std::move(outcome.text_changes);
-  effect.stored = doc_.HasPending() ? std::string(update) : effect.update;
-  if (effect.stored.empty()) return {};
+  effect.stored = std::move(unknown);
   MaybeChooseRoot();
   if (!was_text || !is_text()) {
     effect.changes.clear();
@@ -79,13 +110,10 @@ Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   if (changes.empty()) return {};
   if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
   crdt::Text text(doc_, doc_.Root(root_));
-  crdt::Transaction transaction(doc_, writer_);
+  crdt::Transaction transaction(doc_, Writer());
   for (const crdt::TextChange& change : changes) {
     const TextSize begin = text.LocateByte(change.position.bytes);
-    if (!change.deleted.empty()) {
-      const TextSize end = text.LocateByte(change.position.bytes + change.deleted.size());
-      text.Delete(transaction, begin.utf16, end.utf16 - begin.utf16);
-    }
+    DeleteLetters(text, transaction, change.position.bytes, change.deleted.size());
     if (!change.inserted.empty()) text.Insert(transaction, begin.utf16, change.inserted);
   }
   Effect effect{.update = transaction.Commit().update, .changes = changes};
@@ -102,7 +130,7 @@ Content::Effect Content::BecomeLike(const Content& other) {
   names.insert(names.end(), others.begin(), others.end());
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  crdt::Transaction transaction(doc_, writer_, crdt::Watch::kTextChanges);
+  crdt::Transaction transaction(doc_, Writer(), crdt::Watch::kTextChanges);
   for (const std::string& name : names) {
     crdt::RestoreRoot(transaction, doc_, other.doc_, name);
   }

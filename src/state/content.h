@@ -35,7 +35,10 @@ class Content {
   // What a change did.
   struct Effect {
     std::string update;  // For all who have the content as it was; "" = nothing changed.
-    std::string stored;  // What must be kept of it: also what waits for updates not there yet.
+    // What must be kept of it: whoever loads it in its turn gets this content again, exactly. Of an
+    // editor's update that is what was applied and not `update`, which tells what came of it: an
+    // update that no editor would make can have effects that show in the order of things alone.
+    std::string stored;
     std::vector<crdt::TextChange> changes;  // Of the text.
   };
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
@@ -74,8 +77,12 @@ class Content {
 
  private:
   void MaybeChooseRoot();
+  // The client id of the machine's own edits, in no editor's hands, and how many there were before.
+  crdt::Client Writer() const;
+  std::uint64_t WritersTurn() const;
+  bool SpeaksForWriter(std::string_view update) const;
 
-  crdt::Client writer_;  // Of the machine's own edits: one per document, in no editor's hands.
+  DocId id_;
   std::string root_;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
 };

@@ -147,6 +147,22 @@ TEST_F(ContentTest, NobodyWritesAsTheMachine) {
   EXPECT_EQ(TextOf(doc_), "mine");
 }
 
+// An embed takes no bytes: the place behind "b" and that before "c" are one by bytes.
+TEST_F(ContentTest, AnEmbedBesideWhatIsDeletedStays) {
+  Editor editor(77);
+  EXPECT_TRUE(Send(ann_, editor.Insert(0, "abcd")).ok());
+  crdt::Text text(editor.doc, editor.doc.Root("text"));
+  crdt::Transaction transaction(editor.doc, crdt::Client(77));
+  text.InsertEmbed(transaction, 2, "{\"image\":1}", {});
+  EXPECT_TRUE(Send(ann_, transaction.Commit().update).ok());
+  Ok(ann_, Edit{.doc = doc_, .splices = {{1, 1, ""}}});
+  const FencingToken token = Ok(ann_, Lock{.doc = doc_, .ttl_ms = 60'000}).token;
+  Ok(ann_, Write{.doc = doc_, .token = token, .text = "aC"});
+  editor.Receive(StateOf(doc_));
+  EXPECT_EQ(editor.text(), "aC");
+  EXPECT_EQ(text.length(), 3u);
+}
+
 TEST_F(ContentTest, RichContentIsKeptButNotEditedByPosition) {
   Editor editor(77, "default");
   EXPECT_TRUE(Send(ann_, editor.AddParagraph()).ok());
@@ -195,6 +211,37 @@ TEST_F(ContentTest, AnIdThatIsUsedTwiceDividesNobody) {
   EXPECT_EQ(StateOf(doc_), state);
   Ok(ann_, Append{.doc = doc_, .text = "end"});
   machine_->CheckInvariantsDeep();
+}
+
+// Clocks have 32 bits. A document whose machine had used them up stopped every node for good.
+TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
+  Content content(DocId(7), "text");
+  const Content::Effect first = content.Change({{.position = {}, .deleted = "", .inserted = "a"}});
+  Editor reader(1);
+  reader.Receive(first.update);
+  const crdt::Client writer = reader.doc.state_vector().clocks().at(0).first;
+  crdt::Lib0Writer much;  // As if it had written that much and deleted it.
+  for (const std::uint64_t number : {1, 1}) much.VarUint(number);
+  much.VarUint(writer.value());
+  much.VarUint(1);
+  much.U8(0);
+  much.VarUint(0xffff'fff0);
+  much.VarUint(0);
+  ASSERT_TRUE(content.Load(much.view()));
+  content.Change({{.position = content.size(), .deleted = "", .inserted = std::string(100, 'b')}});
+  EXPECT_EQ(content.ToString(), "a" + std::string(100, 'b'));
+
+  Content again(DocId(7), "text");
+  ASSERT_TRUE(again.Load(content.Encode()));
+  Content::Effect effect;
+  EXPECT_TRUE(content.Apply(Editor(writer.value()).Insert(0, "x"), effect).reason.empty());
+  reader.Receive(content.Encode());
+  const crdt::Client next = reader.doc.state_vector().clocks().at(0).first == writer
+                                ? reader.doc.state_vector().clocks().at(1).first
+                                : reader.doc.state_vector().clocks().at(0).first;
+  Editor forger(next.value());
+  forger.Receive(content.Encode());
+  EXPECT_FALSE(again.Apply(forger.Insert(0, "x"), effect).reason.empty());
 }
 
 TEST_F(ContentTest, MalformedUpdatesAreRefusedBeforeAnythingIsProposed) {

@@ -4,6 +4,11 @@
 // replay as the content itself, so that each edited byte pays for a constant number of written
 // ones. The same records are the version history. What is written depends on the stored bytes
 // alone, never on what a node happens to have in memory: all nodes write the same.
+//
+// And what a node has in memory is what it would load. That is no matter of course: Yjs's order of
+// things depends on the order in which updates came, once an update says what no editor would say
+// (an id used twice, neighbours that never were some). So the content in memory is made anew with
+// every checkpoint, from the checkpoint, and what is stored of an update is what was applied.
 
 #include <algorithm>
 
@@ -254,6 +259,11 @@ void Machine::Impl::MaybeCheckpoint(Document& document) {
   // An editor that uses an id twice can make a content that its own encoding does not tell whole.
   // Then the updates stay what counts, and the next checkpoint is tried when there are many more.
   if (!copy.Load(bytes) || !content->IsTold(copy)) return;
+  const auto cached = contents_.find(document.id);
+  if (cached != contents_.end()) {
+    cached->second.content = std::move(copy);
+    NoteContentBytes(cached->second);
+  }
   head.checkpoints.push_back({.ordinal = head.ordinal, .bytes = bytes.size()});
   head.history_bytes += bytes.size();
   for (std::uint64_t piece = 0; piece < PiecesOf(bytes.size()); ++piece) {

@@ -132,7 +132,7 @@ Outcome Machine::Impl::Apply(const Edit& command) {
                             .deleted = text->Slice(begin->bytes, end->bytes - begin->bytes),
                             .inserted = std::move(splice.inserted)};
     inserted += MeasureUtf8(change.inserted);
-    deleted += *end - *begin;
+    deleted += MeasureUtf8(change.deleted);  // Embeds in between stay.
     changes.push_back(std::move(change));
   }
   if ((text->size() + inserted - deleted).bytes > kTextBytesMax) return TooLong();

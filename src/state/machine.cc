@@ -353,6 +353,7 @@ void Machine::Impl::CheckInvariantsDeep() const {
     if (cached == contents_.end()) continue;
     cached->second.content.CheckInvariants();
     CHECK(cached->second.content.ToString() == stored->ToString());
+    CHECK(cached->second.content.Encode() == stored->Encode());
   }
 }
 

@@ -5,7 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "crdt/doc.h"
 #include "crdt/relative_position.h"
+#include "crdt/text.h"
+#include "crdt/transaction.h"
 #include "state/test_machine.h"
 
 namespace coterie::state {
@@ -226,6 +229,21 @@ TEST_F(Suggestions, ForAnEmptyTextGoIntoIt) {
   Ok(ann_, AcceptOf(batch));
 
   EXPECT_EQ(Text(), "Once");
+}
+
+// All letters go, and a picture comes: there is no text any more to put something into.
+TEST_F(Suggestions, ForATextThatIsNoneAnyMoreAreStale) {
+  Begin("a");
+  const Revision batch = Add({{.position = 1, .before = "", .after = "b"}});
+  crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+  ASSERT_FALSE(doc.Apply(*machine_->UpdateAt(doc_, Revision(), {})));
+  crdt::Transaction transaction(doc, crdt::Client(7));
+  crdt::Text text(doc, doc.Root("text"));
+  text.Delete(transaction, 0, 1);
+  text.InsertEmbed(transaction, 0, "{}", {});
+  Ok(bob_, ApplyUpdate{.doc = doc_, .update = transaction.Commit().update});
+
+  EXPECT_EQ(CodeOf(ann_, AcceptOf(batch)), Code::kStaleSuggestion);
 }
 
 }  // namespace

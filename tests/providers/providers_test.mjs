@@ -1,6 +1,7 @@
 // What somebody sees who changes nothing but the URL of a stock Yjs provider: against a real
-// cluster of three nodes. Run by ctest; COTERIE_NODE_PROGRAM says which coterie-node.
+// cluster of three nodes. Run by ctest; COTERIE_NODE_PROGRAM and COTERIE_PROGRAM say which programs.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { Cluster, pause, until } from './cluster.mjs'
 import { WebSocket, Y, closeAll, hocuspocusSocket, kinds, open } from './clients.mjs'
@@ -66,6 +67,49 @@ describe('sync', () => {
       await until('both have both', () => first.text.length === 25 && first.text === second.text)
     })
   }
+
+  // 6 MiB in many pieces, and a page of 2 MiB that was pasted at once: more than one update may be.
+  for (const kind of kinds) {
+    test(`${kind}: megabytes that were written offline come through`, async () => {
+      const name = fresh('much')
+      const reader = open('hocuspocus 4', cluster.url(2), name, { token: bob })
+      await reader.synced()
+      reader.append('online; ')
+      const doc = new Y.Doc()
+      const words = 'ten letters, ö 🌍 '.repeat(60)
+      for (let i = 0; i < 4_800; ++i) doc.getText('t').insert((i * 7) % (i + 1), words)
+      doc.getText('t').insert(5_000, 'pasted '.repeat(300_000))
+      doc.getText('t').delete(100, 1_000)
+      assert.ok(Y.encodeStateAsUpdate(doc).length > 7 << 20)
+
+      const client = open(kind, cluster.url(1), name, { token: ana, doc })
+
+      await until('both have both', () => reader.text.length === doc.getText('t').length &&
+        reader.text === client.text, 30_000)
+      assert.ok(reader.text.includes('online; '))
+      if (kind.startsWith('h')) {
+        await until('saved', () => client.provider.unsyncedChanges === 0)
+      }
+      assert.deepEqual(client.closes, [])
+      const stored = await contentOn(0, name)
+      assert.ok(stored === client.text)
+    })
+  }
+
+  test('a value that no update can hold is refused, and the rest goes on', async () => {
+    const name = fresh('too large')
+    const client = open('hocuspocus 4', cluster.url(0), name, { token: ana })
+    await client.synced()
+    client.doc.getMap('m').set('picture', new Uint8Array(3 << 20))
+    client.append('written')
+    await pause(500)
+    assert.ok(client.provider.unsyncedChanges > 0)
+    assert.deepEqual(client.closes, [])
+    const other = open('y-websocket 3', cluster.url(1), name, { token: bob })
+    await other.synced()
+    other.append('by another')
+    await until('it comes', () => client.text.includes('by another'))
+  })
 
   test('a document of 10 000 updates is one sync', async () => {
     const name = fresh('large')
@@ -141,6 +185,46 @@ describe('the API and editors', () => {
     const editor = open('hocuspocus 4', cluster.url(2), name, { token: ana })
     await editor.synced()
     assert.equal(editor.doc.getText('text').toString(), 'héllo 🌍')
+  })
+})
+
+describe('coterie import', () => {
+  const coterie = (args, input) => new Promise((resolve) => {
+    const nodes = cluster.nodes.map((node) => `127.0.0.1:${node.grpc}`).join(',')
+    const child = execFile(process.env.COTERIE_PROGRAM, ['--nodes', nodes, ...args],
+      { env: { ...process.env, HOME: cluster.folder, XDG_CONFIG_HOME: cluster.folder } },
+      (error, out, said) => resolve({ code: error?.code ?? 0, out, said }))
+    child.stdin.end(input)
+  })
+
+  for (const [form, encode] of [['yjs', Y.encodeStateAsUpdate], ['yjs2', Y.encodeStateAsUpdateV2]]) {
+    test(`takes megabytes of ${form}`, async () => {
+      const name = fresh('import')
+      const doc = new Y.Doc()
+      const text = doc.getText('t')
+      for (let i = 0; i < 3_000; ++i) text.insert((i * 7) % (i + 1), 'some words, '.repeat(60))
+      text.insert(500, 'pasted '.repeat(300_000))
+      assert.equal((await coterie(['login', 'ana', '--password-stdin'], '')).code, 0)
+
+      const { code, out, said } = await coterie(['import', name, '-c', '--as', form], encode(doc))
+
+      assert.equal(code, 0, said)
+      assert.match(out, /^\d+\n$/)
+      assert.ok(await contentOn(1, name) === text.toString())
+    })
+  }
+
+  test('refuses what is no update, and a value that is too large', async () => {
+    const name = fresh('no import')
+    await create(name)
+    const doc = new Y.Doc()
+    doc.getMap('m').set('picture', new Uint8Array(3 << 20))
+    const large = await coterie(['import', name], Y.encodeStateAsUpdate(doc))
+    assert.notEqual(large.code, 0)
+    assert.match(large.said, /too large|larger than/)
+    const nothing = await coterie(['import', name], 'no update')
+    assert.notEqual(nothing.code, 0)
+    assert.match(nothing.said, /no update/)
   })
 })
 
@@ -333,7 +417,9 @@ describe('hostile', () => {
     }
     assert.equal(await talk(path, ['text']), 4400)
     // The node reads no further, so that its farewell may get lost.
-    assert.ok([1009, 1006].includes(await talk(path, [Buffer.alloc(5 << 20)])))
+    assert.ok([1009, 1006].includes(await talk(path, [Buffer.alloc(17 << 20)])))
+    assert.ok([1009, 1006].includes(await talk('/hocuspocus', [Buffer.alloc(5 << 20)])))
+    assert.equal(await talk(path, [Buffer.alloc(15 << 20, 0xff)]), 4400)
     assert.equal(await talk('/hocuspocus', [hex('ff'.repeat(20))]), 4400)
     assert.equal(await talk('/hocuspocus', [hex('03646f63 08 01')]), 4400)
     assert.equal(await talk('/elsewhere', []), 404)

@@ -1,0 +1,175 @@
+// What no honest client does to the port: each is cut off or waited for, in bounded memory and
+// time, and costs nobody else anything.
+
+#include <absl/time/clock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/post.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "crdt/lib0.h"
+#include "gateway/test_port.h"
+#include "rpc/node_calls.h"
+#include "rpc/token.h"
+#include "yproto/test_hex.h"
+
+namespace coterie::gateway {
+namespace {
+
+using yproto::FromHex;
+
+const std::string kAbc = FromHex("01010100040101740361626300");
+
+class HostilePort : public PortTest {
+ protected:
+  // Sends pieces until the other side has had enough of it or `bytes_max` are sent.
+  std::size_t Pour(RawClient& client, const std::string& piece, std::size_t bytes_max) {
+    std::size_t sent = 0;
+    while (sent < bytes_max && client.Send(piece)) sent += piece.size();
+    return sent;
+  }
+};
+
+constexpr std::size_t kEnough = 16 << 20;
+
+TEST_F(HostilePort, AHeaderWithoutEndIsCutOff) {
+  RawClient client = Connect();
+  ASSERT_TRUE(client.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
+  EXPECT_LT(Pour(client, "X-Filler: " + std::string(4'000, 'x') + "\r\n", kEnough), kEnough);
+}
+
+TEST_F(HostilePort, AChunkWhoseExtensionHasNoEndIsCutOff) {
+  RawClient client = Connect();
+  ASSERT_TRUE(
+      client.Send("POST /coterie.v1.AuthService/Login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                  "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "5;a="));
+  EXPECT_LT(Pour(client, std::string(64 << 10, 'x'), kEnough), kEnough);
+}
+
+TEST_F(HostilePort, TrailersWithoutEndAreCutOff) {
+  RawClient client = Connect();
+  ASSERT_TRUE(
+      client.Send("POST /coterie.v1.AuthService/Login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                  "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  "2\r\n{}\r\n0\r\n"));
+  EXPECT_LT(Pour(client, "X-Filler: " + std::string(4'000, 'x') + "\r\n", kEnough), kEnough);
+}
+
+// --- Editors ---
+
+std::string TokenFrame(const std::string& key, const std::string& token) {
+  crdt::Lib0Writer writer(yproto::EncodeKey(key));
+  writer.VarUint(2);
+  writer.VarUint(0);
+  writer.VarBytes(token);
+  return writer.Take();
+}
+
+// --- Rights ---
+
+class OpenSockets : public HostilePort {
+ protected:
+  // A session as AuthService makes it, but of another lifetime.
+  std::string Login(const std::string& user, absl::Duration lifetime) {
+    const std::string secret = rpc::NewSecret();
+    std::optional<SessionId> session;
+    holder_.node->server().faces().calls.Propose(
+        {.caller = {}, .deadline = absl::Now() + absl::Seconds(10), .authorization = {}}, {},
+        state::Login{
+            .user = user,
+            .verified_hash = {},
+            .create_user = true,
+            .token_hash = rpc::HashSecret(secret),
+            .lifetime_ms = static_cast<std::uint64_t>(absl::ToInt64Milliseconds(lifetime))},
+        [this, &session](const absl::StatusOr<state::Outcome>& outcome) {
+          asio::post(io_, [&session, id = outcome.ok() ? outcome->session : SessionId()] {
+            session = id;
+          });
+        });
+    EXPECT_TRUE(Becomes([&] { return session.has_value(); }));
+    return rpc::FormatToken({.session = session.value_or(SessionId()), .secret = secret});
+  }
+  void Share(const std::string& user, v1::Role role) {
+    v1::ShareDocumentRequest request;
+    request.mutable_document()->set_name("shared");
+    request.mutable_grant()->set_user(user);
+    request.mutable_grant()->set_role(role);
+    ana_.Call(&v1::DocumentService::Stub::ShareDocument, request);
+    EXPECT_TRUE(ana_.status.ok()) << ana_.status.error_message();
+  }
+  std::unique_ptr<Editor> Synced(const std::string& token) {
+    auto editor = Open("/yjs/shared?token=" + token);
+    editor->Send(Ask());
+    EXPECT_TRUE(editor->Await(Nothing()));
+    return editor;
+  }
+  // Between what ends a right and the end of the socket.
+  static constexpr absl::Duration kSoon = absl::Seconds(1);
+};
+
+TEST_F(OpenSockets, ALogoutEndsThemAtOnce) {
+  ana_.Create("shared");
+  rpc::TestingClient tom(*holder_.node, "tom");
+  Share("tom", v1::ROLE_EDITOR);
+  const auto editor = Synced(tom.token);
+  const auto hocuspocus = Open("/hocuspocus");
+  hocuspocus->Send(TokenFrame("shared", tom.token));
+  const std::string key = yproto::EncodeKey("shared");
+  ASSERT_TRUE(hocuspocus->Await(key + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+
+  const absl::Time begin = absl::Now();
+  tom.Call(&v1::AuthService::Stub::Logout, v1::LogoutRequest());
+
+  EXPECT_EQ(editor->CloseCode(), 4401);
+  EXPECT_TRUE(hocuspocus->Await(key + yproto::EncodeDenied("the session is over: log in again")));
+  EXPECT_LT(absl::Now() - begin, kSoon);
+  // What comes from it now is nobody's.
+  hocuspocus->Send(key + Update(kAbc));
+  hocuspocus->Send(FromHex("09"));
+  ASSERT_TRUE(hocuspocus->Await(FromHex("0a")));
+  EXPECT_EQ(Synced(ana_.token)->error, boost::system::error_code());
+}
+
+TEST_F(OpenSockets, ARemovedUserIsGoneFromThem) {
+  ana_.Create("shared");
+  rpc::TestingClient tom(*holder_.node, "tom");
+  Share("tom", v1::ROLE_EDITOR);
+  const auto editor = Synced(tom.token);
+
+  const absl::Time begin = absl::Now();
+  v1::RemoveUserRequest request;
+  request.set_name("tom");
+  ana_.Call(&v1::AuthService::Stub::RemoveUser, request);
+  ASSERT_TRUE(ana_.status.ok()) << ana_.status.error_message();
+
+  EXPECT_EQ(editor->CloseCode(), 4401);
+  EXPECT_LT(absl::Now() - begin, kSoon);
+}
+
+TEST_F(OpenSockets, WhoIsDemotedWritesNothingMore) {
+  ana_.Create("shared");
+  rpc::TestingClient tom(*holder_.node, "tom");
+  Share("tom", v1::ROLE_EDITOR);
+  const auto editor = Synced(tom.token);
+  editor->Send(Update(kAbc));
+  ASSERT_TRUE(editor->Await(Update(kAbc)));
+
+  Share("tom", v1::ROLE_VIEWER);
+  // Structs of client 1 from clock 3: "d" behind "abc".
+  editor->Send(Update(FromHex("01 01 01 03 84 01 02 01 64 00")));
+
+  EXPECT_TRUE(editor->Await(yproto::EncodePermissionDenied("you may only read this document")));
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_name("shared");
+  EXPECT_EQ(ana_.Call(&v1::DocumentService::Stub::GetDocument, get).text(), "abc");
+
+  Share("tom", v1::ROLE_NONE);
+  EXPECT_EQ(editor->CloseCode(), 4403);
+}
+
+}  // namespace
+}  // namespace coterie::gateway

@@ -1,0 +1,69 @@
+// What a room sends of the changes it hears: at once while there is time for it, several as one
+// when there is not. A message costs a system call for each member, whatever is in it, so that this
+// is what a busy node saves most with.
+//
+// The measure is how long a change has waited for the room's thread: on an idle node that is nearly
+// nothing and neither is the pause; on one that is late anyway, so long again buys fewer messages.
+
+#include <absl/time/clock.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "crdt/merge.h"
+#include "gateway/limits.h"
+#include "gateway/room.h"
+
+namespace coterie::gateway {
+namespace {
+
+// Of what a change waited for the thread, the pause that follows a message.
+constexpr double kPausePerLag = 2;
+// A lag that is ordinary.
+constexpr absl::Duration kLagMin = absl::Milliseconds(1);
+constexpr std::size_t kUnpublishedBytesMax = 64 << 10;
+
+Blob FrameOf(std::string_view update) {
+  return Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, update));
+}
+
+}  // namespace
+
+void Room::SchedulePublish(absl::Time heard_at) {
+  const absl::Time now = absl::Now();
+  const absl::Duration lag = now - heard_at;
+  const absl::Duration wanted = lag < kLagMin ? absl::ZeroDuration() : lag * kPausePerLag;
+  pace_ = std::min(kPublishPauseMax, (pace_ * 7 + wanted) / 8);
+  if (unpublished_bytes_ > kUnpublishedBytesMax) return PublishChanges();
+  if (std::exchange(is_publish_scheduled_, true)) return;
+  const auto publish = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->is_publish_scheduled_ = false;
+    self->PublishChanges();
+  };
+  // Behind what has been posted already: changes that were committed together go together.
+  if (now >= published_at_ + pace_) return options_.shard.Post(publish);
+  options_.shard.PostAfter(published_at_ + pace_ - now, publish);
+}
+
+void Room::PublishChanges() {
+  if (unpublished_.empty()) return;
+  const std::vector<Blob> changes = std::exchange(unpublished_, {});
+  unpublished_bytes_ = 0;
+  published_at_ = absl::Now();
+  std::vector<std::string_view> updates;
+  for (const Blob& change : changes) updates.push_back(change.view());
+  const std::string merged = crdt::MergeUpdates(updates).update;
+  if (!merged.empty()) updates = {merged};
+  for (const std::string_view update : updates) {
+    const Blob frame = FrameOf(update);
+    content_.Append(frame);
+    Publish(frame);
+  }
+  options_.counters.changes_published.Add(changes.size());
+  for (const auto& [id, settled] : std::exchange(unacknowledged_, {})) TellSettled(id, settled);
+  if (content_.is_full()) Load();
+}
+
+}  // namespace coterie::gateway
