@@ -102,8 +102,8 @@ interface CardProps {
 function Card({ status, isAnswering, pace, isRunning, onOrder }: CardProps) {
   const last = Number(status.lastIndex ?? 0)
   // Of who does not answer nothing is known but how far it is behind at least.
-  const number = (value: string | undefined, scale = 1) =>
-    (status.isReachable ? Math.round(Number(value ?? 0) / scale).toLocaleString() : '–')
+  const number = (value: string | undefined, scale = 1, unit = '') =>
+    (status.isReachable ? `${Math.round(Number(value ?? 0) / scale).toLocaleString()}${unit}` : '–')
   const perSecond = (value: number | undefined) =>
     (value === undefined ? '–' : `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`)
   const rows: [string, string][] = [
@@ -111,9 +111,9 @@ function Card({ status, isAnswering, pace, isRunning, onOrder }: CardProps) {
     ['committed', number(status.commitIndex)],
     ['applied', number(status.appliedIndex)],
     ['behind the leader', `${Number(status.lagEntries ?? 0).toLocaleString()} entries`],
-    ['log', `${number(status.logBytes, 1_024)} KiB`],
+    ['log', number(status.logBytes, 1_024, ' KiB')],
     ['sessions', number(status.sessions)],
-    ['up for', `${number(status.uptimeMs, 1_000)} s`],
+    ['up for', number(status.uptimeMs, 1_000, ' s')],
     ['edits, deliveries', `${perSecond(pace?.updates)}, ${perSecond(pace?.deliveries)}`],
     ['edit to commit', `${milliseconds(pace?.commitMedian ?? null)}, p99 ${
       milliseconds(pace?.commitWorst ?? null)}`],
