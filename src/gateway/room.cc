@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "crdt/update_view.h"
 #include "gateway/limits.h"
+#include "rpc/steady_time.h"
 #include "state/command.h"
 #include "yproto/hocuspocus.h"
 
@@ -22,7 +23,7 @@ constexpr std::string_view kEmptyUpdate("\0\0", 2);
 
 }  // namespace
 
-Room::Room(const Options& options) : options_(options), emptied_at_(absl::Now()) {
+Room::Room(const Options& options) : options_(options), emptied_at_(rpc::SteadyNow()) {
   options_.counters.rooms.Add(1);
 }
 
@@ -95,9 +96,9 @@ void Room::Forget(std::uint64_t id) {
   members_.erase(found);
   are_targets_stale_ = true;
   options_.counters.members.Add(-1);
-  if (members_.empty()) emptied_at_ = absl::Now();
-  Spread(owner,
-         awareness_.RemoveMember(id, static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now()))));
+  if (members_.empty()) emptied_at_ = rpc::SteadyNow();
+  Spread(owner, awareness_.RemoveMember(
+                    id, static_cast<std::uint64_t>(absl::ToUnixMillis(rpc::SteadyNow()))));
 }
 
 void Room::OnSync(std::uint64_t id, yproto::SyncStep step, std::string payload,
@@ -165,7 +166,7 @@ void Room::Refuse(Member& member, std::size_t updates, const std::string& reason
   options_.counters.updates_refused.Add(updates);
   member.has_refused = true;
   Acknowledge(member, updates, false);
-  const absl::Time now = absl::Now();
+  const absl::Time now = rpc::SteadyNow();
   if (member.options.protocol != Protocol::kYWebsocket || now < member.denied_at + kDeniedEvery) {
     return;
   }

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "crdt/merge.h"
+#include "rpc/steady_time.h"
 #include "state/command_check.h"
 
 namespace coterie::gateway {
@@ -31,7 +32,7 @@ void RoomWriter::Add(std::string update, const Credit& credit) {
 
 void RoomWriter::Abandon() {
   on_settled_ = nullptr;
-  abandoned_at_ = absl::Now();
+  abandoned_at_ = rpc::SteadyNow();
 }
 
 // One update, or as many as fit into one proposal.
@@ -66,7 +67,7 @@ void RoomWriter::Pump() {
       .session = options_.caller.session,
       .request = {.client = options_.client, .sequence = sequence_, .acked_below = sequence_},
       .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
-  proposed_at_ = absl::Now();
+  proposed_at_ = rpc::SteadyNow();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
     return Settle(*refusal, false);
@@ -91,10 +92,10 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
     return Repeat();
   }
   if (answer.ok()) {
-    options_.counters.commit.Observe(absl::ToDoubleSeconds(absl::Now() - proposed_at_));
+    options_.counters.commit.Observe(absl::ToDoubleSeconds(rpc::SteadyNow() - proposed_at_));
     return Settle(*answer, false);
   }
-  const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;
+  const bool is_given_up = rpc::SteadyNow() > abandoned_at_ + kAbandonedMax;
   if (MayRepeat(answer.status()) && !is_given_up) return Repeat();
   Settle({.code = state::Code::kInvalidArgument, .message = std::string(answer.status().message())},
          true);
