@@ -69,6 +69,21 @@ std::string TokenFrame(const std::string& key, const std::string& token) {
   return writer.Take();
 }
 
+// What is sent back repeats the key before every message.
+TEST_F(HostilePort, AKeyThatIsNoNameIsRefused) {
+  const auto editor = Open("/hocuspocus?create=1");
+  editor->Send(TokenFrame(std::string("doc\0", 4) + std::string(60'000, 's'), ana_.token));
+  EXPECT_EQ(editor->CloseCode(), 4400);
+}
+
+TEST_F(HostilePort, AFrameOfTooManyMessagesIsRefusedAndNotCut) {
+  const auto editor = OpenYjs("many", ana_.token);
+  std::string frame;
+  for (int i = 0; i < 65; ++i) frame += Ask();
+  editor->Send(frame);
+  EXPECT_EQ(editor->CloseCode(), 4400);
+}
+
 // --- Rights ---
 
 class OpenSockets : public HostilePort {
