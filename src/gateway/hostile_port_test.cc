@@ -84,6 +84,23 @@ TEST_F(HostilePort, AFrameOfTooManyMessagesIsRefusedAndNotCut) {
   EXPECT_EQ(editor->CloseCode(), 4400);
 }
 
+// An answer may cost a thousand times what its question does.
+TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMakesSense) {
+  const auto editor = OpenYjs("asked", ana_.token);
+  editor->Send(Ask());
+  ASSERT_TRUE(editor->Await(Nothing()));
+  std::string frame;
+  for (int i = 0; i < 50; ++i) frame += Ask();
+  for (int i = 0; i < 10; ++i) editor->Send(frame);
+  editor->Send(Update(kAbc));
+  ASSERT_TRUE(editor->Await(Update(kAbc)));
+  EXPECT_LT(Metric("coterie_gateway_syncs_total"), 20);
+  // The last question is answered all the same.
+  crdt::Lib0Writer known(FromHex("01 01 03"));
+  editor->Send(Ask(known.view()));
+  EXPECT_TRUE(editor->Await(Nothing()));
+}
+
 // --- Rights ---
 
 class OpenSockets : public HostilePort {

@@ -20,6 +20,10 @@ constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 // Between two messages that tell a y-websocket client that it may not write.
 constexpr absl::Duration kDeniedEvery = absl::Seconds(2);
 constexpr std::string_view kEmptyUpdate("\0\0", 2);
+// Between two answers to one member's state vectors. The first comes at once.
+constexpr absl::Duration kAnswerEvery = absl::Milliseconds(200);
+// Differences that the apply thread computes for one room at once.
+constexpr std::size_t kAnswersReadMax = 4;
 
 }  // namespace
 
@@ -182,14 +186,27 @@ void Room::Ask(Member& member, std::string_view payload) {
   crdt::Lib0Reader reader(payload);
   crdt::StateVector known = crdt::StateVector::Decode(reader);
   if (!reader.ok() || !reader.AtEnd()) return Fail(member, "the state vector is malformed");
-  if (content_.is_loaded() && !content_.is_worn()) return Answer(member, known);
   member.waits_with = std::move(known);
-  Load();
+  if (!content_.is_loaded() || content_.is_worn()) return Load();
+  AnswerIfDue(member, rpc::SteadyNow());
+}
+
+void Room::AnswerIfDue(Member& member, absl::Time now) {
+  if (!member.waits_with || now < member.answered_at + kAnswerEvery) return;
+  const bool is_read = !member.waits_with->empty() && content_.is_too_large_to_scan();
+  if (is_read && answers_being_read_ >= kAnswersReadMax) return;
+  member.answered_at = now;
+  const crdt::StateVector known = *std::exchange(member.waits_with, std::nullopt);
+  Answer(member, known);
+}
+
+void Room::AnswerWaiting(absl::Time now) {
+  if (!content_.is_loaded()) return;
+  for (auto& [id, member] : members_) AnswerIfDue(member, now);
 }
 
 void Room::Answer(Member& member, const crdt::StateVector& known) {
   options_.counters.first_syncs.Add();
-  member.waits_with.reset();
   if (!std::exchange(member.has_asked, true)) {
     SendTo(member,
            Blob(yproto::EncodeSync(yproto::SyncStep::kAsk, content_.state_vector().Encode())));
@@ -201,6 +218,7 @@ void Room::Answer(Member& member, const crdt::StateVector& known) {
 // The document's own index finds the difference; changes that come meanwhile are sent as they come.
 void Room::AnswerFromState(Member& member, const crdt::StateVector& known) {
   auto update = std::make_shared<std::optional<std::string>>();
+  ++answers_being_read_;
   options_.node.Read(
       node::Consistency::kStale, absl::Now() + kReadTimeout,
       [update, known, doc = options_.doc](const state::Machine& state) {
@@ -211,12 +229,14 @@ void Room::AnswerFromState(Member& member, const crdt::StateVector& known) {
         const bool is_ok = read.ok() && update->has_value();
         shard->Post([weak, id, update, is_ok] {
           const auto self = weak.lock();
-          Member* asking = self != nullptr ? self->Find(id) : nullptr;
-          if (asking == nullptr) return;
-          if (!is_ok) {
-            return self->Expel(id, CloseCode::kTryAgain, "the document cannot be read; try again");
+          if (self == nullptr) return;
+          --self->answers_being_read_;
+          if (Member* asking = self->Find(id); asking != nullptr && is_ok) {
+            self->SendTo(*asking, Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, **update)));
+          } else {
+            self->Expel(id, CloseCode::kTryAgain, "the document cannot be read; try again");
           }
-          self->SendTo(*asking, Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, **update)));
+          self->AnswerWaiting(rpc::SteadyNow());
         });
       });
 }

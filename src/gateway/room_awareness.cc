@@ -107,6 +107,7 @@ void Room::SendGossip(RoomGossip gossip) {
 }
 
 void Room::Tick(absl::Time now) {
+  AnswerWaiting(now);
   std::vector<std::uint64_t> dead;
   for (const auto& [id, member] : members_) {
     if (!options_.node.sessions().Find(member.options.caller.session)) dead.push_back(id);
