@@ -101,6 +101,20 @@ TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMak
   EXPECT_TRUE(editor->Await(Nothing()));
 }
 
+TEST_F(HostilePort, StoppingWaitsForNobodyWhoHasGone) {
+  const auto editor = OpenYjs("stop", ana_.token);
+  editor->Send(Ask());
+  ASSERT_TRUE(editor->Await(Nothing()));
+  editor->Send(Update(kAbc));
+  ASSERT_TRUE(editor->Await(Update(kAbc)));
+
+  const absl::Time begin = absl::Now();
+  std::jthread stopping([this] { holder_.gateway->Stop(absl::Now() + absl::Seconds(10)); });
+  EXPECT_EQ(editor->CloseCode(), 1012);
+  stopping.join();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+}
+
 // --- Rights ---
 
 class OpenSockets : public HostilePort {

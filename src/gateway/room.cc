@@ -98,6 +98,8 @@ void Room::Forget(std::uint64_t id) {
   options_.node.StreamClosed(found->second.options.caller.session);
   const yproto::AwarenessOwner owner{.member = id, .session = found->second.options.caller.session};
   members_.erase(found);
+  // Not with the next message only: who has gone must not keep a place, and there may be none.
+  targets_.clear();
   are_targets_stale_ = true;
   options_.counters.members.Add(-1);
   if (members_.empty()) emptied_at_ = rpc::SteadyNow();
