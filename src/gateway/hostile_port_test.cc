@@ -181,6 +181,20 @@ class OpenSockets : public HostilePort {
   static constexpr absl::Duration kSoon = absl::Seconds(1);
 };
 
+TEST_F(OpenSockets, AnExpiredTokenEndsThemWithinASecond) {
+  ana_.Create("shared");
+  const std::string token = Login("tom", absl::Seconds(3));
+  const absl::Time expiry = absl::Now() + absl::Seconds(3);
+  Share("tom", v1::ROLE_EDITOR);
+  const auto editor = Synced(token);
+
+  EXPECT_EQ(editor->CloseCode(), 4401);
+  EXPECT_GT(absl::Now(), expiry - kSoon);
+  EXPECT_LT(absl::Now(), expiry + kSoon);
+  const auto again = Open("/yjs/shared?token=" + token);
+  EXPECT_EQ(again->CloseCode(), 4401);
+}
+
 TEST_F(OpenSockets, ALogoutEndsThemAtOnce) {
   ana_.Create("shared");
   rpc::TestingClient tom(*holder_.node, "tom");
