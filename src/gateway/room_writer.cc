@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/prng.h"
 #include "crdt/merge.h"
+#include "rpc/steady_time.h"
 #include "state/command_check.h"
 
 namespace coterie::gateway {
@@ -39,7 +40,7 @@ void RoomWriter::Add(std::vector<std::string> parts, const Credit& credit) {
 
 void RoomWriter::Abandon() {
   on_settled_ = nullptr;
-  abandoned_at_ = absl::Now();
+  abandoned_at_ = rpc::SteadyNow();
 }
 
 // One update, or as many as fit into one proposal, or the next part of one.
@@ -78,7 +79,7 @@ std::string RoomWriter::TakeBatch() {
 // what is typed meanwhile goes along.
 void RoomWriter::Pump() {
   if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
-  const bool is_late = commit_ > kLate && absl::Now() < proposed_at_ + kLateFor;
+  const bool is_late = commit_ > kLate && rpc::SteadyNow() < proposed_at_ + kLateFor;
   if (!is_late) return Take();
   is_gathering_ = true;
   options_.shard.PostAfter(std::min(commit_ / 4, kGatherMax), [self = shared_from_this()] {
@@ -94,7 +95,7 @@ void RoomWriter::Take() {
   command_ = {.session = options_.caller.session,
               .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
               .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
-  proposed_at_ = absl::Now();
+  proposed_at_ = rpc::SteadyNow();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
     return Settle(*refusal, false);
@@ -122,12 +123,12 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
     return Repeat();
   }
   if (answer.ok()) {
-    const absl::Duration took = absl::Now() - proposed_at_;
+    const absl::Duration took = rpc::SteadyNow() - proposed_at_;
     options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
     commit_ = (commit_ * 3 + took) / 4;
     return Settle(*answer, false);
   }
-  const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;
+  const bool is_given_up = rpc::SteadyNow() > abandoned_at_ + kAbandonedMax;
   if (MayRepeat(answer.status()) && !is_given_up) return Repeat();
   Settle({.code = state::Code::kInvalidArgument, .message = std::string(answer.status().message())},
          true);
