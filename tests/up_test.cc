@@ -1,13 +1,17 @@
 // `coterie up` and `down` with a language model beside the nodes, and without one: the program
 // itself, its processes real.
 
+#include <absl/strings/str_split.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "llm/testing/loaded_model.h"
 #include "llm/testing/test_models.h"
@@ -36,20 +40,34 @@ class Up : public testing::Test {
     std::error_code error;
     std::filesystem::remove_all(folder_, error);
   }
-  // In a folder of its own, with nothing of the user's.
+  // In a folder of its own, with nothing of the user's. What it leaves running keeps no pipe open:
+  // the output goes to a file.
   Ran Run(const std::string& arguments) const {
-    const std::string line = "cd " + folder_ + " && env HOME=" + folder_ +
-                             "/home COTERIE_PASSWORD='a long password' " + COTERIE_PROGRAM + " " +
-                             arguments + " 2>&1";
-    Ran ran;
-    std::FILE* output = popen(line.c_str(), "r");
-    if (output == nullptr) return ran;
-    char piece[4'096];
-    while (const std::size_t size = std::fread(piece, 1, sizeof piece, output)) {
-      ran.output.append(piece, size);
+    const std::vector<std::string> words = absl::StrSplit(arguments, ' ', absl::SkipEmpty());
+    std::vector<std::string> line = {COTERIE_PROGRAM};
+    line.insert(line.end(), words.begin(), words.end());
+    std::vector<char*> argv;
+    for (std::string& word : line) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const std::string home = "HOME=" + folder_ + "/home";
+    const char* environment[] = {home.c_str(), "COTERIE_PASSWORD=a long password", nullptr};
+    const std::string path = folder_ + "/output";
+    const int output = open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(output, STDOUT_FILENO);
+      dup2(output, STDERR_FILENO);
+      if (chdir(folder_.c_str()) == 0) {
+        execve(argv[0], argv.data(), const_cast<char* const*>(environment));
+      }
+      _exit(127);
     }
-    ran.exit_code = WEXITSTATUS(pclose(output));
-    return ran;
+    close(output);
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .output = text.str()};
   }
   Ran RunUp(const std::string& arguments = {}) const {
     return Run("up --detach --http-port 0 --grpc-port 57053 --data " + folder_ + "/data " +
@@ -73,7 +91,7 @@ TEST_F(Up, ServesTheOnlyModelAndStopsIt) {
   EXPECT_NE(up.output.find("The assistant is ready: chain"), std::string::npos) << up.output;
   const Ran login = Run("--nodes 127.0.0.1:57053 login ann");
   EXPECT_EQ(login.exit_code, 0) << login.output;
-  const Ran asked = Run("--nodes 127.0.0.1:57053 ask 'Who?'");
+  const Ran asked = Run("--nodes 127.0.0.1:57053 ask Who?");
   EXPECT_NE(asked.output.find("quick brown fox"), std::string::npos) << asked.output;
   const Ran down = Run("down --data " + folder_ + "/data");
   EXPECT_NE(down.output.find("stopped 3 nodes and the language model"), std::string::npos)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "crdt/array.h"
 #include "crdt/js_value.h"
 #include "crdt/map.h"
+#include "crdt/restore.h"
 #include "crdt/test_bytes.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
@@ -355,22 +357,68 @@ TEST(Hostile, DamagedUpdatesDoNoHarm) {
   EXPECT_GT(accepted, 1000u);
 }
 
-TEST(Hostile, TypesMayNestAsDeepAsTheyLike) {
-  constexpr std::uint64_t kDepth = 20000;
+// Arrays, each in the one before, in the root "t".
+std::string NestedArrays(std::uint64_t depth) {
   Lib0Writer writer;
   writer.VarUint(1);
-  writer.VarUint(kDepth);
+  writer.VarUint(depth);
   writer.VarUint(1);
   writer.VarUint(0);
-  writer.Raw(FromHex("0701017400"));  // An array in the root "t".
-  for (std::uint64_t clock = 0; clock + 1 < kDepth; ++clock) {
-    writer.Raw(FromHex("070001"));  // An array in the one before.
+  writer.Raw(FromHex("0701017400"));
+  for (std::uint64_t clock = 0; clock + 1 < depth; ++clock) {
+    writer.Raw(FromHex("070001"));
     writer.VarUint(clock);
     writer.U8(0);
   }
   writer.VarUint(0);
+  return writer.Take();
+}
+
+// It was done by recursion, and ended the process.
+TEST(Hostile, RestoresWhatNestsAsDeepAsItLikes) {
+  Doc target = NewDoc();
+  ASSERT_FALSE(target.Apply(NestedArrays(100'000)));
   Doc doc = NewDoc();
-  ASSERT_FALSE(doc.Apply(writer.view()));
+  ASSERT_FALSE(
+      doc.Apply(FromHex("010105000701017400"
+                        "00")));  // The outermost one.
+  {
+    Transaction transaction(doc, Client(2));
+    RestoreRoot(transaction, doc, target, "t");
+  }
+  doc.CheckInvariants();
+  EXPECT_EQ(Array(doc, doc.Root("t")).ToJson(), Array(target, target.Root("t")).ToJson());
+  EXPECT_EQ(doc.state_vector().At(Client(2)), 99'999u);
+}
+
+// Observing took the product of the numbers of cut characters and of changed items.
+TEST(Hostile, HalfOfManyCharactersIsDeletedInNoTime) {
+  constexpr std::uint64_t kPairs = 60'000;
+  Doc doc = NewDoc();
+  std::string letters;
+  for (std::uint64_t i = 0; i < kPairs; ++i) letters += "\U0001F600";
+  EditText(doc, 1, [&](Text& text, Transaction& edit) { text.Insert(edit, 0, letters); });
+  Lib0Writer update;
+  for (const std::uint64_t number :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1}, kPairs}) {
+    update.VarUint(number);
+  }
+  for (std::uint64_t i = 0; i < kPairs; ++i) {
+    update.VarUint(2 * i);
+    update.VarUint(1);
+  }
+  Outcome outcome{.watched = doc.Root("t")};
+  const std::clock_t before = std::clock();
+  ASSERT_FALSE(doc.Apply(update.view(), Watch::kTextChanges, outcome));
+  EXPECT_LT(std::clock() - before, 10 * CLOCKS_PER_SEC);  // A tenth of a second; it was minutes.
+  ASSERT_EQ(outcome.text_changes.size(), 1u);
+  EXPECT_EQ(outcome.text_changes[0].deleted, letters);
+  EXPECT_EQ(outcome.text_changes[0].inserted, TextOf(doc));
+}
+
+TEST(Hostile, TypesMayNestAsDeepAsTheyLike) {
+  Doc doc = NewDoc();
+  ASSERT_FALSE(doc.Apply(NestedArrays(20'000)));
   EXPECT_FALSE(Array(doc, doc.Root("t")).ToJson().empty());
   {
     Transaction transaction(doc, Client(2));

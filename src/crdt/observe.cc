@@ -95,18 +95,36 @@ std::vector<ItemRef> TouchedItems(const ItemStore& store, BranchRef branch) {
   return items;
 }
 
-void AddChange(std::vector<TextChange>& changes, const TextSize& position, std::string_view deleted,
+// What an observation yields, and what it keeps to cost no more than the changes are long.
+struct TextChanges {
+  std::vector<TextChange> list;
+  TextSize end;                        // Of what the last one inserted.
+  std::vector<Changes::CutPair> cuts;  // Sorted.
+};
+
+void AddChange(TextChanges& changes, const TextSize& position, std::string_view deleted,
                std::string_view inserted) {
-  if (!changes.empty()) {
-    TextChange& last = changes.back();
-    if (last.position + MeasureUtf8(last.inserted) == position) {
-      last.deleted += deleted;
-      last.inserted += inserted;
-      return;
-    }
+  if (!changes.list.empty() && changes.end == position) {
+    changes.list.back().deleted += deleted;
+    changes.list.back().inserted += inserted;
+  } else {
+    changes.list.push_back(
+        {.position = position, .deleted = std::string(deleted), .inserted = std::string(inserted)});
+    changes.end = position;
   }
-  changes.push_back(
-      {.position = position, .deleted = std::string(deleted), .inserted = std::string(inserted)});
+  changes.end += MeasureUtf8(inserted);
+}
+
+bool IsBefore(const Changes::CutPair& a, const Changes::CutPair& b) {
+  return a.first.client != b.first.client ? a.first.client < b.first.client
+                                          : a.first.clock < b.first.clock;
+}
+
+// The pair whose first half was at `first`; null if none was cut there.
+const Changes::CutPair* FindCut(const TextChanges& changes, const LocalId& first) {
+  const auto found = std::lower_bound(changes.cuts.begin(), changes.cuts.end(),
+                                      Changes::CutPair{.first = first}, IsBefore);
+  return found != changes.cuts.end() && found->first == first ? &*found : nullptr;
 }
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD.
@@ -114,16 +132,15 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD.
 // An old item's text before and after the transaction. The code point of which it has half a pair
 // counts as the text of the first half.
 void ObserveOld(const ItemStore& store, const Item& item, const TextSize& position,
-                std::string_view text, std::vector<TextChange>& changes) {
-  bool has_second_half = false;
-  const Changes::CutPair* first_half = nullptr;
-  const Clock before = store.BeforeClock(item.client);
-  for (const Changes::CutPair& pair : store.changes().cut_pairs) {
-    // A pair that is new was inserted as the halves it is now.
-    if (pair.first.client != item.client || pair.first.clock >= before) continue;
-    if (pair.first.clock + 1 == item.clock) has_second_half = true;
-    if (pair.first.clock + 1 == item.end()) first_half = &pair;
-  }
+                std::string_view text, TextChanges& changes) {
+  // A pair that is new was inserted as the halves it is now.
+  const auto find_old = [&](Clock first) {
+    return first < store.BeforeClock(item.client)
+               ? FindCut(changes, {.client = item.client, .clock = first})
+               : nullptr;
+  };
+  const bool has_second_half = item.clock > 0 && find_old(item.clock - 1) != nullptr;
+  const Changes::CutPair* first_half = find_old(item.end() - 1);
   const std::string_view whole =
       first_half == nullptr ? std::string_view()
                             : std::string_view(first_half->bytes.data(), first_half->bytes.size());
@@ -371,9 +388,11 @@ void FindPath(ItemStore& store, BranchRef branch, Event& event) {
 }  // namespace
 
 std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch) {
-  std::vector<TextChange> changes;
-  if (branch == 0 || store.HeadOf(branch) == 0) return changes;
+  TextChanges changes;
+  if (branch == 0 || store.HeadOf(branch) == 0) return {};
   store.BuildIndex(branch);
+  changes.cuts = store.changes().cut_pairs;
+  std::sort(changes.cuts.begin(), changes.cuts.end(), IsBefore);
   for (const ItemRef ref : TouchedItems(store, branch)) {
     const Item& item = store.At(ref);
     if (item.kind() != ContentKind::kString) continue;
@@ -384,7 +403,7 @@ std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch) {
     if (parts.old_fate == Fate::kKept) position += MeasureUtf8(old_text);
     if (parts.new_fate == Fate::kAdded) AddChange(changes, position, {}, new_text);
   }
-  return changes;
+  return std::move(changes.list);
 }
 
 std::vector<Event> ObserveTypes(ItemStore& store) {

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/utf8.h"
 #include "crdt/array.h"
+#include "crdt/item_store.h"
 #include "crdt/js_value.h"
 #include "crdt/json.h"
 #include "crdt/map.h"
@@ -63,22 +65,44 @@ class Restorer {
   Restorer(Transaction& transaction, Doc& doc, Doc& target)
       : transaction_(transaction), doc_(doc), target_(target) {}
 
-  void Restore(TypeHandle mine, TypeHandle theirs, TypeKind kind) {
-    RestoreKeys(mine, theirs);
-    if (IsText(kind)) {
-      RestoreText(mine, theirs);
-    } else if (!IsMap(kind)) {
-      RestoreList(mine, theirs);
+  void Run(TypeHandle mine, TypeHandle theirs, TypeKind kind) {
+    Restore(mine, theirs, kind);
+    while (!pairs_.empty()) {
+      const Pair next = pairs_.back();
+      pairs_.pop_back();
+      RestoreOne(next);
     }
   }
 
  private:
+  // A type that shall become like another one.
+  struct Pair {
+    TypeHandle mine;
+    TypeHandle theirs;
+    TypeKind kind;
+  };
   // One element of a list, or value of a map.
   struct Element {
     std::optional<TypeHandle> type;
     std::string shape;  // Of a type: which others can be changed into it.
-    std::string json;   // What it holds, for comparison.
+    std::string json;   // Of anything else: what it is.
   };
+
+  // Soon. No recursion: types nest as deep as an update says.
+  void Restore(TypeHandle mine, TypeHandle theirs, TypeKind kind) {
+    if (!paired_.insert(mine.branch).second) return;
+    pairs_.push_back({.mine = mine, .theirs = theirs, .kind = kind});
+  }
+
+  void RestoreOne(const Pair& pair) {
+    if (doc_.store().Resolve(pair.mine) == 0) return;  // It was replaced meanwhile.
+    RestoreKeys(pair.mine, pair.theirs);
+    if (IsText(pair.kind)) {
+      RestoreText(pair.mine, pair.theirs);
+    } else if (!IsMap(pair.kind)) {
+      RestoreList(pair.mine, pair.theirs);
+    }
+  }
 
   static std::string ShapeOf(const Doc& doc, TypeHandle type) {
     return std::to_string(static_cast<int>(*KindOf(doc, type))) + NodeName(doc, type);
@@ -94,7 +118,7 @@ class Restorer {
   static Element ElementOf(Doc& doc, std::optional<TypeHandle> type,
                            const std::optional<std::string>& json) {
     if (!type) return {.json = json.value_or("null")};
-    return {.type = type, .shape = ShapeOf(doc, *type), .json = JsonOf(doc, *type)};
+    return {.type = type, .shape = ShapeOf(doc, *type), .json = {}};
   }
 
   static std::vector<Element> ElementsOf(Doc& doc, TypeHandle list) {
@@ -107,8 +131,9 @@ class Restorer {
     return elements;
   }
 
-  static bool IsSame(const Element& a, const Element& b) {
-    return a.shape == b.shape && a.json == b.json;
+  bool IsSame(const Element& mine, const Element& theirs) const {
+    if (mine.shape != theirs.shape || mine.json != theirs.json) return false;
+    return !mine.type || JsonOf(doc_, *mine.type) == JsonOf(target_, *theirs.type);
   }
   static bool IsAlike(const Element& a, const Element& b) {
     return a.type && b.type && a.shape == b.shape;
@@ -260,6 +285,8 @@ class Restorer {
   Transaction& transaction_;
   Doc& doc_;
   Doc& target_;
+  std::vector<Pair> pairs_;
+  std::unordered_set<BranchRef> paired_;  // Those of pairs_ now or before, by `mine`.
 };
 
 }  // namespace
@@ -270,7 +297,7 @@ void RestoreRoot(Transaction& transaction, Doc& doc, Doc& target, const std::str
   const bool is_text =
       KindOfRoot(doc, mine) == TypeKind::kText || KindOfRoot(target, theirs) == TypeKind::kText;
   Restorer(transaction, doc, target)
-      .Restore(mine, theirs, is_text ? TypeKind::kText : TypeKind::kXmlFragment);
+      .Run(mine, theirs, is_text ? TypeKind::kText : TypeKind::kXmlFragment);
 }
 
 }  // namespace coterie::crdt

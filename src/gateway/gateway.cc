@@ -56,6 +56,12 @@ class Gateway::Impl {
                  .files = files_},
         acceptor_(shards_[0]->io()) {}
 
+  ~Impl() {
+    for (const std::unique_ptr<Shard>& shard : shards_) shard->Drop();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
   absl::Status Start() {
     if (!options_.web_root.empty()) {
       ASSIGN_OR_RETURN(files_,

@@ -27,7 +27,9 @@ Flow HocuspocusSession::Start(const std::shared_ptr<Socket>& socket) {
 
 Flow HocuspocusSession::OnMessage(std::string message) {
   yproto::HocuspocusFrame frame;
-  if (const crdt::Malformed malformed = yproto::ReadHocuspocus(message, frame)) {
+  crdt::Malformed malformed = yproto::ReadHocuspocus(message, frame);
+  if (frame.key.size() > kKeyBytesMax) malformed = {.reason = "a document's key is above 1 KiB"};
+  if (malformed) {
     socket_->Close(CloseCode::kMalformed, std::string(malformed.reason));
     return Flow::kPause;
   }

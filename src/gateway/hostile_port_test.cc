@@ -69,6 +69,76 @@ std::string TokenFrame(const std::string& key, const std::string& token) {
   return writer.Take();
 }
 
+// What is sent back repeats the key before every message.
+TEST_F(HostilePort, AKeyThatIsNoNameIsRefused) {
+  const auto editor = Open("/hocuspocus?create=1");
+  editor->Send(TokenFrame(std::string("doc\0", 4) + std::string(60'000, 's'), ana_.token));
+  EXPECT_EQ(editor->CloseCode(), 4400);
+}
+
+TEST_F(HostilePort, AFrameOfTooManyMessagesIsRefusedAndNotCut) {
+  const auto editor = OpenYjs("many", ana_.token);
+  std::string frame;
+  for (int i = 0; i < 65; ++i) frame += Ask();
+  editor->Send(frame);
+  EXPECT_EQ(editor->CloseCode(), 4400);
+}
+
+// An answer may cost a thousand times what its question does.
+TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMakesSense) {
+  const auto editor = OpenYjs("asked", ana_.token);
+  editor->Send(Ask());
+  ASSERT_TRUE(editor->Await(Nothing()));
+  std::string frame;
+  for (int i = 0; i < 50; ++i) frame += Ask();
+  for (int i = 0; i < 10; ++i) editor->Send(frame);
+  editor->Send(Update(kAbc));
+  ASSERT_TRUE(editor->Await(Update(kAbc)));
+  EXPECT_LT(Metric("coterie_gateway_syncs_total"), 20);
+  // The last question is answered all the same.
+  crdt::Lib0Writer known(FromHex("01 01 03"));
+  editor->Send(Ask(known.view()));
+  EXPECT_TRUE(editor->Await(Nothing()));
+}
+
+TEST_F(HostilePort, StoppingWaitsForNobodyWhoHasGone) {
+  const auto editor = OpenYjs("stop", ana_.token);
+  editor->Send(Ask());
+  ASSERT_TRUE(editor->Await(Nothing()));
+  editor->Send(Update(kAbc));
+  ASSERT_TRUE(editor->Await(Update(kAbc)));
+
+  const absl::Time begin = absl::Now();
+  std::jthread stopping([this] { holder_.gateway->Stop(absl::Now() + absl::Seconds(10)); });
+  EXPECT_EQ(editor->CloseCode(), 1012);
+  stopping.join();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+}
+
+// For AddressSanitizer: proposals are under way, their answers come when no shard runs any more,
+// and each shard holds what belongs to the other.
+TEST_F(HostilePort, StoppingInTheMiddleOfWritesEndsWithoutHarm) {
+  std::vector<std::unique_ptr<Editor>> editors;
+  for (int i = 0; i < 8; ++i) {
+    editors.push_back(OpenYjs(absl::StrCat("busy", i), ana_.token));
+    editors.back()->Send(Ask());
+    ASSERT_TRUE(editors.back()->Await(Nothing()));
+  }
+  const std::string text(700'000, 'x');
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    for (const auto& editor : editors) {
+      crdt::Lib0Writer update(FromHex("01 01 07"));  // A text of client 7 in the root "t".
+      update.VarUint(i * text.size());
+      update.Raw(i == 0 ? FromHex("04 01 01 74") : FromHex("84 07"));
+      if (i > 0) update.VarUint(i * text.size() - 1);
+      update.VarBytes(text);
+      update.U8(0);
+      editor->Send(Update(update.view()));
+    }
+  }
+  EXPECT_FALSE(editors.front()->error);
+}
+
 // --- Rights ---
 
 class OpenSockets : public HostilePort {
@@ -110,6 +180,20 @@ class OpenSockets : public HostilePort {
   // Between what ends a right and the end of the socket.
   static constexpr absl::Duration kSoon = absl::Seconds(1);
 };
+
+TEST_F(OpenSockets, AnExpiredTokenEndsThemWithinASecond) {
+  ana_.Create("shared");
+  const std::string token = Login("tom", absl::Seconds(3));
+  const absl::Time expiry = absl::Now() + absl::Seconds(3);
+  Share("tom", v1::ROLE_EDITOR);
+  const auto editor = Synced(token);
+
+  EXPECT_EQ(editor->CloseCode(), 4401);
+  EXPECT_GT(absl::Now(), expiry - kSoon);
+  EXPECT_LT(absl::Now(), expiry + kSoon);
+  const auto again = Open("/yjs/shared?token=" + token);
+  EXPECT_EQ(again->CloseCode(), 4401);
+}
 
 TEST_F(OpenSockets, ALogoutEndsThemAtOnce) {
   ana_.Create("shared");

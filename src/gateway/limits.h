@@ -18,7 +18,11 @@ inline constexpr std::size_t kMessageBytesMax = 4 << 20;
 inline constexpr std::size_t kLargeMessageBytesMax = (16 << 20) + (64 << 10);
 inline constexpr std::size_t kLargeMessagesMax = 8;
 inline constexpr std::size_t kDocumentsPerSocketMax = 64;
+// A document's name and the session behind it, which begin every message about it.
+inline constexpr std::size_t kKeyBytesMax = 1 << 10;
 inline constexpr std::size_t kMembersPerRoomMax = 4'096;
+// Messages of y-protocols in one frame.
+inline constexpr int kMessagesPerFrameMax = 64;
 // From a socket whose documents are not open yet.
 inline constexpr std::size_t kTokenBytesMax = 4 << 10;
 

@@ -10,6 +10,7 @@
 #include "crdt/split.h"
 #include "crdt/update_view.h"
 #include "gateway/limits.h"
+#include "rpc/steady_time.h"
 #include "state/command.h"
 #include "yproto/hocuspocus.h"
 
@@ -20,10 +21,14 @@ constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 // Between two messages that tell a y-websocket client that it may not write.
 constexpr absl::Duration kDeniedEvery = absl::Seconds(2);
 constexpr std::string_view kEmptyUpdate("\0\0", 2);
+// Between two answers to one member's state vectors. The first comes at once.
+constexpr absl::Duration kAnswerEvery = absl::Milliseconds(200);
+// Differences that the apply thread computes for one room at once.
+constexpr std::size_t kAnswersReadMax = 4;
 
 }  // namespace
 
-Room::Room(const Options& options) : options_(options), emptied_at_(absl::Now()) {
+Room::Room(const Options& options) : options_(options), emptied_at_(rpc::SteadyNow()) {
   options_.counters.rooms.Add(1);
 }
 
@@ -94,11 +99,13 @@ void Room::Forget(std::uint64_t id) {
   options_.node.StreamClosed(found->second.options.caller.session);
   const yproto::AwarenessOwner owner{.member = id, .session = found->second.options.caller.session};
   members_.erase(found);
+  // Not with the next message only: who has gone must not keep a place, and there may be none.
+  targets_.clear();
   are_targets_stale_ = true;
   options_.counters.members.Add(-1);
-  if (members_.empty()) emptied_at_ = absl::Now();
-  Spread(owner,
-         awareness_.RemoveMember(id, static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now()))));
+  if (members_.empty()) emptied_at_ = rpc::SteadyNow();
+  Spread(owner, awareness_.RemoveMember(
+                    id, static_cast<std::uint64_t>(absl::ToUnixMillis(rpc::SteadyNow()))));
 }
 
 void Room::OnSync(std::uint64_t id, yproto::SyncStep step, std::string payload,
@@ -176,7 +183,7 @@ void Room::Refuse(Member& member, std::size_t updates, const std::string& reason
   options_.counters.updates_refused.Add(updates);
   member.has_refused = true;
   Acknowledge(member, updates, false);
-  const absl::Time now = absl::Now();
+  const absl::Time now = rpc::SteadyNow();
   if (member.options.protocol != Protocol::kYWebsocket || now < member.denied_at + kDeniedEvery) {
     return;
   }
@@ -192,14 +199,27 @@ void Room::Ask(Member& member, std::string_view payload) {
   crdt::Lib0Reader reader(payload);
   crdt::StateVector known = crdt::StateVector::Decode(reader);
   if (!reader.ok() || !reader.AtEnd()) return Fail(member, "the state vector is malformed");
-  if (content_.is_loaded() && !content_.is_worn()) return Answer(member, known);
   member.waits_with = std::move(known);
-  Load();
+  if (!content_.is_loaded() || content_.is_worn()) return Load();
+  AnswerIfDue(member, rpc::SteadyNow());
+}
+
+void Room::AnswerIfDue(Member& member, absl::Time now) {
+  if (!member.waits_with || now < member.answered_at + kAnswerEvery) return;
+  const bool is_read = !member.waits_with->empty() && content_.is_too_large_to_scan();
+  if (is_read && answers_being_read_ >= kAnswersReadMax) return;
+  member.answered_at = now;
+  const crdt::StateVector known = *std::exchange(member.waits_with, std::nullopt);
+  Answer(member, known);
+}
+
+void Room::AnswerWaiting(absl::Time now) {
+  if (!content_.is_loaded()) return;
+  for (auto& [id, member] : members_) AnswerIfDue(member, now);
 }
 
 void Room::Answer(Member& member, const crdt::StateVector& known) {
   options_.counters.first_syncs.Add();
-  member.waits_with.reset();
   if (!std::exchange(member.has_asked, true)) {
     SendTo(member,
            Blob(yproto::EncodeSync(yproto::SyncStep::kAsk, content_.state_vector().Encode())));
@@ -211,6 +231,7 @@ void Room::Answer(Member& member, const crdt::StateVector& known) {
 // The document's own index finds the difference; changes that come meanwhile are sent as they come.
 void Room::AnswerFromState(Member& member, const crdt::StateVector& known) {
   auto update = std::make_shared<std::optional<std::string>>();
+  ++answers_being_read_;
   options_.node.Read(
       node::Consistency::kStale, absl::Now() + kReadTimeout,
       [update, known, doc = options_.doc](const state::Machine& state) {
@@ -221,12 +242,14 @@ void Room::AnswerFromState(Member& member, const crdt::StateVector& known) {
         const bool is_ok = read.ok() && update->has_value();
         shard->Post([weak, id, update, is_ok] {
           const auto self = weak.lock();
-          Member* asking = self != nullptr ? self->Find(id) : nullptr;
-          if (asking == nullptr) return;
-          if (!is_ok) {
-            return self->Expel(id, CloseCode::kTryAgain, "the document cannot be read; try again");
+          if (self == nullptr) return;
+          --self->answers_being_read_;
+          if (Member* asking = self->Find(id); asking != nullptr && is_ok) {
+            self->SendTo(*asking, Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, **update)));
+          } else {
+            self->Expel(id, CloseCode::kTryAgain, "the document cannot be read; try again");
           }
-          self->SendTo(*asking, Blob(yproto::EncodeSync(yproto::SyncStep::kAnswer, **update)));
+          self->AnswerWaiting(rpc::SteadyNow());
         });
       });
 }

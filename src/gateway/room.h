@@ -122,7 +122,8 @@ class Room : public std::enable_shared_from_this<Room> {
     bool has_refused = false;  // It has edits that we do not have.
     bool has_asked = false;
     bool has_written = false;
-    std::optional<crdt::StateVector> waits_with;  // For an answer, until the content is there.
+    std::optional<crdt::StateVector> waits_with;  // For an answer, until it may have one.
+    absl::Time answered_at = absl::InfinitePast();
     absl::Time denied_at = absl::InfinitePast();
   };
   struct Target {
@@ -143,6 +144,10 @@ class Room : public std::enable_shared_from_this<Room> {
   Member* Find(std::uint64_t id);
   void Update(Member& member, std::string payload, const Credit& credit);
   void Ask(Member& member, std::string_view payload);
+  // An answer may cost a thousand times what its question does: nobody gets them faster than it
+  // makes sense, and few are computed on the apply thread at once. Who asks meanwhile waits.
+  void AnswerIfDue(Member& member, absl::Time now);
+  void AnswerWaiting(absl::Time now);
   void Answer(Member& member, const crdt::StateVector& known);
   void AnswerFromState(Member& member, const crdt::StateVector& known);
   void OnSettled(std::uint64_t id, const RoomWriter::Settled& settled);
@@ -185,6 +190,7 @@ class Room : public std::enable_shared_from_this<Room> {
   RoomContent content_;
   bool is_loading_ = false;
   bool has_jumped_ = false;
+  std::size_t answers_being_read_ = 0;  // By AnswerFromState().
   std::optional<state::LockView> lock_;
   // Changes that are known and not sent yet, and what is said after them (room_publish.cc).
   std::vector<Blob> unpublished_;

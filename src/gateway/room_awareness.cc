@@ -1,10 +1,9 @@
 // Who is in the document and where; and what time does to a room.
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 
 #include "gateway/room.h"
+#include "rpc/steady_time.h"
 #include "yproto/awareness_state.h"
 
 namespace coterie::gateway {
@@ -14,7 +13,7 @@ namespace {
 constexpr absl::Duration kFlushEvery = absl::Milliseconds(50);
 constexpr absl::Duration kAnnounceEvery = absl::Seconds(10);
 
-std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now())); }
+std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(rpc::SteadyNow())); }
 
 }  // namespace
 
@@ -53,7 +52,7 @@ void Room::OnQueryAwareness(std::uint64_t id) {
 void Room::Receive(NodeId from, const RoomGossip& gossip) {
   if (gossip.kind == RoomGossip::Kind::kQuestion) {
     announced_at_ = absl::InfinitePast();  // The next tick tells everything.
-    return Tick(absl::Now());
+    return Tick(rpc::SteadyNow());
   }
   for (const yproto::AwarenessTable::Owned& owned : gossip.entries) {
     const yproto::AwarenessOwner owner{.node = from, .session = owned.session};
@@ -76,7 +75,7 @@ void Room::Spread(const yproto::AwarenessOwner& owner,
 
 void Room::ScheduleFlush() {
   if (is_flush_scheduled_) return;
-  const absl::Duration since = absl::Now() - flushed_at_;
+  const absl::Duration since = rpc::SteadyNow() - flushed_at_;
   if (since >= kFlushEvery) return Flush();
   is_flush_scheduled_ = true;
   options_.shard.PostAfter(kFlushEvery - since, [weak = weak_from_this()] {
@@ -86,7 +85,7 @@ void Room::ScheduleFlush() {
 
 void Room::Flush() {
   is_flush_scheduled_ = false;
-  flushed_at_ = absl::Now();
+  flushed_at_ = rpc::SteadyNow();
   std::vector<yproto::AwarenessEntry> entries;
   for (auto& [client, entry] : unsent_) entries.push_back(std::move(entry));
   unsent_.clear();
@@ -108,6 +107,7 @@ void Room::SendGossip(RoomGossip gossip) {
 }
 
 void Room::Tick(absl::Time now) {
+  AnswerWaiting(now);
   std::vector<std::uint64_t> dead;
   for (const auto& [id, member] : members_) {
     if (!options_.node.sessions().Find(member.options.caller.session)) dead.push_back(id);

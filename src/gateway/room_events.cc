@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "gateway/room.h"
+#include "rpc/steady_time.h"
 #include "yproto/awareness_state.h"
 #include "yproto/hocuspocus.h"
 
@@ -64,9 +65,7 @@ void Room::OnLoaded(const Loaded& loaded) {
   if (std::exchange(has_jumped_, false)) {
     Publish(Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, loaded.update.view())));
   }
-  for (auto& [id, member] : members_) {
-    if (member.waits_with) Answer(member, crdt::StateVector(*member.waits_with));
-  }
+  AnswerWaiting(rpc::SteadyNow());
 }
 
 void Room::Handle(const Changed& changed) {

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/prng.h"
 #include "crdt/merge.h"
+#include "rpc/steady_time.h"
 #include "state/command_check.h"
 
 namespace coterie::gateway {
@@ -17,9 +18,6 @@ namespace {
 constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
 constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
-// A commit that takes longer is late, and says so for a while.
-constexpr absl::Duration kLate = absl::Milliseconds(20);
-constexpr absl::Duration kLateFor = absl::Seconds(2);
 constexpr absl::Duration kGatherMax = absl::Milliseconds(25);
 
 bool MayRepeat(const absl::Status& status) {
@@ -39,7 +37,7 @@ void RoomWriter::Add(std::vector<std::string> parts, const Credit& credit) {
 
 void RoomWriter::Abandon() {
   on_settled_ = nullptr;
-  abandoned_at_ = absl::Now();
+  abandoned_at_ = rpc::SteadyNow();
 }
 
 // One update, or as many as fit into one proposal, or the next part of one.
@@ -74,14 +72,13 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
-// At once, unless the last proposals took long: then a keystroke more or less does not matter, and
-// what is typed meanwhile goes along.
+// At once, unless the member writes faster than the log commits: then half of what a commit takes
+// is waited, so that what it writes meanwhile becomes one entry and not two.
 void RoomWriter::Pump() {
   if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
-  const bool is_late = commit_ > kLate && absl::Now() < proposed_at_ + kLateFor;
-  if (!is_late) return Take();
+  if (!is_hurried_) return Take();
   is_gathering_ = true;
-  options_.shard.PostAfter(std::min(commit_ / 4, kGatherMax), [self = shared_from_this()] {
+  options_.shard.PostAfter(std::min(commit_ / 2, kGatherMax), [self = shared_from_this()] {
     self->is_gathering_ = false;
     if (!self->queue_.empty()) self->Take();
   });
@@ -94,7 +91,7 @@ void RoomWriter::Take() {
   command_ = {.session = options_.caller.session,
               .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
               .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
-  proposed_at_ = absl::Now();
+  proposed_at_ = rpc::SteadyNow();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
     return Settle(*refusal, false);
@@ -122,12 +119,12 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
     return Repeat();
   }
   if (answer.ok()) {
-    const absl::Duration took = absl::Now() - proposed_at_;
+    const absl::Duration took = rpc::SteadyNow() - proposed_at_;
     options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
     commit_ = (commit_ * 3 + took) / 4;
     return Settle(*answer, false);
   }
-  const bool is_given_up = absl::Now() > abandoned_at_ + kAbandonedMax;
+  const bool is_given_up = rpc::SteadyNow() > abandoned_at_ + kAbandonedMax;
   if (MayRepeat(answer.status()) && !is_given_up) return Repeat();
   Settle({.code = state::Code::kInvalidArgument, .message = std::string(answer.status().message())},
          true);
@@ -141,6 +138,7 @@ void RoomWriter::Repeat() {
 
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
+  is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (std::exchange(has_more_parts_, false)) {
     if (outcome.ok()) return Pump();
     // Its other parts would wait for this one for ever.

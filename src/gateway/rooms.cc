@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/overload.h"
 #include "gateway/limits.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::gateway {
 namespace {
@@ -243,7 +244,7 @@ void Rooms::OnGossip(NodeId from, std::string_view bytes) {
 
 void Rooms::Tick(std::size_t shard) {
   if (is_stopped_.load()) return;
-  const absl::Time now = absl::Now();
+  const absl::Time now = rpc::SteadyNow();
   if (shard == 0 && has_lost_.exchange(false)) {
     for (const DocId doc : directory_->Documents()) With(doc, [](Room& room) { room.Jumped(); });
   }

@@ -15,7 +15,13 @@ class Shard::Impl {
  public:
   Impl() : io(1), guard(asio::make_work_guard(io)) {}
 
-  asio::io_context io;
+  // As its destructor begins.
+  class Context : public asio::io_context {
+   public:
+    using asio::io_context::io_context;
+    void Drop() { shutdown(); }
+  };
+  Context io;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard;
 };
 
@@ -32,6 +38,8 @@ void Shard::Stop() {
   asio::post(impl_->io, [this] { impl_->io.stop(); });
   thread_.join();
 }
+
+void Shard::Drop() { impl_->io.Drop(); }
 
 void Shard::Post(std::function<void()> work) { asio::post(impl_->io, std::move(work)); }
 

@@ -25,8 +25,11 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   void Start();
-  // Runs what is posted, then joins the thread. What is posted later is dropped.
+  // Runs what is posted, then joins the thread. What is posted later is not run.
   void Stop();
+  // Drops all that would still run, and what it holds. That may be of other shards: all that know
+  // of each other drop before the first is destroyed. Requires Stop(), or that it never started.
+  void Drop();
 
   // Any thread.
   void Post(std::function<void()> work);

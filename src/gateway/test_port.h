@@ -44,11 +44,12 @@ inline constexpr std::chrono::seconds kPatience(20);
 
 // Runs `start`, which is given a handler, and waits for that handler to be called.
 template <class Start>
-boost::system::error_code Complete(asio::io_context& io, Start start) {
+boost::system::error_code Complete(asio::io_context& io, Start start,
+                                   std::chrono::seconds patience = kPatience) {
   auto result = std::make_shared<std::optional<boost::system::error_code>>();
   start([result](boost::system::error_code error, auto&&...) { *result = error; });
   io.restart();
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + patience;
   while (!*result && io.run_one_until(end) > 0) continue;
   return result->value_or(asio::error::timed_out);
 }
@@ -69,13 +70,17 @@ class RawClient {
   // What comes next; empty when the connection has ended.
   std::string Next() {
     std::size_t size = 0;
-    error = Complete(io_, [&](auto handler) {
-      socket_.async_read_some(asio::buffer(piece_),
-                              [handler, &size](boost::system::error_code read, std::size_t bytes) {
-                                size = bytes;
-                                handler(read);
-                              });
-    });
+    error = Complete(
+        io_,
+        [&](auto handler) {
+          socket_.async_read_some(
+              asio::buffer(piece_),
+              [handler, &size](boost::system::error_code read, std::size_t bytes) {
+                size = bytes;
+                handler(read);
+              });
+        },
+        patience);
     return error ? std::string() : std::string(piece_.data(), size);
   }
   // All until the end.
@@ -88,6 +93,7 @@ class RawClient {
   asio::ip::tcp::socket& socket() { return socket_; }
 
   boost::system::error_code error;
+  std::chrono::seconds patience = kPatience;
 
  private:
   asio::io_context& io_;
@@ -114,7 +120,8 @@ class BasicEditor {
   // Empty when the socket has ended.
   std::string Next() {
     beast::flat_buffer buffer;
-    error = Complete(io_, [&](auto handler) { socket_.async_read(buffer, std::move(handler)); });
+    error = Complete(
+        io_, [&](auto handler) { socket_.async_read(buffer, std::move(handler)); }, patience);
     return error ? std::string() : beast::buffers_to_string(buffer.data());
   }
   // Skips what is not asked for.
@@ -136,6 +143,7 @@ class BasicEditor {
   beast::websocket::stream<Layer>& socket() { return socket_; }
 
   boost::system::error_code error;
+  std::chrono::seconds patience = kPatience;
 
  private:
   asio::io_context& io_;

@@ -1,7 +1,5 @@
 #include "gateway/web_socket.h"
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -12,6 +10,7 @@
 #include "base/utf8.h"
 #include "gateway/limits.h"
 #include "gateway/request_target.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::gateway {
 
@@ -58,8 +57,8 @@ WebSocket::WebSocket(Stream stream, Shard& shard, Counters& counters,
       place_(std::move(place)),
       web_socket_(std::move(stream)),
       allowance_(kMessagesBurst),
-      allowed_at_(absl::Now()),
-      sent_at_(absl::Now()) {}
+      allowed_at_(rpc::SteadyNow()),
+      sent_at_(rpc::SteadyNow()) {}
 
 void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
   session_ = std::move(session);
@@ -95,7 +94,7 @@ void WebSocket::OnAccepted(const error_code& error) {
 // --- Reading ---
 
 bool WebSocket::TakeAllowance() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = rpc::SteadyNow();
   allowance_ = std::min(kMessagesBurst,
                         allowance_ + absl::ToDoubleSeconds(now - allowed_at_) * kMessagesPerSecond);
   allowed_at_ = now;
@@ -250,7 +249,7 @@ void WebSocket::Write() {
 
 void WebSocket::OnWritten(const error_code& error) {
   is_writing_ = false;
-  sent_at_ = absl::Now();
+  sent_at_ = rpc::SteadyNow();
   counters_.messages_sent.Add(writing_frames_);
   counters_.bytes_sent.Add(gathered_.size() + large_.size_bytes());
   large_ = {};
@@ -265,13 +264,13 @@ void WebSocket::OnWritten(const error_code& error) {
 }
 
 void WebSocket::WatchQuiet() {
-  const absl::Duration quiet = absl::Now() - sent_at_;
+  const absl::Duration quiet = rpc::SteadyNow() - sent_at_;
   if (quiet >= kQuietMax && queue_.empty()) {
     const Blob nothing = session_->KeepAlive();
     if (!nothing.empty()) Send({}, nothing);
-    sent_at_ = absl::Now();
+    sent_at_ = rpc::SteadyNow();
   }
-  const absl::Duration rest = kQuietMax - (absl::Now() - sent_at_);
+  const absl::Duration rest = kQuietMax - (rpc::SteadyNow() - sent_at_);
   shard_.PostAfter(std::max(rest, absl::Seconds(1)), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self != nullptr && self->session_ != nullptr) self->WatchQuiet();

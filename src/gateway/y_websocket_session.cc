@@ -10,11 +10,6 @@
 #include "yproto/frame.h"
 
 namespace coterie::gateway {
-namespace {
-
-constexpr int kMessagesPerFrameMax = 64;
-
-}  // namespace
 
 YWebsocketSession::YWebsocketSession(Rooms& rooms, rpc::Gate& gate, Request request)
     : rooms_(rooms), gate_(gate), counters_(rooms.counters()), request_(std::move(request)) {
@@ -59,7 +54,8 @@ void YWebsocketSession::Deny(CloseCode code, const std::string& reason) {
 
 Flow YWebsocketSession::OnMessage(std::string message) {
   crdt::Lib0Reader reader(message);
-  for (int i = 0; i < kMessagesPerFrameMax && !reader.AtEnd(); ++i) {
+  for (int i = 0; !reader.AtEnd(); ++i) {
+    if (i == kMessagesPerFrameMax) reader.Fail("more than 64 messages are in one frame");
     yproto::Message parsed;
     if (const crdt::Malformed malformed = yproto::ReadMessage(reader, parsed)) {
       socket_->Close(CloseCode::kMalformed, std::string(malformed.reason));

@@ -10,7 +10,7 @@ namespace coterie::node {
 namespace {
 
 constexpr std::uint64_t kMicrosPerMs = 1'000;
-constexpr std::uint64_t kLifetimeCheckIntervalUs = 10'000'000;
+constexpr std::uint64_t kLifetimeCheckIntervalUs = 500'000;
 
 }  // namespace
 

@@ -112,6 +112,13 @@ TEST_F(LeasesTest, ALoginEndsWithItsLifetime) {
   EXPECT_EQ(expire->session, session);
 }
 
+TEST_F(LeasesTest, ALoginEndsWithinASecondOfItsLifetime) {
+  Login();
+  leases_.Start(machine_, now_us_);
+  EXPECT_TRUE(After(3'599 * kSecond).empty());
+  EXPECT_EQ(After(2 * kSecond).size(), 1u);
+}
+
 // The log was stamped by a leader whose wall clock was ahead; the machine refuses the session.
 TEST_F(LeasesTest, ALoginEndsByTheTimeOfTheLog) {
   const SessionId session = Login();

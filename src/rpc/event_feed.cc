@@ -1,15 +1,15 @@
 #include "rpc/event_feed.h"
 
-#include <absl/time/clock.h>
-
 #include <utility>
+
+#include "rpc/steady_time.h"
 
 namespace coterie::rpc {
 
 EventFeed::Taken EventFeed::Take() {
   absl::MutexLock lock(&mutex_);
   Taken taken;
-  taken_at_ = absl::Now();
+  taken_at_ = SteadyNow();
   if (queue_.empty()) {
     taken.ended = ended_;
     taken.wants_page = ended_.ok() && std::exchange(is_behind_, false);
@@ -29,7 +29,7 @@ bool EventFeed::TryPush(Revision revision, Blob message) {
     const bool is_full =
         queue_.size() >= kQueuedMax || queued_bytes_ + message.size_bytes() > kQueuedBytesMax;
     if (is_full && !queue_.empty()) return false;
-    if (queue_.empty()) taken_at_ = absl::Now();
+    if (queue_.empty()) taken_at_ = SteadyNow();
     queued_bytes_ += message.size_bytes();
     queue_.push_back(std::move(message));
   }

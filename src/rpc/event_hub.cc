@@ -10,6 +10,7 @@
 #include "coterie/v1/events.pb.h"
 #include "rpc/node_calls.h"
 #include "rpc/status_map.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::rpc {
 namespace {
@@ -182,17 +183,17 @@ void EventHub::Listen(const state::EventBatch& batch, const state::Machine& stat
 
 void EventHub::Run() {
   std::deque<Input> inputs;
-  absl::Time tick = absl::Now() + kTick;
+  absl::Time tick = SteadyNow() + kTick;
   while (!inbox_.IsClosed()) {
-    inbox_.WaitAndTakeAll(inputs, std::max(tick - absl::Now(), absl::ZeroDuration()));
+    inbox_.WaitAndTakeAll(inputs, std::max(tick - SteadyNow(), absl::ZeroDuration()));
     for (Input& input : inputs) {
       std::visit([this](auto& value) { Handle(value); }, input);
     }
     inputs.clear();
     StartReading();
-    if (absl::Now() < tick) continue;
+    if (SteadyNow() < tick) continue;
     Tick();
-    tick = absl::Now() + kTick;
+    tick = SteadyNow() + kTick;
   }
 }
 
@@ -330,7 +331,7 @@ void EventHub::Handle(Page& page) {
   // A mark says that the subscriber has everything, and where it stands.
   if (feed.last_pushed() < feed.position &&
       feed.TryPush(feed.position, EncodeMark(feed.position))) {
-    feed.marked_at = absl::Now();
+    feed.marked_at = SteadyNow();
   }
 }
 
@@ -346,7 +347,7 @@ void EventHub::CatchUp() {
 
 void EventHub::Tick() {
   CatchUp();
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   for (const auto& [key, feed] : feeds_) {
     if (!node_.sessions().Find(feed->options().caller.session)) {
       feed->End(Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",

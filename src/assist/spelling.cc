@@ -1,0 +1,130 @@
+#include "assist/spelling.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "assist/word_diff.h"
+
+namespace coterie::assist {
+namespace {
+
+constexpr std::size_t kWordBytesMin = 2;
+constexpr std::size_t kWordBytesMax = 64;
+constexpr std::size_t kAlternativesMax = 3;
+
+bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+bool IsLetter(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) != 0 || static_cast<unsigned char>(c) >= 0x80;
+}
+bool IsWord(std::string_view piece) { return IsLetter(piece.front()); }
+
+// Whether what is between spaces around `at` is no prose: a link, an address, a path, code.
+bool IsInCode(std::string_view text, std::size_t at) {
+  std::size_t begin = at;
+  std::size_t end = at;
+  while (begin > 0 && !IsSpace(text[begin - 1])) --begin;
+  while (end < text.size() && !IsSpace(text[end])) ++end;
+  const std::string_view piece = text.substr(begin, end - begin);
+  if (piece.find_first_of("@_\\/=<>{}[]#$`|~^*+0123456789") != std::string_view::npos) return true;
+  const std::size_t dot = piece.find('.');  // example.org, but not the end of a sentence.
+  return dot != std::string_view::npos && dot + 1 < piece.size() && IsLetter(piece[dot + 1]);
+}
+
+// What a dictionary can judge: no ABBREVIATION, no CamelCase, no Name.
+bool IsOrdinary(std::string_view word) {
+  if (word.size() < kWordBytesMin || word.size() > kWordBytesMax) return false;
+  return std::none_of(word.begin(), word.end(), IsUpper);
+}
+
+std::string WhyOf(const std::vector<std::string>& suggestions) {
+  std::string why = "spelling";
+  for (std::size_t i = 1; i < std::min(suggestions.size(), kAlternativesMax + 1); ++i) {
+    why += (i == 1 ? "; or: " : ", ") + suggestions[i];
+  }
+  return why;
+}
+
+// A capital at the beginning of a sentence is no name's.
+std::string Lowered(std::string_view word) {
+  std::string lowered(word);
+  lowered[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(lowered[0])));
+  return lowered;
+}
+
+class Check {
+ public:
+  Check(std::string_view text, const Speller& speller, std::size_t found_max)
+      : text_(text), speller_(speller), found_max_(found_max) {}
+
+  Spelling Run() {
+    std::size_t next_sentence = 0;
+    const std::vector<Range> sentences = SplitSentences(text_);
+    std::size_t at = 0;
+    bool begins_sentence = true;
+    for (const std::string_view piece : SplitWords(text_)) {
+      if (next_sentence < sentences.size() && at >= sentences[next_sentence].begin) {
+        begins_sentence = true;
+        ++next_sentence;
+      }
+      if (IsWord(piece)) {
+        if (spelling_.found.size() == found_max_) {
+          spelling_.end = at;
+          return std::move(spelling_);
+        }
+        Look(piece, at, begins_sentence);
+        begins_sentence = false;
+      } else if (!IsSpace(piece.front())) {
+        previous_ = {};
+      }
+      at += piece.size();
+    }
+    spelling_.end = text_.size();
+    return std::move(spelling_);
+  }
+
+ private:
+  void Look(std::string_view word, std::size_t at, bool begins_sentence) {
+    const std::string_view before = std::exchange(previous_, word);
+    if (IsInCode(text_, at)) return;
+    const bool is_capital = begins_sentence && IsUpper(word[0]);
+    const std::string plain = is_capital ? Lowered(word) : std::string(word);
+    if (!IsOrdinary(plain)) return;
+    if (word == before && word != "that" && word != "had") {  // These two may be.
+      const std::size_t begin = static_cast<std::size_t>(before.data() - text_.data());
+      Add({.begin = begin, .end = at + word.size()}, std::string(word), "the word stands twice");
+      previous_ = {};
+      return;
+    }
+    if (speller_.knows(plain) || speller_.knows(word)) return;
+    std::vector<std::string> suggestions = speller_.suggest(word);
+    std::erase(suggestions, std::string(word));
+    if (suggestions.empty()) {
+      ++spelling_.unknown;
+      return;
+    }
+    Add({.begin = at, .end = at + word.size()}, suggestions.front(), WhyOf(suggestions));
+  }
+
+  void Add(Range range, std::string after, std::string why) {
+    spelling_.found.push_back({.range = range,
+                               .before = std::string(text_.substr(range.begin, range.size())),
+                               .after = std::move(after),
+                               .why = std::move(why)});
+  }
+
+  const std::string_view text_;
+  const Speller& speller_;
+  const std::size_t found_max_;
+  std::string_view previous_;  // The word before, with nothing but space between.
+  Spelling spelling_;
+};
+
+}  // namespace
+
+Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max) {
+  return Check(text, speller, found_max).Run();
+}
+
+}  // namespace coterie::assist
