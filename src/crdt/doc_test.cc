@@ -416,6 +416,31 @@ TEST(Hostile, HalfOfManyCharactersIsDeletedInNoTime) {
   EXPECT_EQ(outcome.text_changes[0].inserted, TextOf(doc));
 }
 
+// Marks of many keys were summed up all the same, in the square of their number for every mark.
+TEST(Hostile, ManyKeysFormatAsFewDo) {
+  Doc doc = NewDoc();
+  Text text(doc, doc.Root("t"));
+  EditText(doc, 1, [](Text& t, Transaction& edit) { t.Insert(edit, 0, std::string(3'000, 'x')); });
+  Prng prng(5);
+  for (int i = 0; i < 1'500; ++i) {
+    const std::string value = prng.Chance(1, 5) ? "null" : std::to_string(prng.Below(3));
+    EditText(doc, 2, [&](Text& t, Transaction& edit) {
+      t.Format(edit, prng.Below(2'900), prng.Between(1, 400),
+               {{"key" + std::to_string(prng.Below(500)), value}});
+    });
+  }
+  doc.CheckInvariantsDeep();
+  for (int i = 0; i < 100; ++i) {
+    const std::size_t pieces = text.ToDelta().size();
+    // Like what is to its left, so that it is a part of that.
+    EditText(doc, 3, [&](Text& t, Transaction& edit) {
+      t.Insert(edit, prng.Between(1, t.length() - 1), "y");
+    });
+    ASSERT_EQ(text.ToDelta().size(), pieces) << i;
+  }
+  doc.CheckInvariantsDeep();
+}
+
 TEST(Hostile, TypesMayNestAsDeepAsTheyLike) {
   Doc doc = NewDoc();
   ASSERT_FALSE(doc.Apply(NestedArrays(20'000)));

@@ -1,6 +1,8 @@
 #include "crdt/order_index.h"
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
 #include "base/check.h"
 #include "crdt/item_store.h"
@@ -115,7 +117,7 @@ OrderIndex::Root OrderIndex::BuildAbove(std::vector<std::uint32_t> level) {
       SetParent(node, above.back(), inner.count);
       Child& child = inner.children[inner.count++];
       child = {.node = node, .marks = 0, .size = SizeOf(node)};
-      if (has_marks_) SetMarks(child, CollectMarks(node));
+      if (has_marks_) RefreshMarksOf(child);
     }
     level = std::move(above);
   }
@@ -133,7 +135,7 @@ void OrderIndex::Drop(Root root) {
       Inner& inner = InnerAt(node);
       for (std::uint32_t i = 0; i < inner.count; ++i) {
         left.push_back(inner.children[i].node);
-        SetMarks(inner.children[i], {});
+        FreeMarks(inner.children[i]);
       }
     } else {
       const Leaf& leaf = LeafAt(node);
@@ -297,7 +299,7 @@ void OrderIndex::RemoveNode(Root& root, std::uint32_t node) {
     return;
   }
   Inner& inner = InnerAt(parent);
-  SetMarks(inner.children[slot], {});
+  FreeMarks(inner.children[slot]);
   for (std::uint32_t i = slot + 1; i < inner.count; ++i) {
     inner.children[i - 1] = inner.children[i];
     SetParent(inner.children[i - 1].node, parent, i - 1);
@@ -306,7 +308,7 @@ void OrderIndex::RemoveNode(Root& root, std::uint32_t node) {
   if (inner.count == 0) {
     RemoveNode(root, parent);
   } else if (inner.count == 1 && inner.parent == 0) {
-    SetMarks(inner.children[0], {});
+    FreeMarks(inner.children[0]);
     root = inner.children[0].node;
     SetParent(root, 0, 0);
     FreeNode(parent);
@@ -352,45 +354,85 @@ OrderIndex::Mark OrderIndex::MarkOf(ItemRef item) const {
           .has_end = ends};
 }
 
-// `marks` are those of some piece of a list; `left` those of what comes before it.
-void OrderIndex::AddLeft(const std::vector<Mark>& left, std::vector<Mark>& marks) {
-  for (const Mark& earlier : left) {
-    const auto found = std::find_if(marks.begin(), marks.end(),
-                                    [&](const Mark& mark) { return mark.key == earlier.key; });
-    if (found == marks.end()) {
-      marks.push_back(earlier);
+// The marks of a piece of a list that grows to the left.
+class OrderIndex::MarkSum {
+ public:
+  void AddLeft(const std::vector<Mark>& left) {
+    for (const Mark& earlier : left) AddLeft(earlier);
+  }
+  void AddLeft(const Mark& earlier) {
+    Mark* found = Find(earlier.key);
+    if (found == nullptr) {
+      if (marks_.size() >= kSummedKeysMax) places_.emplace(earlier.key, marks_.size());
+      marks_.push_back(earlier);
     } else if (!found->has_end) {
       if (earlier.start != 0) found->start = earlier.start;
       found->has_end = earlier.has_end || earlier.start == 0;
     }
   }
+  std::size_t size() const { return marks_.size(); }
+  std::vector<Mark> Take() { return std::move(marks_); }
+
+ private:
+  Mark* Find(Atom key) {
+    const std::size_t walked = std::min(marks_.size(), kSummedKeysMax);
+    for (std::size_t i = 0; i < walked; ++i) {
+      if (marks_[i].key == key) return &marks_[i];
+    }
+    const auto found = places_.find(key);
+    return found == places_.end() ? nullptr : &marks_[found->second];
+  }
+
+  std::vector<Mark> marks_;
+  std::unordered_map<Atom, std::size_t> places_;  // Of all but the first ones.
+};
+
+void OrderIndex::AddMarksOf(const Leaf& leaf, std::uint32_t end, MarkSum& sum) const {
+  for (std::uint32_t i = end; i-- > 0;) {
+    if (leaf.units[i] == 0 && IsLiveMark(leaf.items[i])) sum.AddLeft(MarkOf(leaf.items[i]));
+  }
 }
 
-std::vector<OrderIndex::Mark> OrderIndex::CollectMarks(std::uint32_t node) const {
-  std::vector<Mark> marks;
-  if (IsInner(node)) {
+void OrderIndex::AddMarksOf(const Child& child, MarkSum& sum) const {
+  if (child.marks == 0) return;
+  if (child.marks != kTooMany) return sum.AddLeft(marks_[child.marks]);
+  const Inner& inner = InnerAt(child.node);  // A leaf has too few items.
+  for (std::uint32_t i = inner.count; i-- > 0;) AddMarksOf(inner.children[i], sum);
+}
+
+bool OrderIndex::SumMarks(std::uint32_t node, std::vector<Mark>& marks) const {
+  MarkSum sum;
+  if (!IsInner(node)) {
+    AddMarksOf(LeafAt(node), LeafAt(node).count, sum);
+  } else {
     const Inner& inner = InnerAt(node);
     for (std::uint32_t i = inner.count; i-- > 0;) {
-      if (inner.children[i].marks != 0) AddLeft(marks_[inner.children[i].marks], marks);
+      if (inner.children[i].marks == kTooMany) return false;
+      AddMarksOf(inner.children[i], sum);
+      if (sum.size() > kSummedKeysMax) return false;
     }
-    return marks;
   }
-  const Leaf& leaf = LeafAt(node);
-  for (std::uint32_t i = leaf.count; i-- > 0;) {
-    if (leaf.units[i] == 0 && IsLiveMark(leaf.items[i])) AddLeft({MarkOf(leaf.items[i])}, marks);
-  }
-  return marks;
+  marks = sum.Take();
+  return true;
 }
 
-void OrderIndex::SetMarks(Child& child, std::vector<Mark> marks) {
-  if (marks.empty()) {
-    if (child.marks == 0) return;
+void OrderIndex::FreeMarks(Child& child) {
+  if (child.marks != 0 && child.marks != kTooMany) {
     marks_[child.marks] = {};
     free_marks_.push_back(child.marks);
-    child.marks = 0;
+  }
+  child.marks = 0;
+}
+
+void OrderIndex::RefreshMarksOf(Child& child) {
+  std::vector<Mark> marks;
+  const bool are_few = SumMarks(child.node, marks);
+  if (!are_few || marks.empty()) {
+    FreeMarks(child);
+    child.marks = are_few ? 0 : kTooMany;
     return;
   }
-  if (child.marks == 0) {
+  if (child.marks == 0 || child.marks == kTooMany) {
     if (marks_.empty()) marks_.emplace_back();
     if (free_marks_.empty()) {
       free_marks_.push_back(static_cast<std::uint32_t>(marks_.size()));
@@ -406,7 +448,7 @@ void OrderIndex::SetMarks(Child& child, std::vector<Mark> marks) {
 void OrderIndex::RefreshMarks(std::uint32_t node) {
   if (!has_marks_) return;
   for (std::uint32_t parent = ParentOf(node); parent != 0; parent = InnerAt(node).parent) {
-    SetMarks(InnerAt(parent).children[SlotOf(node)], CollectMarks(node));
+    RefreshMarksOf(InnerAt(parent).children[SlotOf(node)]);
     node = parent;
   }
 }
@@ -414,21 +456,17 @@ void OrderIndex::RefreshMarks(std::uint32_t node) {
 void OrderIndex::MarkDeleted(ItemRef item) { RefreshMarks(store_->At(item).leaf); }
 
 std::vector<OrderIndex::Mark> OrderIndex::MarksBefore(ItemRef item) const {
-  std::vector<Mark> marks;
-  if (!has_marks_) return marks;
+  if (!has_marks_) return {};
+  MarkSum sum;
   std::uint32_t node = store_->At(item).leaf;
   const Leaf& leaf = LeafAt(node);
-  for (std::uint32_t i = SlotIn(leaf, item); i-- > 0;) {
-    if (leaf.units[i] == 0 && IsLiveMark(leaf.items[i])) AddLeft({MarkOf(leaf.items[i])}, marks);
-  }
+  AddMarksOf(leaf, SlotIn(leaf, item), sum);
   for (std::uint32_t parent = leaf.parent; parent != 0; parent = InnerAt(node).parent) {
     const Inner& inner = InnerAt(parent);
-    for (std::uint32_t i = SlotOf(node); i-- > 0;) {
-      if (inner.children[i].marks != 0) AddLeft(marks_[inner.children[i].marks], marks);
-    }
+    for (std::uint32_t i = SlotOf(node); i-- > 0;) AddMarksOf(inner.children[i], sum);
     node = parent;
   }
-  return marks;
+  return sum.Take();
 }
 
 std::uint32_t OrderIndex::FirstLiveChild(const Inner& inner, std::uint32_t from) const {
@@ -582,8 +620,10 @@ void OrderIndex::CheckInvariantsDeep(Root root, ItemRef head) const {
       const Child& child = inner.children[i];
       CHECK(ParentOf(child.node) == node && SlotOf(child.node) == i);
       CHECK(child.size == SizeOf(child.node));
-      const std::vector<Mark> marks = CollectMarks(child.node);
-      CHECK((child.marks == 0 && marks.empty()) || marks == marks_[child.marks]);
+      std::vector<Mark> marks;
+      const bool are_few = SumMarks(child.node, marks);
+      CHECK(are_few == (child.marks != kTooMany));
+      CHECK(!are_few || (child.marks == 0 ? marks.empty() : marks == marks_[child.marks]));
       left.push_back(child.node);
     }
   }

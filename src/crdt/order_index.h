@@ -91,6 +91,10 @@ class OrderIndex {
   static constexpr std::uint32_t kLeafMax = 32;
   static constexpr std::uint32_t kInnerMax = 16;
   static constexpr std::uint32_t kInnerBit = 1u << 31;  // In a node's number: it is an inner one.
+  // Marks of more keys than a writer has use for are not summed up, so that summing up stays cheap:
+  // who asks goes down to where there are fewer.
+  static constexpr std::size_t kSummedKeysMax = 64;
+  static constexpr std::uint32_t kTooMany = 0xffff'ffff;
 
   struct Leaf {
     std::uint32_t parent = 0;  // An inner node, 0 = it is the root. While free: the next free one.
@@ -101,7 +105,7 @@ class OrderIndex {
   };
   struct Child {
     std::uint32_t node = 0;
-    std::uint32_t marks = 0;  // What marks_ has of it; 0 = no live mark is below.
+    std::uint32_t marks = 0;  // What marks_ has of it; 0 = no live mark is below. Or kTooMany.
     TextSize size;
   };
   struct Inner {
@@ -128,9 +132,13 @@ class OrderIndex {
   bool IsLiveMark(ItemRef item) const;
   bool EndsKey(ItemRef item) const;
   Mark MarkOf(ItemRef item) const;
-  static void AddLeft(const std::vector<Mark>& left, std::vector<Mark>& marks);
-  std::vector<Mark> CollectMarks(std::uint32_t node) const;
-  void SetMarks(Child& child, std::vector<Mark> marks);
+  class MarkSum;
+  // False: they are of more than kSummedKeysMax keys.
+  bool SumMarks(std::uint32_t node, std::vector<Mark>& marks) const;
+  void AddMarksOf(const Child& child, MarkSum& sum) const;
+  void AddMarksOf(const Leaf& leaf, std::uint32_t end, MarkSum& sum) const;
+  void FreeMarks(Child& child);
+  void RefreshMarksOf(Child& child);
   void RefreshMarks(std::uint32_t node);
   std::uint32_t FirstLiveChild(const Inner& inner, std::uint32_t from) const;
 

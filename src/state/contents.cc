@@ -249,16 +249,21 @@ void Machine::Impl::StoreVersion(Document& document, VersionRecord version,
 void Machine::Impl::MaybeCheckpoint(Document& document) {
   ContentHead& head = document.head;
   const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
-  if (head.tail_cost <= std::max(last_bytes, kTailCostFloor)) return;
+  if (head.tail_cost <= std::max({last_bytes, kTailCostFloor, 2 * head.tried_cost})) return;
   // Not of the cached content: how its structs are cut depends on when it was loaded.
   const std::optional<Content> content = LoadContent(document, head.ordinal);
   if (!content) return;
   const std::string bytes = content->Encode();
   Content copy(document.id, head.root);
-  head.tail_cost = 0;
   // An editor that uses an id twice can make a content that its own encoding does not tell whole.
-  // Then the updates stay what counts, and the next checkpoint is tried when there are many more.
-  if (!copy.Load(bytes) || !content->IsTold(copy)) return;
+  // Then the updates stay what counts, and the next checkpoint is tried when there are twice as
+  // many: RefuseUnstorable() ends that.
+  if (!copy.Load(bytes) || !content->IsTold(copy)) {
+    head.tried_cost = head.tail_cost;
+    return;
+  }
+  head.tail_cost = 0;
+  head.tried_cost = 0;
   const auto cached = contents_.find(document.id);
   if (cached != contents_.end()) {
     cached->second.content = std::move(copy);
@@ -270,6 +275,16 @@ void Machine::Impl::MaybeCheckpoint(Document& document) {
     Put(Key('b', document.id, head.ordinal, piece).view(),
         std::string_view(bytes).substr(piece * kBasePieceBytes, kBasePieceBytes));
   }
+}
+
+// Of a change to a content of which no checkpoint can be made: it must be replayed in full whenever
+// it is loaded.
+std::optional<Outcome> Machine::Impl::RefuseUnstorable(const Document& document) const {
+  const ContentHead& head = document.head;
+  if (head.tried_cost == 0 || head.tail_cost <= 2 * kContentBytesMax) return std::nullopt;
+  return Refusal(Code::kExhausted,
+                 "The document holds updates that contradict each other, and cannot be stored any "
+                 "longer; export its text and start another one.");
 }
 
 void Machine::Impl::DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint) {

@@ -169,6 +169,39 @@ TEST_F(HostileTest, ValuesInAFormattedTextAreNotTakenForLetters) {
   ExpectTheSameAfterRestart();
 }
 
+// A content that reads differently from its own encoding has no checkpoints. It had no limit
+// either: what was not counted any more made a text too long for any node to go on.
+TEST_F(HostileTest, WhatContradictsItselfIsLimited) {
+  const Place a{.client = 1, .clock = 0};
+  const Place b{.client = 1, .clock = 1};
+  Send(a, Struct().OfText("a"));
+  Send(b, Struct().Between(&a, nullptr).OfText("b"));
+  Send({.client = 2}, Struct().Between(&a, nullptr).OfText("c"));
+  Send({.client = 4}, Struct().Between(&b, &b).OfText("d"));
+  crdt::Doc reader({.garbage = crdt::Garbage::kCollect});
+  ASSERT_FALSE(reader.Apply(*machine_->UpdateAt(doc_, Revision(), {})));
+  ASSERT_NE(crdt::Text(reader, reader.Root("text")).ToString(), TextOf(doc_));
+
+  const std::string much(kUpdateBytesMax - 100, 'x');
+  Code code = Code::kOk;
+  for (std::uint64_t client = 10; client < 100 && code == Code::kOk; ++client) {
+    payloads_.clear();
+    const std::string update = UpdateOf({.client = client}, {Struct().OfText(much)});
+    code = CodeOf(ann_, ApplyUpdate{.doc = doc_, .update = update});
+  }
+  EXPECT_EQ(code, Code::kExhausted);
+  EXPECT_LE(machine_->FindDocument(doc_)->size_bytes, kTextBytesMax);
+
+  const std::string more(3 << 20, 'y');
+  code = Code::kOk;
+  for (int i = 0; i < 60 && code == Code::kOk; ++i) {
+    payloads_.clear();
+    code = CodeOf(ann_, Edit{.doc = doc_, .splices = {{0, more.size(), more}}});
+  }
+  EXPECT_EQ(code, Code::kExhausted);
+  ExpectTheSameAfterRestart();
+}
+
 // Structs at random, of which nothing is right but the form: neighbours of any root and in any
 // order, ids that were used, parents that are no types, half characters.
 class RandomStructs {

@@ -49,7 +49,7 @@ std::optional<Outcome> Machine::Impl::RefuseWrite(const Document& document,
   }
   if (!document.lock || document.lock->token != token) return RefuseStaleToken(document);
   if (!is_holder) return RefuseForHolder(document, Code::kLocked);
-  return std::nullopt;
+  return RefuseUnstorable(document);
 }
 
 // Of a change that needs no lock, and respects one.
@@ -61,7 +61,7 @@ std::optional<Outcome> Machine::Impl::RefuseEdit(const Document& document,
   if (document.lock && document.lock->session != entry_.session) {
     return RefuseForHolder(document, Code::kLocked);
   }
-  return std::nullopt;
+  return RefuseUnstorable(document);
 }
 
 Outcome Machine::Impl::Apply(const Lock& command) {

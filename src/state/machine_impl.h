@@ -220,6 +220,7 @@ class Machine::Impl {
   std::optional<std::string> AskContentAt(DocId doc, Revision revision, Answer answer) const;
   void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
   void MaybeCheckpoint(Document& document);
+  std::optional<Outcome> RefuseUnstorable(const Document& document) const;
   void DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint);
   void PruneHistory(Document& document);
   void DropContent(Document& document);
