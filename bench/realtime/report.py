@@ -11,7 +11,8 @@ import sys
 
 LOADS = [("equal", "Equal load: 100 rooms x 10 writers, 1 000 letters a second"),
          ("busy", "As fast as it goes: 100 rooms x 10 writers, 2 letters of each on their way"),
-         ("lecture", "As fast as it goes: 10 rooms x 100 editors, 10 write, 4 letters on their way")]
+         ("lecture",
+          "As fast as it goes: 10 rooms x 100 editors, 10 write, 4 letters on their way")]
 HIGHER = {"updates_per_s", "deliveries_per_s", "deliveries_per_cpu_s"}
 
 

@@ -18,7 +18,7 @@ namespace coterie::gateway {
 namespace {
 
 // Of what a change waited for the thread, the pause that follows a message.
-constexpr double kPausePerLag = 2;
+constexpr double kPausePerLag = 4;
 // A lag that is ordinary.
 constexpr absl::Duration kLagMin = absl::Milliseconds(1);
 constexpr std::size_t kUnpublishedBytesMax = 64 << 10;

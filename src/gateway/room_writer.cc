@@ -18,9 +18,6 @@ namespace {
 constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
 constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
-// A commit that takes longer is late, and says so for a while.
-constexpr absl::Duration kLate = absl::Milliseconds(20);
-constexpr absl::Duration kLateFor = absl::Seconds(2);
 constexpr absl::Duration kGatherMax = absl::Milliseconds(25);
 
 bool MayRepeat(const absl::Status& status) {
@@ -75,14 +72,13 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
-// At once, unless the last proposals took long: then a keystroke more or less does not matter, and
-// what is typed meanwhile goes along.
+// At once, unless the member writes faster than the log commits: then half of what a commit takes
+// is waited, so that what it writes meanwhile becomes one entry and not two.
 void RoomWriter::Pump() {
   if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
-  const bool is_late = commit_ > kLate && rpc::SteadyNow() < proposed_at_ + kLateFor;
-  if (!is_late) return Take();
+  if (!is_hurried_) return Take();
   is_gathering_ = true;
-  options_.shard.PostAfter(std::min(commit_ / 4, kGatherMax), [self = shared_from_this()] {
+  options_.shard.PostAfter(std::min(commit_ / 2, kGatherMax), [self = shared_from_this()] {
     self->is_gathering_ = false;
     if (!self->queue_.empty()) self->Take();
   });
@@ -143,11 +139,13 @@ void RoomWriter::Repeat() {
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
   if (std::exchange(has_more_parts_, false)) {
+    is_hurried_ = false;  // The next part is there already.
     if (outcome.ok()) return Pump();
     // Its other parts would wait for this one for ever.
     in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
   }
+  is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }

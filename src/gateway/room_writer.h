@@ -74,11 +74,12 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   std::deque<Queued> queue_;     // Bounded by the credit that a socket has.
   bool has_more_parts_ = false;  // Of what is in flight: in front of the queue.
+  bool is_hurried_ = false;      // More came while the last proposal was on its way, or was in it.
   bool is_gathering_ = false;
   bool is_in_flight_ = false;
   state::Command command_;         // In flight.
   std::vector<Credit> in_flight_;  // Of each update in it.
-  absl::Time proposed_at_ = absl::InfinitePast();
+  absl::Time proposed_at_;
   absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();

@@ -43,6 +43,21 @@ rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.siz
 absl::string_view ToAbsl(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+// Which keys are written one beside the other: an insertion starts where the last one of its kind
+// was. The first byte of a key names its table, a number follows: of the document, the session; or,
+// in the table of events, of what grows with every entry.
+class Neighbours final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "coterie.Neighbours"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    constexpr std::size_t kTableBytes = 1;
+    constexpr std::size_t kNumberBytes = 8;
+    if (key.empty() || key[0] == 'e') return {key.data(), std::min(key.size(), kTableBytes)};
+    return {key.data(), std::min(key.size(), kTableBytes + kNumberBytes)};
+  }
+  bool InDomain(const rocksdb::Slice& /*key*/) const override { return true; }
+};
+
 rocksdb::Options MakeOptions() {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -56,9 +71,7 @@ rocksdb::Options MakeOptions() {
   options.bytes_per_sync = 1 << 20;
   options.max_open_files = 512;
   // Only one thread writes.
-  // The first byte of a key names its table: an insertion starts where the last one of its table
-  // was.
-  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Neighbours>();
   options.allow_concurrent_memtable_write = false;
   options.enable_write_thread_adaptive_yield = false;
   // The text log of RocksDB itself: rarely read, never unbounded.
