@@ -5,14 +5,13 @@
 // The measure is how long a change has waited for the room's thread: on an idle node that is nearly
 // nothing and neither is the pause; on one that is late anyway, so long again buys fewer messages.
 
-#include <absl/time/clock.h>
-
 #include <algorithm>
 #include <string_view>
 
 #include "crdt/merge.h"
 #include "gateway/limits.h"
 #include "gateway/room.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::gateway {
 namespace {
@@ -30,7 +29,7 @@ Blob FrameOf(std::string_view update) {
 }  // namespace
 
 void Room::SchedulePublish(absl::Time heard_at) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = rpc::SteadyNow();
   const absl::Duration lag = now - heard_at;
   const absl::Duration wanted = lag < kLagMin ? absl::ZeroDuration() : lag * kPausePerLag;
   pace_ = std::min(kPublishPauseMax, (pace_ * 7 + wanted) / 8);
@@ -51,7 +50,7 @@ void Room::PublishChanges() {
   if (unpublished_.empty()) return;
   const std::vector<Blob> changes = std::exchange(unpublished_, {});
   unpublished_bytes_ = 0;
-  published_at_ = absl::Now();
+  published_at_ = rpc::SteadyNow();
   std::vector<std::string_view> updates;
   for (const Blob& change : changes) updates.push_back(change.view());
   const std::string merged = crdt::MergeUpdates(updates).update;

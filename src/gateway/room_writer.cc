@@ -140,11 +140,13 @@ void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
   is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (std::exchange(has_more_parts_, false)) {
+    is_hurried_ = false;  // The next part is there already.
     if (outcome.ok()) return Pump();
     // Its other parts would wait for this one for ever.
     in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
   }
+  is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }

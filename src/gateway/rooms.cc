@@ -204,7 +204,7 @@ void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
                         Room::Changed news{.revision = batch.revision,
                                            .previous = changed.previous,
                                            .update = Blob(changed.update),
-                                           .heard_at = absl::Now()};
+                                           .heard_at = rpc::SteadyNow()};
                         shards_[ShardOf(doc)]->Post([this, doc, bytes, news = std::move(news)] {
                           event_bytes_.fetch_sub(bytes);
                           if (Room* room = FindRoom(doc)) room->Handle(news);
