@@ -16,6 +16,7 @@ void AddContentCommands(CLI::App& app, Invocation& cli);    // insert delete exp
 void AddEditCommand(CLI::App& app, Invocation& cli);        // edit
 void AddLockCommands(CLI::App& app, Invocation& cli);  // lock unlock locks
 void AddHistoryCommands(CLI::App& app, Invocation& cli);    // history show restore
+void AddDraftCommands(CLI::App& app, Invocation& cli);      // drafts, draft show merge drop
 // ask summarize grammar enhance continue suggestions accept reject
 void AddAssistCommands(CLI::App& app, Invocation& cli);
 void AddWatchCommands(CLI::App& app, Invocation& cli);      // watch who

@@ -67,6 +67,12 @@ std::string EventText::Changed(const v1::DocumentChanged& changed) const {
   return text;
 }
 
+template <class Body>
+std::string EventText::Draft(const Body& body) const {
+  return absl::StrCat(" the draft of ", OneLine(body.user(), kNameWidth), " for ",
+                      Name(body.document_id()));
+}
+
 std::string EventText::Line(const v1::Event& event) {
   const std::string user =
       event.user().empty() ? std::string("the cluster") : OneLine(event.user(), kNameWidth);
@@ -120,6 +126,12 @@ std::string EventText::Line(const v1::Event& event) {
                                       : " rejected ",
                           "a suggestion for ", Name(resolved.document_id()));
     }
+    case Body::kDraftSaved:
+      return user + " keeps" + Draft(event.draft_saved());
+    case Body::kDraftMerged:
+      return user + " merged" + Draft(event.draft_merged());
+    case Body::kDraftDropped:
+      return user + " dropped" + Draft(event.draft_dropped());
     case Body::BODY_NOT_SET:
       break;
   }

@@ -21,6 +21,8 @@ class EventText {
  private:
   std::string Name(std::uint64_t document_id) const;
   std::string Changed(const v1::DocumentChanged& changed) const;
+  template <class Body>
+  std::string Draft(const Body& body) const;
 
   std::map<std::uint64_t, std::string> names_;
 };

@@ -89,6 +89,7 @@ std::unique_ptr<CLI::App> MakeShellApp(Invocation& cli) {
   AddEditCommand(*app, cli);
   AddLockCommands(*app, cli);
   AddHistoryCommands(*app, cli);
+  AddDraftCommands(*app, cli);
   AddAssistCommands(*app, cli);
   AddWatchCommands(*app, cli);
   AddClusterCommands(*app, cli);

@@ -9,6 +9,7 @@
 #include "coterie/v1/auth.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
+#include "coterie/v1/drafts.pb.h"
 #include "coterie/v1/presence.pb.h"
 
 namespace coterie::client {
@@ -57,6 +58,11 @@ COTERIE_METHOD(Document, BreakLock, kAttempt);
 COTERIE_METHOD(Document, ListLocks, kAttempt);
 COTERIE_METHOD(Document, ListVersions, kAttempt);
 COTERIE_METHOD(Document, RestoreVersion, kAttempt);
+
+COTERIE_METHOD(Draft, ListDrafts, kAttempt);
+COTERIE_METHOD(Draft, GetDraft, kAttempt);
+COTERIE_METHOD(Draft, MergeDraft, kAttempt);
+COTERIE_METHOD(Draft, DropDraft, kAttempt);
 
 COTERIE_METHOD(Assist, ListSuggestions, kAttempt);
 COTERIE_METHOD(Assist, ResolveSuggestion, kAttempt);

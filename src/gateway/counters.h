@@ -23,6 +23,7 @@ struct Counters {
   Counter bytes_sent;
   Counter updates_received;
   Counter updates_refused;
+  Counter drafts_saved;  // Updates that became part of one.
   Counter proposals;
   Counter proposals_repeated;
   Counter changes_published;  // Deliveries are of messages, with one change or more.

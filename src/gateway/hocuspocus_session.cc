@@ -73,7 +73,12 @@ Flow HocuspocusSession::Handle(const yproto::HocuspocusFrame& frame) {
                       [this, doc = doc, id = id](const yproto::QueryAwareness&) {
                         rooms_.With(doc, [id](Room& room) { room.OnQueryAwareness(id); });
                       },
-                      [](const auto&) {}},  // Stateless: there is nothing that they may ask so.
+                      [this, doc = doc, id = id](const yproto::Stateless& stateless) {
+                        const Credit credit = socket_->Hold(stateless.payload.size());
+                        rooms_.With(doc, [id, payload = std::string(stateless.payload),
+                                          credit](Room& room) { room.OnStateless(id, payload); });
+                      },
+                      [](const auto&) {}},
              frame.body);
   return Flow::kContinue;
 }

@@ -150,6 +150,8 @@ void AddGateway(const Counters& counters, Page& page) {
   page.Count("coterie_gateway_updates_total", "Yjs updates received.", counters.updates_received);
   page.Count("coterie_gateway_updates_refused_total", "Yjs updates refused.",
              counters.updates_refused);
+  page.Count("coterie_gateway_updates_kept_total", "Yjs updates kept as drafts.",
+             counters.drafts_saved);
   page.Count("coterie_gateway_proposals_total", "Proposals of merged updates.", counters.proposals);
   page.Count("coterie_gateway_proposals_repeated_total", "Proposals repeated for want of answer.",
              counters.proposals_repeated);

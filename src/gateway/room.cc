@@ -124,7 +124,7 @@ void Room::Update(Member& member, std::string payload, const Credit& credit) {
   if (malformed) return Fail(member, "the update is malformed: " + std::string(malformed.reason));
   const bool is_known = payload == kEmptyUpdate || (content_.is_loaded() && content_.Covers(view));
   if (is_known) return Acknowledge(member, 1, true);  // It is durable, whoever brought it.
-  if (!MayWrite(member)) return Refuse(member, 1, WhyReadOnly(member));
+  if (!MayWrite(member)) return KeepAsDraft(member, std::move(payload), credit);
   std::vector<std::string> parts;
   if (bytes > state::kUpdateBytesMax) {
     crdt::SplitResult split = crdt::SplitUpdate(payload, state::kUpdateBytesMax);
@@ -134,7 +134,7 @@ void Room::Update(Member& member, std::string payload, const Credit& credit) {
     parts.push_back(std::move(payload));
   }
   NoteWriting(member);
-  member.writer->Add(std::move(parts), credit);
+  member.writer->Add(RoomWriter::As::kChange, std::move(parts), credit);
 }
 
 void Room::NoteWriting(Member& member) {
@@ -159,6 +159,7 @@ void Room::TellSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
   using enum state::Code;
   switch (settled.outcome.code) {
     case kOk:
+      if (settled.as == RoomWriter::As::kDraft) return TellDraft(*member, settled);
       return Acknowledge(*member, settled.updates, true);
     case kUnauthenticated:
       return Expel(id, CloseCode::kUnauthenticated, "the session is over; log in again");
@@ -168,7 +169,8 @@ void Room::TellSettled(std::uint64_t id, const RoomWriter::Settled& settled) {
     case kInvalidArgument:
       return Fail(*member, settled.outcome.message);
     default:
-      return Refuse(*member, settled.updates, settled.outcome.message);
+      Refuse(*member, settled.updates, settled.outcome.message);
+      if (settled.as == RoomWriter::As::kDraft) MaybeAskAgain(*member);
   }
 }
 

@@ -86,6 +86,7 @@ class Room : public std::enable_shared_from_this<Room> {
               const Credit& credit);
   void OnAwareness(std::uint64_t member, std::string update);
   void OnQueryAwareness(std::uint64_t member);
+  void OnStateless(std::uint64_t member, std::string_view payload);
 
   // --- What came of the log, in its order; room_events.cc ---
   struct Changed {
@@ -101,6 +102,8 @@ class Room : public std::enable_shared_from_this<Room> {
   // Some were made or are gone, by this revision.
   void SuggestionsChanged(Revision revision);
   void Renamed(const std::string& name);
+  // The draft of that user; room_drafts.cc.
+  void DraftChanged(Revision revision, const std::string& user);
   void Deleted();
   // Changes may have been missed: everybody is sent the whole.
   void Jumped();
@@ -118,8 +121,9 @@ class Room : public std::enable_shared_from_this<Room> {
   struct Member {
     MemberOptions options;
     std::shared_ptr<RoomWriter> writer;
-    bool is_writable = true;   // As last told.
-    bool has_refused = false;  // It has edits that we do not have.
+    bool is_writable = true;     // As last told.
+    bool has_refused = false;    // It has edits that the document does not have: asked for again.
+    bool offers_drafts = false;  // It shows its user drafts, to be merged or not.
     bool has_asked = false;
     bool has_written = false;
     std::optional<crdt::StateVector> waits_with;  // For an answer, until it may have one.
@@ -160,6 +164,11 @@ class Room : public std::enable_shared_from_this<Room> {
   void Expel(std::uint64_t id, CloseCode code, const std::string& reason);
   void Forget(std::uint64_t id);
   void NoteWriting(Member& member);
+
+  // room_drafts.cc
+  void KeepAsDraft(Member& member, std::string payload, const Credit& credit);
+  void TellDraft(Member& member, const RoomWriter::Settled& settled);
+  void MaybeAskAgain(Member& member);
 
   // room_publish.cc
   void SchedulePublish(absl::Time heard_at);

@@ -176,10 +176,7 @@ void Room::TellRights(Member& member) {
     }
     SendTo(member, Blob(yproto::EncodeStateless("{\"lock\":" + LockJson() + "}")));
   }
-  if (member.is_writable && content_.is_loaded() && std::exchange(member.has_refused, false)) {
-    SendTo(member,
-           Blob(yproto::EncodeSync(yproto::SyncStep::kAsk, content_.state_vector().Encode())));
-  }
+  MaybeAskAgain(member);
 }
 
 }  // namespace coterie::gateway

@@ -27,10 +27,11 @@ bool MayRepeat(const absl::Status& status) {
 
 }  // namespace
 
-void RoomWriter::Add(std::vector<std::string> parts, const Credit& credit) {
+void RoomWriter::Add(As as, std::vector<std::string> parts, const Credit& credit) {
   CHECK(!parts.empty());
   queue_.push_back(
-      {.parts = {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())},
+      {.as = as,
+       .parts = {std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end())},
        .credit = credit});
   Pump();
 }
@@ -44,6 +45,7 @@ void RoomWriter::Abandon() {
 std::string RoomWriter::TakeBatch() {
   in_flight_.clear();
   Queued& first = queue_.front();
+  as_ = first.as;
   has_more_parts_ = first.parts.size() > 1;
   if (has_more_parts_) {
     std::string part = std::move(first.parts.front());
@@ -54,7 +56,7 @@ std::string RoomWriter::TakeBatch() {
   std::vector<std::string_view> updates;
   for (const Queued& queued : queue_) {
     if (!updates.empty() && bytes + queued.parts.front().size() > kMergedBytesMax) break;
-    if (queued.parts.size() > 1) break;
+    if (queued.parts.size() > 1 || queued.as != as_) break;
     bytes += queued.parts.front().size();
     updates.push_back(queued.parts.front());
   }
@@ -72,13 +74,19 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
-// At once, unless the member writes faster than the log commits: then half of what a commit takes
-// is waited, so that what it writes meanwhile becomes one entry and not two.
+// None, unless the member writes faster than the log commits: then half of what a commit takes is
+// waited, so that what it writes meanwhile becomes one entry and not two.
+absl::Duration RoomWriter::GatherTime() const {
+  if (queue_.front().as == As::kDraft) return draft_proposed_at_ + kDraftEvery - rpc::SteadyNow();
+  return is_hurried_ ? std::min(commit_ / 2, kGatherMax) : absl::ZeroDuration();
+}
+
 void RoomWriter::Pump() {
   if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
-  if (!is_hurried_) return Take();
+  const absl::Duration gather = GatherTime();
+  if (gather <= absl::ZeroDuration()) return Take();
   is_gathering_ = true;
-  options_.shard.PostAfter(std::min(commit_ / 2, kGatherMax), [self = shared_from_this()] {
+  options_.shard.PostAfter(gather, [self = shared_from_this()] {
     self->is_gathering_ = false;
     if (!self->queue_.empty()) self->Take();
   });
@@ -88,9 +96,16 @@ void RoomWriter::Take() {
   CHECK(!is_in_flight_ && !queue_.empty());
   is_in_flight_ = true;
   ++sequence_;
+  std::string batch = TakeBatch();
   command_ = {.session = options_.caller.session,
-              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
-              .body = state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = TakeBatch()}};
+              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_}};
+  if (as_ == As::kDraft) {
+    command_.body = state::SaveDraft{.doc = options_.doc, .update = std::move(batch)};
+    draft_proposed_at_ = rpc::SteadyNow();
+  } else {
+    command_.body =
+        state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = std::move(batch)};
+  }
   proposed_at_ = rpc::SteadyNow();
   pause_ = kPauseMin;
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
@@ -122,12 +137,36 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
     const absl::Duration took = rpc::SteadyNow() - proposed_at_;
     options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
     commit_ = (commit_ * 3 + took) / 4;
+    if (MaybeSaveInstead(*answer)) return;
     return Settle(*answer, false);
   }
   const bool is_given_up = rpc::SteadyNow() > abandoned_at_ + kAbandonedMax;
   if (MayRepeat(answer.status()) && !is_given_up) return Repeat();
+  if (as_ == As::kDraft) {
+    // A leader that is not upgraded yet knows no drafts: then the update is refused, as it ever
+    // was.
+    return Settle({.code = state::Code::kExhausted,
+                   .message = "no draft can be saved: " + std::string(answer.status().message())},
+                  false);
+  }
   Settle({.code = state::Code::kInvalidArgument, .message = std::string(answer.status().message())},
          true);
+}
+
+// Not of one part among several: the others are no use without it, nor is a part of a draft.
+bool RoomWriter::MaybeSaveInstead(const state::Outcome& outcome) {
+  const bool is_locked_out =
+      outcome.code == state::Code::kLocked || outcome.code == state::Code::kPermissionDenied;
+  if (as_ == As::kDraft || !is_locked_out || has_more_parts_) return false;
+  as_ = As::kDraft;
+  ++sequence_;
+  command_.request = {.client = client_, .sequence = sequence_, .acked_below = sequence_};
+  std::string update = std::move(std::get<state::ApplyUpdate>(command_.body).update);
+  command_.body = state::SaveDraft{.doc = options_.doc, .update = std::move(update)};
+  proposed_at_ = draft_proposed_at_ = rpc::SteadyNow();
+  pause_ = kPauseMin;
+  Propose();
+  return true;
 }
 
 void RoomWriter::Repeat() {
@@ -138,7 +177,6 @@ void RoomWriter::Repeat() {
 
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
-  is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (std::exchange(has_more_parts_, false)) {
     is_hurried_ = false;  // The next part is there already.
     if (outcome.ok()) return Pump();
@@ -151,7 +189,7 @@ void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }
   const Settled settled{
-      .updates = in_flight_.size(), .outcome = outcome, .is_node_unfit = is_node_unfit};
+      .updates = in_flight_.size(), .as = as_, .outcome = outcome, .is_node_unfit = is_node_unfit};
   in_flight_.clear();
   if (on_settled_) {
     const OnSettled on_settled = on_settled_;  // It may abandon this.

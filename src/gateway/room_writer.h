@@ -2,7 +2,9 @@
 
 // One member's updates on their way into the log: one proposal at a time, what comes meanwhile
 // becomes the next, so that their order is kept and a fast typist costs few entries. One that is
-// too large for an entry goes in several, one after the other. A proposal that got no answer is
+// too large for an entry goes in several, one after the other. One that comes while its user may
+// not write, or that a lock in the log was faster than, is saved as the user's draft instead, at
+// most once a second: a draft is written whole. A proposal that got no answer is
 // repeated under its request id until it has one: it happens once. Outlives its member until all
 // that was typed is settled. The room's shard.
 
@@ -31,6 +33,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
  public:
   // Updates that are merged into one proposal, unless a single one is larger.
   static constexpr std::size_t kMergedBytesMax = 64 << 10;
+  static constexpr absl::Duration kDraftEvery = absl::Seconds(1);
   static constexpr absl::Duration kAbandonedMax = absl::Seconds(30);
 
   struct Options {
@@ -41,9 +44,12 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
     rpc::Caller caller;
     ClientId client;  // Random: the requests of one life of one member.
   };
+  // What an update is to become: a change of the document, or a part of its user's draft.
+  enum class As : std::uint8_t { kChange, kDraft };
   // What became of some of the updates, in their order.
   struct Settled {
     std::size_t updates = 0;
+    As as = As::kChange;         // What they were last proposed as.
     state::Outcome outcome;      // OK = durable.
     bool is_node_unfit = false;  // The node stops or is fenced: nothing was done.
   };
@@ -53,13 +59,17 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
   // An update, or the parts that it was split into (crdt/split.h), each small enough for an entry.
   // They are settled together; when one is refused, the rest is, too. Requires valid ones.
-  void Add(std::vector<std::string> parts, const Credit& credit);
+  void Add(As as, std::vector<std::string> parts, const Credit& credit);
   // The member has gone: what is queued is still proposed, for a while.
   void Abandon();
 
  private:
   void Pump();
+  // How long what is next is to wait for more.
+  absl::Duration GatherTime() const;
   void Take();
+  // Whether what was refused is proposed as a draft now.
+  bool MaybeSaveInstead(const state::Outcome& outcome);
   std::string TakeBatch();
   void Propose();
   void OnAnswer(absl::StatusOr<state::Outcome> answer);
@@ -69,6 +79,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   const Options options_;
   OnSettled on_settled_;  // Empty when abandoned.
   struct Queued {
+    As as = As::kChange;
     std::deque<std::string> parts;  // Not proposed yet; of all but the first in queue_, all.
     Credit credit;
   };
@@ -77,9 +88,11 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   bool is_hurried_ = false;      // More came while the last proposal was on its way, or was in it.
   bool is_gathering_ = false;
   bool is_in_flight_ = false;
-  state::Command command_;         // In flight.
+  As as_ = As::kChange;            // In flight, and
+  state::Command command_;         // what is proposed.
   std::vector<Credit> in_flight_;  // Of each update in it.
   absl::Time proposed_at_;
+  absl::Time draft_proposed_at_ = absl::InfinitePast();
   absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();

@@ -196,6 +196,11 @@ void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
   if (const auto* left = std::get_if<state::Left>(&event.body)) return JoinAgain(*left);
   const DocId doc = state::DocumentOf(event);
   if (doc.IsNone() || !directory_->Contains(doc)) return;
+  if (const std::string* user = state::DraftUserOf(event)) {
+    return With(doc, [revision = batch.revision, user = *user](Room& room) {
+      room.DraftChanged(revision, user);
+    });
+  }
   std::visit(Overload{[&](const state::DocumentChanged& changed) {
                         const std::size_t bytes = changed.update.size() + 256;
                         if (event_bytes_.load() + bytes > kEventBytesMax)

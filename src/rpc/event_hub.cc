@@ -38,7 +38,11 @@ std::size_t SizeOf(const state::EventBatch& batch) {
 
 bool MaySee(const state::Machine& state, const std::string& user, const state::Event& event) {
   const DocId doc = state::DocumentOf(event);
-  return doc.IsNone() || state.RoleOf(user, doc) != state::DocumentRole::kNone;
+  if (doc.IsNone()) return true;
+  const state::DocumentRole role = state.RoleOf(user, doc);
+  const std::string* draft_user = state::DraftUserOf(event);
+  if (draft_user != nullptr && *draft_user != user) return role == state::DocumentRole::kOwner;
+  return role != state::DocumentRole::kNone;
 }
 
 bool IsWanted(const EventFeed& feed, const state::Event& event) {

@@ -47,6 +47,11 @@ constexpr Policy kPolicies[] = {
     {"coterie.v1.DocumentService.ListVersions", kSession, kUsual, kSmall},
     {"coterie.v1.DocumentService.RestoreVersion", kSession, kUsual, kSmall},
 
+    {"coterie.v1.DraftService.ListDrafts", kSession, kUsual, kSmall},
+    {"coterie.v1.DraftService.GetDraft", kSession, kUsual, kSmall},
+    {"coterie.v1.DraftService.MergeDraft", kSession, kUsual, kSmall},
+    {"coterie.v1.DraftService.DropDraft", kSession, kUsual, kSmall},
+
     // A long text takes a small model on a small machine its time.
     {"coterie.v1.AssistService.Ask", kSession, kModel, 64 << 10},
     {"coterie.v1.AssistService.Summarize", kSession, kModel, kSmall},

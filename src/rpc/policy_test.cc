@@ -10,6 +10,7 @@
 #include "coterie/v1/auth.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
+#include "coterie/v1/drafts.pb.h"
 #include "coterie/v1/events.pb.h"
 #include "coterie/v1/presence.pb.h"
 
@@ -20,7 +21,8 @@ std::set<std::string> Methods() {
   const google::protobuf::FileDescriptor* files[] = {
       v1::LoginRequest::descriptor()->file(),  v1::GetStatusRequest::descriptor()->file(),
       v1::Document::descriptor()->file(),      v1::SubscribeRequest::descriptor()->file(),
-      v1::AttachRequest::descriptor()->file(), v1::AskRequest::descriptor()->file()};
+      v1::AttachRequest::descriptor()->file(), v1::AskRequest::descriptor()->file(),
+      v1::Draft::descriptor()->file()};
   std::set<std::string> methods;
   for (const auto* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {

@@ -15,12 +15,14 @@
 #include "coterie/v1/auth.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
+#include "coterie/v1/drafts.grpc.pb.h"
 #include "rpc/assist_binding.h"
 #include "rpc/assist_runs.h"
 #include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
+#include "rpc/draft_service.h"
 #include "rpc/event_hub.h"
 #include "rpc/event_service.h"
 #include "rpc/gate.h"
@@ -72,6 +74,7 @@ class Server::Impl {
         gate_(node),
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
+        drafts_(calls_, draft_threads_),
         cluster_(calls_, options.tls.ToClientPorts(), [this] { return hub_.size(); }),
         presence_(calls_),
         llm_(options.llm_addresses),
@@ -81,6 +84,7 @@ class Server::Impl {
         presence_hub_(node),
         auth_binding_(gate_),
         document_binding_(gate_),
+        draft_binding_(gate_),
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
         presence_binding_(gate_, calls_, presence_hub_),
@@ -88,11 +92,13 @@ class Server::Impl {
         peers_(node, options.cluster_id) {
     BindAuth();
     BindDocuments();
+    BindDrafts();
     BindTheRest();
   }
 
   absl::Status Start(const ServerOptions& options) {
     passwords_.Start();
+    draft_threads_.Start();
     assist_threads_.Start();
     hub_.Start();
     presence_hub_.Start();
@@ -116,6 +122,7 @@ class Server::Impl {
     builder.AddListeningPort(options.client_listen, options.tls.ForClients(), &client_port_);
     builder.RegisterService(&auth_binding_);
     builder.RegisterService(&document_binding_);
+    builder.RegisterService(&draft_binding_);
     builder.RegisterService(&cluster_binding_);
     builder.RegisterService(&event_binding_);
     builder.RegisterService(&presence_binding_);
@@ -149,6 +156,7 @@ class Server::Impl {
     }
     if (peer_server_ != nullptr) peer_server_->Shutdown(absl::ToChronoTime(absl::Now()));
     passwords_.Stop();
+    draft_threads_.Stop();
     assist_runs_.CancelAll();
     assist_threads_.Stop();
     hub_.Stop();
@@ -199,6 +207,12 @@ class Server::Impl {
     Bind(binding, documents_, &DocumentService::ListVersions);
     Bind(binding, documents_, &DocumentService::RestoreVersion);
   }
+  void BindDrafts() {
+    Bind(draft_binding_, drafts_, &DraftService::ListDrafts);
+    Bind(draft_binding_, drafts_, &DraftService::GetDraft);
+    Bind(draft_binding_, drafts_, &DraftService::MergeDraft);
+    Bind(draft_binding_, drafts_, &DraftService::DropDraft);
+  }
   void BindTheRest() {
     Bind(cluster_binding_, cluster_, &ClusterService::GetStatus);
     Bind(cluster_binding_, cluster_, &ClusterService::AddNode);
@@ -213,11 +227,13 @@ class Server::Impl {
 
   const NodeCalls calls_;
   WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
-  WorkThreads assist_threads_{kAssistThreads};  // As these.
+  WorkThreads draft_threads_{kDraftThreads};    // As these.
+  WorkThreads assist_threads_{kAssistThreads};  // And these.
   Gate gate_;
   MethodTable methods_;
   AuthService auth_;
   DocumentService documents_;
+  DraftService drafts_;
   ClusterService cluster_;
   PresenceService presence_;
   const LlmServers llm_;
@@ -227,6 +243,7 @@ class Server::Impl {
   PresenceHub presence_hub_;
   BoundService<v1::AuthService> auth_binding_;
   BoundService<v1::DocumentService> document_binding_;
+  BoundService<v1::DraftService> draft_binding_;
   BoundService<v1::ClusterService> cluster_binding_;
   EventService event_binding_;
   PresenceBinding presence_binding_;

@@ -84,6 +84,12 @@ void Fill(const state::SuggestionsAdded& added, v1::SuggestionsAdded& proto) {
   proto.set_count(static_cast<std::uint32_t>(added.count));
 }
 
+template <class Body, class Proto>
+void FillDraft(const Body& body, Proto& proto) {
+  proto.set_document_id(body.doc.value());
+  proto.set_user(body.user);
+}
+
 void Fill(const state::SuggestionResolved& resolved, v1::SuggestionResolved& proto) {
   proto.set_document_id(resolved.doc.value());
   proto.mutable_suggestion()->set_batch(resolved.batch.value());
@@ -264,6 +270,12 @@ v1::Event ToProto(const state::Event& event, Texts texts, SessionId viewer) {
           [&](const state::SuggestionResolved& body) {
             Fill(body, *proto.mutable_suggestion_resolved());
           },
+          [&](const state::DraftSaved& body) {
+            FillDraft(body, *proto.mutable_draft_saved());
+            proto.mutable_draft_saved()->set_size_bytes(body.size_bytes);
+          },
+          [&](const state::DraftMerged& body) { FillDraft(body, *proto.mutable_draft_merged()); },
+          [&](const state::DraftDropped& body) { FillDraft(body, *proto.mutable_draft_dropped()); },
       },
       event.body);
   return proto;

@@ -82,12 +82,16 @@ TEST(Agreement, TheLogsAreWorthIt) {
   std::vector<int> codes(14);
   int batches = 0;
   int resolved[3] = {};
+  int drafts[3] = {};  // Saved, merged, dropped.
   for (const Applying& result : log.results) {
     batches += result.events.empty() ? 0 : 1;
     const std::optional<EventBatch> batch = DecodeEventBatch(result.events);
     for (const Event& event : batch ? batch->events : std::vector<Event>()) {
       const auto* resolution = std::get_if<SuggestionResolved>(&event.body);
       if (resolution != nullptr) ++resolved[static_cast<std::size_t>(resolution->resolution)];
+      drafts[0] += std::holds_alternative<DraftSaved>(event.body) ? 1 : 0;
+      drafts[1] += std::holds_alternative<DraftMerged>(event.body) ? 1 : 0;
+      drafts[2] += std::holds_alternative<DraftDropped>(event.body) ? 1 : 0;
     }
     const std::optional<Outcome> outcome = DecodeOutcome(result.outcome);
     if (outcome) ++codes[static_cast<std::size_t>(outcome->code)];
@@ -101,6 +105,7 @@ TEST(Agreement, TheLogsAreWorthIt) {
     EXPECT_GT(codes[static_cast<std::size_t>(code)], 0) << static_cast<int>(code);
   }
   for (const int times : resolved) EXPECT_GT(times, 0);
+  for (const int times : drafts) EXPECT_GT(times, 0);
 }
 
 TEST(Agreement, HoweverTheLogIsCutIntoCommits) {
@@ -206,6 +211,9 @@ void AskEverything(const Machine& machine) {
   for (const DocumentView& document : machine.Documents()) {
     static_cast<void>(machine.TextAt(document.id, Revision()));
     static_cast<void>(machine.Suggestions(document.id));
+    for (const DraftView& draft : machine.Drafts(document.id)) {
+      static_cast<void>(machine.DraftUpdate(document.id, draft.user));
+    }
     for (const VersionView& version : machine.Versions(document.id)) {
       static_cast<void>(machine.TextAt(document.id, version.revision));
     }

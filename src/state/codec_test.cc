@@ -68,6 +68,9 @@ std::vector<CommandBody> OneOfEach() {
                          .batch = Revision(3),
                          .ordinal = 4,
                          .resolution = Resolution::kRejected},
+      SaveDraft{.doc = DocId(1), .update = std::string("\0\0", 2)},
+      MergeDraft{.doc = DocId(1), .token = FencingToken(2), .user = "bob"},
+      DropDraft{.doc = DocId(1), .user = "bob"},
   };
 }
 
@@ -117,6 +120,9 @@ EventBatch EveryEvent() {
                        .count = 2},
       SuggestionResolved{
           .doc = DocId(1), .batch = Revision(2), .ordinal = 3, .resolution = Resolution::kStale},
+      DraftSaved{.doc = DocId(1), .user = "bob", .size_bytes = 3},
+      DraftMerged{.doc = DocId(1), .user = "bob"},
+      DraftDropped{.doc = DocId(1), .user = "bob"},
   };
   EventBatch batch{.revision = Revision(kLarge), .time_ms = 1};
   for (EventBody& body : bodies) batch.events.push_back({.user = "u", .body = std::move(body)});
@@ -301,6 +307,10 @@ TEST(Codec, WhatNoMachineWouldTakeIsNotProposed) {
   EXPECT_FALSE(passes(AddSuggestions{
       .changes = std::vector<SuggestedChange>(kSuggestionsMax + 1, {.after = "a"})}));
   EXPECT_FALSE(passes(ResolveSuggestions{.resolution = Resolution::kStale}));
+  EXPECT_TRUE(passes(SaveDraft{.update = std::string("\0\0", 2)}));
+  EXPECT_FALSE(passes(SaveDraft{.update = "no update"}));
+  EXPECT_FALSE(passes(MergeDraft{}));
+  EXPECT_FALSE(passes(DropDraft{.user = "\xff"}));
 }
 
 }  // namespace

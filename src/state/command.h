@@ -33,6 +33,9 @@ inline constexpr std::size_t kSuggestionsMax = 200;            // In one AddSugg
 inline constexpr std::size_t kOpenSuggestionsMax = 1'000;      // Per document.
 inline constexpr std::size_t kSuggestedBytesMax = 64 << 10;    // Of `before`, and of `after`.
 inline constexpr std::size_t kSuggestionNoteBytesMax = 1'024;  // Of `why`.
+inline constexpr std::size_t kDraftBytesMax = 1 << 20;
+inline constexpr std::size_t kDraftsPerDocumentMax = 100;
+inline constexpr std::size_t kDraftClientsMax = 1'000;  // Who wrote in one.
 inline constexpr std::uint64_t kLockTtlMsMax = 24ull * 60 * 60 * 1'000;
 
 enum class DocumentRole : std::uint8_t { kNone, kViewer, kEditor, kOwner };
@@ -203,11 +206,30 @@ struct ResolveSuggestions {
   Resolution resolution = Resolution::kAccepted;  // Not kStale.
 };
 
+// What a client wrote and the document did not take, because another holds the lock, or because the
+// user may not write any more: kept beside the document, one draft per user, until it is merged or
+// dropped. What is saved later is added. By whoever may see the document. A draft whose user sends
+// all of it as updates after all is merged with the last of them.
+struct SaveDraft {
+  DocId doc;
+  std::string update;  // As ApplyUpdate's.
+};
+// By the draft's user, or an owner of the document. Respects a lock as an Edit does.
+struct MergeDraft {
+  DocId doc;
+  FencingToken token;  // None unless the caller holds the lock.
+  std::string user;    // Whose draft.
+};
+struct DropDraft {
+  DocId doc;
+  std::string user;
+};
+
 using CommandBody =
     std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
                  CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
                  Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate,
-                 AddSuggestions, ResolveSuggestions>;
+                 AddSuggestions, ResolveSuggestions, SaveDraft, MergeDraft, DropDraft>;
 
 struct Command {
   SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.

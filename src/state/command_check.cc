@@ -73,11 +73,11 @@ std::optional<Outcome> CheckSplices(const Edit& edit) {
   return std::nullopt;
 }
 
-std::optional<Outcome> CheckUpdate(const ApplyUpdate& apply) {
-  if (apply.update.size() > kUpdateBytesMax) {
+std::optional<Outcome> CheckUpdate(std::string_view update) {
+  if (update.size() > kUpdateBytesMax) {
     return Exhausted("The update is larger than 1 MiB (kUpdateBytesMax); send several.");
   }
-  const crdt::Malformed malformed = crdt::ValidateUpdate(apply.update);
+  const crdt::Malformed malformed = crdt::ValidateUpdate(update);
   if (!malformed) return std::nullopt;
   return Invalid("The update is malformed at byte " + std::to_string(malformed.offset_bytes) +
                  ": " + std::string(malformed.reason) + ".");
@@ -180,10 +180,13 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const Write& body) { return CheckText(body.text); },
           [](const Edit& body) { return CheckSplices(body); },
           [](const Append& body) { return CheckText(body.text); },
-          [](const ApplyUpdate& body) { return CheckUpdate(body); },
+          [](const ApplyUpdate& body) { return CheckUpdate(body.update); },
           [](const Lock& body) { return CheckTtl(body); },
           [](const AddSuggestions& body) { return CheckSuggestions(body); },
           [](const ResolveSuggestions& body) { return CheckResolution(body); },
+          [](const SaveDraft& body) { return CheckUpdate(body.update); },
+          [](const MergeDraft& body) { return CheckName("user name", body.user); },
+          [](const DropDraft& body) { return CheckName("user name", body.user); },
           [](const auto&) { return std::optional<Outcome>(); },
       },
       command.body);

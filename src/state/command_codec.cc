@@ -140,6 +140,19 @@ struct Fields<ResolveSuggestions> {
                  &ResolveSuggestions::ordinal, &ResolveSuggestions::resolution);
 };
 template <>
+struct Fields<SaveDraft> {
+  static constexpr auto kMembers = std::tuple(&SaveDraft::doc, &SaveDraft::update);
+};
+template <>
+struct Fields<MergeDraft> {
+  static constexpr auto kMembers =
+      std::tuple(&MergeDraft::doc, &MergeDraft::token, &MergeDraft::user);
+};
+template <>
+struct Fields<DropDraft> {
+  static constexpr auto kMembers = std::tuple(&DropDraft::doc, &DropDraft::user);
+};
+template <>
 struct Fields<Command> {
   static constexpr auto kMembers = std::tuple(&Command::session, &Command::request, &Command::body);
 };
@@ -149,12 +162,13 @@ struct Fields<Stamp> {
 };
 
 // The alternatives' numbers are in every log: new ones go to the end.
-static_assert(std::variant_size_v<CommandBody> == 24);
+static_assert(std::variant_size_v<CommandBody> == 27);
 static_assert(std::is_same_v<std::variant_alternative_t<0, CommandBody>, CreateUser>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, CommandBody>, Write>);
 static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckDigest>);
 static_assert(std::is_same_v<std::variant_alternative_t<21, CommandBody>, ApplyUpdate>);
 static_assert(std::is_same_v<std::variant_alternative_t<23, CommandBody>, ResolveSuggestions>);
+static_assert(std::is_same_v<std::variant_alternative_t<26, CommandBody>, DropDraft>);
 
 }  // namespace codec
 

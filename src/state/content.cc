@@ -66,18 +66,25 @@ bool Content::SpeaksForWriter(std::string_view update) const {
   return false;
 }
 
-crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
+crdt::Malformed Content::FindNews(std::string_view update, std::string& news) const {
   crdt::Malformed malformed;
-  std::string unknown = doc_.WithoutKnown(update, malformed);
-  if (malformed || unknown.empty()) return malformed;
-  if (SpeaksForWriter(unknown)) {
+  news = doc_.WithoutKnown(update, malformed);
+  if (malformed || news.empty()) return malformed;
+  if (SpeaksForWriter(news)) {
     return {.reason = "it writes as the server's client; reload the document"};
   }
+  return {};
+}
+
+crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
+  std::string unknown;
+  const crdt::Malformed refused = FindNews(update, unknown);
+  if (refused || unknown.empty()) return refused;
   crdt::Outcome outcome;
   const bool had_root = !root_.empty();
   const bool was_text = is_text();
   if (had_root) outcome.watched = doc_.Root(root_);
-  malformed =
+  const crdt::Malformed malformed =
       doc_.Apply(unknown, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
   if (malformed) return malformed;
   effect.update = std::move(outcome.update);

@@ -44,6 +44,9 @@ class Content {
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
   // nothing happens. Also decides on the root if there is none yet.
   [[nodiscard]] crdt::Malformed Apply(std::string_view update, Effect& effect);
+  // What of an editor's update Apply() would merge because it is not here; empty = nothing. Refuses
+  // what Apply() refuses for who wrote it, or for its bytes.
+  [[nodiscard]] crdt::Malformed FindNews(std::string_view update, std::string& news) const;
   // Changes the text, in order, each in what the one before left. Requires is_text(), and places
   // that are there.
   Effect Change(const std::vector<crdt::TextChange>& changes);
@@ -72,6 +75,8 @@ class Content {
   }
   // Whether who has `encoded`, the Encode() of this, has all that this is.
   bool IsTold(const Content& encoded) const;
+  // The clocks up to which each client's structs are here.
+  crdt::StateVector state_vector() const { return doc_.state_vector(); }
   std::size_t memory_bytes() const { return doc_.memory_bytes(); }
   void CheckInvariants() const { doc_.CheckInvariantsDeep(); }
 

@@ -117,6 +117,7 @@ Outcome Machine::Impl::Apply(const DeleteDocument& command) {
   document->record.deleted = entry_.revision;
   StoreDocument(*document);
   DropSuggestions(*document);
+  DropDrafts(*document);
   DropContent(*document);
   documents_by_name_.erase(document->record.name);
   deletions_.emplace(entry_.revision, document->id);

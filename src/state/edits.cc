@@ -63,23 +63,29 @@ Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
   auto [document, refusal] = Require(command.doc, DocumentRole::kEditor);
   if (document == nullptr) return refusal;
   if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
-  const ContentHead& head = document->head;
+  Outcome outcome = MergeUpdate(*document, command.update);
+  if (outcome.ok()) MaybeSettleDraft(*document);
+  return outcome;
+}
+
+Outcome Machine::Impl::MergeUpdate(Document& document, std::string_view update) {
+  const ContentHead& head = document.head;
   const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
-  if (last_bytes + head.tail_cost + command.update.size() > kContentBytesMax ||
+  if (last_bytes + head.tail_cost + update.size() > kContentBytesMax ||
       head.history_bytes > 2 * kHistoryBytesMax) {
     return Refusal(Code::kExhausted,
                    "The document's content would be larger than 64 MiB (kContentBytesMax); start "
                    "another one.");
   }
-  Content* content = ContentOf(*document);
+  Content* content = ContentOf(document);
   if (content == nullptr) return {};
   Content::Effect effect;
-  if (const crdt::Malformed malformed = content->Apply(command.update, effect)) {
+  if (const crdt::Malformed malformed = content->Apply(update, effect)) {
     return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
                                                std::to_string(malformed.offset_bytes) + ": " +
                                                std::string(malformed.reason) + ".");
   }
-  return Changed(*document, ChangeKind::kEdit, std::move(effect));
+  return Changed(document, ChangeKind::kEdit, std::move(effect));
 }
 
 Outcome Machine::Impl::ReplaceText(Document& document, ChangeKind kind, std::string_view text) {

@@ -92,10 +92,26 @@ struct SuggestionResolved {
   Resolution resolution = Resolution::kAccepted;
 };
 
+// Whose drafts they are is in `user`; who did it, in the event. Seen by that user and the
+// document's owners alone.
+struct DraftSaved {
+  DocId doc;
+  std::string user;
+  std::uint64_t size_bytes = 0;  // Of the whole draft now.
+};
+struct DraftMerged {
+  DocId doc;
+  std::string user;
+};
+struct DraftDropped {
+  DocId doc;
+  std::string user;
+};
+
 using EventBody =
     std::variant<UserCreated, UserRemoved, Joined, Left, DocumentCreated, DocumentRenamed,
                  DocumentDeleted, DocumentShared, DocumentChanged, DocumentLocked, DocumentUnlocked,
-                 SuggestionsAdded, SuggestionResolved>;
+                 SuggestionsAdded, SuggestionResolved, DraftSaved, DraftMerged, DraftDropped>;
 
 struct Event {
   std::string user;  // Who caused it; empty = the cluster itself.
@@ -110,6 +126,9 @@ struct EventBatch {
 
 // The document that an event is about; none if it is about users or sessions.
 DocId DocumentOf(const Event& event);
+// Whose draft it is about: only that user and the document's owners may see it. Null: it is about
+// none.
+const std::string* DraftUserOf(const Event& event);
 
 std::string EncodeEventBatch(const EventBatch& batch);
 std::optional<EventBatch> DecodeEventBatch(std::string_view bytes);

@@ -70,6 +70,19 @@ struct Fields<SuggestionResolved> {
                  &SuggestionResolved::resolution);
 };
 template <>
+struct Fields<DraftSaved> {
+  static constexpr auto kMembers =
+      std::tuple(&DraftSaved::doc, &DraftSaved::user, &DraftSaved::size_bytes);
+};
+template <>
+struct Fields<DraftMerged> {
+  static constexpr auto kMembers = std::tuple(&DraftMerged::doc, &DraftMerged::user);
+};
+template <>
+struct Fields<DraftDropped> {
+  static constexpr auto kMembers = std::tuple(&DraftDropped::doc, &DraftDropped::user);
+};
+template <>
 struct Fields<Event> {
   static constexpr auto kMembers = std::tuple(&Event::user, &Event::body);
 };
@@ -80,11 +93,12 @@ struct Fields<EventBatch> {
 };
 
 // The alternatives' numbers are stored: new ones go to the end.
-static_assert(std::variant_size_v<EventBody> == 13);
+static_assert(std::variant_size_v<EventBody> == 16);
 static_assert(std::is_same_v<std::variant_alternative_t<0, EventBody>, UserCreated>);
 static_assert(std::is_same_v<std::variant_alternative_t<8, EventBody>, DocumentChanged>);
 static_assert(std::is_same_v<std::variant_alternative_t<10, EventBody>, DocumentUnlocked>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, EventBody>, SuggestionResolved>);
+static_assert(std::is_same_v<std::variant_alternative_t<15, EventBody>, DraftDropped>);
 
 }  // namespace codec
 
@@ -96,6 +110,16 @@ DocId DocumentOf(const Event& event) {
                         [](const Left&) { return DocId(); },
                         [](const DocumentLocked& body) { return body.lock.doc; },
                         [](const auto& body) { return body.doc; },
+                    },
+                    event.body);
+}
+
+const std::string* DraftUserOf(const Event& event) {
+  return std::visit(Overload{
+                        [](const DraftSaved& body) { return &body.user; },
+                        [](const DraftMerged& body) { return &body.user; },
+                        [](const DraftDropped& body) { return &body.user; },
+                        [](const auto&) -> const std::string* { return nullptr; },
                     },
                     event.body);
 }

@@ -12,6 +12,7 @@
 //   v doc ordinal                   VersionRecord               w doc ordinal   VersionDelta
 //   b doc ordinal piece             a piece of a Checkpoint
 //   g doc batch ordinal             SuggestionRecord
+//   r doc draft                     DraftRecord          q doc draft    its update
 
 #include <array>
 #include <cstdint>

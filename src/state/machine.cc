@@ -197,6 +197,7 @@ void Machine::Impl::Load() {
   LoadTable('h', &Impl::LoadContentHead);
   LoadTable('l', &Impl::LoadLock);
   LoadTable('g', &Impl::LoadSuggestion);
+  LoadTable('r', &Impl::LoadDraft);
   LoadEvents();
 }
 
@@ -270,6 +271,17 @@ void Machine::Impl::LoadSuggestion(std::string_view key, SuggestionRecord&& /*re
       {.batch = Revision(NumberInKey(key, 1)), .ordinal = NumberInKey(key, 2)});
 }
 
+void Machine::Impl::LoadDraft(std::string_view key, DraftRecord&& record) {
+  const auto document = documents_.find(DocId(NumberInKey(key, 0)));
+  const auto user = users_.find(record.user);
+  if (document == documents_.end() || user == users_.end()) {
+    return Break("a stored draft belongs to no document or no user");
+  }
+  user->second.drafts.insert(document->first);
+  Draft& draft = document->second.drafts[user->first];
+  draft = {.id = Revision(NumberInKey(key, 1)), .record = std::move(record)};
+}
+
 // --- Invariants ---
 
 void Machine::Impl::CheckInvariants() const {
@@ -291,6 +303,7 @@ std::string Machine::Impl::DumpMirrors() const {
   for (const auto& [name, user] : users_) {
     codec::Put(out, user.record);
     for (const SessionId id : user.sessions) out.Id(id);
+    for (const DocId doc : user.drafts) out.Id(doc);
   }
   for (const auto& [id, session] : sessions_) {
     codec::Put(out, session.record);
@@ -318,6 +331,11 @@ std::string Machine::Impl::DumpMirrors() const {
     for (const SuggestionId& suggestion : document.suggestions) {
       out.Id(suggestion.batch);
       out.Varint(suggestion.ordinal);
+    }
+    for (const auto& [user, draft] : document.drafts) {
+      CHECK(user == draft.record.user && users_.find(user)->second.drafts.count(id) == 1);
+      out.Id(draft.id);
+      codec::Put(out, draft.record);
     }
   }
   for (const auto& [id, record] : deleted_) {
@@ -412,6 +430,11 @@ std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }
 std::vector<SuggestionView> Machine::Suggestions(DocId doc) const {
   return impl_->Suggestions(doc);
 }
+std::vector<DraftView> Machine::Drafts(DocId doc) const { return impl_->Drafts(doc); }
+std::optional<std::string> Machine::DraftUpdate(DocId doc, std::string_view user) const {
+  return impl_->DraftUpdate(doc, user);
+}
+std::string Machine::TextRootOf(DocId doc) const { return impl_->TextRootOf(doc); }
 std::vector<EventBatch> Machine::EventsAfter(Revision after, std::size_t batches_max,
                                              std::size_t bytes_max) const {
   return impl_->EventsAfter(after, batches_max, bytes_max);

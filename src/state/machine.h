@@ -81,6 +81,12 @@ struct SuggestionView {
   std::string after;
   std::string why;
 };
+struct DraftView {
+  std::string user;
+  std::uint64_t created_at_ms = 0;
+  std::uint64_t saved_at_ms = 0;
+  std::uint64_t size_bytes = 0;
+};
 // Where the state stands in the log.
 struct Applied {
   Term term;
@@ -157,6 +163,13 @@ class Machine {
 
   // The open ones, oldest first. None if there is no such document.
   std::vector<SuggestionView> Suggestions(DocId doc) const;
+
+  // Everybody's, by user. Whose they are, and who owns the document, may see them.
+  std::vector<DraftView> Drafts(DocId doc) const;
+  // One of them as a Yjs update (V1). None if there is no such draft.
+  std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
+  // Of the root type in which the document's text lies; "" if there is none yet.
+  std::string TextRootOf(DocId doc) const;
 
   // Batches with revision > after, ascending, at most `batches_max` and about `bytes_max` bytes.
   // Requires after >= oldest_event_revision() - 1, else there would be a silent gap.

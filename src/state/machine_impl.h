@@ -2,7 +2,8 @@
 
 // The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
 // requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc
-// (changing contents), suggestions.cc, contents.cc (storing them), events.cc. Private to state/.
+// (changing contents), suggestions.cc, drafts.cc, contents.cc (storing them), events.cc. Private to
+// state/.
 // Owner: the apply thread.
 //
 // A command's handler, Apply(const X&), first checks everything and then does everything: it never
@@ -69,6 +70,9 @@ class Machine::Impl {
   std::vector<VersionView> Versions(DocId doc) const;
   std::vector<LockView> Locks() const;
   std::vector<SuggestionView> Suggestions(DocId doc) const;
+  std::vector<DraftView> Drafts(DocId doc) const;
+  std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
+  std::string TextRootOf(DocId doc) const;
   std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
                                       std::size_t bytes_max) const;
   Revision oldest_event_revision() const { return meta_.events_pruned_through.Next(); }
@@ -102,6 +106,7 @@ class Machine::Impl {
   void LoadContentHead(std::string_view key, ContentHead&& record);
   void LoadLock(std::string_view key, LockRecord&& record);
   void LoadSuggestion(std::string_view key, SuggestionRecord&& record);
+  void LoadDraft(std::string_view key, DraftRecord&& record);
   void BeginEntry(Index index, std::string_view payload);
   void FinishEntry(Term term, Index index);
   Outcome Decide(const Command& command);
@@ -168,6 +173,8 @@ class Machine::Impl {
   Outcome Apply(const Append& command);
   Outcome Apply(const Restore& command);
   Outcome Apply(const ApplyUpdate& command);
+  // Merges an update of anybody's into the content: a version, or a refusal with nothing done.
+  Outcome MergeUpdate(Document& document, std::string_view update);
   Outcome ReplaceText(Document& document, ChangeKind kind, std::string_view text);
   std::optional<Outcome> TransformToNow(const Document& document, const Edit& command,
                                         std::vector<Splice>& splices);
@@ -197,6 +204,20 @@ class Machine::Impl {
   Outcome Accept(Document& document, std::vector<OpenSuggestion> wanted);
   void Resolve(Document& document, const SuggestionId& id, Resolution resolution);
   void DropSuggestions(Document& document);
+
+  // drafts.cc
+  Outcome Apply(const SaveDraft& command);
+  Outcome Apply(const MergeDraft& command);
+  Outcome Apply(const DropDraft& command);
+  // The draft that a command means; null if there is none that the caller may see.
+  const Draft* FindDraft(const Document& document, const std::string& user) const;
+  // Null when the Kv is broken.
+  std::optional<std::string> UpdateOf(const Document& document, const Draft& draft) const;
+  // After an update of the caller's: a draft of which nothing is missing any more is merged.
+  void MaybeSettleDraft(Document& document);
+  void RemoveDraft(Document& document, const std::string& user);
+  void DropDrafts(Document& document);
+  void DropDraftsOf(const User& user);
 
   // contents.cc
   struct CachedContent {

@@ -38,6 +38,7 @@ struct UserRecord {
 struct User {
   UserRecord record;
   std::set<SessionId> sessions;
+  std::set<DocId> drafts;  // Documents beside which this user has one.
 };
 
 struct SessionRecord {
@@ -128,12 +129,26 @@ struct SuggestionRecord {
   std::string after;
   std::string why;
 };
+// What is known of a draft without reading it.
+struct DraftRecord {
+  std::string user;
+  std::uint64_t created_at_ms = 0;
+  std::uint64_t saved_at_ms = 0;
+  std::uint64_t size_bytes = 0;
+  // How far it goes: of every client that wrote in it, the clock behind its last struct.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> clocks;
+};
+struct Draft {
+  Revision id;  // Of the SaveDraft that began it.
+  DraftRecord record;
+};
 struct Document {
   DocId id;
   DocumentRecord record;
   ContentHead head;
   std::optional<LockRecord> lock;
-  std::set<SuggestionId> suggestions;  // The open ones.
+  std::set<SuggestionId> suggestions;                // The open ones.
+  std::map<std::string, Draft, std::less<>> drafts;  // By user.
 };
 struct VersionRecord {
   Revision revision;
@@ -233,6 +248,12 @@ struct Fields<SuggestionRecord> {
                  &SuggestionRecord::model, &SuggestionRecord::created_at_ms,
                  &SuggestionRecord::begin, &SuggestionRecord::end, &SuggestionRecord::before,
                  &SuggestionRecord::after, &SuggestionRecord::why);
+};
+template <>
+struct Fields<DraftRecord> {
+  static constexpr auto kMembers =
+      std::tuple(&DraftRecord::user, &DraftRecord::created_at_ms, &DraftRecord::saved_at_ms,
+                 &DraftRecord::size_bytes, &DraftRecord::clocks);
 };
 template <>
 struct Fields<VersionRecord> {

@@ -124,6 +124,17 @@ class RandomCommands {
     if (prng_.Chance(1, 4)) resolve.resolution = Resolution::kRejected;
     return resolve;
   }
+  CommandBody AnyDraft(const DocumentView& document) {
+    const std::vector<DraftView> drafts = machine_.Drafts(document.id);
+    if (drafts.empty() || prng_.Chance(1, 2)) {
+      return SaveDraft{.doc = document.id, .update = editors_.NextUpdate(document.id)};
+    }
+    const std::string& user = drafts[prng_.Below(drafts.size())].user;
+    if (prng_.Chance(1, 4)) return DropDraft{.doc = document.id, .user = user};
+    MergeDraft merge{.doc = document.id, .user = user};
+    if (document.lock && prng_.Chance(1, 2)) merge.token = document.lock->token;
+    return merge;
+  }
   // Of users, sessions and presence.
   CommandBody AnyOfAccounts() {
     const std::string name = UserName(prng_.Below(6));
@@ -172,7 +183,7 @@ class RandomCommands {
     if (sessions_.size() < 3 || prng_.Chance(1, 8)) return AnyOfAccounts();
     const DocumentView& document = AnyDocument();
     const std::string name = "doc" + std::to_string(prng_.Below(12));
-    switch (prng_.Below(24)) {
+    switch (prng_.Below(27)) {
       case 0:
       case 1:
         return CreateDocument{
@@ -212,6 +223,10 @@ class RandomCommands {
         return AnySuggestions(document);
       case 18:
         return AnyResolution(document);
+      case 19:
+      case 20:
+      case 21:
+        return AnyDraft(document);
       default:
         return AnyEdit(document);
     }

@@ -66,6 +66,7 @@ Outcome Machine::Impl::Apply(const RemoveUser& command) {
   }
   const std::set<SessionId> sessions = found->second.sessions;
   for (const SessionId id : sessions) EndSession(id, LeaveReason::kLoggedOut);
+  DropDraftsOf(found->second);
   // Grants to this user stay in the documents and count no more: they name its creation, too.
   Delete(UserKey(command.name));
   users_.erase(found);

@@ -30,6 +30,13 @@ const share = (name, user, role) => cluster.call('DocumentService/ShareDocument'
 const create = (name, everyone = 'ROLE_EDITOR') => cluster.call('DocumentService/CreateDocument',
   { name, everyone }, { token: ana })
 
+const drafts = async (name, token) => (await cluster.call('DraftService/ListDrafts',
+  { document: { name } }, { token })).drafts ?? []
+const draftOf = (name, token) => cluster.call('DraftService/GetDraft', { document: { name } },
+  { token })
+const merge = (name, token, user = '') => cluster.call('DraftService/MergeDraft',
+  { document: { name }, user }, { token })
+
 async function contentOn(index, name) {
   const answer = await cluster.call('DocumentService/GetUpdate', { document: { name } },
     { token: ana, index })
@@ -188,15 +195,48 @@ describe('the API and editors', () => {
   })
 })
 
-describe('coterie import', () => {
-  const coterie = (args, input) => new Promise((resolve) => {
-    const nodes = cluster.nodes.map((node) => `127.0.0.1:${node.grpc}`).join(',')
-    const child = execFile(process.env.COTERIE_PROGRAM, ['--nodes', nodes, ...args],
-      { env: { ...process.env, HOME: cluster.folder, XDG_CONFIG_HOME: cluster.folder } },
-      (error, out, said) => resolve({ code: error?.code ?? 0, out, said }))
-    child.stdin.end(input)
-  })
+const coterie = (args, input) => new Promise((resolve) => {
+  const nodes = cluster.nodes.map((node) => `127.0.0.1:${node.grpc}`).join(',')
+  const child = execFile(process.env.COTERIE_PROGRAM, ['--nodes', nodes, ...args],
+    { env: { ...process.env, HOME: cluster.folder, XDG_CONFIG_HOME: cluster.folder } },
+    (error, out, said) => resolve({ code: error?.code ?? 0, out, said }))
+  child.stdin.end(input)
+})
 
+describe('coterie draft', () => {
+  test('shows, merges and drops what a lock refused', async () => {
+    const name = fresh('by hand')
+    await create(name)
+    const lock = () => cluster.call('DocumentService/LockDocument',
+      { document: { name }, ttlMs: '60000' }, { token: ana })
+    await lock()
+    const his = open('hocuspocus 4', cluster.url(1), name, { token: bob })
+    await until('he is told', () => his.scopes.at(-1) === 'readonly')
+    his.append('his words')
+    await until('it is kept', async () => (await drafts(name, bob)).length === 1)
+    his.close()
+    for (const user of ['ana', 'bob']) {
+      assert.equal((await coterie(['login', user, '--password-stdin'], '')).code, 0)
+    }
+
+    assert.match((await coterie(['-u', 'ana', 'drafts', name], '')).out, /^bob .* \d+\n$/)
+    assert.match((await coterie(['-u', 'bob', 'draft', 'show', name], '')).out, /\+ his words/)
+    const update = await coterie(['-u', 'bob', '--json', 'draft', 'show', name], '')
+    assert.equal(JSON.parse(update.out).changes[0].inserted, 'his words')
+    const early = await coterie(['-u', 'bob', 'draft', 'merge', name], '')
+    assert.notEqual(early.code, 0)
+    assert.match(early.said, /locked by ana/)
+    await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+    const merged = await coterie(['-u', 'ana', 'draft', 'merge', name, '--of', 'bob'], '')
+    assert.match(merged.out, /^\d+\n$/)
+    assert.equal(await contentOn(0, name), 'his words')
+    const none = await coterie(['-u', 'bob', 'draft', 'drop', name], '')
+    assert.notEqual(none.code, 0)
+    assert.match(none.said, /no such draft/i)
+  })
+})
+
+describe('coterie import', () => {
   for (const [form, encode] of [['yjs', Y.encodeStateAsUpdate], ['yjs2', Y.encodeStateAsUpdateV2]]) {
     test(`takes megabytes of ${form}`, async () => {
       const name = fresh('import')
@@ -375,8 +415,113 @@ describe('rights', () => {
         : !his.awareness.getStates().has(0)
       await until('he is told', free, 1_000)
       assert.deepEqual(his.closes, [])
+      await until('nothing is left of the draft', async () => (await drafts(name, bob)).length === 0)
+    })
+
+    test(`${kind}: what a lock refused is a draft when the page is closed`, async () => {
+      const name = fresh('closed')
+      await create(name)
+      const his = open(kind, cluster.url(1), name, { token: bob })
+      const hers = open('y-websocket 2', cluster.url(2), name, { token: ana })
+      await his.synced()
+      await hers.synced()
+      await cluster.call('DocumentService/LockDocument',
+        { document: { name }, ttlMs: '60000' }, { token: ana })
+      await until('he is told', () => kind.startsWith('h') ? his.scopes.at(-1) === 'readonly'
+        : his.awareness.getStates().get(0)?.coterie.readOnly, 1_000)
+
+      for (const letter of 'his words; ') {
+        his.append(letter)
+        await pause(5)
+      }
+      const [draft] = await until('all of it is kept', async () => {
+        const list = await drafts(name, bob)
+        if (list.length === 0) return null
+        const { changes = [] } = await draftOf(name, bob)
+        return changes[0]?.inserted === 'his words; ' && list
+      })
+      assert.deepEqual(his.closes, [])
+      his.close()
+      hers.append('her words; ')
+
+      assert.equal(draft.user, 'bob')
+      assert.deepEqual((await drafts(name, ana)).map(({ user }) => user), ['bob'])
+      await assert.rejects(merge(name, bob), /locked by ana/)
+      await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+      await pause(200)
+      assert.equal(await contentOn(0, name), 'her words; ')
+      await merge(name, bob)
+
+      await until('she has both', () => hers.text.includes('his words; ') &&
+        hers.text.includes('her words; '))
+      assert.deepEqual(await drafts(name, bob), [])
+      await assert.rejects(merge(name, bob), /no such draft/i)
     })
   }
+
+  // What our own page says and hears.
+  test('a page that shows drafts is not asked for what is one', async () => {
+    const name = fresh('offer')
+    await create(name)
+    const his = open('hocuspocus 4', cluster.url(1), name, { token: bob })
+    await his.synced()
+    his.provider.sendStateless('{"drafts":"offer"}')
+    await cluster.call('DocumentService/LockDocument', { document: { name }, ttlMs: '60000' },
+      { token: ana })
+    await until('he is told', () => his.scopes.at(-1) === 'readonly')
+
+    his.append('his; ')
+    his.append('too; ')
+
+    const kept = () => his.stateless.reduce((sum, { draft }) => sum + (draft ?? 0), 0)
+    await until('he hears that it is kept', () => kept() === 2)
+    assert.ok(his.stateless.some((notice) => notice.drafts !== undefined))
+    await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+    await until('he may write', () => his.scopes.at(-1) === 'read-write')
+    await pause(300)
+    assert.equal(await contentOn(0, name), '')
+    await cluster.call('DraftService/DropDraft', { document: { name }, user: 'bob' },
+      { token: ana })
+    await until('he hears that, too', () => his.stateless.filter(
+      (notice) => notice.drafts !== undefined).length >= 2)
+    assert.deepEqual(await drafts(name, bob), [])
+    assert.equal(await contentOn(0, name), '')
+  })
+
+  test('the draft of one who may only read any more is for the owner to merge', async () => {
+    const name = fresh('demoted')
+    await create(name)
+    const doc = new Y.Doc()
+    const first = open('hocuspocus 3', cluster.url(0), name, { token: bob, doc })
+    await first.synced()
+    first.close()
+    doc.getText('t').insert(0, 'offline; ')
+    await share(name, 'bob', 'ROLE_VIEWER')
+
+    const second = open('hocuspocus 3', cluster.url(1), name, { token: bob, doc })
+
+    await until('it is kept', async () => (await drafts(name, ana)).length === 1)
+    await assert.rejects(merge(name, bob), /only view/)
+    await merge(name, ana, 'bob')
+    assert.equal(await contentOn(2, name), 'offline; ')
+    assert.deepEqual(second.closes, [])
+  })
+
+  test('more than a draft may hold is refused as ever', async () => {
+    const name = fresh('too much')
+    await create(name)
+    await cluster.call('DocumentService/LockDocument', { document: { name }, ttlMs: '60000' },
+      { token: ana })
+    const doc = new Y.Doc()
+    for (let i = 0; i < 3; ++i) doc.getText('t').insert(0, 'many words, '.repeat(50_000))
+    const his = open('hocuspocus 4', cluster.url(1), name, { token: bob, doc })
+    await until('he is told', () => his.scopes.at(-1) === 'readonly')
+    await pause(500)
+    assert.deepEqual(await drafts(name, bob), [])
+    await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+    await until('it comes when it may', async () =>
+      (await contentOn(0, name)).length === doc.getText('t').length)
+  })
 
   test('a document that is not there and one that is hidden look the same', async () => {
     const hidden = fresh('hidden')

@@ -57,6 +57,8 @@ export interface LinkOptions {
   onRenamed: (name: string) => void
   // The suggestions for the document are others since this revision; '0' = perhaps.
   onSuggestions: (revision: string) => void
+  // All that the cluster did not take of what was written here is in its user's draft.
+  onKept: () => void
   onChange: () => void
 }
 
@@ -64,6 +66,7 @@ export class Link {
   lock: LockNotice | null = null
   canWrite = false
   origin = ''
+  draftsRevision = '' // Another one: drafts of the document have changed, perhaps.
   name: string
   private nameHere = '' // Under which it was opened on this socket: until that ends.
   private socket: WebSocket | null = null
@@ -74,6 +77,8 @@ export class Link {
   private progressAt = Date.now() // When an update was acknowledged, or the first one left after.
   private unsaved = 0 // Changes made here that no majority has, as far as we know.
   private hasRefused = false
+  private keptAhead = 0 // Of the updates that are refused next, so many are kept as a draft.
+  private hasKept = false
   private retryMs = kRetryMinMs
   private retryTimer = 0
   private openTimer = 0
@@ -193,6 +198,8 @@ export class Link {
     this.isOpen = false
     this.isInSync = false
     this.inFlight = 0
+    this.keptAhead = 0
+    this.hasKept = false
     if (socket) {
       socket.onclose = socket.onmessage = socket.onopen = null
       socket.close()
@@ -298,6 +305,8 @@ export class Link {
       this.failures = 0
       this.retryMs = kRetryMinMs
       clearTimeout(this.openTimer)
+      this.send(kStateless, (to) => encoding.writeVarString(to, '{"drafts":"offer"}'))
+      this.draftsRevision = `opened ${Date.now()}`
       this.send(kSync, (to) => syncProtocol.writeSyncStep1(to, this.options.doc))
       this.announce()
       this.options.onSuggestions('0')
@@ -311,6 +320,7 @@ export class Link {
       // What the cluster lacks: all that was typed meanwhile, in one update.
       this.isInSync = true
       this.hasRefused = false
+      this.hasKept = false
       this.sendUpdate((to) => syncProtocol.writeSyncStep2(to, this.options.doc, payload))
     } else {
       Y.applyUpdate(this.options.doc, payload, this)
@@ -320,15 +330,24 @@ export class Link {
   private readSyncStatus(isSaved: boolean): void {
     this.inFlight = Math.max(0, this.inFlight - 1)
     this.progressAt = Date.now()
-    if (!isSaved) this.hasRefused = true
-    if (this.inFlight === 0 && !this.hasRefused) this.unsaved = 0
+    if (!isSaved && this.keptAhead > 0) {
+      --this.keptAhead
+      this.hasKept = true
+    } else if (!isSaved) {
+      this.hasRefused = true
+    }
+    if (this.inFlight > 0 || this.hasRefused) return
+    this.unsaved = 0
+    if (this.hasKept) this.options.onKept()
   }
 
   private readStateless(payload: string): void {
-    const notice = JSON.parse(payload) as
-      { lock?: LockNotice | null; suggestions?: string; name?: string }
+    const notice = JSON.parse(payload) as { lock?: LockNotice | null; suggestions?: string
+      name?: string; draft?: number; drafts?: string }
     if (notice.name !== undefined) this.rename(notice.name)
     if (notice.lock !== undefined) this.lock = notice.lock
+    if (notice.draft !== undefined) this.keptAhead += notice.draft
+    if (notice.drafts !== undefined) this.draftsRevision = notice.drafts
     if (notice.suggestions !== undefined) this.options.onSuggestions(notice.suggestions)
   }
 }

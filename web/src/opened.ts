@@ -30,6 +30,20 @@ function keepId(name: string, id: string | undefined): void {
   localStorage.setItem(kIds, JSON.stringify({ ...keptIds(), [name]: id }))
 }
 
+// Which of this device's copies of a document counts: one whose changes became a draft is left
+// behind, and a new one begun with what the cluster has.
+const kCopies = 'coterie.copies'
+const copies = (): Record<string, number | undefined> =>
+  JSON.parse(localStorage.getItem(kCopies) ?? '{}') as Record<string, number | undefined>
+function copyKey(key: string): string {
+  const count = copies()[key] ?? 0
+  return count > 0 ? `${key}:${count}` : key
+}
+function beginNewCopy(key: string): void {
+  const all = copies()
+  localStorage.setItem(kCopies, JSON.stringify({ ...all, [key]: (all[key] ?? 0) + 1 }))
+}
+
 type Consistency = 'CONSISTENCY_LINEARIZABLE' | 'CONSISTENCY_STALE'
 async function documentOf(ref: { id: string } | { name: string }, consistency: Consistency):
     Promise<Document> {
@@ -75,15 +89,18 @@ async function loadLocalCopy(key: string, doc: Y.Doc): Promise<IndexeddbPersiste
 export interface OpenListener {
   onChange: () => void
   onRenamed: (name: string) => void
+  // What was written here and not taken is a draft now: open the document anew.
+  onKept: () => void
 }
 
 export async function open(name: string, session: Session,
-    { onChange, onRenamed }: OpenListener): Promise<Opened> {
+    { onChange, onRenamed, onKept }: OpenListener): Promise<Opened> {
   // What is kept on this device is shown at once; the link sees whether it is still that document.
   const id = keptIds()[name] ?? (await documentOf({ name }, 'CONSISTENCY_LINEARIZABLE')).id
   keepId(name, id)
   const doc = new Y.Doc()
-  const copy = await loadLocalCopy(`coterie:${session.user}:${id}`, doc)
+  const key = `coterie:${session.user}:${id}`
+  const copy = await loadLocalCopy(copyKey(key), doc)
   const awareness = new Awareness(doc)
   awareness.setLocalState({
     user: { name: session.user, color: colorOf(session.user) }, cursor: null,
@@ -97,6 +114,11 @@ export async function open(name: string, session: Session,
       onRenamed(renamed)
     },
     onSuggestions: (revision) => void suggestions.load(revision), onChange,
+    onKept: () => {
+      beginNewCopy(key)
+      void copy?.clearData()
+      onKept()
+    },
   })
   return {
     id, doc, text, awareness, link, suggestions, hasLocalCopy: copy !== null,

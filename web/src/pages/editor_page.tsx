@@ -11,6 +11,7 @@ import { messageOf } from '../poll'
 import { documentLink } from '../route'
 import { countWords } from '../words'
 import { AssistPanel } from './assist_panel'
+import { DraftStrip, useDrafts } from './draft_strip'
 import { Header } from './header'
 import { History } from './history'
 import { Avatars, useKey } from './pieces'
@@ -30,6 +31,7 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
   const [opened, setOpened] = useState<Opened | null>(null)
   const [error, setError] = useState<unknown>(null)
   const [, redraw] = useReducer((count: number) => count + 1, 0)
+  const [round, reopen] = useReducer((count: number) => count + 1, 0)
   useEffect(() => {
     const who = session()
     if (!who) return
@@ -41,7 +43,8 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
       announce(`Renamed to ${renamed}`)
       redraw(null as never)
     }
-    open(name, who, { onChange: () => redraw(null as never), onRenamed }).then((result) => {
+    const onKept = () => reopen(null as never)
+    open(name, who, { onChange: () => redraw(null as never), onRenamed, onKept }).then((result) => {
       found = result
       if (isOver) return result.close()
       result.awareness.on('change', () => redraw(null as never))
@@ -53,7 +56,7 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
       setError(null)
       found?.close()
     }
-  }, [name])
+  }, [name, round])
   return { opened, error }
 }
 
@@ -157,6 +160,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   const isReadOnly = !opened || state.kind === 'readonly' || state.kind === 'denied' ||
     (state.kind === 'connecting' && !opened.hasLocalCopy)
   const id = opened?.id
+  const drafts = useDrafts(id, link?.draftsRevision ?? '')
   const suggested = opened?.suggestions.all.length ?? 0
 
   const setLock = async (isLocked: boolean) => {
@@ -216,7 +220,8 @@ export function EditorPage({ name: openedAs }: { name: string }) {
         <h1 class="doc-name" title={name}>{name}</h1>
         {opened && <StatusPill state={state} origin={opened.link.origin}
           access={{ canWrite: opened.link.canWrite, lock: opened.link.lock,
-            hasLocalCopy: opened.hasLocalCopy }} />}
+            hasLocalCopy: opened.hasLocalCopy,
+            hasDraft: drafts.some(({ user }) => user === session()?.user) }} />}
       </Header>
       <div class="tools" role="toolbar" aria-label="Document">
         <Avatars names={names} />
@@ -241,6 +246,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
         What you see is kept here and can be exported.{' '}
         <button type="button" onClick={() => location.reload()}>Try again</button></p>}
       {message && <p class="error strip" role="alert">{message}</p>}
+      <DraftStrip drafts={drafts} canWrite={isOpen && opened?.link.canWrite === true} />
       <main id="main" class={`desk${hasPreview ? ' split' : ''}`}>
         {opened ? <Surface opened={opened} isReadOnly={isReadOnly} editor={editor}
           suggesting={suggesting} />

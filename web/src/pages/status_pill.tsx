@@ -2,11 +2,16 @@
 import type { LinkState, LockNotice } from '../link'
 import { clock } from './pieces'
 
-export interface Access { canWrite: boolean; lock: LockNotice | null; hasLocalCopy: boolean }
+export interface Access {
+  canWrite: boolean
+  lock: LockNotice | null
+  hasLocalCopy: boolean
+  hasDraft?: boolean // One's own, on the cluster.
+}
 
 const edits = (count: number): string => (count === 1 ? '1 edit' : `${count} edits`)
 
-export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): string {
+export function statusText(state: LinkState, { lock, hasLocalCopy, hasDraft = false }: Access): string {
   const waiting = (count: number) => (count > 0 ? edits(count) : 'edits are')
   const kept = hasLocalCopy ? 'kept here' : 'kept in this tab only'
   switch (state.kind) {
@@ -22,9 +27,11 @@ export function statusText(state: LinkState, { lock, hasLocalCopy }: Access): st
       return `Offline – ${waiting(state.unsaved)} ${kept}`
     case 'readonly': {
       const rest = state.unsaved > 0 ? ` – ${edits(state.unsaved)} ${kept}` : ''
-      if (!lock) return `Read-only${rest}`
+      const draft = 'your changes are kept as a draft'
+      if (!lock) return `Read-only${hasDraft ? `: ${draft}` : rest}`
       const until = lock.until > 0 ? ` until ${clock(lock.until)}` : ''
-      return `Read-only: locked by ${lock.holder}${until}${rest}`
+      const locked = `locked by ${lock.holder}${until}`
+      return hasDraft ? `Read-only: ${draft}: ${locked}` : `Read-only: ${locked}${rest}`
     }
     case 'refused':
       return `Not accepted by the cluster – ${edits(state.unsaved)} ${kept}`

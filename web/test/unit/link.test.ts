@@ -71,6 +71,7 @@ Object.defineProperty(globalThis, 'WebSocket', { value: Socket, configurable: tr
 let link: Link
 let text: Y.Text
 let told: string[]
+let kept: string[] // The text, whenever all of what was refused is a draft.
 let nameNow: string // What the cluster says when the page asks.
 const settle = () => new Promise((done) => setImmediate(done))
 
@@ -78,6 +79,7 @@ beforeEach(async () => {
   mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'] })
   Socket.opened = []
   told = []
+  kept = []
   nameNow = 'notes'
   const doc = new Y.Doc()
   text = doc.getText('text')
@@ -86,6 +88,7 @@ beforeEach(async () => {
     check: () => Promise.resolve({ name: nameNow }), onChange: () => undefined,
     onRenamed: (name) => { told.push(name) },
     onSuggestions: (revision) => { told.push(revision) },
+    onKept: () => { kept.push(doc.getText('text').toString()) },
   })
   await settle()
 })
@@ -185,6 +188,42 @@ test('a silent node is left after nine seconds', async () => {
   mock.timers.tick(1_000)
   await settle()
   assert.notEqual(socket(), first)
+})
+
+test('what is refused and kept as a draft is told when nothing else is under way', () => {
+  open()
+  assert.ok(socket().types().indexOf(5) < socket().types().indexOf(0), 'it offers drafts at once')
+  socket().acknowledge(true)
+  text.insert(0, 'a')
+  text.insert(1, 'b')
+  text.insert(2, 'c')
+  socket().grant('readonly')
+  socket().stateless({ draft: 2 })
+  socket().acknowledge(false)
+  socket().acknowledge(false)
+  assert.deepEqual(kept, [], 'one is on its way')
+  socket().stateless({ draft: 1, drafts: '7' })
+  socket().acknowledge(false)
+  assert.deepEqual(kept, ['abc'])
+  assert.equal(link.draftsRevision, '7')
+})
+
+test('what is refused and not kept stays here', () => {
+  open()
+  socket().acknowledge(true)
+  text.insert(0, 'a')
+  text.insert(1, 'b')
+  socket().stateless({ draft: 1 })
+  socket().acknowledge(false)
+  socket().acknowledge(false)
+  assert.deepEqual(kept, [])
+  socket().grant('readonly')
+  assert.equal(says(), 'Read-only – 2 edits kept here')
+  socket().grant('read-write')
+  socket().ask() // The node asks again: all of it goes.
+  socket().acknowledge(true)
+  assert.deepEqual(kept, [])
+  assert.equal(says(), 'Saved on a majority')
 })
 
 test('news of suggestions are passed on, and asked for with every opening', () => {

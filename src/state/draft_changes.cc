@@ -1,0 +1,23 @@
+#include "state/draft_changes.h"
+
+#include <utility>
+
+#include "state/content.h"
+
+namespace coterie::state {
+
+std::optional<std::vector<TextChange>> ChangesOf(const DraftSource& source) {
+  Content content(source.doc, source.root);
+  if (!content.Load(source.content)) return std::nullopt;
+  Content::Effect effect;
+  if (content.Apply(source.draft, effect)) return std::nullopt;
+  std::vector<TextChange> changes;
+  for (crdt::TextChange& change : effect.changes) {
+    changes.push_back({.position_bytes = change.position.bytes,
+                       .deleted = std::move(change.deleted),
+                       .inserted = std::move(change.inserted)});
+  }
+  return changes;
+}
+
+}  // namespace coterie::state
