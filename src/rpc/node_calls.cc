@@ -7,6 +7,13 @@
 namespace coterie::rpc {
 namespace {
 
+// As an error says it. What no name can be is not repeated: cut off, it might be no text any more.
+std::string NameFor(const v1::DocumentRef& ref) {
+  if (ref.ref_case() != v1::DocumentRef::kName) return "with id " + std::to_string(ref.id());
+  if (ref.name().size() > state::kNameBytesMax) return "with a name of more than 256 bytes";
+  return "\"" + ref.name() + "\"";
+}
+
 absl::Status NoSuchDocument(const std::string& name) {
   return WithDetail(absl::NotFoundError("There is no document " + name +
                                         ", or none that you may see; list what there is."),
@@ -62,9 +69,7 @@ absl::StatusOr<DocId> FindVisible(const state::Machine& state, const Caller& cal
   if (document && state.RoleOf(caller.user, document->id) != state::DocumentRole::kNone) {
     return document->id;
   }
-  const bool is_named = ref.ref_case() == v1::DocumentRef::kName;
-  return NoSuchDocument(is_named ? "\"" + ref.name().substr(0, state::kNameBytesMax) + "\""
-                                 : "with id " + std::to_string(ref.id()));
+  return NoSuchDocument(NameFor(ref));
 }
 
 void NodeCalls::Resolve(const Call& call, const v1::DocumentRef& ref,

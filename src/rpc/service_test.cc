@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/utf8.h"
 #include "rpc/testing_node.h"
 #include "state/command.h"
 
@@ -177,6 +178,18 @@ TEST(Service, WhatMayNotBeSeenIsNotThere) {
   ben.Append(doc, "x");
   EXPECT_EQ(ben.status.error_code(), StatusCode::NOT_FOUND);
   EXPECT_EQ(ben.Call(&Documents::ListDocuments, v1::ListDocumentsRequest()).documents_size(), 0);
+}
+
+TEST(Service, AnErrorAboutALongNameIsText) {
+  TestingNode node;
+  TestingClient ana(node, "ana");
+  v1::GetDocumentRequest request;
+  std::string name = "x";  // So that no limit falls between two letters.
+  for (int i = 0; i < 300; ++i) name += "\xC3\xA9";
+  request.mutable_document()->set_name(name);
+  ana.Call(&v1::DocumentService::Stub::GetDocument, request);
+  EXPECT_EQ(ana.status.error_code(), StatusCode::NOT_FOUND);
+  EXPECT_TRUE(IsValidUtf8(ana.status.error_message())) << ana.status.error_message();
 }
 
 TEST(Service, DocumentsAreListedInPages) {

@@ -1,7 +1,9 @@
 #include "yproto/awareness.h"
 
-#include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "base/check.h"
 
 namespace coterie::yproto {
 
@@ -35,10 +37,48 @@ std::string EncodeAwarenessUpdate(const std::vector<AwarenessEntry>& entries) {
 }
 
 std::size_t AwarenessTable::CountOf(std::uint64_t member) const {
-  return static_cast<std::size_t>(
-      std::count_if(slots_.begin(), slots_.end(), [&](const auto& slot) {
-        return slot.second.owner.member == member && !slot.second.state.empty();
-      }));
+  const auto found = present_.find(member);
+  return found == present_.end() ? 0 : found->second;
+}
+
+void AwarenessTable::Unlist(crdt::Client client, const Slot& slot) {
+  if (slot.state.empty()) {
+    gone_.erase({slot.heard_ms, client});
+    return;
+  }
+  const auto found = present_.find(slot.owner.member);
+  CHECK(found != present_.end());
+  if (--found->second == 0) present_.erase(found);
+}
+
+void AwarenessTable::Put(crdt::Client client, const AwarenessOwner& owner,
+                         const AwarenessEntry& entry, std::uint64_t now_ms) {
+  const auto found = slots_.find(client);
+  if (found != slots_.end()) {
+    Unlist(client, found->second);
+  } else if (slots_.size() >= kClientsMax) {
+    CHECK(!gone_.empty());  // MayApply() has seen to it.
+    slots_.erase(gone_.begin()->second);
+    gone_.erase(gone_.begin());
+  }
+  slots_[client] = {.owner = owner,
+                    .clock = entry.clock,
+                    .state = entry.is_gone() ? std::string() : entry.state,
+                    .heard_ms = now_ms};
+  if (entry.is_gone()) {
+    gone_.emplace(now_ms, client);
+  } else {
+    ++present_[owner.member];
+  }
+}
+
+AwarenessEntry AwarenessTable::Leave(crdt::Client client, Slot& slot, std::uint64_t now_ms) {
+  CHECK(!slot.state.empty());
+  Unlist(client, slot);
+  slot.state.clear();
+  slot.heard_ms = now_ms;
+  gone_.emplace(now_ms, client);
+  return {.client = client, .clock = slot.clock, .state = "null"};
 }
 
 bool AwarenessTable::MayApply(const AwarenessOwner& owner, const AwarenessEntry& entry) const {
@@ -54,7 +94,7 @@ bool AwarenessTable::MayApply(const AwarenessOwner& owner, const AwarenessEntry&
     return is_same || holder.session == owner.session;
   }
   if (entry.is_gone()) return false;
-  const bool has_room = found != slots_.end() || slots_.size() < kClientsMax;
+  const bool has_room = found != slots_.end() || slots_.size() < kClientsMax || !gone_.empty();
   return has_room && (owner.member == 0 || CountOf(owner.member) < kClientsPerMemberMax);
 }
 
@@ -64,10 +104,7 @@ std::vector<AwarenessEntry> AwarenessTable::Apply(const AwarenessOwner& owner,
   std::vector<AwarenessEntry> applied;
   for (AwarenessEntry& entry : entries) {
     if (!MayApply(owner, entry)) continue;
-    slots_[entry.client] = {.owner = owner,
-                            .clock = entry.clock,
-                            .state = entry.is_gone() ? std::string() : entry.state,
-                            .heard_ms = now_ms};
+    Put(entry.client, owner, entry, now_ms);
     applied.push_back(std::move(entry));
   }
   return applied;
@@ -78,9 +115,7 @@ std::vector<AwarenessEntry> AwarenessTable::RemoveMember(std::uint64_t member,
   std::vector<AwarenessEntry> removed;
   for (auto& [client, slot] : slots_) {
     if (slot.owner.member != member || slot.owner.member == 0 || slot.state.empty()) continue;
-    slot.state.clear();
-    slot.heard_ms = now_ms;
-    removed.push_back({.client = client, .clock = slot.clock, .state = "null"});
+    removed.push_back(Leave(client, slot, now_ms));
   }
   return removed;
 }
@@ -89,14 +124,13 @@ std::vector<AwarenessEntry> AwarenessTable::Expire(std::uint64_t now_ms) {
   std::vector<AwarenessEntry> removed;
   for (auto it = slots_.begin(); it != slots_.end();) {
     Slot& slot = it->second;
-    if (slot.state.empty()) {
-      it = now_ms >= slot.heard_ms + kGoneMsMax ? slots_.erase(it) : std::next(it);
+    if (slot.state.empty() && now_ms >= slot.heard_ms + kGoneMsMax) {
+      Unlist(it->first, slot);
+      it = slots_.erase(it);
       continue;
     }
-    if (now_ms >= slot.heard_ms + kSilentMsMax) {
-      slot.state.clear();
-      slot.heard_ms = now_ms;
-      removed.push_back({.client = it->first, .clock = slot.clock, .state = "null"});
+    if (!slot.state.empty() && now_ms >= slot.heard_ms + kSilentMsMax) {
+      removed.push_back(Leave(it->first, slot, now_ms));
     }
     ++it;
   }

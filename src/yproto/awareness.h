@@ -14,8 +14,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -27,7 +29,8 @@ namespace coterie::yproto {
 inline constexpr std::size_t kAwarenessBytesMax = 64 << 10;  // One update.
 inline constexpr std::uint64_t kEntriesPerUpdateMax = 1'024;
 inline constexpr std::size_t kClientsPerMemberMax = 4;
-inline constexpr std::size_t kClientsMax = 4'096;  // In one table.
+// In one table, with those that have gone; when it is full, these are forgotten early.
+inline constexpr std::size_t kClientsMax = 4'096;
 // Editors renew theirs every 15 s; who does not has gone.
 inline constexpr std::uint64_t kSilentMsMax = 30'000;
 inline constexpr std::uint64_t kGoneMsMax = 60'000;
@@ -81,8 +84,16 @@ class AwarenessTable {
   };
   bool MayApply(const AwarenessOwner& owner, const AwarenessEntry& entry) const;
   std::size_t CountOf(std::uint64_t member) const;
+  void Put(crdt::Client client, const AwarenessOwner& owner, const AwarenessEntry& entry,
+           std::uint64_t now_ms);
+  // It stays, as one who has gone. Its removal.
+  AwarenessEntry Leave(crdt::Client client, Slot& slot, std::uint64_t now_ms);
+  void Unlist(crdt::Client client, const Slot& slot);
 
   std::map<crdt::Client, Slot> slots_;
+  // The same slots by what is asked of them, so that no update costs a walk over all.
+  std::map<std::uint64_t, std::size_t> present_;           // How many a member has.
+  std::set<std::pair<std::uint64_t, crdt::Client>> gone_;  // By when they went.
 };
 
 }  // namespace coterie::yproto

@@ -65,6 +65,39 @@ TEST(Awareness, NullAtTheSameClockRemovesAndOnlyAHigherOneReturns) {
   EXPECT_EQ(table.Apply(Socket(1, 1), State(7, 6), 0).size(), 1u);
 }
 
+// Who comes and goes under one id after the other must not keep the others out.
+TEST(Awareness, ATableFullOfWhoHasGoneTakesWhoComes) {
+  AwarenessTable table;
+  table.Apply(Socket(2, 200), State(1, 1), 0);
+  for (std::uint64_t client = 2; client <= kClientsMax + 10; ++client) {
+    EXPECT_EQ(table.Apply(Socket(1, 100), State(client, 1), client).size(), 1u) << client;
+    EXPECT_EQ(table.Apply(Socket(1, 100), State(client, 1, "null"), client).size(), 1u);
+  }
+  EXPECT_EQ(table.size(), kClientsMax);
+
+  EXPECT_EQ(table.Apply(Socket(3, 300), State(9'999, 1), 9'999).size(), 1u);
+  EXPECT_EQ(table.size(), kClientsMax);
+  EXPECT_EQ(table.All().size(), 2u);  // Who is here was not forgotten.
+  // Those who went last are remembered still.
+  EXPECT_EQ(table.Apply(Socket(1, 100), State(kClientsMax + 10, 1), 9'999).size(), 0u);
+}
+
+TEST(Awareness, AMemberHasSoManyClientsAtOnceAndNoMore) {
+  AwarenessTable table;
+  for (std::uint64_t client = 1; client <= kClientsPerMemberMax; ++client) {
+    EXPECT_EQ(table.Apply(Socket(1, 100), State(client, 1), 0).size(), 1u);
+  }
+  EXPECT_EQ(table.Apply(Socket(1, 100), State(50, 1), 0).size(), 0u);
+  table.Apply(Socket(1, 100), State(1, 1, "null"), 0);
+  EXPECT_EQ(table.Apply(Socket(1, 100), State(50, 1), 0).size(), 1u);
+  EXPECT_EQ(table.Apply(Socket(1, 100), State(51, 1), 0).size(), 0u);
+  EXPECT_EQ(table.Expire(kSilentMsMax).size(), kClientsPerMemberMax);
+  EXPECT_EQ(table.Apply(Socket(1, 100), State(51, 1), kSilentMsMax).size(), 1u);
+  EXPECT_EQ(table.RemoveMember(1, kSilentMsMax).size(), 1u);
+  EXPECT_TRUE(table.Expire(kSilentMsMax + kGoneMsMax).empty());
+  EXPECT_EQ(table.size(), 0u);
+}
+
 TEST(Awareness, AClientHasOneOwner) {
   AwarenessTable table;
   table.Apply(Socket(1, 100), State(7, 1), 0);
@@ -117,9 +150,8 @@ TEST(AwarenessState, HonestStatesStayAsTheyAre) {
 
 // The stylesheet that was seen to cover a page of y-codemirror.next 0.3.6.
 TEST(AwarenessState, AColorIsAColor) {
-  EXPECT_EQ(
-      Clean(R"x({"user":{"color":"red;position:fixed;inset:0;background:url(/leak)"}})x"),
-      R"x({"user":{"color":"#808080"}})x");
+  EXPECT_EQ(Clean(R"x({"user":{"color":"red;position:fixed;inset:0;background:url(/leak)"}})x"),
+            R"x({"user":{"color":"#808080"}})x");
   EXPECT_EQ(Clean(R"x({"user":{"\u0063olor":"url(/leak)"}})x"),
             R"x({"user":{"\u0063olor":"#808080"}})x");
   EXPECT_EQ(Clean(R"x({"color":{"light":"x:y","dark":["#fff","a;b"]}})x"),
