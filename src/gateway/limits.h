@@ -34,6 +34,9 @@ inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
 inline constexpr double kMessagesBurst = 10'000;
 inline constexpr double kMessagesPerSecond = 1'000;
+// Messages with changes that a document's room sends at once, and per second in the long run.
+inline constexpr double kPublishBurst = 15;
+inline constexpr double kPublishPerSecond = 60;
 // Between two messages with changes of one document, on a node that is late with everything.
 inline constexpr absl::Duration kPublishPauseMax = absl::Milliseconds(50);
 // Of events on their way from the apply thread to the rooms.

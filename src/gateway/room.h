@@ -27,6 +27,7 @@
 #include "gateway/close_code.h"
 #include "gateway/counters.h"
 #include "gateway/gossip.h"
+#include "gateway/limits.h"
 #include "gateway/room_content.h"
 #include "gateway/room_directory.h"
 #include "gateway/room_writer.h"
@@ -208,6 +209,8 @@ class Room : public std::enable_shared_from_this<Room> {
   bool is_publish_scheduled_ = false;
   absl::Duration pace_;  // Between two messages with changes.
   absl::Time published_at_ = absl::InfinitePast();
+  double allowance_ = kPublishBurst;  // Of messages with changes, as of allowed_at_.
+  absl::Time allowed_at_ = absl::InfinitePast();
 
   // What was last told of each user, for who was on the way here when it was told.
   std::map<std::string, std::pair<Revision, state::DocumentRole>> roles_;

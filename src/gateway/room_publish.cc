@@ -2,8 +2,9 @@
 // when there is not. A message costs a system call for each member, whatever is in it, so that this
 // is what a busy node saves most with.
 //
-// The measure is how long a change has waited for the room's thread: on an idle node that is nearly
-// nothing and neither is the pause; on one that is late anyway, so long again buys fewer messages.
+// In the long run a room sends no more messages with changes than a screen has frames. Beyond that,
+// the measure is how long a change has waited for the room's thread: on an idle node that is nearly
+// nothing and neither is the pause; on one that is late anyway, some more buys fewer messages.
 
 #include <algorithm>
 #include <string_view>
@@ -41,9 +42,14 @@ void Room::SchedulePublish(absl::Time heard_at) {
     self->is_publish_scheduled_ = false;
     self->PublishChanges();
   };
+  allowance_ = std::min(kPublishBurst,
+                        allowance_ + absl::ToDoubleSeconds(now - allowed_at_) * kPublishPerSecond);
+  allowed_at_ = now;
+  const absl::Duration frame = absl::Seconds(std::max(0.0, 1 - allowance_) / kPublishPerSecond);
+  const absl::Duration pause = std::max(frame, published_at_ + pace_ - now);
   // Behind what has been posted already: changes that were committed together go together.
-  if (now >= published_at_ + pace_) return options_.shard.Post(publish);
-  options_.shard.PostAfter(published_at_ + pace_ - now, publish);
+  if (pause <= absl::ZeroDuration()) return options_.shard.Post(publish);
+  options_.shard.PostAfter(pause, publish);
 }
 
 void Room::PublishChanges() {
@@ -51,6 +57,7 @@ void Room::PublishChanges() {
   const std::vector<Blob> changes = std::exchange(unpublished_, {});
   unpublished_bytes_ = 0;
   published_at_ = rpc::SteadyNow();
+  allowance_ = std::max(0.0, allowance_ - 1);
   std::vector<std::string_view> updates;
   for (const Blob& change : changes) updates.push_back(change.view());
   const std::string merged = crdt::MergeUpdates(updates).update;

@@ -332,7 +332,10 @@ describe('rights', () => {
       await until('denied', () => client.denials.length > 0)
 
       if (kind === 'y-websocket 3') await until('it gives up', () => client.isOver)
-      if (kind.startsWith('y-')) assert.equal(client.closes[0], 4401)
+      if (kind.startsWith('y-')) {
+        await until('closed', () => client.closes.length > 0, 1_000) // A round trip after it is told.
+        assert.equal(client.closes[0], 4401)
+      }
       assert.equal(client.provider.synced, false)
     })
 
