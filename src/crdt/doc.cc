@@ -10,6 +10,7 @@
 #include "crdt/item_store.h"
 #include "crdt/merge.h"
 #include "crdt/observe.h"
+#include "crdt/rehearsal.h"
 #include "crdt/update_view.h"
 #include "crdt/view.h"
 
@@ -51,7 +52,7 @@ void Doc::End(Watch watch, Outcome& outcome) {
   outcome.text_changes.clear();
   outcome.events.clear();
   if (watch >= Watch::kTextChanges) {
-    outcome.text_changes = ObserveText(*store_, store_->Resolve(outcome.watched));
+    outcome.text_changes = ObserveText(*store_, store_->Resolve(outcome.watched), outcome.embeds);
   }
   if (watch == Watch::kEvents) outcome.events = ObserveTypes(*store_);
   if (garbage_ == Garbage::kCollect) CollectGarbage(*store_);
@@ -182,6 +183,20 @@ DeleteSet Doc::delete_set() const { return CollectDeleteSet(*store_); }
 StateVector Doc::missing() const { return pending_->structs.missing; }
 
 bool Doc::HasPending() const { return !pending_->structs.empty() || !pending_->deletes.empty(); }
+
+std::uint64_t Doc::pending_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const std::string& update : pending_->structs.updates) bytes += update.size();
+  for (const auto& [client, ranges] : pending_->deletes.clients()) {
+    bytes += kBytesPerWaitingRange * ranges.size();
+  }
+  return bytes;
+}
+
+std::uint64_t Doc::BytesThatWouldWait(std::string_view update) const {
+  ParsedUpdate parsed;
+  return ParseUpdate(update, parsed) ? 0 : Rehearse(*store_, parsed);
+}
 
 TypeHandle Doc::Root(std::string_view name) { return store_->HandleOf(store_->InternRoot(name)); }
 

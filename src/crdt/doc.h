@@ -67,6 +67,10 @@ class Doc {
   // The clocks that pending structs wait for: anyone who has them can help. Empty = none pending.
   StateVector missing() const;
   bool HasPending() const;
+  // About what is pending takes.
+  std::uint64_t pending_bytes() const;
+  // How much of an update would be pending after Apply(); 0 of a malformed one. Costs as much.
+  std::uint64_t BytesThatWouldWait(std::string_view update) const;
 
   // The root type of that name, which is there from now on. Its kind is whatever one asks for.
   TypeHandle Root(std::string_view name);

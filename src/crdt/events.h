@@ -57,11 +57,14 @@ struct Event {
 };
 
 // At `position` of the visible text, `deleted` made way for `inserted`: of the text of one root, in
-// ascending order, each position one after the earlier changes.
+// ascending order, each position one after the earlier changes. Embeds, where they are wanted, are
+// counted with the letters.
 struct TextChange {
   TextSize position;
   std::string deleted;
   std::string inserted;
+  std::uint64_t embeds_deleted = 0;
+  std::uint64_t embeds_inserted = 0;
   friend bool operator==(const TextChange&, const TextChange&) = default;
 };
 
@@ -73,9 +76,13 @@ enum class Watch : std::uint8_t {
   kEvents,       // And `events`.
 };
 
+// Whether text_changes tell of embeds, and of types that take their place.
+enum class Embeds : std::uint8_t { kIgnored, kTold };
+
 struct Outcome {
-  TypeHandle watched;  // In: whose text_changes are wanted.
-  std::string update;  // "" = nothing changed.
+  TypeHandle watched;                // In: whose text_changes are wanted.
+  Embeds embeds = Embeds::kIgnored;  // In.
+  std::string update;                // "" = nothing changed.
   std::vector<TextChange> text_changes;
   std::vector<Event> events;
 };

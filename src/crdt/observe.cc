@@ -127,6 +127,20 @@ const Changes::CutPair* FindCut(const TextChanges& changes, const LocalId& first
   return found != changes.cuts.end() && found->first == first ? &*found : nullptr;
 }
 
+// An embed, or what else is no text and takes a unit, for example a type.
+void ObserveEmbed(ItemStore& store, ItemRef ref, TextChanges& changes) {
+  const Item& item = store.At(ref);
+  if (!item.IsCountable()) return;
+  const Parts parts = PartsOf(store, item);
+  const Clock deleted = parts.old_fate == Fate::kDeleted ? parts.old_length : 0;
+  const Clock inserted = parts.new_fate == Fate::kAdded ? item.length - parts.old_length : 0;
+  if (deleted + inserted == 0) return;
+  AddChange(changes, store.index().SizeBefore(ref), {}, {});
+  changes.list.back().embeds_deleted += deleted;
+  changes.list.back().embeds_inserted += inserted;
+  changes.end += TextSize{.bytes = 0, .utf16 = inserted, .code_points = inserted};
+}
+
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD.
 
 // An old item's text before and after the transaction. The code point of which it has half a pair
@@ -387,7 +401,7 @@ void FindPath(ItemStore& store, BranchRef branch, Event& event) {
 
 }  // namespace
 
-std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch) {
+std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch, Embeds embeds) {
   TextChanges changes;
   if (branch == 0 || store.HeadOf(branch) == 0) return {};
   store.BuildIndex(branch);
@@ -395,7 +409,10 @@ std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch) {
   std::sort(changes.cuts.begin(), changes.cuts.end(), IsBefore);
   for (const ItemRef ref : TouchedItems(store, branch)) {
     const Item& item = store.At(ref);
-    if (item.kind() != ContentKind::kString) continue;
+    if (item.kind() != ContentKind::kString) {
+      if (embeds == Embeds::kTold) ObserveEmbed(store, ref, changes);
+      continue;
+    }
     const Parts parts = PartsOf(store, item);
     const auto [old_text, new_text] = CutText(store.TextOf(item), parts.old_length);
     TextSize position = store.index().SizeBefore(ref);

@@ -14,7 +14,7 @@ namespace coterie::crdt {
 class ItemStore;
 
 // Of the visible text of a branch. Costs O(log n) per change.
-std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch);
+std::vector<TextChange> ObserveText(ItemStore& store, BranchRef branch, Embeds embeds);
 // One per type that is still there and that was there before. Goes over the whole of each.
 std::vector<Event> ObserveTypes(ItemStore& store);
 

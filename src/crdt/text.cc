@@ -170,6 +170,20 @@ std::uint64_t Text::length() const {
   return branch == 0 ? 0 : doc_->store().BranchAt(branch).length;
 }
 
+bool Text::IsText() const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length() == 0) return true;
+  const bool is_indexed = store.MaybeBuildIndex(branch);
+  ItemRef ref = store.HeadOf(branch);
+  while (ref != 0 && !store.At(ref).IsVisible()) {
+    ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
+  }
+  CHECK(ref != 0);
+  const ContentKind kind = store.At(ref).kind();
+  return kind == ContentKind::kString || kind == ContentKind::kEmbed;
+}
+
 std::string Text::ToString() const {
   const BranchRef branch = doc_->store().Resolve(type_);
   return branch == 0 ? std::string() : TypeToString(doc_->store(), branch, TypeKind::kText);

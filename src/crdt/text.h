@@ -45,6 +45,8 @@ class Text {
   void ApplyDelta(Transaction& transaction, const Delta& delta);
 
   std::uint64_t length() const;  // In units.
+  // Whether what is there is text, or nothing; as far as the first thing that is there tells.
+  bool IsText() const;
   std::string ToString() const;  // UTF-8, without embeds.
   Delta ToDelta() const;
 

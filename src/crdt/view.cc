@@ -81,6 +81,7 @@ JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
 JsValue ArrayToValue(const ItemStore& store, BranchRef branch, int depth) {
   JsValue value;
   value.kind = Kind::kArray;
+  value.items.reserve(store.BranchAt(branch).length);
   for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
     const Item& item = store.At(ref);
     if (!item.IsVisible()) continue;
