@@ -1,4 +1,5 @@
-// doc doctor: looks at files of Yjs updates, without a cluster.
+// doc doctor: looks at Yjs updates: of a file, without a cluster, or of a document in one. Only
+// ever writes files.
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
@@ -32,8 +33,18 @@ struct Flags {
   bool does_repair = false;
 };
 
-absl::StatusOr<std::string> ReadUpdate(const std::string& file) {
-  return file == "-" ? ReadStandardInput(kUpdateBytesMax) : ReadFile(file, kUpdateBytesMax);
+// What is no file is the name of a document; a path is never one.
+bool IsFile(const std::string& name) {
+  return name.find('/') != std::string::npos || access(name.c_str(), F_OK) == 0;
+}
+
+absl::StatusOr<std::string> ReadUpdate(Invocation& cli, const std::string& name) {
+  if (name == "-") return ReadStandardInput(kUpdateBytesMax);
+  if (IsFile(name)) return ReadFile(name, kUpdateBytesMax);
+  v1::GetUpdateRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(name));
+  ASSIGN_OR_RETURN(v1::GetUpdateResponse response, cli.Call(std::move(request)));
+  return std::move(*response.mutable_update());
 }
 
 std::string FindingText(const crdt::Finding& finding) {
@@ -172,8 +183,8 @@ absl::Status WriteOutput(Invocation& cli, const Flags& flags, const std::string&
 }
 
 // The V1 form of a sound update; else what is wrong with it.
-absl::StatusOr<std::string> SoundV1(const Flags& flags, const std::string& file) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(file));
+absl::StatusOr<std::string> SoundV1(Invocation& cli, const Flags& flags, const std::string& file) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(cli, file));
   crdt::Repaired repaired = crdt::Repair(bytes, kUpdateBytesMax);
   Flags named = flags;
   named.file = file;
@@ -182,8 +193,8 @@ absl::StatusOr<std::string> SoundV1(const Flags& flags, const std::string& file)
 }
 
 absl::Status Compare(Invocation& cli, const Flags& flags) {
-  ASSIGN_OR_RETURN(const std::string mine, SoundV1(flags, flags.file));
-  ASSIGN_OR_RETURN(const std::string other, SoundV1(flags, flags.other));
+  ASSIGN_OR_RETURN(const std::string mine, SoundV1(cli, flags, flags.file));
+  ASSIGN_OR_RETURN(const std::string other, SoundV1(cli, flags, flags.other));
   const auto print = [&cli](const std::string& file, const crdt::Difference& difference) {
     cli.PrintLine(absl::StrCat("only in ", Printable(file), ":"));
     std::vector<std::vector<std::string>> rows;
@@ -226,7 +237,7 @@ absl::Status Compare(Invocation& cli, const Flags& flags) {
 }
 
 absl::Status Rewrite(Invocation& cli, const Flags& flags) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(flags.file));
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(cli, flags.file));
   crdt::Repaired repaired = crdt::Repair(bytes, kUpdateBytesMax);
   if (!flags.does_repair || repaired.report.IsBroken()) {
     RETURN_IF_ERROR(Verdict(flags, repaired.report));
@@ -246,7 +257,7 @@ absl::Status Doctor(Invocation& cli, const Flags& flags) {
   }
   if (!flags.other.empty()) return Compare(cli, flags);
   if (does_write) return Rewrite(cli, flags);
-  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(flags.file));
+  ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(cli, flags.file));
   const crdt::UpdateReport report = crdt::Examine(bytes, kUpdateBytesMax);
   if (cli.is_json()) {
     cli.PrintJson(ToJson(report));
@@ -259,16 +270,21 @@ absl::Status Doctor(Invocation& cli, const Flags& flags) {
 }  // namespace
 
 void AddDoctorCommand(CLI::App& app, Invocation& cli) {
-  CLI::App* doc = app.add_subcommand("doc", "Look into files of Yjs documents");
+  CLI::App* doc = app.add_subcommand("doc", "Look into Yjs documents");
   doc->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddCommand<Flags>(
       *doc, cli, "doctor", "Verify, describe, compare, squash and repair a Yjs update",
-      "  coterie doc doctor notes.bin\n  coterie doc doctor new.bin --diff old.bin\n"
+      "  coterie doc doctor notes             a document of the cluster\n"
+      "  coterie doc doctor ./notes.bin       a file\n"
+      "  coterie doc doctor notes --diff old.bin\n"
       "  coterie doc doctor notes.bin --repair --squash -o mended.bin\n"
       "  coterie doc doctor notes.bin --format v2 -o notes.v2",
       flags, Doctor);
-  command->add_option("FILE", flags->file, "An update, V1 or V2; - reads standard input")
+  command
+      ->add_option("DOCUMENT", flags->file,
+                   "A file with an update, V1 or V2; - is standard input; or what is no file: a "
+                   "document, its name or id:NUMBER")
       ->required();
   command->add_option("--diff", flags->other, "What each has that the other lacks; -o writes it");
   command->add_flag("--squash", flags->does_squash, "Write it with fewer structs");
