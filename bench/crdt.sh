@@ -2,6 +2,7 @@
 # `./dev bench crdt`: our document engine beside npm's yjs, ywasm (yrs), loro-crdt and automerge, on
 # the cases of crdt-benchmarks: every engine in a process of its own, interleaved, the same edits.
 #   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,B4  BIN=build/release/bin
+#   CLOCK=cpu      our own engine's CPU time instead of time, where the machine is busy
 #   GROWTH=1       also cost against size for the worst mixes: a plot, and the slopes
 # Results and plot stay in build/bench-crdt/.
 set -euo pipefail
