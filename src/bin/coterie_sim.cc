@@ -105,7 +105,10 @@ void PrintDamage(const coterie::sim::Result& total) {
     absl::PrintF("%d disks damaged (%s), all repaired; nodes said so %d times\n", damages, kinds,
                  total.complaints);
   }
-  if (total.upgrades > 0) absl::PrintF("%d nodes upgraded\n", total.upgrades);
+  if (total.upgrades > 0) {
+    absl::PrintF("%d nodes upgraded; requests of the new version: %d refused, %d done\n",
+                 total.upgrades, total.news_refused, total.news_done);
+  }
   if (total.calamities > 0) {
     absl::PrintF("%d times more than a minority was damaged: %d served again, %d halted\n",
                  total.calamities, total.calamities - total.halts, total.halts);

@@ -140,6 +140,8 @@ void Farm::Count(const sim::Result& result) {
   total.complaints += result.complaints;
   total.halts += result.halts;
   total.upgrades += result.upgrades;
+  total.news_done += result.news_done;
+  total.news_refused += result.news_refused;
   total.calamities += result.calamities;
   total.updates += result.updates;
   total.reads += result.reads;

@@ -23,6 +23,7 @@ struct Flags {
   std::vector<std::string> words;
   std::string to;
   std::string wait;
+  std::string root;
   std::uint64_t version = 0;
   bool is_stale = false;
   bool create = false;
@@ -104,6 +105,7 @@ absl::Status Cat(Invocation& cli, const Flags& flags) {
   v1::GetDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_version(flags.version);
+  request.set_root(flags.root);
   if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
   ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
   if (cli.is_json()) {
@@ -203,10 +205,11 @@ void AddReadingCommands(CLI::App& app, Invocation& cli) {
   command->add_flag("--stale", docs->is_stale, "Accept what one node knows, however old");
 
   auto cat = std::make_shared<Flags>();
-  command = Add(app, cli, "cat", "Print a document's text",
+  command = Add(app, cli, "cat", "Print a document's text; what a rich editor wrote as Markdown",
                 "  coterie cat notes > notes.txt\n  coterie cat notes --version 118", cat, Cat);
   command->add_option("DOCUMENT", cat->document, "Its name, or id:NUMBER")->required();
   command->add_option("--version", cat->version, "As of this revision; see `coterie history`");
+  command->add_option("--root", cat->root, "Another root of the Yjs document than the main one");
   command->add_flag("--stale", cat->is_stale, "Accept what one node knows, however old");
 }
 

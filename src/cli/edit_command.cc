@@ -1,4 +1,5 @@
-// edit: lock, open an editor, write back, unlock.
+// edit: lock, open an editor, write back, unlock. With --delta: one edit with formatting, without a
+// lock.
 
 #include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
@@ -26,6 +27,9 @@ struct Flags {
   std::string wait;
   std::string editor;
   bool create = false;
+  std::string delta;  // A file; "-" = standard input; "" = an editor is opened.
+  std::string unit = "utf16";
+  std::uint64_t base = 0;
 };
 
 std::string EditorOf(const Flags& flags) {
@@ -85,6 +89,11 @@ absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentR
   v1::GetDocumentRequest get;
   *get.mutable_document() = document;
   ASSIGN_OR_RETURN(const v1::GetDocumentResponse before, cli.Call(std::move(get)));
+  if (before.is_projection()) {
+    return Error(absl::StatusCode::kFailedPrecondition,
+                 "the document was written by a rich editor; its text here is but a reading",
+                 "change it there, or with coterie import");
+  }
   ASSIGN_OR_RETURN(const std::string path, MakeDraft(before.document().name(), before.text()));
   absl::Cleanup remove = [&path] { RemoveDraft(path); };
   RETURN_IF_ERROR(RunEditor(EditorOf(flags), path));
@@ -111,16 +120,42 @@ absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentR
   return absl::OkStatus();
 }
 
+absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
+  if (!flags.create) return absl::OkStatus();
+  v1::CreateDocumentRequest request;
+  request.set_name(flags.document);
+  const absl::Status made = cli.Call(std::move(request)).status();
+  return absl::IsAlreadyExists(made) ? absl::OkStatus() : made;
+}
+
+absl::Status ApplyDelta(Invocation& cli, const Flags& flags) {
+  v1::EditDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(*request.mutable_delta(), flags.delta == "-"
+                                                 ? ReadStandardInput(kTextBytesMax)
+                                                 : ReadFile(flags.delta, kTextBytesMax));
+  if (request.delta().empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "the delta is empty",
+                 "write it as JSON: [{\"retain\":5},{\"insert\":\"text\"}]");
+  }
+  request.set_base_revision(flags.base);
+  request.set_unit(flags.unit == "utf16" ? v1::POSITION_UNIT_UTF16 : v1::POSITION_UNIT_CODE_POINT);
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+  } else {
+    cli.PrintLine(absl::StrCat(response.revision()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Edit(Invocation& cli, const Flags& flags) {
+  if (!flags.delta.empty()) return ApplyDelta(cli, flags);
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
   ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
   ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
-  if (flags.create) {
-    v1::CreateDocumentRequest request;
-    request.set_name(flags.document);
-    const absl::Status made = cli.Call(std::move(request)).status();
-    if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
-  }
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
   // The lock lasts as long as we are here, however long that is: if this process dies it ends.
   const auto attachment = client->Attach({.activity = v1::ACTIVITY_EDITING, .document = document});
   RETURN_IF_ERROR(attachment->WaitUntilAttached(absl::Now() + kAttachTimeout));
@@ -135,12 +170,22 @@ absl::Status Edit(Invocation& cli, const Flags& flags) {
 void AddEditCommand(CLI::App& app, Invocation& cli) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = AddCommand<Flags>(
-      app, cli, "edit", "Edit a document in your editor, locked meanwhile",
-      "  coterie edit notes\n  EDITOR='code --wait' coterie edit notes -c", flags, Edit);
+      app, cli, "edit", "Edit a document in your editor, locked meanwhile; or by a delta, without",
+      "  coterie edit notes\n  EDITOR='code --wait' coterie edit notes -c\n"
+      "  echo '[{\"retain\":5,\"attributes\":{\"bold\":true}}]' | coterie edit notes --delta -",
+      flags, Edit);
   command->add_option("DOCUMENT", flags->document, "Its name, or id:NUMBER")->required();
   command->add_option("--editor", flags->editor, "Instead of $VISUAL, $EDITOR or vi");
   command->add_flag("-c,--create", flags->create, "Make it first if it is not there");
   command->add_option("--wait", flags->wait, "How long to wait for somebody's lock: 30s, 5m");
+  CLI::Option* delta = command->add_option(
+      "--delta", flags->delta, "Apply this file, a delta as Quill's, as JSON; - is standard input");
+  command->add_option("--unit", flags->unit, "What the delta counts: utf16 (as Quill), code-points")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"utf16", "code-points"}))
+      ->needs(delta);
+  command->add_option("--base", flags->base, "The revision that the delta means; 0 is now")
+      ->needs(delta);
 }
 
 }  // namespace coterie::cli

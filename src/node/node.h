@@ -65,10 +65,12 @@ enum class Consistency : std::uint8_t { kLinearizable, kStale };
 
 // Why a proposal or a read got no answer. Its outcome may be unknown (kUnavailable after it was
 // sent, kDeadlineExceeded): retry with the same request id.
-//   kUnavailable        no leader, or it changed; retry.
+//   kUnavailable        no leader, or it changed; retry. With kUpgradingPayload: some member could
+//                       not read it yet; nothing was done.
 //   kDeadlineExceeded   no answer in time.
 //   kResourceExhausted  a queue or the disk is full; nothing was done.
 //   kFailedPrecondition this node is fenced (diverged) or stopping.
+inline constexpr char kUpgradingPayload[] = "coterie.dev/upgrading";
 template <class T>
 using Done = std::function<void(absl::StatusOr<T>)>;
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "store/store.h"
 
 namespace coterie::node {
 namespace {
@@ -84,7 +85,7 @@ class Trio : public ::testing::Test {
     std::error_code ignored;
     std::filesystem::remove_all(folder_, ignored);
   }
-  void Start(NodeId id) {
+  Options OptionsOf(NodeId id) {
     Options options;
     options.data_path = (folder_ / absl::StrCat(id.value())).string();
     std::filesystem::create_directories(options.data_path);
@@ -92,8 +93,11 @@ class Trio : public ::testing::Test {
     options.cluster_id = 5;
     options.founders = founders_;
     options.peer_address = absl::StrCat("node", id.value());
+    return options;
+  }
+  void Start(NodeId id) {
     peers_[id] = std::make_unique<DirectPeers>(switchboard_, id);
-    absl::StatusOr<std::unique_ptr<Node>> node = Node::Start(options, *peers_[id]);
+    absl::StatusOr<std::unique_ptr<Node>> node = Node::Start(OptionsOf(id), *peers_[id]);
     ASSERT_TRUE(node.ok()) << node.status();
     nodes_[id] = *std::move(node);
     switchboard_.Connect(id, nodes_[id].get());
@@ -145,6 +149,28 @@ class Trio : public ::testing::Test {
   std::map<NodeId, std::unique_ptr<DirectPeers>> peers_;
   std::map<NodeId, std::unique_ptr<Node>> nodes_;
 };
+
+// As a folder of a build whose records were others: it is left alone, and the operator is told.
+TEST_F(Trio, AStateOfAnotherVersionIsRefusedWithWhatToDo) {
+  Stop(NodeId(3));
+  const std::string path = (folder_ / "3").string();
+  {
+    absl::StatusOr<std::unique_ptr<store::Store>> store = store::Store::Open(path + "/state/store");
+    ASSERT_TRUE(store.ok()) << store.status();
+    (*store)->Put("u ann",
+                  "\x01\x03"
+                  "ann");  // Of a user it says no more than the name.
+    (*store)->Commit();
+    ASSERT_TRUE((*store)->Flush().ok());
+  }
+  for (int i = 0; i < 2; ++i) {
+    DirectPeers peers(switchboard_, NodeId(3));
+    const auto node = Node::Start(OptionsOf(NodeId(3)), peers);
+    ASSERT_TRUE(absl::IsFailedPrecondition(node.status())) << node.status();
+    EXPECT_NE(node.status().message().find("coterie export"), std::string::npos);
+    EXPECT_EQ(node.status().message().find('\n'), std::string::npos);
+  }
+}
 
 TEST_F(Trio, ServesManyThreads) {
   const SessionId session = Login().session;

@@ -167,6 +167,17 @@ void Read(FrameReader& in, raft::SnapshotReply& m) {
   m.match = in.Id<Index>();
 }
 
+ForwardRefusal NewestRefusalOf(std::uint8_t version) {
+  if (version == 1) return ForwardRefusal::kNoSpace;
+  return version == 2 ? ForwardRefusal::kUnknownCommand : ForwardRefusal::kNotReadByAll;
+}
+// The same, or what comes nearest to it, for who reads that version alone. No command of a program
+// of version 1 is new to anybody.
+ForwardRefusal Readable(ForwardRefusal reason, std::uint8_t version) {
+  if (reason <= NewestRefusalOf(version)) return reason;
+  return version == 1 ? ForwardRefusal::kBusy : ForwardRefusal::kUnknownCommand;
+}
+
 void Read(FrameReader& in, raft::Message& m);
 void Read(FrameReader& in, ForwardedProposal& m);
 void Read(FrameReader& in, ForwardRefused& m);
@@ -219,14 +230,11 @@ void Read(FrameReader& in, ForwardedProposal& m) {
 }
 void Write(FrameWriter& out, const ForwardRefused& m) {
   out.Varint(m.waiter);
-  // No command of a program that reads version 1 alone is unknown to a newer one.
-  const bool is_new = m.reason == ForwardRefusal::kUnknownCommand && out.version == 1;
-  out.U8(static_cast<std::uint8_t>(is_new ? ForwardRefusal::kBusy : m.reason));
+  out.U8(static_cast<std::uint8_t>(Readable(m.reason, out.version)));
 }
 void Read(FrameReader& in, ForwardRefused& m) {
   m.waiter = in.Varint();
-  m.reason =
-      ReadEnum(in, in.version == 1 ? ForwardRefusal::kNoSpace : ForwardRefusal::kUnknownCommand);
+  m.reason = ReadEnum(in, NewestRefusalOf(in.version));
 }
 void Write(FrameWriter& out, const RenewLeases& m) {
   out.Varint(m.sessions.size());

@@ -17,7 +17,8 @@
 //   1: no newest version; the checksum leaves out the version; no Greeting, no Gossip, no
 //   kUnknownCommand;
 //      a ReadIndexReply does not say where the leader's log ends.
-//   2: as above.
+//   2: as 3, but for the highest kind of refusal.
+//   3: as above. Who reads this reads all entries up to that level (state/command.h), too.
 // Pure functions.
 
 #include <cstdint>
@@ -30,11 +31,14 @@
 #include "base/blob.h"
 #include "base/ids.h"
 #include "raft/message.h"
+#include "state/command.h"
 
 namespace coterie::node {
 
 inline constexpr std::uint8_t kPeerVersionOldest = 1;
-inline constexpr std::uint8_t kPeerVersionNewest = 2;
+inline constexpr std::uint8_t kPeerVersionNewest = 3;
+static_assert(kPeerVersionOldest == state::kLevelOldest);
+static_assert(kPeerVersionNewest == state::kLevelNewest);
 inline constexpr std::size_t kEntriesPerFrameMax = 100'000;
 inline constexpr std::size_t kSessionsPerRenewalMax = 10'000;
 inline constexpr std::size_t kActivitiesPerFrameMax = 10'000;
@@ -60,6 +64,7 @@ enum class ForwardRefusal : std::uint8_t {
   kBusy,
   kNoSpace,
   kUnknownCommand,  // Of a newer program than the leader's.
+  kNotReadByAll,    // Of a newer program than some member's.
 };
 struct ForwardRefused {
   std::uint64_t waiter = 0;

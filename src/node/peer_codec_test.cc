@@ -54,7 +54,7 @@ std::vector<PeerMessage> OneOfEach() {
                                      .body = std::move(body)}));
   }
   all.push_back(Wrap(ForwardedProposal{.waiter = 12, .command = Blob("write")}));
-  all.push_back(Wrap(ForwardRefused{.waiter = 12, .reason = ForwardRefusal::kUnknownCommand}));
+  all.push_back(Wrap(ForwardRefused{.waiter = 12, .reason = ForwardRefusal::kNotReadByAll}));
   all.push_back(Wrap(RenewLeases{.sessions = {SessionId(4), SessionId(5)}}));
   all.push_back(Wrap(Activities{
       .sequence = 8,

@@ -38,6 +38,14 @@ void Complain(const World& world, std::string_view what, absl::string_view why) 
   world.on_damage(absl::DataLossError(absl::StrCat(std::string(what), " (", why, ")")));
 }
 
+absl::Status UnreadableError(const std::string& folder, const std::string& why) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the state in ", folder, " is not of this version of Coterie (", why,
+      "): start the version that wrote it, `coterie export` every document, and `coterie import` "
+      "them into a new cluster of this version; if the other members run this version, remove this "
+      "node instead and add it again with an empty folder"));
+}
+
 bool IsBlank(const wal::Recovered& recovered) {
   return recovered.snapshot.last.index.IsNone() && recovered.entries.empty() &&
          recovered.snapshot.configuration.voters.empty() && recovered.hard_state.term.IsNone();
@@ -60,8 +68,14 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
     state = world.storage.Open(Index());
   }
   RETURN_IF_ERROR(state);
+  // Before the log is touched: nothing of what another version left must be changed.
+  auto machine = std::make_unique<state::Machine>(world.storage.kv(), options.machine);
+  if (!machine->why_unreadable().empty()) {
+    return UnreadableError(options.data_path, machine->why_unreadable());
+  }
   RETURN_IF_ERROR(RepairLog(options, world, opened));
-  return std::unique_ptr<Replica>(new Replica(options, std::move(world), std::move(opened)));
+  return std::unique_ptr<Replica>(
+      new Replica(options, std::move(world), std::move(opened), std::move(machine)));
 }
 
 absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& opened) {
@@ -99,7 +113,8 @@ absl::Status Replica::RepairLog(const Options& options, const World& world,
   return absl::OkStatus();
 }
 
-Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
+Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
+                 std::unique_ptr<state::Machine> machine)
     : options_(options),
       world_(std::move(world)),
       tick_us_(static_cast<std::uint64_t>(absl::ToInt64Microseconds(options.tick))),
@@ -114,12 +129,13 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened)
       reads_(1),
       ticked_us_(started_us_),
       log_(std::move(opened.log)),
-      machine_(std::make_unique<state::Machine>(world_.storage.kv(), options.machine)),
+      machine_(std::move(machine)),
       leases_(election_timeout_us_) {
   CHECK(tick_us_ > 0);
   wal::Recovered& recovered = opened.recovered;
   const state::Applied& applied = machine_->applied();
   applied_.store(applied.index.value());
+  level_applied_.store(machine_->level());
   applied_term_ = applied.term;
   digest_proposed_ = applied.index;
   sessions_.Replace(machine_->Sessions());

@@ -69,7 +69,8 @@ struct World {
 
 class Replica {
  public:
-  // Damage is repaired (node/repair.h). kFailedPrecondition: the disk belongs to another node.
+  // Damage is repaired (node/repair.h). kFailedPrecondition: the disk belongs to another node, or
+  // its state is of a version of this program that this one does not read.
   static absl::StatusOr<std::unique_ptr<Replica>> Open(const Options& options, World world);
   ~Replica();
 
@@ -206,7 +207,8 @@ class Replica {
     std::uint64_t deadline_us = 0;
   };
 
-  Replica(const Options& options, World world, wal::Log::Opened opened);
+  Replica(const Options& options, World world, wal::Log::Opened opened,
+          std::unique_ptr<state::Machine> machine);
   static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
   static absl::Status RepairLog(const Options& options, const World& world,
                                 wal::Log::Opened& opened);
@@ -232,6 +234,7 @@ class Replica {
   void SweepWaiters(std::uint64_t now_us);
   void ResendProposals();
   void ForwardOrPropose(ProposalInput& input);
+  std::uint64_t LevelReadByAll() const;
   void Refuse(const ProposalInput& input, ForwardRefusal reason);
   void FailProposal(std::uint64_t waiter, absl::Status status);
   void DrainCore();
@@ -306,6 +309,7 @@ class Replica {
   std::atomic<bool> is_repairing_{false};  // Entries that it may have acknowledged are missing.
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
+  std::atomic<std::uint64_t> level_applied_{0};
   std::atomic<std::uint64_t> leader_{0};
   std::atomic<std::uint64_t> frames_dropped_{0};
   Counters counters_;

@@ -52,6 +52,7 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
   results.reserve(end - first);
   for (std::size_t i = first; i < end; ++i) {
     const raft::EntryRef& entry = entries[i];
+    if (machine_->divergence()) break;  // It applies nothing any more.
     // Handed over before the core knew that a snapshot had jumped over it (Handle(SwapState)).
     if (entry.index <= machine_->applied().index) continue;
     CHECK(entry.index == machine_->applied().index.Next());
@@ -116,6 +117,7 @@ void Replica::Publish(const std::vector<state::ApplyResult>& results) {
 
 void Replica::AfterApply(Index applied) {
   applied_.store(applied.value());
+  level_applied_.store(machine_->level());
   core_inbox_.Push(raft::ApplyDone{.index = applied});
 
   if (leases_.IsRunning() && applied - digest_proposed_ >= options_.digest_interval_entries) {
@@ -218,6 +220,7 @@ void Replica::Handle(SwapState& swap) {
   CHECK(machine_->applied().index == swap.job.last.index);
   sessions_.Replace(machine_->Sessions());
   applied_.store(machine_->applied().index.value());
+  level_applied_.store(machine_->level());
   applied_term_ = machine_->applied().term;
   const state::EventBatch jump{.revision = machine_->applied().index};
   {

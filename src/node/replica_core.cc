@@ -1,5 +1,6 @@
 // What the core thread does: feed raft::Core, hand its effects on, and look after who waits.
 
+#include <absl/strings/cord.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -18,6 +19,15 @@ constexpr std::size_t kInputsPerPumpMax = 10'000;
 constexpr std::uint64_t kTicksPerPumpMax = 3;
 constexpr std::uint64_t kSweepIntervalUs = 100'000;
 constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
+
+absl::Status UpgradingError() {
+  absl::Status status = absl::UnavailableError(
+      "a member of the cluster runs an older version of Coterie that could not read this request, "
+      "or has not been heard of since the upgrade: upgrade and start all nodes, or remove those "
+      "that are gone");
+  status.SetPayload(kUpgradingPayload, absl::Cord());
+  return status;
+}
 
 absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
   using enum raft::Refusal;
@@ -185,8 +195,13 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
   if (!is_own && !state::IsKnownCommand(input.command.view())) {
     return Refuse(input, ForwardRefusal::kUnknownCommand);
   }
+  const std::uint64_t level = LevelReadByAll();
+  if (state::LevelOfCommand(input.command.view()) > level) {
+    return Refuse(input, ForwardRefusal::kNotReadByAll);
+  }
   stamped_ms_ = std::max(stamped_ms_, world_.clock.WallTimeMs());
-  const state::Stamp stamp{.time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter};
+  const state::Stamp stamp{
+      .time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter, .level = level};
   const raft::ProposeResult result =
       core_->Propose(Blob(state::StampCommand(stamp, input.command.view())));
   if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
@@ -201,6 +216,16 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
       pending.sent_us = Now();
     });
   }
+}
+
+// What entries may ask for: what every member reads, as far as this node has heard. An entry of a
+// higher level that is in the state already has shown that all read it.
+std::uint64_t Replica::LevelReadByAll() const {
+  std::uint64_t level = options_.peer_version_newest;
+  for (const raft::Member& member : core_->configuration().members) {
+    if (member.id != options_.id) level = std::min<std::uint64_t>(level, VersionFor(member.id));
+  }
+  return std::max(level, level_applied_.load(std::memory_order_relaxed));
 }
 
 void Replica::Refuse(const ProposalInput& input, ForwardRefusal reason) {
@@ -227,6 +252,8 @@ void Replica::Handle(const ForwardRefused& refused) {
                           absl::FailedPreconditionError(
                               "the leader runs an older version of Coterie that does not know this "
                               "request: finish the upgrade, then try again"));
+    case ForwardRefusal::kNotReadByAll:
+      return FailProposal(refused.waiter, UpgradingError());
     case ForwardRefusal::kNoSpace:
       return FailProposal(
           refused.waiter,

@@ -409,6 +409,49 @@ TEST(Replica, OldAndNewVersionsWorkSideBySide) {
   EXPECT_EQ(cluster.frames_of_version[kPeerVersionOldest], before);
 }
 
+// A request that only this version knows enters the log when all members read it, and not before;
+// from then on also while some of them are away.
+TEST(Replica, WhatSomeMemberCannotReadIsRefusedUntilAllAreUpgraded) {
+  TestingCluster cluster(3);
+  for (const NodeId id : {kOne, kTwo, kThree}) cluster.Kill(id);
+  cluster.options.peer_version_newest = kPeerVersionOldest;
+  for (const NodeId id : {kOne, kTwo, kThree}) cluster.Start(id);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kTwo, "notes");
+  const state::EditDelta edit{.doc = doc,
+                              .steps = {{.kind = state::StepKind::kInsert, .text = "x"}}};
+
+  cluster.options.peer_version_newest = kPeerVersionNewest;
+  for (const NodeId id : {kThree, kTwo}) {
+    cluster.Kill(id);
+    cluster.Start(id);
+    ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+    cluster.Run(1'000);
+    const absl::StatusOr<state::Outcome> refused = cluster.Propose(id, ann.Make(edit));
+    // A leader of the first version can only say that it is busy.
+    EXPECT_TRUE(absl::IsUnavailable(refused.status()) ||
+                absl::IsResourceExhausted(refused.status()))
+        << refused.status();
+  }
+  cluster.Kill(kOne);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  const absl::StatusOr<state::Outcome> refused = cluster.Propose(kTwo, ann.Make(edit));
+  EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
+  EXPECT_TRUE(refused.status().GetPayload(kUpgradingPayload).has_value());
+
+  cluster.Start(kOne);
+  cluster.Run(2'000);
+  ann.Do(kOne, edit);
+  EXPECT_EQ(TextOf(cluster, kTwo, doc), "x");
+  for (const NodeId id : {kTwo, kThree}) cluster.Kill(id);
+  cluster.Kill(kOne);
+  cluster.Start(kTwo);
+  cluster.Start(kThree);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  ann.Do(kThree, edit);
+}
+
 TEST(Replica, AMessageOfANewerVersionIsRefusedAndSaidToBe) {
   TestingCluster cluster(1);
   ASSERT_EQ(cluster.AwaitLeader(), kOne);

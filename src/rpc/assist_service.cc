@@ -160,9 +160,15 @@ absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
                          "You may only view this document; ask an owner to share it with you as "
                          "an editor.");
           }
-          std::optional<std::string> text = state.TextAt(*doc, Revision());
-          if (!text) return absl::InternalError("the text cannot be read");
-          return Source{.doc = *doc, .revision = state.applied().index, .text = *std::move(text)};
+          std::optional<state::Reading> reading = state.ReadingAt(*doc, Revision(), "");
+          if (!reading) return absl::InternalError("the text cannot be read");
+          if (reading->is_projection && role >= state::DocumentRole::kEditor) {
+            return Error(absl::StatusCode::kFailedPrecondition, "RICH_DOCUMENT",
+                         "The document was written by a rich editor: it can be asked about and "
+                         "summarized, but there are no suggestions for it.");
+          }
+          return Source{
+              .doc = *doc, .revision = state.applied().index, .text = std::move(reading->text)};
         },
         std::move(done));
   });

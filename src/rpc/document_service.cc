@@ -9,6 +9,7 @@
 #include "crdt/state_vector.h"
 #include "crdt/update_v2.h"
 #include "rpc/to_proto.h"
+#include "state/delta_json.h"
 
 namespace coterie::rpc {
 namespace {
@@ -23,6 +24,18 @@ absl::Status Invalid(const std::string& message) {
 state::PositionUnit FromProto(v1::PositionUnit unit) {
   return unit == v1::POSITION_UNIT_CODE_POINT ? state::PositionUnit::kCodePoint
                                               : state::PositionUnit::kUtf16;
+}
+
+// What is wrong with a request to edit; `steps` gets its delta, if it has one.
+absl::Status TakeDelta(v1::EditDocumentRequest& request, std::vector<state::DeltaStep>& steps) {
+  if (request.delta().empty()) return absl::OkStatus();
+  if (request.splices_size() > 0) {
+    return Invalid("The edit has splices and a delta; send one or the other.");
+  }
+  state::ParsedDelta parsed = state::ParseDeltaJson(request.delta());
+  if (!parsed.why_not.empty()) return Invalid(parsed.why_not);
+  steps = std::move(parsed.steps);
+  return absl::OkStatus();
 }
 
 state::CommandBody EditOf(DocId doc, v1::EditDocumentRequest& request) {
@@ -60,9 +73,11 @@ absl::StatusOr<v1::GetDocumentResponse> Describe(const state::Machine& state, co
   *response.mutable_document() =
       ToProto(*state.FindDocument(*id), state.RoleOf(caller.user, *id), caller.session);
   if (request.without_text()) return response;
-  std::optional<std::string> text = state.TextAt(*id, Revision(request.version()));
-  if (!text) return NoSuchVersion(request.version());
-  response.set_text(*std::move(text));
+  std::optional<state::Reading> reading =
+      state.ReadingAt(*id, Revision(request.version()), request.root());
+  if (!reading) return NoSuchVersion(request.version());
+  response.set_text(std::move(reading->text));
+  response.set_is_projection(reading->is_projection);
   return response;
 }
 
@@ -221,8 +236,22 @@ void DocumentService::WriteDocument(const Call& call, v1::WriteDocumentRequest r
 
 void DocumentService::EditDocument(const Call& call, v1::EditDocumentRequest request,
                                    Reply<v1::EditDocumentResponse> reply) {
-  Change<v1::EditDocumentRequest, v1::EditDocumentResponse>(call, std::move(request), EditOf,
-                                                            std::move(reply));
+  std::vector<state::DeltaStep> steps;
+  if (const absl::Status status = TakeDelta(request, steps); !status.ok()) return reply(status);
+  if (request.delta().empty()) {
+    return Change<v1::EditDocumentRequest, v1::EditDocumentResponse>(call, std::move(request),
+                                                                     EditOf, std::move(reply));
+  }
+  Change<v1::EditDocumentRequest, v1::EditDocumentResponse>(
+      call, std::move(request),
+      [steps = std::move(steps)](DocId doc, v1::EditDocumentRequest& from) -> state::CommandBody {
+        return state::EditDelta{.doc = doc,
+                                .token = FencingToken(from.lock_token()),
+                                .base = Revision(from.base_revision()),
+                                .unit = FromProto(from.unit()),
+                                .steps = steps};
+      },
+      std::move(reply));
 }
 
 void DocumentService::AppendDocument(const Call& call, v1::AppendDocumentRequest request,

@@ -113,6 +113,31 @@ TEST(Service, WritesNeedTheLock) {
   EXPECT_EQ(mia.Reason(), "STALE_TOKEN");
 }
 
+TEST(Service, ADeltaIsAnEditAndAWrongOneIsExplained) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const std::uint64_t doc = mia.Create("notes");
+  mia.Append(doc, "hello");
+  v1::EditDocumentRequest edit;
+  edit.mutable_document()->set_id(doc);
+  edit.set_delta(R"([{"retain":5,"attributes":{"bold":true}},{"insert":"!"}])");
+
+  mia.Call(&Documents::EditDocument, edit);
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_id(doc);
+  EXPECT_EQ(mia.Call(&Documents::GetDocument, get).text(), "hello!");
+
+  edit.set_delta(R"([{"retain":5},{"retain":0}])");
+  mia.Call(&Documents::EditDocument, edit);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(mia.status.error_message().find("Op 1 of the delta"), std::string::npos);
+  edit.set_delta("[]");
+  edit.add_splices()->set_inserted("x");
+  mia.Call(&Documents::EditDocument, edit);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
 TEST(Service, ALocksTokenIsShownToItsHolderAlone) {
   TestingNode node;
   TestingClient mia(node, "mia");

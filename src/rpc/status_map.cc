@@ -126,6 +126,8 @@ absl::Status FromNode(const absl::Status& error, Effect effect, const node::Stat
   switch (error.code()) {
     case absl::StatusCode::kUnavailable:
       detail.reason = is_unknown ? "OUTCOME_UNKNOWN" : "UNAVAILABLE";
+      // It did not even enter the log.
+      if (error.GetPayload(node::kUpgradingPayload)) detail.reason = "UPGRADING";
       detail.retry_after = kRetryAfter;
       break;
     case absl::StatusCode::kDeadlineExceeded:

@@ -58,6 +58,7 @@ void Client::Next() {
   if (zeal_ == Zeal::kReady) {
     if (!IsReady()) return LookUp();
     if (wanted_word_) return Append();
+    if (wanted_news_) return AskForNews();
     return ThinkThenNext();
   }
   if (stream_at_.IsNone() || around_.server(stream_at_).life() != stream_life_) {
@@ -65,6 +66,8 @@ void Client::Next() {
   }
   if (!is_joined_ || prng_.Chance(1, 40)) return Join();
   if (lists_.size() < kListsWanted || locked_docs_.size() < kLockedDocsWanted) return LookUp();
+  const bool is_curious = around_.plan.Has(Fault::kUpgrade) && prng_.Chance(1, 5);
+  if (is_curious || wanted_news_) return AskForNews();
   const std::uint64_t dice = prng_.Below(10);
   if (dice < 3) return Append();
   if (dice < 5) return around_.plan.has_yjs_editors ? TypeInEditor() : Append();
@@ -205,6 +208,25 @@ void Client::GiveLockBack() {
           [this](const std::optional<state::Outcome>&) { ThinkThenNext(); });
 }
 
+// What only upgraded servers offer, and refuse as long as some member could not read it.
+void Client::AskForNews() {
+  const DocId doc = AnyDoc(lists_);
+  state::CommandBody body =
+      state::EditDelta{.doc = doc, .steps = {{.length = 1, .attributes = {{"bold", "true"}}}}};
+  if (prng_.Chance(1, 2)) {
+    body = state::AddSuggestions{.doc = doc, .author = "sim", .changes = {{.after = "x"}}};
+  }
+  for (std::size_t tries = 0; home().IsOld() && tries < around_.ids.size(); ++tries) MoveHome();
+  if (home().IsOld()) return ThinkThenNext();
+  Propose(std::move(body), [this](const std::optional<state::Outcome>& outcome) {
+    if (outcome) {
+      around_.history.CountNews(Asked::kDone);
+      if (wanted_news_) std::exchange(wanted_news_, nullptr)();
+    }
+    ThinkThenNext();
+  });
+}
+
 void Client::ReadSomething() {
   const bool is_list = prng_.Chance(1, 2);
   Read(AnyDoc(is_list ? lists_ : locked_docs_), [this] { ThinkThenNext(); });
@@ -261,6 +283,9 @@ void Client::Propose(state::CommandBody body, Then then) {
                    [this, attempt, end, has_session](const absl::StatusOr<state::Outcome>& got) {
                      AnswerLater(attempt, [this, got, end, has_session] {
                        if (got.ok()) return end(*got);
+                       if (got.status().GetPayload(node::kUpgradingPayload)) {
+                         around_.history.CountNews(Asked::kRefused);
+                       }
                        // Without a session a second try would be a second command.
                        if (!has_session) return end(std::nullopt);
                        RetryLater();

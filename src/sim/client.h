@@ -59,6 +59,9 @@ class Client {
   NodeId StreamAt() const;
   // Appends one word with all its might; `done` once it is acknowledged.
   void AppendOnce(std::function<void()> done);
+  // Asks for something that the first version of the program did not know; `done` once that is
+  // answered.
+  void AskForNewsOnce(std::function<void()> done) { wanted_news_ = std::move(done); }
 
  private:
   using Then = std::function<void(const std::optional<state::Outcome>&)>;  // Empty = unknown.
@@ -82,6 +85,7 @@ class Client {
   void TakeLock();
   void WriteUnderLock(int writes_left);
   void GiveLockBack();
+  void AskForNews();
   void ReadSomething();
   void ReadOrLook();
   void OpenStream();
@@ -114,6 +118,7 @@ class Client {
   std::uint64_t next_attempt_ = 1;
   std::optional<Call> call_;
   std::function<void()> wanted_word_;  // To be told of the word that AppendOnce() asked for.
+  std::function<void()> wanted_news_;  // The same of AskForNewsOnce().
   std::vector<DocId> lists_;
   std::vector<DocId> locked_docs_;
   std::size_t documents_asked_for_ = 0;

@@ -49,12 +49,19 @@ struct Told {
   std::uint64_t digest = 0;
 };
 
+// What came of a request that older members could not read.
+enum class Asked : std::uint8_t { kDone, kRefused };
+
 class History {
  public:
   void Add(Update update) { updates_.push_back(std::move(update)); }
   void Add(TextRead read) { reads_.push_back(std::move(read)); }
   void Add(Word word) { words_.push_back(std::move(word)); }
   void Add(std::vector<Told> told) { told_.push_back(std::move(told)); }
+
+  void CountNews(Asked what) { ++(what == Asked::kDone ? news_done_ : news_refused_); }
+  std::uint64_t news_done() const { return news_done_; }
+  std::uint64_t news_refused() const { return news_refused_; }
 
   // Against the whole log. Violates (sim/violation.h) what does not hold.
   void Check(const std::vector<raft::EntryRef>& committed) const;
@@ -71,6 +78,8 @@ class History {
   void CheckWords(const Replay& replay) const;
   void CheckEvents(const Replay& replay) const;
 
+  std::uint64_t news_done_ = 0;
+  std::uint64_t news_refused_ = 0;
   std::vector<Update> updates_;
   std::vector<TextRead> reads_;
   std::vector<Word> words_;

@@ -62,6 +62,8 @@ class Run {
   // Whether clients are answered, within a while in which all of them ask.
   bool CanServe();
   void AwaitOneWord();
+  // What is new in this version is accepted, once nobody is of an older one.
+  void AwaitNews();
   void AwaitConvergence();
   void DoDrills();
   bool HasConverged();
@@ -195,6 +197,7 @@ Result Run::Do() {
     result_.halts = 1;
   } else {
     AwaitOneWord();
+    AwaitNews();
     AwaitConvergence();
     DoDrills();
     CheckLeases();
@@ -208,6 +211,8 @@ Result Run::Do() {
   result_.crashes = ledger_.counts().starts - ids_.size();
   result_.damages = nemesis_->damages();
   result_.upgrades = nemesis_->upgrades();
+  result_.news_done = history_.news_done();
+  result_.news_refused = history_.news_refused();
   for (const NodeId id : ids_) result_.complaints += At(id).complaints();
   result_.updates = history_.updates();
   result_.reads = history_.reads();
@@ -283,6 +288,15 @@ void Run::AwaitOneWord() {
   if (!is_done)
     Violate(absl::StrCat("no write succeeds after everything was healed: ", Describe()));
   result_.recovery_us = schedule_.now_us() - healed_us;
+}
+
+void Run::AwaitNews() {
+  const auto is_upgraded = [this](NodeId id) { return At(id).IsUp() && !At(id).IsOld(); };
+  if (plan_.profile != Profile::kUpgrade || !std::ranges::all_of(ids_, is_upgraded)) return;
+  bool is_done = false;
+  clients_.front()->AskForNewsOnce([&is_done] { is_done = true; });
+  RunWhile([&is_done] { return !is_done; });
+  if (!is_done) Violate(absl::StrCat("nobody is old, and what is new is refused: ", Describe()));
 }
 
 bool Run::HasConverged() {

@@ -317,6 +317,9 @@ void Server::RunPump(Pump pump) {
     case kApply:
       replica_->PumpApply(absl::ZeroDuration());
       ledger_.OnApply(id_, *replica_);
+      if (replica_->machine().level() > peer_version_) {
+        Violate(absl::StrCat("node ", id_.value(), " has a state that its version does not read"));
+      }
       break;
     case kSnapshots:
       replica_->PumpSnapshots(absl::ZeroDuration());
@@ -338,8 +341,23 @@ void Server::Deliver(const std::string& bytes) {
       Violate(absl::StrCat("node ", id_.value(), " was sent what its version does not read"));
     }
   }
+  if (IsOld()) CheckIsRead(bytes);
   replica_->Deliver(bytes);
   Wake();
+}
+
+// Whoever is of an older version gets no entry that it must stop at.
+void Server::CheckIsRead(const std::string& bytes) const {
+  const std::optional<node::PeerMessage> message = node::DecodePeerMessage(bytes);
+  const auto* said = message ? std::get_if<raft::Message>(&message->body) : nullptr;
+  const auto* append = said == nullptr ? nullptr : std::get_if<raft::AppendRequest>(&said->body);
+  if (append == nullptr) return;
+  for (const raft::EntryRef& entry : append->entries) {
+    if (entry.type != raft::EntryType::kCommand) continue;
+    if (state::LevelOfPayload(entry.payload.view()) <= peer_version_) continue;
+    Violate(absl::StrCat("node ", id_.value(), " was sent entry ", entry.index.value(),
+                         ", which its version does not read"));
+  }
 }
 
 void Server::Send(std::vector<node::Frame> frames) {

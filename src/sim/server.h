@@ -122,6 +122,7 @@ class Server final : public node::Peers {
   void RunPump(Pump pump);
   // When it may run at the earliest.
   std::uint64_t FreeAt(Pump pump) const;
+  void CheckIsRead(const std::string& bytes) const;
   void Tick();
   std::uint64_t DelayOf(Pump pump);
   node::Options OptionsOf() const;

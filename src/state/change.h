@@ -3,6 +3,8 @@
 // What happened to a text, and what that does to the positions of who meant the text before.
 // Pure values and functions, any thread.
 
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "base/utf8.h"
@@ -24,5 +26,17 @@ Shift ShiftOf(const crdt::TextChange& change);
 // two. At the same position the earlier change stays to the left. Requires ascending,
 // non-overlapping splices, and keeps them so.
 void TransformSplices(const Shift& shift, PositionUnit unit, std::vector<Splice>& splices);
+
+// A step of a delta with the place that it means: what it goes over, or where it inserts.
+struct DeltaSpan {
+  std::uint64_t position = 0;
+  std::uint64_t length = 0;  // 0 of what inserts.
+  std::size_t step = 0;      // Its number in the delta.
+};
+// What the steps do, and where; those that only retain are left out. Ascending, not overlapping.
+std::vector<DeltaSpan> SpansOf(const std::vector<DeltaStep>& steps);
+// As TransformSplices(), but that what formats stretches around an insertion.
+void TransformSpans(const Shift& shift, PositionUnit unit, const std::vector<DeltaStep>& steps,
+                    std::vector<DeltaSpan>& spans);
 
 }  // namespace coterie::state

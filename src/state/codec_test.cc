@@ -71,6 +71,14 @@ std::vector<CommandBody> OneOfEach() {
       SaveDraft{.doc = DocId(1), .update = std::string("\0\0", 2)},
       MergeDraft{.doc = DocId(1), .token = FencingToken(2), .user = "bob"},
       DropDraft{.doc = DocId(1), .user = "bob"},
+      EditDelta{.doc = DocId(1),
+                .token = FencingToken(2),
+                .base = Revision(3),
+                .unit = PositionUnit::kCodePoint,
+                .steps = {{.length = 300, .attributes = {{"bold", "true"}, {"color", "null"}}},
+                          {.kind = StepKind::kInsert, .text = "€"},
+                          {.kind = StepKind::kEmbed, .text = "{}"},
+                          {.kind = StepKind::kDelete, .length = 2}}},
   };
 }
 
@@ -190,14 +198,16 @@ TEST(Codec, CommandsAreHardened) {
 }
 
 TEST(Codec, StampedCommandsAreHardened) {
-  const Stamp stamp{.time_ms = kLarge, .origin = NodeId(7), .waiter = 300};
+  Stamp stamp{.time_ms = kLarge, .origin = NodeId(7), .waiter = 300};
   for (const std::string& bytes : EncodedCommands()) {
+    stamp.level = stamp.level == kLevelNewest ? kLevelOldest : kLevelNewest;
     const std::string payload = StampCommand(stamp, bytes);
     const std::optional<StampedCommand> whole = DecodeStampedCommand(payload);
     ASSERT_TRUE(whole.has_value());
     EXPECT_EQ(whole->stamp.time_ms, kLarge);
     EXPECT_EQ(whole->stamp.origin, NodeId(7));
     EXPECT_EQ(whole->stamp.waiter, 300u);
+    EXPECT_EQ(whole->stamp.level, stamp.level);
     ExpectHardened(payload, [](const std::string& damaged) -> std::optional<std::string> {
       const std::optional<StampedCommand> read = DecodeStampedCommand(damaged);
       if (!read) return std::nullopt;
@@ -256,12 +266,27 @@ TEST(Codec, ACommandOfANewerProgramIsKnownToBeUnknown) {
   EXPECT_FALSE(IsKnownCommand(""));
 }
 
+TEST(Codec, APayloadTellsTheLevelThatItAsksFor) {
+  const auto level_of = [](const CommandBody& body, std::uint64_t stamped) {
+    return LevelOfPayload(StampCommand({.level = stamped}, EncodeCommand({.body = body})));
+  };
+  EXPECT_EQ(level_of(Append{.text = "a"}, kLevelOldest), kLevelOldest);
+  EXPECT_EQ(level_of(Append{.text = "a"}, kLevelNewest), kLevelNewest);
+  EXPECT_EQ(level_of(ApplyUpdate{.update = "a"}, kLevelOldest), 2u);
+  EXPECT_EQ(level_of(EditDelta{}, kLevelOldest), 3u);
+
+  std::string newer = StampCommand({}, EncodeCommand({.body = Logout{}}));
+  newer[4] = static_cast<char>(kLevelNewest + 1);  // Version, time, origin, waiter, then the level.
+  EXPECT_GT(LevelOfPayload(newer), kLevelNewest);
+  EXPECT_FALSE(DecodeStampedCommand(newer).has_value());
+}
+
 TEST(Codec, AnotherVersionDoesNotDecode) {
   std::string bytes = EncodedCommands()[0];
   bytes[0] = 2;
   EXPECT_FALSE(DecodeCommand(bytes).has_value());
   std::string payload = StampCommand({}, EncodedCommands()[0]);
-  payload[0] = 2;
+  payload[0] = 3;
   EXPECT_FALSE(DecodeStampedCommand(payload).has_value());
   EXPECT_FALSE(DecodeStampedCommand(StampCommand({}, bytes)).has_value());
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -23,7 +24,11 @@ inline constexpr std::size_t kTextBytesMax = 64 << 20;     // One document.
 inline constexpr std::size_t kCommandBytesMax = 4 << 20;   // One encoded command.
 inline constexpr std::size_t kUpdateBytesMax = 1 << 20;    // One Yjs update.
 inline constexpr std::size_t kContentBytesMax = 64 << 20;  // One document's Yjs state.
+inline constexpr std::size_t kPendingBytesMax = 4 << 20;   // Of it, what waits for what never came.
 inline constexpr std::size_t kSplicesMax = 1'000;          // In one Edit.
+inline constexpr std::size_t kDeltaStepsMax = 10'000;      // In one EditDelta.
+inline constexpr std::size_t kAttributesMax = 64;          // Of one step of it.
+inline constexpr std::size_t kAttributeBytesMax = 64 << 10;  // Name and value; and one embed.
 inline constexpr std::size_t kDocumentsMax = 1'000'000;
 inline constexpr std::size_t kSessionsPerUserMax = 1'000;    // The oldest goes first.
 inline constexpr std::size_t kClientsPerSessionMax = 64;     // The least recent goes first.
@@ -131,6 +136,29 @@ struct Edit {
   PositionUnit unit = PositionUnit::kUtf16;
   std::vector<Splice> splices;  // Ascending, non-overlapping, all in the text before the edit.
 };
+// One step of a delta (Quill's, and Y.Text's): the steps go over a text from its beginning.
+enum class StepKind : std::uint8_t {
+  kRetain,  // Goes over `length` units, and sets `attributes` on them.
+  kInsert,  // Puts `text` there, with exactly these attributes.
+  kEmbed,   // The same with an embed, one unit wide: `text` is its JSON.
+  kDelete,  // Takes `length` units away.
+};
+struct DeltaStep {
+  StepKind kind = StepKind::kRetain;
+  std::uint64_t length = 0;
+  std::string text;                                             // UTF-8.
+  std::vector<std::pair<std::string, std::string>> attributes;  // Name, JSON; "null" ends one.
+  friend bool operator==(const DeltaStep&, const DeltaStep&) = default;
+};
+// As Edit, for formatted text. What somebody else inserts within a stretch that is formatted is
+// formatted with it, as in Yjs; within one that is deleted it stays.
+struct EditDelta {
+  DocId doc;
+  FencingToken token;  // None unless the caller holds the lock.
+  Revision base;       // None = now.
+  PositionUnit unit = PositionUnit::kUtf16;
+  std::vector<DeltaStep> steps;
+};
 struct Append {
   DocId doc;
   FencingToken token;
@@ -229,7 +257,7 @@ using CommandBody =
     std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
                  CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
                  Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate,
-                 AddSuggestions, ResolveSuggestions, SaveDraft, MergeDraft, DropDraft>;
+                 AddSuggestions, ResolveSuggestions, SaveDraft, MergeDraft, DropDraft, EditDelta>;
 
 struct Command {
   SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.
@@ -237,11 +265,24 @@ struct Command {
   CommandBody body;
 };
 
+// What an entry of the log asks of a program that reads it. A leader writes nothing above what all
+// members read, so that in a rolling upgrade nobody meets what it must stop at, and all make the
+// same of every entry. The numbers are those of the versions that nodes speak (node/peer_codec.h).
+//   1: the commands up to CheckDigest.
+//   2: and ApplyUpdate, AddSuggestions, ResolveSuggestions.
+//   3: and drafts, EditDelta; stamps tell the level, and from it on embeds count in positions, and
+//      what waits in a content is bounded.
+inline constexpr std::uint64_t kLevelOldest = 1;
+inline constexpr std::uint64_t kLevelNewest = 3;
+// The first level of stamps that tell it.
+inline constexpr std::uint64_t kLevelOfStamps = 3;
+
 // What the leader adds when it proposes: the payload of a log entry is a stamped command.
 struct Stamp {
-  std::uint64_t time_ms = 0;  // The leader's wall clock: for display and lifetimes only.
-  NodeId origin;              // Whose waiter gets the outcome, and
-  std::uint64_t waiter = 0;   // which one (unique within a life of the origin's process).
+  std::uint64_t time_ms = 0;           // The leader's wall clock: for display and lifetimes only.
+  NodeId origin;                       // Whose waiter gets the outcome, and
+  std::uint64_t waiter = 0;            // which one (unique within a life of the origin's process).
+  std::uint64_t level = kLevelNewest;  // By whose rules the command is applied.
 };
 
 // The encodings start with a version byte; an unknown one does not decode. DecodeCommand() also
@@ -253,8 +294,12 @@ std::string EncodeCommand(const Command& command);
 // what another node asks the leader to propose may be of a newer program, and must not enter the
 // log before everybody can read it.
 bool IsKnownCommand(std::string_view bytes);
+// The level of an encoded command that is known.
+std::uint64_t LevelOfCommand(std::string_view bytes);
 std::optional<Command> DecodeCommand(std::string_view bytes);
 std::string StampCommand(const Stamp& stamp, std::string_view encoded_command);
+// The level that an entry's payload asks for; above kLevelNewest if it is not known at all.
+std::uint64_t LevelOfPayload(std::string_view payload);
 struct StampedCommand {
   Stamp stamp;
   Command command;

@@ -1,9 +1,11 @@
 #include "state/command_check.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/overload.h"
 #include "base/utf8.h"
+#include "crdt/json.h"
 #include "crdt/validate.h"
 #include "state/names.h"
 
@@ -69,6 +71,66 @@ std::optional<Outcome> CheckSplices(const Edit& edit) {
     if (inserted_bytes > kTextBytesMax)
       return Exhausted("The edit inserts more than 64 MiB (kTextBytesMax).");
     if (!IsValidUtf8(splice.inserted)) return Invalid("An inserted text is not valid UTF-8.");
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckJsonValue(std::string_view what, std::string_view json) {
+  if (!IsValidUtf8(json)) return Invalid(std::string(what).append(" is not valid UTF-8."));
+  const crdt::Malformed malformed = crdt::CheckJson(json);
+  if (!malformed) return std::nullopt;
+  return Invalid(std::string(what).append(" is no JSON, at byte ") +
+                 std::to_string(malformed.offset_bytes) + ": " + std::string(malformed.reason) +
+                 ".");
+}
+
+std::optional<Outcome> CheckAttributes(const DeltaStep& step) {
+  if (step.attributes.size() > kAttributesMax) {
+    return Exhausted("A step of the delta has more than 64 attributes (kAttributesMax).");
+  }
+  if (step.kind == StepKind::kDelete && !step.attributes.empty()) {
+    return Invalid("A step of the delta deletes and has attributes; leave them out.");
+  }
+  for (auto at = step.attributes.begin(); at != step.attributes.end(); ++at) {
+    const auto& [name, json] = *at;
+    if (name.size() + json.size() > kAttributeBytesMax) {
+      return Exhausted("An attribute is longer than 64 KiB (kAttributeBytesMax).");
+    }
+    const auto is_same = [&name](const auto& other) { return other.first == name; };
+    if (name.empty() || !IsValidUtf8(name) || std::any_of(step.attributes.begin(), at, is_same)) {
+      return Invalid("An attribute has no name, one that is no UTF-8, or one that is there twice.");
+    }
+    if (auto refusal = CheckJsonValue("An attribute's value", json)) return refusal;
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> CheckStep(const DeltaStep& step) {
+  const bool has_length = step.kind == StepKind::kRetain || step.kind == StepKind::kDelete;
+  if (has_length && (step.length == 0 || step.length > kTextBytesMax || !step.text.empty())) {
+    return Invalid("A step of the delta retains or deletes nothing, or more than any text has.");
+  }
+  if (!has_length && (step.text.empty() || step.length != 0)) {
+    return Invalid("A step of the delta inserts nothing.");
+  }
+  if (auto refusal = CheckAttributes(step)) return refusal;
+  if (step.kind == StepKind::kInsert) return CheckText(step.text);
+  if (step.kind != StepKind::kEmbed) return std::nullopt;
+  if (step.text.size() > kAttributeBytesMax) {
+    return Exhausted("An embed is longer than 64 KiB (kAttributeBytesMax).");
+  }
+  return CheckJsonValue("An embed", step.text);
+}
+
+std::optional<Outcome> CheckDelta(const EditDelta& edit) {
+  if (edit.steps.size() > kDeltaStepsMax) {
+    return Exhausted("The delta has more than 10000 steps (kDeltaStepsMax); send several.");
+  }
+  std::uint64_t end = 0;
+  for (const DeltaStep& step : edit.steps) {
+    if (auto refusal = CheckStep(step)) return refusal;
+    end += step.length;
+    if (end > kTextBytesMax) return Invalid("The delta reaches past any text (kTextBytesMax).");
   }
   return std::nullopt;
 }
@@ -179,6 +241,7 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const ShareDocument& body) { return CheckShare(body); },
           [](const Write& body) { return CheckText(body.text); },
           [](const Edit& body) { return CheckSplices(body); },
+          [](const EditDelta& body) { return CheckDelta(body); },
           [](const Append& body) { return CheckText(body.text); },
           [](const ApplyUpdate& body) { return CheckUpdate(body.update); },
           [](const Lock& body) { return CheckTtl(body); },

@@ -1,9 +1,14 @@
 // The bytes of commands: what clients' proposals travel and are logged as.
 //
 //   command          = version, session, client, sequence, acked_below, alternative, its fields
-//   stamped command  = version, time_ms, origin, waiter, command
+//   stamped command  = version, time_ms, origin, waiter, level if version is 2, command
+//
+// A stamp of version 1 is of the oldest level.
+
+#include <algorithm>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "state/codec.h"
 #include "state/command.h"
 #include "state/command_check.h"
@@ -153,6 +158,20 @@ struct Fields<DropDraft> {
   static constexpr auto kMembers = std::tuple(&DropDraft::doc, &DropDraft::user);
 };
 template <>
+struct LastOf<StepKind> {
+  static constexpr auto kValue = StepKind::kDelete;
+};
+template <>
+struct Fields<DeltaStep> {
+  static constexpr auto kMembers =
+      std::tuple(&DeltaStep::kind, &DeltaStep::length, &DeltaStep::text, &DeltaStep::attributes);
+};
+template <>
+struct Fields<EditDelta> {
+  static constexpr auto kMembers = std::tuple(&EditDelta::doc, &EditDelta::token, &EditDelta::base,
+                                              &EditDelta::unit, &EditDelta::steps);
+};
+template <>
 struct Fields<Command> {
   static constexpr auto kMembers = std::tuple(&Command::session, &Command::request, &Command::body);
 };
@@ -162,26 +181,75 @@ struct Fields<Stamp> {
 };
 
 // The alternatives' numbers are in every log: new ones go to the end.
-static_assert(std::variant_size_v<CommandBody> == 27);
+static_assert(std::variant_size_v<CommandBody> == 28);
 static_assert(std::is_same_v<std::variant_alternative_t<0, CommandBody>, CreateUser>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, CommandBody>, Write>);
 static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckDigest>);
 static_assert(std::is_same_v<std::variant_alternative_t<21, CommandBody>, ApplyUpdate>);
 static_assert(std::is_same_v<std::variant_alternative_t<23, CommandBody>, ResolveSuggestions>);
 static_assert(std::is_same_v<std::variant_alternative_t<26, CommandBody>, DropDraft>);
+static_assert(std::is_same_v<std::variant_alternative_t<27, CommandBody>, EditDelta>);
 
 }  // namespace codec
 
-std::string EncodeCommand(const Command& command) { return codec::EncodeRecord(command); }
+namespace {
 
-bool IsKnownCommand(std::string_view bytes) {
+// The first alternatives of the levels above the oldest.
+constexpr std::size_t kFirstOfLevel2 = 21;
+constexpr std::size_t kFirstOfLevel3 = 24;
+
+constexpr std::uint8_t kStampVersion = codec::kVersion;
+constexpr std::uint8_t kLevelledStampVersion = 2;
+
+// The number of a command's alternative; past the last one if the command is not known.
+std::size_t KindOf(std::string_view bytes) {
+  constexpr std::size_t kUnknown = std::variant_size_v<CommandBody>;
   ByteReader in(bytes);
-  if (in.U8() != codec::kVersion) return false;
+  if (in.U8() != codec::kVersion) return kUnknown;
   SessionId session;
   RequestId request;
   codec::Take(in, session);
   codec::Take(in, request);
-  return in.U8() < std::variant_size_v<CommandBody> && in.ok();
+  const std::size_t kind = in.U8();
+  return in.ok() ? std::min(kind, kUnknown) : kUnknown;
+}
+
+// What stands before the command; empty if it does not decode.
+std::optional<Stamp> TakeStamp(ByteReader& in) {
+  const std::uint8_t version = in.U8();
+  if (version != kStampVersion && version != kLevelledStampVersion) return std::nullopt;
+  Stamp stamp{.level = kLevelOldest};
+  codec::Take(in, stamp);
+  if (version == kLevelledStampVersion) {
+    stamp.level = in.Varint();
+    if (stamp.level < kLevelOfStamps || stamp.level > kLevelNewest) return std::nullopt;
+  }
+  if (!in.ok()) return std::nullopt;
+  return stamp;
+}
+
+}  // namespace
+
+std::string EncodeCommand(const Command& command) { return codec::EncodeRecord(command); }
+
+bool IsKnownCommand(std::string_view bytes) {
+  return KindOf(bytes) < std::variant_size_v<CommandBody>;
+}
+
+std::uint64_t LevelOfCommand(std::string_view bytes) {
+  const std::size_t kind = KindOf(bytes);
+  CHECK(kind < std::variant_size_v<CommandBody>);
+  if (kind >= kFirstOfLevel3) return 3;
+  return kind >= kFirstOfLevel2 ? 2 : kLevelOldest;
+}
+
+std::uint64_t LevelOfPayload(std::string_view payload) {
+  ByteReader in(payload);
+  const std::optional<Stamp> stamp = TakeStamp(in);
+  if (!stamp) return kLevelNewest + 1;
+  const std::string_view command = in.Raw(in.remaining_bytes());
+  if (!IsKnownCommand(command)) return kLevelNewest + 1;
+  return std::max(stamp->level, LevelOfCommand(command));
 }
 
 std::optional<Command> DecodeCommand(std::string_view bytes) {
@@ -192,19 +260,21 @@ std::optional<Command> DecodeCommand(std::string_view bytes) {
 }
 
 std::string StampCommand(const Stamp& stamp, std::string_view encoded_command) {
+  CHECK(stamp.level <= kLevelNewest);
+  const bool is_levelled = stamp.level >= kLevelOfStamps;
   ByteWriter out;
-  out.U8(codec::kVersion);
+  out.U8(is_levelled ? kLevelledStampVersion : kStampVersion);
   codec::Put(out, stamp);
+  if (is_levelled) out.Varint(stamp.level);
   out.Raw(encoded_command);
   return out.Take();
 }
 
 std::optional<StampedCommand> DecodeStampedCommand(std::string_view payload) {
   ByteReader in(payload);
-  if (in.U8() != codec::kVersion) return std::nullopt;
-  StampedCommand result;
-  codec::Take(in, result.stamp);
-  if (!in.ok()) return std::nullopt;
+  const std::optional<Stamp> stamp = TakeStamp(in);
+  if (!stamp) return std::nullopt;
+  StampedCommand result{.stamp = *stamp, .command = {}};
   std::optional<Command> command = codec::DecodeRecord<Command>(in.Raw(in.remaining_bytes()));
   if (!command) return std::nullopt;
   result.command = std::move(*command);

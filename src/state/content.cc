@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 #include "crdt/doc_position.h"
+#include "crdt/markdown.h"
+#include "crdt/rehearsal.h"
 #include "crdt/relative_position.h"
 #include "crdt/restore.h"
 #include "crdt/text.h"
@@ -76,13 +78,13 @@ crdt::Malformed Content::FindNews(std::string_view update, std::string& news) co
   return {};
 }
 
-crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
+crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Effect& effect) {
   std::string unknown;
   const crdt::Malformed refused = FindNews(update, unknown);
   if (refused || unknown.empty()) return refused;
-  crdt::Outcome outcome;
+  crdt::Outcome outcome{.watched = {}, .embeds = embeds};
   const bool had_root = !root_.empty();
-  const bool was_text = is_text();
+  const bool was_text = IsText(embeds);
   if (had_root) outcome.watched = doc_.Root(root_);
   const crdt::Malformed malformed =
       doc_.Apply(unknown, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
@@ -91,12 +93,24 @@ crdt::Malformed Content::Apply(std::string_view update, Effect& effect) {
   effect.changes = std::move(outcome.text_changes);
   effect.stored = std::move(unknown);
   MaybeChooseRoot();
-  if (!was_text || !is_text()) {
+  if (!was_text || !IsText(embeds)) {
     effect.changes.clear();
-  } else if (!had_root && size().bytes > 0) {
+  } else if (!had_root && size() != TextSize()) {
     effect.changes = {{.position = {}, .deleted = "", .inserted = ToString()}};
+    const std::uint64_t others =
+        size().code_points - MeasureUtf8(effect.changes[0].inserted).code_points;
+    if (embeds == crdt::Embeds::kTold) effect.changes[0].embeds_inserted = others;
   }
   return {};
+}
+
+bool Content::WouldWait(std::string_view update, std::uint64_t bytes_max) const {
+  const std::uint64_t pending = doc_.pending_bytes();
+  // No byte of an update can make more than this wait: a deleted range takes two at least.
+  constexpr std::uint64_t kWaitingPerByteMax = crdt::kBytesPerWaitingRange / 2;
+  if (pending + kWaitingPerByteMax * update.size() <= bytes_max) return false;
+  const std::uint64_t more = doc_.BytesThatWouldWait(update);
+  return more > 0 && pending + more > bytes_max;
 }
 
 void Content::MaybeChooseRoot() {
@@ -113,7 +127,7 @@ void Content::MaybeChooseRoot() {
 }
 
 Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
-  CHECK(is_text());
+  CHECK(IsText(crdt::Embeds::kTold));
   if (changes.empty()) return {};
   if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
   crdt::Text text(doc_, doc_.Root(root_));
@@ -128,9 +142,22 @@ Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   return effect;
 }
 
-Content::Effect Content::BecomeLike(const Content& other) {
-  crdt::Outcome outcome;
-  const bool was_text = is_text();
+Content::Effect Content::Change(const crdt::Delta& delta) {
+  CHECK(IsText(crdt::Embeds::kTold));
+  if (root_.empty()) root_ = kTextRoot;
+  crdt::Text text(doc_, doc_.Root(root_));
+  crdt::Outcome outcome{.watched = text.type(), .embeds = crdt::Embeds::kTold};
+  crdt::Transaction transaction(doc_, Writer(), crdt::Watch::kTextChanges);
+  text.ApplyDelta(transaction, delta);
+  transaction.Commit(outcome);
+  Effect effect{.update = std::move(outcome.update), .changes = std::move(outcome.text_changes)};
+  effect.stored = effect.update;
+  return effect;
+}
+
+Content::Effect Content::BecomeLike(const Content& other, crdt::Embeds embeds) {
+  crdt::Outcome outcome{.watched = {}, .embeds = embeds};
+  const bool was_text = IsText(embeds);
   if (!root_.empty()) outcome.watched = doc_.Root(root_);
   std::vector<std::string> names = doc_.root_names();
   const std::vector<std::string> others = other.doc_.root_names();
@@ -146,7 +173,7 @@ Content::Effect Content::BecomeLike(const Content& other) {
   effect.stored = effect.update;
   if (effect.update.empty()) return effect;
   MaybeChooseRoot();
-  if (!was_text || !is_text()) effect.changes.clear();
+  if (!was_text || !IsText(embeds)) effect.changes.clear();
   return effect;
 }
 
@@ -156,9 +183,11 @@ bool Content::IsTold(const Content& encoded) const {
          encoded.ToString() == ToString() && encoded.Encode() == Encode();
 }
 
-bool Content::is_text() const {
+bool Content::IsText(crdt::Embeds embeds) const {
   const TextSize content = size();
-  return content.utf16 == 0 || content.bytes > 0;
+  if (content.utf16 == 0 || content.bytes > 0) return true;
+  if (embeds == crdt::Embeds::kIgnored) return false;
+  return crdt::Text(doc_, *doc_.FindRoot(root_)).IsText();
 }
 
 TextSize Content::size() const {
@@ -169,6 +198,14 @@ TextSize Content::size() const {
 std::string Content::ToString() const {
   const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
   return root ? crdt::Text(doc_, *root).ToString() : std::string();
+}
+
+Reading Content::Read(std::string_view root) const {
+  const std::optional<crdt::TypeHandle> type = doc_.FindRoot(root.empty() ? root_ : root);
+  if (!type) return {};
+  const crdt::Text text(doc_, *type);
+  if (text.IsText() || text.size().bytes > 0) return {.text = text.ToString()};
+  return {.text = crdt::ToMarkdown(doc_, *type), .is_projection = true};
 }
 
 std::optional<TextSize> Content::Locate(std::uint64_t position, PositionUnit unit) const {

@@ -18,6 +18,7 @@
 #include "crdt/events.h"
 #include "crdt/lib0.h"
 #include "crdt/state_vector.h"
+#include "state/machine.h"
 
 namespace coterie::state {
 
@@ -43,19 +44,27 @@ class Content {
   };
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
   // nothing happens. Also decides on the root if there is none yet.
-  [[nodiscard]] crdt::Malformed Apply(std::string_view update, Effect& effect);
+  // `embeds`: whether the changes tell of embeds, too.
+  [[nodiscard]] crdt::Malformed Apply(std::string_view update, crdt::Embeds embeds, Effect& effect);
   // What of an editor's update Apply() would merge because it is not here; empty = nothing. Refuses
   // what Apply() refuses for who wrote it, or for its bytes.
   [[nodiscard]] crdt::Malformed FindNews(std::string_view update, std::string& news) const;
-  // Changes the text, in order, each in what the one before left. Requires is_text(), and places
-  // that are there.
+  // Whether with it more than `bytes_max` of the content would wait for updates that are not there.
+  bool WouldWait(std::string_view update, std::uint64_t bytes_max) const;
+  // Changes the text, in order, each in what the one before left. Requires IsText(kTold), and
+  // places that are there.
   Effect Change(const std::vector<crdt::TextChange>& changes);
+  // The same with formatting and embeds, in UTF-16 units; tells of embeds. Requires places that are
+  // there and IsText(crdt::Embeds::kTold).
+  Effect Change(const crdt::Delta& delta);
   // Makes the content what `other` is, with as little change as can be found.
-  Effect BecomeLike(const Content& other);
+  Effect BecomeLike(const Content& other, crdt::Embeds embeds);
 
-  // Whether the text can be edited by position.
-  bool is_text() const;
+  // Whether the text can be edited by position. kIgnored: not if it has nothing but embeds.
+  bool IsText(crdt::Embeds embeds) const;
   const std::string& root() const { return root_; }
+  // What people read. `root`: of another root than that of the text; "" = of that.
+  Reading Read(std::string_view root) const;
   TextSize size() const;
   std::string ToString() const;
   std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;

@@ -107,6 +107,42 @@ TEST_F(ContentTest, AnUpdateThatComesTooEarlyWaitsAndIsNotLost) {
   EXPECT_EQ(TextOf(doc_), "ab");
 }
 
+TEST_F(ContentTest, WhatWaitsIsBoundedAndWhatEndsTheWaitIsNot) {
+  Editor editor(77);
+  const std::string first = editor.Insert(0, "a");
+  std::vector<std::string> later;
+  for (int i = 0; i < 9; ++i) later.push_back(editor.Insert(1, std::string(600'000, 'b')));
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(Send(ann_, later[i]).ok());
+  const Outcome refused = Send(ann_, later[6]);
+  EXPECT_EQ(refused.code, Code::kExhausted);
+  EXPECT_NE(refused.message.find("kPendingBytesMax"), std::string::npos);
+  EXPECT_EQ(TextOf(doc_), "");
+  // Others go on, and so does who needs nothing.
+  Editor other(78);
+  EXPECT_TRUE(Send(ben_, other.Insert(0, std::string(900'000, 'c'))).ok());
+  Ok(ben_, Append{.doc = doc_, .text = "d"});
+
+  EXPECT_TRUE(Send(ann_, first).ok());
+  EXPECT_TRUE(Send(ann_, later[6]).ok());
+  EXPECT_EQ(TextOf(doc_).size(), 1 + 7 * 600'000u + 900'000 + 1);
+}
+
+TEST_F(ContentTest, DeletionsThatWaitAreBoundedToo) {
+  // Of an unknown client, every second clock: no two ranges join.
+  const auto delete_much_of = [](crdt::Client client) {
+    crdt::DeleteSet deleted;
+    for (crdt::Clock clock = 0; clock < 200'000; ++clock) {
+      deleted.Add(client, {.begin = 2 * clock, .end = 2 * clock + 1});
+    }
+    crdt::Lib0Writer writer;
+    writer.VarUint(0);
+    deleted.EncodeTo(writer);
+    return writer.Take();
+  };
+  EXPECT_TRUE(Send(ann_, delete_much_of(crdt::Client(5))).ok());
+  EXPECT_EQ(Send(ann_, delete_much_of(crdt::Client(6))).code, Code::kExhausted);
+}
+
 TEST_F(ContentTest, ALockIsRespectedWhicheverWayAnEditComes) {
   Editor editor(77);
   const FencingToken token = Ok(ben_, Lock{.doc = doc_, .ttl_ms = 60'000}).token;
@@ -234,14 +270,15 @@ TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
   Content again(DocId(7), "text");
   ASSERT_TRUE(again.Load(content.Encode()));
   Content::Effect effect;
-  EXPECT_TRUE(content.Apply(Editor(writer.value()).Insert(0, "x"), effect).reason.empty());
+  EXPECT_TRUE(content.Apply(Editor(writer.value()).Insert(0, "x"), crdt::Embeds::kTold, effect)
+                  .reason.empty());
   reader.Receive(content.Encode());
   const crdt::Client next = reader.doc.state_vector().clocks().at(0).first == writer
                                 ? reader.doc.state_vector().clocks().at(1).first
                                 : reader.doc.state_vector().clocks().at(0).first;
   Editor forger(next.value());
   forger.Receive(content.Encode());
-  EXPECT_FALSE(again.Apply(forger.Insert(0, "x"), effect).reason.empty());
+  EXPECT_FALSE(again.Apply(forger.Insert(0, "x"), crdt::Embeds::kTold, effect).reason.empty());
 }
 
 TEST_F(ContentTest, MalformedUpdatesAreRefusedBeforeAnythingIsProposed) {

@@ -171,8 +171,8 @@ const Document* Machine::Impl::DocumentOf(DocId doc) const {
 }
 
 template <class Answer>
-std::optional<std::string> Machine::Impl::AskContentAt(DocId doc, Revision revision,
-                                                       Answer answer) const {
+auto Machine::Impl::AskContentAt(DocId doc, Revision revision, Answer answer) const
+    -> std::optional<std::invoke_result_t<Answer, const Content&>> {
   const Document* document = DocumentOf(doc);
   if (document == nullptr || revision > applied_.index) return std::nullopt;
   std::optional<std::uint64_t> ordinal = document->head.ordinal;
@@ -190,6 +190,11 @@ std::optional<std::string> Machine::Impl::AskContentAt(DocId doc, Revision revis
 
 std::optional<std::string> Machine::Impl::TextAt(DocId doc, Revision revision) const {
   return AskContentAt(doc, revision, [](const Content& content) { return content.ToString(); });
+}
+
+std::optional<Reading> Machine::Impl::ReadingAt(DocId doc, Revision revision,
+                                                std::string_view root) const {
+  return AskContentAt(doc, revision, [root](const Content& content) { return content.Read(root); });
 }
 
 std::optional<std::string> Machine::Impl::UpdateAt(DocId doc, Revision revision,

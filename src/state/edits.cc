@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "crdt/js_value.h"
 #include "crdt/text_diff.h"
 #include "state/machine_impl.h"
 
@@ -27,10 +28,95 @@ Outcome NoPlainText() {
                  "or import an update.");
 }
 
+Outcome TooMuchContent() {
+  return Refusal(Code::kExhausted,
+                 "The document's content would be larger than 64 MiB (kContentBytesMax); start "
+                 "another one.");
+}
+
+Outcome TooMuchWaits() {
+  return Refusal(Code::kExhausted,
+                 "The update builds on others that the document does not have, and 4 MiB "
+                 "(kPendingBytesMax) of such are waiting already; send what came before first, or "
+                 "the whole state.");
+}
+
+Outcome WithinCharacter() {
+  return Refusal(Code::kInvalidArgument,
+                 "A position is in the middle of a character (a UTF-16 surrogate pair); move it to "
+                 "the character's beginning or end.");
+}
+
 Outcome BaseNotKept() {
   return Refusal(Code::kOutOfRange,
                  "The edit's base revision is too old, or not there yet; read the document and "
                  "edit again.");
+}
+
+// JSON as Yjs writes it, so that equal values are equal bytes.
+std::string NormalJson(std::string_view json) {
+  std::string normal;
+  return crdt::WriteJson(crdt::ParseJson(json), normal) ? normal : "null";
+}
+
+crdt::DeltaOp OpOf(const DeltaStep& step, std::uint64_t length) {
+  crdt::DeltaOp op{.length = length, .text = {}, .type = {}, .attributes = {}};
+  switch (step.kind) {
+    case StepKind::kRetain:
+      op.kind = crdt::DeltaOp::Kind::kRetain;
+      break;
+    case StepKind::kInsert:
+      op.kind = crdt::DeltaOp::Kind::kText;
+      op.text = step.text;
+      break;
+    case StepKind::kEmbed:
+      op.kind = crdt::DeltaOp::Kind::kEmbed;
+      op.text = NormalJson(step.text);
+      break;
+    case StepKind::kDelete:
+      op.kind = crdt::DeltaOp::Kind::kDelete;
+      break;
+  }
+  for (const auto& [name, json] : step.attributes)
+    op.attributes.emplace_back(name, NormalJson(json));
+  return op;
+}
+
+// A delta over the text as it is now, in UTF-16 units.
+struct PlacedDelta {
+  crdt::Delta delta;
+  std::uint64_t inserted_bytes = 0;
+  std::uint64_t deleted_bytes = 0;
+  bool is_within_character = false;
+};
+PlacedDelta PlaceDelta(const Content& text, const EditDelta& command,
+                       const std::vector<DeltaSpan>& spans) {
+  PlacedDelta placed;
+  std::uint64_t gone_over = 0;
+  for (const DeltaSpan& span : spans) {
+    const DeltaStep& step = command.steps[span.step];
+    const bool goes_over = step.kind == StepKind::kRetain || step.kind == StepKind::kDelete;
+    if (goes_over && span.length == 0) continue;  // Somebody deleted it.
+    const std::optional<TextSize> begin = text.Locate(span.position, command.unit);
+    const std::optional<TextSize> end = text.Locate(span.position + span.length, command.unit);
+    if (!begin || !end) {
+      placed.is_within_character = true;
+      return placed;
+    }
+    CHECK(begin->utf16 >= gone_over);
+    if (begin->utf16 > gone_over) {
+      placed.delta.push_back({.kind = crdt::DeltaOp::Kind::kRetain,
+                              .length = begin->utf16 - gone_over,
+                              .text = {},
+                              .type = {},
+                              .attributes = {}});
+    }
+    placed.delta.push_back(OpOf(step, end->utf16 - begin->utf16));
+    gone_over = end->utf16;
+    if (step.kind == StepKind::kInsert) placed.inserted_bytes += step.text.size();
+    if (step.kind == StepKind::kDelete) placed.deleted_bytes += end->bytes - begin->bytes;
+  }
+  return placed;
 }
 
 }  // namespace
@@ -56,7 +142,7 @@ Outcome Machine::Impl::Apply(const Restore& command) {
   const std::optional<Content> earlier = LoadContent(*document, *ordinal);
   Content* content = ContentOf(*document);
   if (!earlier || content == nullptr) return {};  // The Kv is broken; nothing counts any more.
-  return Changed(*document, ChangeKind::kRestore, content->BecomeLike(*earlier));
+  return Changed(*document, ChangeKind::kRestore, content->BecomeLike(*earlier, embeds()));
 }
 
 Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
@@ -69,18 +155,13 @@ Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
 }
 
 Outcome Machine::Impl::MergeUpdate(Document& document, std::string_view update) {
-  const ContentHead& head = document.head;
-  const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
-  if (last_bytes + head.tail_cost + update.size() > kContentBytesMax ||
-      head.history_bytes > 2 * kHistoryBytesMax) {
-    return Refusal(Code::kExhausted,
-                   "The document's content would be larger than 64 MiB (kContentBytesMax); start "
-                   "another one.");
-  }
+  if (!HasRoomFor(document, update.size())) return TooMuchContent();
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
+  const bool is_bounded = entry_.level >= kLevelOfStamps;
+  if (is_bounded && content->WouldWait(update, kPendingBytesMax)) return TooMuchWaits();
   Content::Effect effect;
-  if (const crdt::Malformed malformed = content->Apply(update, effect)) {
+  if (const crdt::Malformed malformed = content->Apply(update, embeds(), effect)) {
     return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
                                                std::to_string(malformed.offset_bytes) + ": " +
                                                std::string(malformed.reason) + ".");
@@ -88,11 +169,18 @@ Outcome Machine::Impl::MergeUpdate(Document& document, std::string_view update) 
   return Changed(document, ChangeKind::kEdit, std::move(effect));
 }
 
+bool Machine::Impl::HasRoomFor(const Document& document, std::uint64_t bytes) const {
+  const ContentHead& head = document.head;
+  const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
+  return last_bytes + head.tail_cost + bytes <= kContentBytesMax &&
+         head.history_bytes <= 2 * kHistoryBytesMax;
+}
+
 Outcome Machine::Impl::ReplaceText(Document& document, ChangeKind kind, std::string_view text) {
   CHECK(text.size() <= kTextBytesMax);
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
-  if (!content->is_text()) return NoPlainText();
+  if (!content->IsText(embeds())) return NoPlainText();
   return ChangeText(document, kind, crdt::DiffTexts(content->ToString(), text));
 }
 
@@ -102,7 +190,7 @@ Outcome Machine::Impl::Apply(const Append& command) {
   if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
   const Content* content = ContentOf(*document);
   if (content == nullptr) return {};
-  if (!content->is_text()) return NoPlainText();
+  if (!content->IsText(embeds())) return NoPlainText();
   if (command.text.size() > kTextBytesMax - document->head.size.bytes) return TooLong();
   if (command.text.empty()) return {};
   return ChangeText(*document, ChangeKind::kEdit,
@@ -119,7 +207,7 @@ Outcome Machine::Impl::Apply(const Edit& command) {
   }
   const Content* text = ContentOf(*document);
   if (text == nullptr) return {};
-  if (!text->is_text()) return NoPlainText();
+  if (!text->IsText(embeds())) return NoPlainText();
 
   std::vector<crdt::TextChange> changes;
   TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
@@ -129,11 +217,7 @@ Outcome Machine::Impl::Apply(const Edit& command) {
     const std::optional<TextSize> begin = text->Locate(splice.position, command.unit);
     const std::optional<TextSize> end =
         text->Locate(splice.position + splice.deleted, command.unit);
-    if (!begin || !end) {
-      return Refusal(Code::kInvalidArgument,
-                     "A position is in the middle of a character (a UTF-16 surrogate pair); move "
-                     "it to the character's beginning or end.");
-    }
+    if (!begin || !end) return WithinCharacter();
     crdt::TextChange change{.position = *begin + inserted - deleted,
                             .deleted = text->Slice(begin->bytes, end->bytes - begin->bytes),
                             .inserted = std::move(splice.inserted)};
@@ -145,28 +229,69 @@ Outcome Machine::Impl::Apply(const Edit& command) {
   return ChangeText(*document, ChangeKind::kEdit, std::move(changes));
 }
 
-// Checks the splices against the text at the command's base, and moves them over what changed
-// since.
 std::optional<Outcome> Machine::Impl::TransformToNow(const Document& document, const Edit& command,
-                                                     std::vector<Splice>& splices) {
+                                                     std::vector<Splice>& splices) const {
+  const Base base{.revision = command.base, .unit = command.unit};
+  // They ascend: RefuseMalformed() has seen to that.
+  const std::uint64_t end = splices.empty() ? 0 : splices.back().position + splices.back().deleted;
+  const auto move = [&](const Shift& shift) {
+    TransformSplices(shift, command.unit, splices);
+    return splices.size();
+  };
+  return FollowChanges(document, base, end, splices.size(), move);
+}
+
+Outcome Machine::Impl::Apply(const EditDelta& command) {
+  auto [document, refusal] = Require(command.doc, DocumentRole::kEditor);
+  if (document == nullptr) return refusal;
+  if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
+  std::uint64_t end = 0;  // Of all that it goes over.
+  std::uint64_t bytes = 0;
+  for (const DeltaStep& step : command.steps) {
+    end += step.length;
+    bytes += step.text.size();
+    for (const auto& [name, json] : step.attributes) bytes += name.size() + json.size();
+  }
+  if (!HasRoomFor(*document, bytes)) return TooMuchContent();
+  std::vector<DeltaSpan> spans = SpansOf(command.steps);
+  const Base base{.revision = command.base, .unit = command.unit};
+  const auto move = [&](const Shift& shift) {
+    TransformSpans(shift, command.unit, command.steps, spans);
+    return spans.size();
+  };
+  if (auto refused = FollowChanges(*document, base, end, spans.size(), move)) return *refused;
+  Content* content = ContentOf(*document);
+  if (content == nullptr) return {};
+  if (!content->IsText(embeds())) return NoPlainText();
+  PlacedDelta placed = PlaceDelta(*content, command, spans);
+  if (placed.is_within_character) return WithinCharacter();
+  if (placed.delta.empty()) return {};
+  if (content->size().bytes + placed.inserted_bytes - placed.deleted_bytes > kTextBytesMax) {
+    return TooLong();
+  }
+  return Changed(*document, ChangeKind::kEdit, content->Change(placed.delta));
+}
+
+// Checks that the text at the base reached to `end`, and calls `move` with all that changed since.
+// `pieces` is how many pieces that moves, and what it returns.
+std::optional<Outcome> Machine::Impl::FollowChanges(
+    const Document& document, const Base& base, std::uint64_t end, std::size_t pieces,
+    const std::function<std::size_t(const Shift&)>& move) const {
   std::uint64_t ordinal = document.head.ordinal;
   TextSize base_size = document.head.size;
-  if (!command.base.IsNone() && command.base < document.head.revision) {
-    const std::optional<std::uint64_t> found = OrdinalAt(document, command.base);
+  if (!base.revision.IsNone() && base.revision < document.head.revision) {
+    const std::optional<std::uint64_t> found = OrdinalAt(document, base.revision);
     if (!found) return BaseNotKept();
     ordinal = *found;
     const std::optional<VersionRecord> version = VersionAt(document.id, ordinal);
     if (!version) return Outcome();
     base_size = version->size;
   }
-  if (command.base >= entry_.revision) return BaseNotKept();
-  if (!splices.empty()) {
-    const Splice& last = splices.back();  // They ascend: RefuseMalformed() has seen to that.
-    if (last.position + last.deleted > base_size.In(command.unit)) {
-      return Refusal(Code::kOutOfRange,
-                     "A splice reaches past the end of the text at the edit's base revision; read "
-                     "the document and edit again.");
-    }
+  if (base.revision >= entry_.revision) return BaseNotKept();
+  if (end > base_size.In(base.unit)) {
+    return Refusal(Code::kOutOfRange,
+                   "The edit reaches past the end of the text at its base revision; read the "
+                   "document and edit again.");
   }
   std::uint64_t pairs = 0;
   std::uint64_t bytes = 0;
@@ -178,9 +303,9 @@ std::optional<Outcome> Machine::Impl::TransformToNow(const Document& document, c
     const std::optional<VersionDelta> delta = DeltaOf(document.id, ordinal, *version);
     if (!delta) return Outcome();
     for (const Shift& shift : delta->shifts) {
-      pairs += splices.size();
+      pairs += pieces;
       if (pairs > kTransformPairsMax) return BaseNotKept();
-      TransformSplices(shift, command.unit, splices);
+      pieces = move(shift);
     }
   }
   return std::nullopt;
@@ -209,6 +334,7 @@ Outcome Machine::Impl::Changed(Document& document, ChangeKind kind, Content::Eff
     version.inserted_bytes += change.inserted.size();
     version.deleted_bytes += change.deleted.size();
     delta.shifts.push_back(ShiftOf(change));
+    if (change.inserted.empty() && change.deleted.empty()) continue;  // Embeds alone.
     event.changes.push_back({.position_bytes = change.position.bytes,
                              .deleted = std::move(change.deleted),
                              .inserted = std::move(change.inserted)});

@@ -4,7 +4,7 @@
 // eight big-endian bytes each, so that the byte order is the numbers' order. Private to state/.
 //
 //   "applied"                       Applied                     "meta"       Meta
-//   "fault"                         why this state diverged
+//   "fault"                         why this state diverged     "needed"   the level that reads all
 //   u name                          User                        s session    SessionRecord
 //   o session client sequence       OutcomeRecord               c session client   EvictedClient
 //   d doc                           DocumentRecord              h doc        ContentHead
@@ -27,6 +27,7 @@ namespace coterie::state {
 
 inline constexpr std::string_view kMetaKey = "meta";
 inline constexpr std::string_view kFaultKey = "fault";
+inline constexpr std::string_view kLevelKey = "needed";
 
 class Key {
  public:

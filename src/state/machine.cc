@@ -14,6 +14,7 @@ namespace coterie::state {
 Machine::Impl::Impl(Kv& kv, Options options)
     : kv_(kv), options_(options), digests_(kDigestsRemembered) {
   Load();
+  if (is_broken_) why_unreadable_ = divergence_->what;
 }
 
 ApplyResult Machine::Impl::ApplyCommand(Term term, Index index, std::string_view payload) {
@@ -29,6 +30,7 @@ ApplyResult Machine::Impl::ApplyCommand(Term term, Index index, std::string_view
     return {};
   }
   BeginEntry(index, payload);
+  NoteLevel(decoded->stamp.level);
   meta_.time_ms = std::max(meta_.time_ms, decoded->stamp.time_ms);
   ApplyResult result{.stamp = decoded->stamp};
   result.outcome = Decide(decoded->command);
@@ -55,6 +57,13 @@ void Machine::Impl::BeginEntry(Index index, std::string_view payload) {
   digest_.Add(index.value());
   digest_.Add(payload);
   entry_ = {.revision = index};
+}
+
+void Machine::Impl::NoteLevel(std::uint64_t level) {
+  entry_.level = level;
+  if (level <= level_) return;
+  level_ = level;
+  Put(kLevelKey, codec::EncodeRecord(level));
 }
 
 void Machine::Impl::FinishEntry(Term term, Index index) {
@@ -187,6 +196,11 @@ void Machine::Impl::Load() {
     divergence_ = codec::DecodeRecord<Divergence>(*value);
     if (!divergence_) return Break("the stored fault does not decode");
   }
+  if (const std::optional<std::string> value = kv_.Get(kLevelKey)) {
+    const std::optional<std::uint64_t> level = codec::DecodeRecord<std::uint64_t>(*value);
+    if (!level || *level > kLevelNewest) return Break("it was written by a newer program");
+    level_ = *level;
+  }
   digest_ = Digest(meta_.digest);
   digests_[applied_.index.value() % kDigestsRemembered] = {applied_.index, meta_.digest};
   LoadTable('u', &Impl::LoadUser);
@@ -300,6 +314,7 @@ std::string Machine::Impl::DumpMirrors() const {
   ByteWriter out;
   codec::Put(out, applied_);
   codec::Put(out, meta_);
+  out.Varint(level_);
   for (const auto& [name, user] : users_) {
     codec::Put(out, user.record);
     for (const SessionId id : user.sessions) out.Id(id);
@@ -396,6 +411,8 @@ void Machine::ApplyConfiguration(Term term, Index index, std::string_view config
 void Machine::Commit() { impl_->Commit(); }
 
 const Applied& Machine::applied() const { return impl_->applied(); }
+const std::string& Machine::why_unreadable() const { return impl_->why_unreadable(); }
+std::uint64_t Machine::level() const { return impl_->level(); }
 std::uint64_t Machine::time_ms() const { return impl_->meta().time_ms; }
 std::uint64_t Machine::digest() const { return impl_->meta().digest; }
 const std::optional<Divergence>& Machine::divergence() const { return impl_->divergence(); }
@@ -420,6 +437,10 @@ DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
 }
 std::optional<std::string> Machine::TextAt(DocId doc, Revision revision) const {
   return impl_->TextAt(doc, revision);
+}
+std::optional<Reading> Machine::ReadingAt(DocId doc, Revision revision,
+                                          std::string_view root) const {
+  return impl_->ReadingAt(doc, revision, root);
 }
 std::optional<std::string> Machine::UpdateAt(DocId doc, Revision revision,
                                              const crdt::StateVector& known) const {

@@ -87,6 +87,11 @@ struct DraftView {
   std::uint64_t saved_at_ms = 0;
   std::uint64_t size_bytes = 0;
 };
+// What a document says.
+struct Reading {
+  std::string text;
+  bool is_projection = false;  // Rich content as Markdown: positions in it mean nothing.
+};
 // Where the state stands in the log.
 struct Applied {
   Term term;
@@ -141,6 +146,11 @@ class Machine {
   std::uint64_t time_ms() const;  // The newest stamp seen; never goes back.
   std::uint64_t digest() const;   // Of everything applied, chained.
   const std::optional<Divergence>& divergence() const;
+  // Why what the Kv held at the start cannot be read by this program; empty if it can. Then nothing
+  // is applied.
+  const std::string& why_unreadable() const;
+  // The highest that an entry has asked for: all members read it, or are lost already.
+  std::uint64_t level() const;
 
   std::optional<UserView> FindUser(std::string_view name) const;
   std::vector<UserView> Users() const;
@@ -155,6 +165,8 @@ class Machine {
   // The text that people see at `revision` (none = now): see state/content.h. Empty optional: no
   // such document or version retained.
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  // The same for reading: of XML as Markdown, and of any root ("" = the main one).
+  std::optional<Reading> ReadingAt(DocId doc, Revision revision, std::string_view root) const;
   // The same content as a Yjs update (V1), without what `known` covers.
   std::optional<std::string> UpdateAt(DocId doc, Revision revision,
                                       const crdt::StateVector& known) const;

@@ -12,12 +12,14 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -54,6 +56,8 @@ class Machine::Impl {
   const Applied& applied() const { return applied_; }
   const Meta& meta() const { return meta_; }
   const std::optional<Divergence>& divergence() const { return divergence_; }
+  const std::string& why_unreadable() const { return why_unreadable_; }
+  std::uint64_t level() const { return level_; }
 
   // Questions, each in its topic's file.
   std::optional<UserView> FindUser(std::string_view name) const;
@@ -65,6 +69,7 @@ class Machine::Impl {
   std::vector<DocumentView> Documents() const;
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  std::optional<Reading> ReadingAt(DocId doc, Revision revision, std::string_view root) const;
   std::optional<std::string> UpdateAt(DocId doc, Revision revision,
                                       const crdt::StateVector& known) const;
   std::vector<VersionView> Versions(DocId doc) const;
@@ -81,7 +86,8 @@ class Machine::Impl {
   // The command being applied.
   struct Entry {
     Revision revision;
-    SessionId session;  // None: the cluster itself asks.
+    std::uint64_t level = kLevelOldest;  // By whose rules it is applied.
+    SessionId session;                   // None: the cluster itself asks.
     std::string user;
     bool is_admin = false;
     std::vector<Event> events;
@@ -108,6 +114,7 @@ class Machine::Impl {
   void LoadSuggestion(std::string_view key, SuggestionRecord&& record);
   void LoadDraft(std::string_view key, DraftRecord&& record);
   void BeginEntry(Index index, std::string_view payload);
+  void NoteLevel(std::uint64_t level);
   void FinishEntry(Term term, Index index);
   Outcome Decide(const Command& command);
   Outcome Dispatch(const Command& command);
@@ -176,8 +183,23 @@ class Machine::Impl {
   // Merges an update of anybody's into the content: a version, or a refusal with nothing done.
   Outcome MergeUpdate(Document& document, std::string_view update);
   Outcome ReplaceText(Document& document, ChangeKind kind, std::string_view text);
+  Outcome Apply(const EditDelta& command);
+  // What an edit's positions mean.
+  struct Base {
+    Revision revision;
+    PositionUnit unit = PositionUnit::kUtf16;
+  };
+  std::optional<Outcome> FollowChanges(const Document& document, const Base& base,
+                                       std::uint64_t end, std::size_t pieces,
+                                       const std::function<std::size_t(const Shift&)>& move) const;
+  // The same for the splices of an edit.
   std::optional<Outcome> TransformToNow(const Document& document, const Edit& command,
-                                        std::vector<Splice>& splices);
+                                        std::vector<Splice>& splices) const;
+  bool HasRoomFor(const Document& document, std::uint64_t bytes) const;
+  // Programs of older levels do not count embeds that come and go.
+  crdt::Embeds embeds() const {
+    return entry_.level < kLevelOfStamps ? crdt::Embeds::kIgnored : crdt::Embeds::kTold;
+  }
   // Changes the text, in order, each in what the one before left. Requires that the content is a
   // text, that the places are there and that the new text is within the limit.
   Outcome ChangeText(Document& document, ChangeKind kind,
@@ -238,7 +260,8 @@ class Machine::Impl {
   std::optional<std::uint64_t> OrdinalAt(const Document& document, Revision revision) const;
   const Document* DocumentOf(DocId doc) const;
   template <class Answer>
-  std::optional<std::string> AskContentAt(DocId doc, Revision revision, Answer answer) const;
+  auto AskContentAt(DocId doc, Revision revision, Answer answer) const
+      -> std::optional<std::invoke_result_t<Answer, const Content&>>;
   void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
   void MaybeCheckpoint(Document& document);
   std::optional<Outcome> RefuseUnstorable(const Document& document) const;
@@ -258,6 +281,8 @@ class Machine::Impl {
   const Options options_;
   Applied applied_;
   Meta meta_;
+  std::string why_unreadable_;
+  std::uint64_t level_ = kLevelOldest;  // The highest of an entry so far.
   Digest digest_{0};
   mutable std::optional<Divergence> divergence_;
   mutable bool is_broken_ = false;  // Not even what is pending may be committed.

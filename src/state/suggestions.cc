@@ -113,7 +113,8 @@ std::optional<Machine::Impl::OpenSuggestion> Machine::Impl::FindSuggestion(
   const std::optional<TextSize> end =
       open.record.before.empty() ? begin : content->Resolve(open.record.end);
   // An editor may have made something else of the text, which is not edited by position.
-  if (content->is_text() && begin && end && Fits(*content, *begin, *end, open.record.before)) {
+  if (content->IsText(crdt::Embeds::kIgnored) && begin && end &&
+      Fits(*content, *begin, *end, open.record.before)) {
     open.range = Range{.begin = *begin, .end = *end};
   }
   return open;
