@@ -25,7 +25,9 @@ Crowds::Place PlaceOf(const Item& item) {
 
 // The item of the greatest smaller client among those that saw the same neighbours; 0 if none is
 // known. All that is left of it is left of the new item too: between an item and its origin there
-// is nothing that hangs on something further left.
+// is nothing that hangs on something further left. (Unless somebody made that up: a right neighbour
+// that the left one never had. Then the order may be another than Yjs's, but the same wherever the
+// same updates came in the same order.)
 ItemRef FindShortcut(ItemStore& store, const Item& item, Client client) {
   Crowds::Crowd* crowd = store.crowds().Find(PlaceOf(item));
   if (crowd == nullptr) return 0;
