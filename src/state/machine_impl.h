@@ -240,7 +240,7 @@ class Machine::Impl {
   template <class Answer>
   std::optional<std::string> AskContentAt(DocId doc, Revision revision, Answer answer) const;
   void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
-  void MaybeCheckpoint(Document& document);
+  void MaybeCheckpoint(Document& document, std::uint64_t cost_before);
   std::optional<Outcome> RefuseUnstorable(const Document& document) const;
   void DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint);
   void PruneHistory(Document& document);
