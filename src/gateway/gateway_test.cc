@@ -554,6 +554,21 @@ TEST_F(EndlessAssist, AClientThatGoesStopsTheModel) {
   EXPECT_TRUE(llm_->WaitUntilCancelled(1));
 }
 
+TEST_F(EndlessAssist, AnEndedSessionIsToldNothingMore) {
+  beast::tcp_stream stream = Connect();
+  Send(stream, "Ask", Enveloped(R"({"question":"Who?"})"), "json");
+  Await(stream);
+
+  EXPECT_EQ(Call("AuthService/Logout", "{}", ana_.token).status, 200);
+
+  EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+  std::string bytes;
+  char piece[4096];
+  error_code error;
+  while (!error) bytes.append(piece, stream.read_some(asio::buffer(piece), error));
+  EXPECT_NE(bytes.find("\"code\":\"unauthenticated\""), std::string::npos);
+}
+
 TEST_F(EndlessAssist, ANodeThatStopsEndsItsAnswers) {
   beast::tcp_stream stream = Connect();
   Send(stream, "Ask", Enveloped(R"({"question":"Who?"})"), "json");

@@ -168,10 +168,17 @@ absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
   });
 }
 
+absl::Status AssistService::CheckSession(const AssistTask& task) const {
+  if (calls_.node().sessions().Find(task.call.caller.session)) return absl::OkStatus();
+  return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
+               "The session is over: it was logged out or has expired. Log in again.");
+}
+
 absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
                                                       const assist::Prompt& prompt,
                                                       const v1::AssistOptions& options,
                                                       const Source& source, Shows shows) const {
+  RETURN_IF_ERROR(CheckSession(task));
   llm::v1::GenerateRequest request;
   for (const assist::Message& message : prompt) {
     llm::v1::ChatMessage& chat = *request.mutable_chat()->add_messages();
@@ -191,10 +198,14 @@ absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
   listener.started = [&task, &source](const std::string& model) {
     if (!std::exchange(task.has_started, true)) task.sink.Put(StartedOf(model, source.revision));
   };
-  if (shows == Shows::kText) {
-    listener.text = [&task](const std::string& text) { task.sink.Put(TextOf(text)); };
-  }
-  return servers_.Generate(request, task.call.deadline, task.cancellation, listener);
+  listener.text = [this, &task, shows](const std::string& text) {
+    if (!CheckSession(task).ok()) return task.cancellation.Cancel();
+    if (shows == Shows::kText) task.sink.Put(TextOf(text));
+  };
+  absl::StatusOr<LlmServers::Answer> answer =
+      servers_.Generate(request, task.call.deadline, task.cancellation, listener);
+  RETURN_IF_ERROR(CheckSession(task));
+  return answer;
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request) const {

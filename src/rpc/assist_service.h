@@ -71,6 +71,8 @@ class AssistService {
   absl::StatusOr<LlmServers::Answer> Ask(AssistTask& task, const assist::Prompt& prompt,
                                          const v1::AssistOptions& options, const Source& source,
                                          Shows shows) const;
+  // Of the session that asked: a task may take longer than it lasts.
+  absl::Status CheckSession(const AssistTask& task) const;
   absl::Status Suggest(AssistTask& task, const Source& source, state::SuggestionKind kind,
                        Suggested suggested) const;
 
