@@ -73,6 +73,7 @@ class Machine::Impl {
   std::vector<DraftView> Drafts(DocId doc) const;
   std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
   std::string TextRootOf(DocId doc) const;
+  std::optional<Writing> Follow(DocId doc, Writing writing, Revision added) const;
   std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
                                       std::size_t bytes_max) const;
   Revision oldest_event_revision() const { return meta_.events_pruned_through.Next(); }
