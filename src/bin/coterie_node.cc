@@ -110,6 +110,9 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
   AddTlsFlags(app, options.tls);
   app.add_option("--llm", options.llm_addresses,
                  "HOST:PORT of a coterie-llm that this node may ask; repeat for each");
+  app.add_option("--spelling", options.language,
+                 "Language of the built-in assistant, as hunspell's dictionaries are named")
+      ->capture_default_str();
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
                  "Silence of the leader after which another is elected")
       ->capture_default_str();
@@ -183,7 +186,8 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
                                           .cluster_id = options.cluster_id,
                                           .is_secure = options.is_secure,
                                           .tls = *std::move(tls),
-                                          .llm_addresses = options.llm_addresses};
+                                          .llm_addresses = options.llm_addresses,
+                                          .language = options.language};
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
   if (!server.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));
