@@ -599,7 +599,7 @@ TEST_F(EndlessAssist, AnEndedSessionIsToldNothingMore) {
 
   EXPECT_EQ(Call("AuthService/Logout", "{}", ana_.token).status, 200);
 
-  EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+  ASSERT_TRUE(llm_->WaitUntilCancelled(1));
   std::string bytes;
   char piece[4096];
   error_code error;
