@@ -99,39 +99,27 @@ class AssistService {
                                   state::DocumentRole role) const;
   absl::StatusOr<LlmServers::Answer> Ask(AssistTask& task, const assist::Prompt& prompt,
                                          const v1::AssistOptions& options, const Source& source,
-                                         Shows shows) const;
+                                         Shows shows, OnText on_text = {}) const;
   // Of the session that asked: a task may take longer than it lasts.
   absl::Status CheckSession(const AssistTask& task) const;
-                                         Shows shows, OnText on_text = {}) const;
-                                         template <class Request>
-                                         absl::Status Rewrite(AssistTask& task,
-                                                              const Request& request,
-                                                              const Rewriting& how) const;
-                                         absl::Status Write(AssistTask& task,
-                                                            const v1::ContinueRequest& request,
-                                                            const Source& source,
-                                                            const Place& place) const;
-                                         // Whether the built-in assistant is to answer. Of what it
-                                         // can do.
-                                         bool IsBuiltIn(AssistTask& task,
-                                                        const v1::AssistOptions& options) const;
-                                         absl::Status Spell(
-                                             AssistTask& task,
-                                             const v1::GrammarRequest& request) const;
-                                         absl::Status Extract(
-                                             AssistTask& task,
-                                             const v1::SummarizeRequest& request) const;
-                                         GuestListener guests() const;
-                                         absl::Status Suggest(AssistTask& task,
-                                                              const Source& source,
-                                                              state::SuggestionKind kind,
-                                                              Suggested suggested) const;
+  template <class Request>
+  absl::Status Rewrite(AssistTask& task, const Request& request, const Rewriting& how) const;
+  absl::Status Write(AssistTask& task, const v1::ContinueRequest& request, const Source& source,
+                     const Place& place) const;
+  // Whether the built-in assistant is to answer. Of what it
+  // can do.
+  bool IsBuiltIn(AssistTask& task, const v1::AssistOptions& options) const;
+  absl::Status Spell(AssistTask& task, const v1::GrammarRequest& request) const;
+  absl::Status Extract(AssistTask& task, const v1::SummarizeRequest& request) const;
+  GuestListener guests() const;
+  absl::Status Suggest(AssistTask& task, const Source& source, state::SuggestionKind kind,
+                       Suggested suggested) const;
 
-                                         const NodeCalls& calls_;
-                                         const LlmServers& servers_;
-                                         const BuiltIn& built_in_;
-                                         mutable absl::Mutex mutex_;
-                                         GuestListener listener_ ABSL_GUARDED_BY(mutex_);
+  const NodeCalls& calls_;
+  const LlmServers& servers_;
+  const BuiltIn& built_in_;
+  mutable absl::Mutex mutex_;
+  GuestListener listener_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace coterie::rpc
