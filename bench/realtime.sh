@@ -3,7 +3,7 @@
 # each of @y/websocket-server (in memory, and with LevelDB) and @hocuspocus/server 4 with SQLite; in
 # turns, with the same load program (bench/realtime/realtime_load.cc).
 #   ROUNDS=2          times that load and joins are measured; the best and the median count
-#   SECONDS_EACH=4    of each measurement under load
+#   SECONDS_EACH=3    of each measurement under load
 #   IDLE_SOCKETS=2000 JOINERS=100
 #   SERVERS=coterie,y-memory,y-leveldb,hocuspocus     WORKS=load,join,crash,memory
 #   BIN=build/release/bin   JSON=file to keep the lines in   KEEP=1 keeps folders and logs

@@ -6,10 +6,12 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -401,6 +403,24 @@ TEST_F(Hostile, TenThousandSubscriptionsLeaveMemoryBounded) {
     std::cout << cluster_->ResidentBytes(1) / kMiB << " MiB after 200 changes\n";
     EXPECT_LT(cluster_->ResidentBytes(1), before + 1024 * kMiB);
   }
+}
+
+// A shell's usual limit is what one visitor may open sockets: then the log could open no file.
+TEST(Files, ANodeTakesAllThatItMayHave) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit usual = limit;
+  usual.rlim_cur = 512;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &usual), 0);
+  const auto cluster = ClusterProcess::Start(1);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+
+  std::ifstream limits("/proc/" + std::to_string((*cluster)->process(1)) + "/limits");
+  std::string line;
+  while (std::getline(limits, line) && !line.starts_with("Max open files")) continue;
+  EXPECT_NE(line.find(" " + std::to_string(limit.rlim_max) + " "), std::string::npos) << line;
+  EXPECT_EQ(line.find(" 512 "), std::string::npos) << line;
 }
 
 }  // namespace

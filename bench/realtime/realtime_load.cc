@@ -46,7 +46,7 @@ struct Options {
   std::size_t window = 1;    // Letters of a writer that nobody has seen yet, without a rate.
   double warm_up_seconds = 1;
   double seconds = 5;
-  double settle_seconds = 3;  // Before memory is read.
+  double settle_seconds = 2;  // Before memory is read.
   std::string document;       // A file: an update with the whole of it.
   std::string ledger;         // A file.
 };

@@ -22,7 +22,7 @@ ALL = [("coterie, y-websocket", "coterie", "y-websocket"),
        ("y/websocket-server, LevelDB", "y-leveldb", "y-websocket"),
        ("coterie, Hocuspocus", "coterie", "hocuspocus"),
        ("Hocuspocus 4, SQLite", "hocuspocus", "hocuspocus")]
-SECONDS = os.environ.get("SECONDS_EACH", "4")
+SECONDS = os.environ.get("SECONDS_EACH", "3")
 IDLE = int(os.environ.get("IDLE_SOCKETS", "2000"))
 JOINERS = os.environ.get("JOINERS", "100")
 # Rooms x editors, of whom so many write; letters a second, or how many of each are on their way.

@@ -1,4 +1,5 @@
 """The servers of bench/realtime.sh: three nodes of ours, and one process of each of the others."""
+import atexit
 import json
 import pathlib
 import random
@@ -16,13 +17,31 @@ DESCRIPTORS = 20_000
 SESSIONS = 500
 
 
+_given = set()
+_launched = []
+
+
 def free_port():
     """Below those that systems give to connections, of which there are thousands here."""
     while True:
         port = random.randrange(15_000, 32_000)
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
+            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
+                _given.add(port)
                 return port
+
+
+def launch(command, log_path):
+    with open(log_path, "ab") as log:
+        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
+    _launched.append(process)
+    return process
+
+
+@atexit.register
+def kill_all():
+    for process in _launched:
+        process.kill()
 
 
 def until(what, condition):
@@ -43,10 +62,8 @@ class Peer:
         self.start()
 
     def start(self):
-        log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen(
-            ["node", HERE / "peer.mjs", self.kind, str(self.port), self.folder], stdout=log,
-            stderr=log)
+        self.process = launch(["node", HERE / "peer.mjs", self.kind, self.port, self.folder],
+                              self.folder / "log")
         until(f"{self.kind} listens; {self.folder}/log", self.is_ready)
 
     def is_ready(self):
@@ -103,8 +120,7 @@ class Cluster:
         for other in self.nodes:
             flags += ["--founder",
                       f"{other['id']}=127.0.0.1:{other['peer']}=127.0.0.1:{other['grpc']}"]
-        log = open(self.folder / f"n{node['id']}.log", "ab")
-        node["process"] = subprocess.Popen([self.program, *map(str, flags)], stdout=log, stderr=log)
+        node["process"] = launch([self.program, *flags], self.folder / f"n{node['id']}.log")
 
     def await_ready(self, node):
         def is_ready():

@@ -65,6 +65,10 @@ TEST_F(SpellingTest, SaysWhereItStopped) {
   EXPECT_EQ(Check(text.substr(some.end)).found.size(), 1u);
   EXPECT_EQ(Check(text).end, text.size());
   EXPECT_EQ(Check("the qqq").unknown, 1u);
+  std::string foreign;
+  for (int i = 0; i < 1'500; ++i) foreign += "qqq, ";
+  EXPECT_LE(Check(foreign).unknown, 1'000u);
+  EXPECT_LT(Check(foreign).end, foreign.size());
   EXPECT_EQ(Check("").end, 0u);
 }
 

@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kWordBytesMin = 2;
 constexpr std::size_t kWordBytesMax = 64;
 constexpr std::size_t kAlternativesMax = 3;
+// Each takes a dictionary some milliseconds; a text in another language has nothing else.
+constexpr std::size_t kSuggestionsAskedMax = 1'000;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -69,7 +71,7 @@ class Check {
         ++next_sentence;
       }
       if (IsWord(piece)) {
-        if (spelling_.found.size() == found_max_) {
+        if (spelling_.found.size() == found_max_ || suggestions_asked_ == kSuggestionsAskedMax) {
           spelling_.end = at;
           return std::move(spelling_);
         }
@@ -98,6 +100,7 @@ class Check {
       return;
     }
     if (speller_.knows(plain) || speller_.knows(word)) return;
+    ++suggestions_asked_;
     std::vector<std::string> suggestions = speller_.suggest(word);
     std::erase(suggestions, std::string(word));
     if (suggestions.empty()) {
@@ -117,6 +120,7 @@ class Check {
   const std::string_view text_;
   const Speller& speller_;
   const std::size_t found_max_;
+  std::size_t suggestions_asked_ = 0;
   std::string_view previous_;  // The word before, with nothing but space between.
   Spelling spelling_;
 };

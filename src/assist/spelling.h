@@ -31,7 +31,8 @@ struct Spelling {
   std::vector<Misspelling> found;  // In order.
   // Words that are not known, and for which there is nothing to suggest.
   std::size_t unknown = 0;
-  std::size_t end = 0;  // Up to here the text was read; its length, unless `found` is full.
+  // Up to here the text was read: its length, unless `found` is full, or 1000 words are unknown.
+  std::size_t end = 0;
 };
 
 // Stops before there are more than `found_max`.

@@ -1,6 +1,9 @@
-// coterie-llm: one language model as a process of its own. Reads the flags, loads the model, serves
-// until SIGTERM or SIGINT, lets the answers that are running finish, and ends.
+// coterie-llm: one language model as a process of its own. Reads the flags, loads the model, or
+// passes on to a server that has one, serves until SIGTERM or SIGINT, lets the answers that are
+// running finish, and ends.
 
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
@@ -9,8 +12,11 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -22,7 +28,9 @@
 #include "llm/engine.h"
 #include "llm/model.h"
 #include "llm/model_file.h"
+#include "llm/openai_service.h"
 #include "llm/server.h"
+#include "llm/service.h"
 
 namespace coterie::bin {
 namespace {
@@ -66,6 +74,18 @@ int ExitOf(const absl::Status& error) {
 
 void AddFlags(CLI::App& app, LlmOptions& options) {
   app.footer(kExitCodesHelp);
+  app.add_option("--backend", options.backend,
+                 "llama: a model in this process; openai: a server with OpenAI's HTTP API "
+                 "(llama-server, Ollama, vLLM)")
+      ->check(CLI::IsMember({"llama", "openai"}))
+      ->capture_default_str();
+  app.add_option("--url", options.url, "That server, for example http://127.0.0.1:11434");
+  app.add_option("--model-name", options.model_name,
+                 "The model, as that server calls it; default: the first that it lists");
+  app.add_option("--api-key-file", options.api_key_file, "File with that server's key alone in it");
+  app.add_option("--api-key-variable", options.api_key_variable,
+                 "Environment variable with the key, if there is no file")
+      ->capture_default_str();
   app.add_option("--model", options.model, "The model, a GGUF file; default: the one in --models");
   app.add_option("--models", options.models, "Folder to look for the model in")
       ->capture_default_str();
@@ -117,6 +137,14 @@ absl::StatusOr<std::unique_ptr<llm::Model>> LoadModel(const LlmOptions& options,
                           log);
 }
 
+void ServeUntilSignal(llm::Server& server, const LlmOptions& options, const sigset_t& signals) {
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("signal {}: finishing what is being answered", signal);
+  server.Stop(absl::Now() + absl::Seconds(options.drain_seconds));
+  spdlog::info("stopped");
+}
+
 int Run(const LlmOptions& options, const sigset_t& signals) {
   const io::PosixClock clock;
   llm::LlamaLog log(WriteLlamaLine);
@@ -138,7 +166,9 @@ int Run(const LlmOptions& options, const sigset_t& signals) {
       llm::Engine::Start(**model, engine_options, clock);
   if (!engine.ok()) return Fail(kExitStart, engine.status());
   absl::StatusOr<std::unique_ptr<llm::Server>> server =
-      llm::Server::Start(options.listen, **model, **engine, clock);
+      llm::Server::Start({.listen = options.listen,
+                          .service = std::make_unique<llm::Service>(**model, **engine, clock),
+                          .stop = [&engine](absl::Time deadline) { (*engine)->Stop(deadline); }});
   if (!server.ok()) return Fail(kExitStart, server.status());
   if (!(*model)->has_chat_template()) {
     spdlog::warn("the model has no chat template that is known here: only raw prompts are served");
@@ -150,11 +180,68 @@ int Run(const LlmOptions& options, const sigset_t& signals) {
       static_cast<double>((*model)->size_bytes()) / kMegabyte, (*engine)->context(),
       (*model)->trained_context(), options.slots, threads, options.nice);
 
-  int signal = 0;
-  sigwait(&signals, &signal);
-  spdlog::info("signal {}: finishing {} answers", signal, (*engine)->metrics().active);
-  (*server)->Stop(absl::Now() + absl::Seconds(options.drain_seconds));
-  spdlog::info("stopped");
+  ServeUntilSignal(**server, options, signals);
+  return kExitDone;
+}
+
+// The key that the other server wants; empty = none.
+absl::StatusOr<std::string> ReadKey(const LlmOptions& options) {
+  constexpr std::size_t kKeyBytesMax = 4'096;
+  std::string key;
+  if (options.api_key_file.empty()) {
+    const char* value = std::getenv(options.api_key_variable.c_str());
+    if (value != nullptr) key = value;
+  } else {
+    std::ifstream file(options.api_key_file);
+    if (!std::getline(file, key)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--api-key-file ", options.api_key_file, ": cannot be read, or is empty"));
+    }
+  }
+  while (!key.empty() && (key.back() == '\r' || key.back() == ' ')) key.pop_back();
+  const bool is_printable =
+      std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (key.size() > kKeyBytesMax || !is_printable) {
+    return absl::InvalidArgumentError("the API key is longer than 4 KiB, or has spaces in it");
+  }
+  return key;
+}
+
+int RunOpenAi(const LlmOptions& options, const sigset_t& signals) {
+  const io::PosixClock clock;
+  absl::StatusOr<llm::HttpUrl> url = llm::ParseUrl(options.url);
+  if (!url.ok()) return Fail(kExitFlags, url.status());
+  if (absl::EndsWith(url->path, "/v1")) url->path.resize(url->path.size() - 3);  // Ours to add.
+  absl::StatusOr<std::string> key = ReadKey(options);
+  if (!key.ok()) return Fail(kExitFlags, key.status());
+  if (!key->empty() && !url->has_tls && url->host != "127.0.0.1" && url->host != "localhost") {
+    spdlog::warn("the API key goes to {} without TLS: whoever is on the way can read it",
+                 url->host);
+  }
+  auto service =
+      std::make_unique<llm::OpenAiService>(llm::OpenAiOptions{.url = *url,
+                                                              .model = options.model_name,
+                                                              .api_key = *key,
+                                                              .context = options.context,
+                                                              .slots = options.slots,
+                                                              .waiting_max = options.waiting_max},
+                                           clock);
+  llm::OpenAiService& asked = *service;
+  const absl::StatusOr<std::string> model = asked.Probe();
+  if (absl::IsUnavailable(model.status()) || absl::IsDeadlineExceeded(model.status())) {
+    spdlog::warn("{}; serving all the same, it may come", std::string(model.status().message()));
+  } else if (!model.ok()) {
+    return Fail(kExitStart, model.status());
+  }
+  absl::StatusOr<std::unique_ptr<llm::Server>> server = llm::Server::Start(
+      {.listen = options.listen, .service = std::move(service), .stop = [&asked](absl::Time) {
+         asked.Stop();
+       }});
+  if (!server.ok()) return Fail(kExitStart, server.status());
+  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  spdlog::info("ready at {}:{}: {} at {}, {} answers at once", host, (*server)->port(),
+               model.ok() ? *model : "no model yet", options.url, options.slots);
+  ServeUntilSignal(**server, options, signals);
   return kExitDone;
 }
 
@@ -188,7 +275,7 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-  return Run(options, signals);
+  return options.backend == "openai" ? RunOpenAi(options, signals) : Run(options, signals);
 }
 
 }  // namespace

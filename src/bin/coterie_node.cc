@@ -7,8 +7,10 @@
 #include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -31,10 +33,29 @@ constexpr absl::Duration kHandOverTimeout = absl::Seconds(2);
 constexpr absl::Duration kSocketsTimeout = absl::Seconds(1);
 constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
 constexpr std::uint64_t kTicksPerElectionTimeout = 20;
+// That a node with all its sockets may need: the log, the store, the other nodes, gRPC's clients.
+constexpr std::size_t kFilesBesideSockets = 4'096;
 
 int Fail(int code, const std::string& message) {
   static_cast<void>(std::fprintf(stderr, "coterie-node: %s\n", message.c_str()));
   return code;
+}
+
+// Takes all open files that the system lets this process have; how many these are. By default most
+// systems give a process 1024 until it asks: as many as one visitor may open sockets, and then the
+// log could open no file.
+std::size_t RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1'024;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (before != limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
+  return limit.rlim_cur;
+}
+
+// How many of so many files may be sockets of the HTTP port.
+std::size_t SocketsFor(std::size_t files) {
+  const std::size_t spare = std::min(kFilesBesideSockets, files / 2);
+  return std::min(gateway::kSocketsMax, files - spare);
 }
 
 void AddHttpFlags(CLI::App& app, NodeOptions& options) {
@@ -89,6 +110,9 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
   AddTlsFlags(app, options.tls);
   app.add_option("--llm", options.llm_addresses,
                  "HOST:PORT of a coterie-llm that this node may ask; repeat for each");
+  app.add_option("--spelling", options.language,
+                 "Language of the built-in assistant, as hunspell's dictionaries are named")
+      ->capture_default_str();
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
                  "Silence of the leader after which another is elected")
       ->capture_default_str();
@@ -110,7 +134,7 @@ node::Options ToNode(const NodeOptions& options) {
   return result;
 }
 
-gateway::Options ToGateway(const NodeOptions& options) {
+gateway::Options ToGateway(const NodeOptions& options, std::size_t sockets_max) {
   return {.listen = options.http_listen,
           .threads = options.http_threads,
           .origins = options.http_origins,
@@ -120,7 +144,8 @@ gateway::Options ToGateway(const NodeOptions& options) {
           .tls_certificate = options.tls.certificate,
           .tls_key = options.tls.key,
           .open_metrics = options.has_open_metrics ? gateway::OpenMetrics::kToAnyone
-                                                   : gateway::OpenMetrics::kToSessions};
+                                                   : gateway::OpenMetrics::kToSessions,
+          .sockets_max = sockets_max};
 }
 
 // So that the others need not first notice that this node is gone.
@@ -141,6 +166,14 @@ void HandOver(node::Node& node) {
 }
 
 int Run(const NodeOptions& options, const sigset_t& signals) {
+  const std::size_t files = RaiseFileLimit();
+  const std::size_t sockets_max = SocketsFor(files);
+  if (sockets_max < gateway::kSocketsMax) {
+    spdlog::warn(
+        "this process may open {} files, so it takes {} sockets; raise the limit "
+        "(ulimit -Hn, LimitNOFILE=) for more",
+        files, sockets_max);
+  }
   absl::StatusOr<rpc::Tls> tls = rpc::Tls::Load(options.tls);
   if (!tls.ok()) return Fail(kExitFlags, std::string(tls.status().message()));
   rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
@@ -153,7 +186,8 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
                                           .cluster_id = options.cluster_id,
                                           .is_secure = options.is_secure,
                                           .tls = *std::move(tls),
-                                          .llm_addresses = options.llm_addresses};
+                                          .llm_addresses = options.llm_addresses,
+                                          .language = options.language};
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
   if (!server.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));
@@ -161,7 +195,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   std::unique_ptr<gateway::Gateway> http;
   if (!options.http_listen.empty()) {
     absl::StatusOr<std::unique_ptr<gateway::Gateway>> started =
-        gateway::Gateway::Start((*server)->faces(), ToGateway(options));
+        gateway::Gateway::Start((*server)->faces(), ToGateway(options, sockets_max));
     if (!started.ok()) {
       (*server)->Stop(absl::Now());
       node->reset();

@@ -17,6 +17,11 @@ absl::Status CheckRange(const char* flag, std::int64_t value, std::int64_t least
 }  // namespace
 
 absl::Status CheckOptions(const LlmOptions& options) {
+  if ((options.backend == "openai") == options.url.empty()) {
+    return absl::InvalidArgumentError(
+        "--backend openai and --url go together, for example --backend openai --url "
+        "http://127.0.0.1:11434");
+  }
   absl::Status status = CheckRange("--context", options.context, 64, 1 << 20);
   status.Update(CheckRange("--slots", options.slots, 1, 64));
   status.Update(CheckRange("--threads", options.threads, 0, 512));

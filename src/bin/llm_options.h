@@ -10,6 +10,11 @@
 namespace coterie::bin {
 
 struct LlmOptions {
+  std::string backend = "llama";  // Or "openai": another server's HTTP API.
+  std::string url;                // Of that one.
+  std::string model_name;         // As it calls it; empty = the first that it lists.
+  std::string api_key_file;
+  std::string api_key_variable = "COTERIE_LLM_API_KEY";
   std::string model;  // Empty = the only one in `models`.
   std::string models;
   std::string listen = "127.0.0.1:50052";

@@ -1,10 +1,11 @@
 // ask, summarize, grammar, enhance, continue, suggestions, accept, reject: the language model at
-// work on documents. Answers are printed as they come; Ctrl-C ends the program, and with its
-// connection the model's work.
+// work on documents, and what every node does without one. Answers are printed as they come; Ctrl-C
+// ends the program, and with its connection the model's work.
 
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <absl/synchronization/mutex.h>
 #include <absl/time/clock.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include "cli/commands.h"
 #include "cli/explain.h"
+#include "cli/interrupt_watch.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::cli {
@@ -30,6 +32,10 @@ struct Flags {
   std::string tone = "clearer";
   bool is_paragraph = false;
   bool applies = false;
+  bool suggests = false;
+  bool is_built_in = false;
+  std::uint64_t from = 0;
+  std::string undo;
   std::uint32_t max_tokens = 0;
   std::string seed;
 };
@@ -37,6 +43,7 @@ struct Flags {
 absl::StatusOr<v1::AssistOptions> OptionsOf(const Flags& flags) {
   v1::AssistOptions options;
   options.set_max_tokens(flags.max_tokens);
+  options.set_built_in(flags.is_built_in);
   std::uint32_t seed = 0;
   if (flags.seed.empty()) return options;
   if (!absl::SimpleAtoi(flags.seed, &seed)) {
@@ -47,6 +54,20 @@ absl::StatusOr<v1::AssistOptions> OptionsOf(const Flags& flags) {
   return options;
 }
 
+void ShowEvent(Invocation& cli, const v1::AssistEvent& event) {
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(event));
+  } else if (!event.text().empty()) {
+    const bool is_terminal = isatty(STDOUT_FILENO) != 0;
+    cli.Print(is_terminal ? Printable(event.text()) : event.text());
+    static_cast<void>(std::fflush(stdout));
+  } else if (event.has_progress() && event.progress().known() > 1) {
+    cli.Say(absl::StrCat(event.progress().done(), " of ", event.progress().known()));
+  } else if (event.started().backend() == v1::BACKEND_BUILT_IN) {
+    cli.Say(absl::StrCat("answered by: ", event.started().model()));
+  }
+}
+
 // Asks, and shows what comes. The end of the answer, when it came to one.
 template <class Request>
 absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& request) {
@@ -55,20 +76,12 @@ absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& r
   bool has_text = false;
   const absl::Status status =
       client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
-        if (cli.is_json()) {
-          cli.PrintJson(ToJson(event));
-        } else if (!event.text().empty()) {
-          const bool is_terminal = isatty(STDOUT_FILENO) != 0;
-          cli.Print(is_terminal ? Printable(event.text()) : event.text());
-          static_cast<void>(std::fflush(stdout));
-          has_text = true;
-        } else if (event.has_progress() && event.progress().known() > 1) {
-          cli.Say(absl::StrCat(event.progress().done(), " of ", event.progress().known()));
-        }
+        ShowEvent(cli, event);
+        has_text = has_text || !event.text().empty();
         if (event.has_finished()) finished = event.finished();
         return true;
       });
-  if (has_text) cli.Print("\n");
+  if (has_text && !cli.is_json()) cli.Print("\n");
   RETURN_IF_ERROR(status);
   return finished;
 }
@@ -118,8 +131,14 @@ absl::Status Conclude(Invocation& cli, const Flags& flags, const v1::DocumentRef
     cli.Say(absl::StrCat("held back ", finished.dropped(),
                          " answers that were no corrections of their text"));
   }
+  if (finished.resume_at() != 0) {
+    cli.Say(
+        absl::StrCat("a document takes so many suggestions at once; there is more of it: accept "
+                     "or reject these, then go on with --from ",
+                     finished.resume_at()));
+  }
   if (finished.suggestions() == 0) {
-    cli.Say("the model suggests no change");
+    cli.Say("no change is suggested");
     return absl::OkStatus();
   }
   if (!flags.applies) {
@@ -160,7 +179,9 @@ absl::Status AskForSuggestions(Invocation& cli, const Flags& flags, Request requ
 }
 
 absl::Status Grammar(Invocation& cli, const Flags& flags) {
-  return AskForSuggestions(cli, flags, v1::GrammarRequest());
+  v1::GrammarRequest request;
+  request.mutable_range()->set_begin(flags.from);
+  return AskForSuggestions(cli, flags, std::move(request));
 }
 
 absl::Status Enhance(Invocation& cli, const Flags& flags) {
@@ -171,10 +192,90 @@ absl::Status Enhance(Invocation& cli, const Flags& flags) {
       {"friendly", v1::EnhanceRequest::TONE_FRIENDLY}};
   v1::EnhanceRequest request;
   request.set_tone(kTones.at(flags.tone));
+  request.mutable_range()->set_begin(flags.from);
   return AskForSuggestions(cli, flags, std::move(request));
 }
 
+// "REVISION:BEGIN-END,BEGIN-END", which TakeBack() reads.
+std::string NameOf(const v1::AssistEvent::Written& written) {
+  std::string name = absl::StrCat(written.revision(), ":");
+  for (const v1::TextRange& range : written.ranges()) {
+    absl::StrAppend(&name, name.back() == ':' ? "" : ",", range.begin(), "-", range.end());
+  }
+  return name;
+}
+
+// One edit, so one version, whatever others have written meanwhile.
+absl::Status TakeBack(Invocation& cli, const Flags& flags) {
+  v1::EditDocumentRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  const std::vector<std::string> parts = absl::StrSplit(flags.undo, ':');
+  std::uint64_t revision = 0;
+  bool is_good = parts.size() == 2 && absl::SimpleAtoi(parts[0], &revision) && revision != 0;
+  for (const absl::string_view piece : absl::StrSplit(is_good ? parts[1] : "", ',')) {
+    const std::vector<std::string> ends = absl::StrSplit(piece, '-');
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    is_good = is_good && ends.size() == 2 && absl::SimpleAtoi(ends[0], &begin) &&
+              absl::SimpleAtoi(ends[1], &end) && begin < end;
+    v1::Splice& splice = *request.add_splices();
+    splice.set_position(begin);
+    splice.set_deleted(is_good ? end - begin : 0);
+  }
+  if (!is_good) {
+    return Error(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat("\"", flags.undo, "\" names nothing that was written"),
+                 "copy what `coterie continue` said");
+  }
+  request.set_base_revision(revision);
+  ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(response));
+  } else {
+    cli.PrintLine(absl::StrCat(response.revision()));
+  }
+  return absl::OkStatus();
+}
+
+// Writes into the document. Ctrl-C stops it; what is written stays, and can be taken back.
+absl::Status WriteOn(Invocation& cli, const Flags& flags) {
+  v1::ContinueRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
+  request.set_mode(v1::ContinueRequest::MODE_WRITE);
+  absl::Mutex mutex;
+  std::string written;  // As NameOf() names it.
+  const auto say_what_stays = [&] {
+    absl::MutexLock lock(&mutex);
+    if (written.empty()) return;
+    cli.Say(
+        absl::StrCat("take it back with: coterie continue ", flags.document, " --undo ", written));
+  };
+  InterruptWatch watch([&] {
+    cli.Say("\nstopped");
+    say_what_stays();
+  });
+  ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
+  bool has_text = false;
+  const absl::Status status =
+      client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
+        ShowEvent(cli, event);
+        has_text = has_text || !event.text().empty();
+        if (event.has_written()) {
+          absl::MutexLock lock(&mutex);
+          written = NameOf(event.written());
+        }
+        return !watch.IsInterrupted();
+      });
+  if (has_text && !cli.is_json()) cli.Print("\n");
+  if (watch.IsInterrupted()) cli.Say("stopped");
+  say_what_stays();
+  return status;
+}
+
 absl::Status Continue(Invocation& cli, const Flags& flags) {
+  if (!flags.undo.empty()) return TakeBack(cli, flags);
+  if (!flags.suggests && !flags.applies) return WriteOn(cli, flags);
   return AskForSuggestions(cli, flags, v1::ContinueRequest());
 }
 
@@ -220,6 +321,14 @@ void AddModelFlags(CLI::App& command, Flags& flags) {
   command.add_option("--seed", flags.seed, "The same seed gives the same answer");
 }
 
+void AddBuiltIn(CLI::App& command, Flags& flags) {
+  command.add_flag("--built-in", flags.is_built_in, "Not the model, even if there is one");
+}
+
+void AddFrom(CLI::App& command, Flags& flags) {
+  command.add_option("--from", flags.from, "Position to begin at, in UTF-16 units");
+}
+
 void AddSuggesting(CLI::App& command, Flags& flags) {
   AddDocument(command, flags);
   AddModelFlags(command, flags);
@@ -243,25 +352,35 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
   AddDocument(*command, *summarize);
   command->add_flag("--paragraph", summarize->is_paragraph, "As a paragraph, not as a list");
   AddModelFlags(*command, *summarize);
+  AddBuiltIn(*command, *summarize);
 
   auto grammar = std::make_shared<Flags>();
-  AddSuggesting(*AddCommand<Flags>(app, cli, "grammar", "Suggest corrections of a document",
-                                   "  coterie grammar notes\n  coterie grammar notes --apply",
-                                   grammar, Grammar),
-                *grammar);
+  command = AddCommand<Flags>(
+      app, cli, "grammar", "Suggest corrections of a document; without a model, of spelling",
+      "  coterie grammar notes\n  coterie grammar notes --apply", grammar, Grammar);
+  AddSuggesting(*command, *grammar);
+  AddFrom(*command, *grammar);
+  AddBuiltIn(*command, *grammar);
 
   auto enhance = std::make_shared<Flags>();
   command = AddCommand<Flags>(app, cli, "enhance", "Suggest another tone for a document",
                               "  coterie enhance notes --tone formal", enhance, Enhance);
   AddSuggesting(*command, *enhance);
+  AddFrom(*command, *enhance);
   command->add_option("--tone", enhance->tone, "Which")
       ->check(CLI::IsMember({"clearer", "shorter", "formal", "friendly"}))
       ->capture_default_str();
 
   auto go_on = std::make_shared<Flags>();
-  AddSuggesting(*AddCommand<Flags>(app, cli, "continue", "Suggest what a document could go on with",
-                                   "  coterie continue notes", go_on, Continue),
-                *go_on);
+  command = AddCommand<Flags>(
+      app, cli, "continue", "Let the model go on with a document; Ctrl-C stops it",
+      "  coterie continue notes               writes as it goes, for all to see\n"
+      "  coterie continue notes --suggest     one suggestion, when it is done\n"
+      "  coterie continue notes --undo 118:40-95   as it said when it ended",
+      go_on, Continue);
+  AddSuggesting(*command, *go_on);
+  command->add_flag("--suggest", go_on->suggests, "Write nothing: suggest it");
+  command->add_option("--undo", go_on->undo, "Take back what an earlier one has written");
 
   auto list = std::make_shared<Flags>();
   AddDocument(*AddCommand<Flags>(app, cli, "suggestions", "List a document's open suggestions", "",

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <unordered_map>
+#include <utility>
 
 #include "crdt/id.h"
 #include "crdt/item.h"
@@ -32,8 +33,15 @@ class Crowds {
     const auto found = crowds_.find(place);
     return found == crowds_.end() ? nullptr : &found->second;
   }
-  Crowd& At(const Place& place) { return crowds_[place]; }
+  void Put(const Place& place, Crowd crowd) {
+    if (!is_forbidden_) crowds_[place] = std::move(crowd);
+  }
   void Erase(const Place& place) { crowds_.erase(place); }
+  // From now on there is no crowd anywhere.
+  void Forbid() {
+    is_forbidden_ = true;
+    crowds_.clear();
+  }
 
   std::size_t memory_bytes() const {
     constexpr std::size_t kNodeBytes = 64;
@@ -57,6 +65,7 @@ class Crowds {
   };
 
   std::unordered_map<Place, Crowd, Hash> crowds_;
+  bool is_forbidden_ = false;
 };
 
 }  // namespace coterie::crdt

@@ -25,7 +25,7 @@ Crowds::Place PlaceOf(const Item& item) {
 
 // The item of the greatest smaller client among those that saw the same neighbours; 0 if none is
 // known. All that is left of it is left of the new item too: between an item and its origin there
-// is nothing that hangs on something further left.
+// is nothing that hangs on something further left, but for what IsMadeUp() finds.
 ItemRef FindShortcut(ItemStore& store, const Item& item, Client client) {
   Crowds::Crowd* crowd = store.crowds().Find(PlaceOf(item));
   if (crowd == nullptr) return 0;
@@ -40,13 +40,22 @@ ItemRef FindShortcut(ItemStore& store, const Item& item, Client client) {
 }
 
 void RememberCrowd(ItemStore& store, const Item& item, ItemRef first, std::uint32_t scanned) {
-  Crowds::Crowd& crowd = store.crowds().At(PlaceOf(item));
+  Crowds::Crowd crowd;
   ItemRef ref = first;
   for (std::uint32_t i = 0; i < scanned; ++i) {
     const Item& other = store.At(ref);
     if (PlaceOf(other) == PlaceOf(item)) crowd.emplace(store.ClientAt(other.client).id, ref);
     ref = other.right;
   }
+  store.crowds().Put(PlaceOf(item), std::move(crowd));
+}
+
+// Whether the item's right neighbour hangs on something that came in between: then they were no
+// neighbours to anybody, for who knows the one knows the other. It is put where it says, between an
+// item and what that one hangs on, and the search of others may end there.
+bool IsMadeUp(const ItemStore& store, const Item& item, const ScanSet& scanned) {
+  const LocalId origin = store.At(item.right).origin;
+  return !origin.IsNone() && scanned.PositionOf(store.FindItem(origin)) != 0;
 }
 
 // Goes right from where the writer put the item, over what others put there, and yields what it
@@ -87,7 +96,9 @@ ItemRef FindLeft(ItemStore& store, const Item& item) {
       passed = scanned.size();
     }
   }
-  if (shortcut == 0 && scanned.size() > kLongScan) {
+  if (next != 0 && next == item.right && IsMadeUp(store, item, scanned)) {
+    store.crowds().Forbid();
+  } else if (shortcut == 0 && scanned.size() > kLongScan) {
     RememberCrowd(store, item, first, scanned.size());
   }
   return left;

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "gateway/http_connection.h"
+#include "rpc/assist_runs.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::gateway {
@@ -70,6 +71,7 @@ class Gateway::Impl {
     RETURN_IF_ERROR(LoadCertificate());
     RETURN_IF_ERROR(Listen());
     rooms_.Start();
+    context_.faces.assist.OnGuest([this](const rpc::Guest& guest) { rooms_.Show(guest); });
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
     shards_[0]->Post([this] { Accept(); });
     return absl::OkStatus();
@@ -85,6 +87,7 @@ class Gateway::Impl {
     });
     rooms_.CloseAll(CloseCode::kRestarting, "this node is stopping");
     admission_.WaitUntilEmpty(deadline);
+    context_.faces.assist.OnGuest(nullptr);
     rooms_.Stop();
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
   }

@@ -26,6 +26,7 @@
 #include "crdt/lib0.h"
 #include "crdt/state_vector.h"
 #include "crdt/update_view.h"
+#include "gateway/connect_codec.h"
 #include "rpc/policy.h"
 #include "rpc/testing_llm.h"
 #include "rpc/testing_node.h"
@@ -511,6 +512,43 @@ TEST_F(Assist, AnAnswerStreamsAsBytes) {
   EXPECT_EQ(text, "It was \xC3\xA9lan.");
 }
 
+TEST_F(Assist, ContinuesInTheDocumentWithACursor) {
+  const std::uint64_t doc = ana_.Create("story");
+  ana_.Append(doc, "Once. ");
+  Editor editor(Connect(), absl::StrCat("127.0.0.1:", port_), "/yjs/story?token=" + ana_.token);
+  editor.Send(yproto::EncodeSync(yproto::SyncStep::kAsk, kEmptyVector));
+
+  const std::vector<std::string> told =
+      Stream("Continue", Enveloped(R"({"document":{"name":"story"},"mode":"MODE_WRITE"})"), "json");
+
+  ASSERT_GE(told.size(), 2u);
+  EXPECT_EQ(told.back(), "{}");
+  v1::AssistEvent written;
+  for (const std::string& data : told) {
+    v1::AssistEvent event;
+    ASSERT_TRUE(DecodeMessage(Coding::kJson, data == "{}" ? "{}" : data, event).ok()) << data;
+    if (event.has_written()) written = event;
+  }
+  ASSERT_EQ(written.written().ranges_size(), 1);
+  EXPECT_EQ(written.written().ranges(0).begin(), 6u);
+  EXPECT_EQ(written.written().ranges(0).end(), 6u + 12u);
+  EXPECT_NE(Call("DocumentService/GetDocument", R"({"document":{"name":"story"}})", ana_.token)
+                .body.find("Once. It was \xC3\xA9lan."),
+            std::string::npos);
+  std::string heard;
+  while (heard.find("AI for ana") == std::string::npos && !editor.error) heard += editor.Next();
+  EXPECT_NE(heard.find("\"cursor\":{\"anchor\":{"), std::string::npos);
+
+  // Taken back as one.
+  const std::string edit =
+      absl::StrCat(R"({"document":{"name":"story"},"baseRevision":")", written.written().revision(),
+                   R"(","splices":[{"position":6,"deleted":12}]})");
+  EXPECT_EQ(Call("DocumentService/EditDocument", edit, ana_.token).status, 200);
+  EXPECT_NE(Call("DocumentService/GetDocument", R"({"document":{"name":"story"}})", ana_.token)
+                .body.find("\"text\":\"Once. \""),
+            std::string::npos);
+}
+
 TEST_F(Assist, ErrorsAreTheEndOfTheStream) {
   const auto end_of = [this](const std::string& method, const std::string& body) {
     const std::vector<std::string> told = Stream(method, body, "json");
@@ -552,6 +590,49 @@ TEST_F(EndlessAssist, AClientThatGoesStopsTheModel) {
   stream.close();
 
   EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+}
+
+TEST_F(EndlessAssist, AnEndedSessionIsToldNothingMore) {
+  beast::tcp_stream stream = Connect();
+  Send(stream, "Ask", Enveloped(R"({"question":"Who?"})"), "json");
+  Await(stream);
+
+  EXPECT_EQ(Call("AuthService/Logout", "{}", ana_.token).status, 200);
+
+  ASSERT_TRUE(llm_->WaitUntilCancelled(1));
+  std::string bytes;
+  char piece[4096];
+  error_code error;
+  while (!error) bytes.append(piece, stream.read_some(asio::buffer(piece), error));
+  EXPECT_NE(bytes.find("\"code\":\"unauthenticated\""), std::string::npos);
+}
+
+// Rights and locks bind every step, and what is written before stays.
+TEST_F(EndlessAssist, ALockEndsTheWriting) {
+  const std::uint64_t doc = ana_.Create("story");
+  rpc::TestingClient bob(*holder_.node, "bob");
+  beast::tcp_stream stream = Connect();
+  Send(stream, "Continue", Enveloped(R"({"document":{"name":"story"},"mode":"MODE_WRITE"})"),
+       "json");
+  std::string bytes;
+  char piece[4096];
+  error_code error;
+  const auto read_until = [&](const std::string& wanted) {
+    while (!error && bytes.find(wanted) == std::string::npos) {
+      bytes.append(piece, stream.read_some(asio::buffer(piece), error));
+    }
+    EXPECT_NE(bytes.find(wanted), std::string::npos);
+  };
+  read_until("\"written\"");
+
+  bob.LockIt(doc);
+
+  read_until("\"error\"");
+  read_until("is locked by bob");
+  EXPECT_TRUE(llm_->WaitUntilCancelled(1));
+  EXPECT_NE(Call("DocumentService/GetDocument", R"({"document":{"name":"story"}})", ana_.token)
+                .body.find("\"text\":\"and "),
+            std::string::npos);
 }
 
 TEST_F(EndlessAssist, ANodeThatStopsEndsItsAnswers) {

@@ -84,6 +84,25 @@ TEST_F(HostilePort, AFrameOfTooManyMessagesIsRefusedAndNotCut) {
   EXPECT_EQ(editor->CloseCode(), 4400);
 }
 
+// Memory is for those who have logged in.
+TEST_F(HostilePort, AStrangersMessageIsSmall) {
+  const auto editor = Open("/hocuspocus?create=1");
+  editor->Send(yproto::EncodeKey("doc") + Update(std::string(100'000, 'x')));
+  const int code = editor->CloseCode();
+  EXPECT_TRUE(code == 1009 || code == 0) << code;  // Who is still sending may miss the farewell.
+  EXPECT_NE(editor->error, asio::error::timed_out);
+
+  const auto friends = Open("/hocuspocus?create=1");
+  friends->Send(TokenFrame("doc", ana_.token));
+  const std::string key = yproto::EncodeKey("doc");
+  ASSERT_TRUE(friends->Await(key + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+  crdt::Lib0Writer update(FromHex("01 01 07 00 04 01 01 74"));
+  update.VarBytes(std::string(100'000, 'x'));
+  update.U8(0);
+  friends->Send(key + Update(update.view()));
+  EXPECT_TRUE(friends->Await(key + yproto::EncodeSyncStatus(yproto::SyncStatus::kSaved)));
+}
+
 // An answer may cost a thousand times what its question does.
 TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMakesSense) {
   const auto editor = OpenYjs("asked", ana_.token);
@@ -246,7 +265,11 @@ TEST_F(OpenSockets, WhoIsDemotedWritesNothingMore) {
   // Structs of client 1 from clock 3: "d" behind "abc".
   editor->Send(Update(FromHex("01 01 01 03 84 01 02 01 64 00")));
 
-  EXPECT_TRUE(editor->Await(yproto::EncodePermissionDenied("you may only read this document")));
+  std::string told;
+  while (told.find("you may only read this document") == std::string::npos) {
+    told = editor->Next();
+    ASSERT_FALSE(told.empty());
+  }
   v1::GetDocumentRequest get;
   get.mutable_document()->set_name("shared");
   EXPECT_EQ(ana_.Call(&v1::DocumentService::Stub::GetDocument, get).text(), "abc");

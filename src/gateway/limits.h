@@ -13,6 +13,8 @@ namespace coterie::gateway {
 inline constexpr std::size_t kSocketsMax = 20'000;
 inline constexpr std::size_t kSocketsPerAddressMax = 1'024;
 inline constexpr std::size_t kMessageBytesMax = 4 << 20;
+// From a socket on which nobody has logged in yet: a token and what providers send behind it.
+inline constexpr std::size_t kStrangerMessageBytesMax = 64 << 10;
 // From a socket on which somebody has logged in: what was written offline comes as one message. Of
 // those above kMessageBytesMax so many are in memory at once; who comes then waits unread.
 inline constexpr std::size_t kLargeMessageBytesMax = (16 << 20) + (64 << 10);

@@ -111,6 +111,7 @@ class Room : public std::enable_shared_from_this<Room> {
 
   // --- The rest; room_awareness.cc ---
   void Receive(NodeId from, const RoomGossip& gossip);
+  void ShowGuest(const yproto::AwarenessTable::Owned& guest);
   void Tick(absl::Time now);
   // All sockets are sent elsewhere.
   void CloseAll(CloseCode code, const std::string& reason);

@@ -11,6 +11,8 @@ namespace {
 
 // At most so often; what changes in between goes together.
 constexpr absl::Duration kFlushEvery = absl::Milliseconds(50);
+// Above the ids of all sockets.
+constexpr std::uint64_t kGuestMembers = 1ull << 63;
 constexpr absl::Duration kAnnounceEvery = absl::Seconds(10);
 
 std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(rpc::SteadyNow())); }
@@ -61,6 +63,13 @@ void Room::Receive(NodeId from, const RoomGossip& gossip) {
     }
   }
   if (!unsent_.empty()) ScheduleFlush();
+}
+
+// As a member that has no socket. Its client id is its own, so that it can be no member's.
+void Room::ShowGuest(const yproto::AwarenessTable::Owned& guest) {
+  const yproto::AwarenessOwner owner{.member = kGuestMembers + guest.entry.client.value(),
+                                     .session = guest.session};
+  Spread(owner, awareness_.Apply(owner, {guest.entry}, NowMs()));
 }
 
 void Room::Spread(const yproto::AwarenessOwner& owner,

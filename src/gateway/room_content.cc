@@ -72,12 +72,12 @@ bool RoomContent::Covers(const crdt::UpdateView& update) const {
   if (!has_structs) return false;
   const crdt::DeleteSet deleted = update.deleted();
   for (const auto& [client, ranges] : deleted.clients()) {
+    // Both ascend. Whoever reconnects brings all that was ever deleted.
     const crdt::DeleteSet::Ranges& ours = deleted_.Of(client);
+    auto known = ours.begin();
     for (const crdt::ClockRange& range : ranges) {
-      const bool is_there = std::any_of(ours.begin(), ours.end(), [&](const auto& known) {
-        return known.begin <= range.begin && known.end >= range.end;
-      });
-      if (!is_there) return false;
+      while (known != ours.end() && known->end < range.end) ++known;
+      if (known == ours.end() || known->begin > range.begin) return false;
     }
   }
   return true;

@@ -1,5 +1,6 @@
 #include "gateway/room_content.h"
 
+#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
 #include "yproto/frame.h"
@@ -79,6 +80,36 @@ TEST(RoomContent, ManyChangesWearItOut) {
   for (std::uint64_t i = 0; i < 10'000; ++i) Append(content, 6 + i, kDeleteB);
   EXPECT_TRUE(content.is_worn());
   EXPECT_FALSE(content.is_full());
+}
+
+// What a provider brings when it comes back: nothing new, and every deletion since the beginning.
+TEST(RoomContent, ManyDeletionsAreComparedInOneWalk) {
+  std::vector<std::pair<crdt::Client, crdt::ClockRange>> ranges;
+  for (crdt::Clock clock = 0; clock < 400'000; clock += 4) {
+    ranges.push_back({crdt::Client(7), {.begin = clock, .end = clock + 2}});
+  }
+  const std::string all = FromHex("00") + crdt::DeleteSet::FromRanges(ranges).Encode();
+  RoomContent content;
+  ASSERT_TRUE(content.Load(Revision(1), all));
+  crdt::UpdateView view;
+  ASSERT_FALSE(crdt::UpdateView::Open(all, view));
+
+  const absl::Time begin = absl::Now();
+  EXPECT_TRUE(content.Covers(view));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(1));
+
+  ranges.back().second.end += 1;
+  const std::string more = FromHex("00") + crdt::DeleteSet::FromRanges(ranges).Encode();
+  ASSERT_FALSE(crdt::UpdateView::Open(more, view));
+  EXPECT_FALSE(content.Covers(view));
+  ranges = {{crdt::Client(7), {.begin = 5, .end = 6}}};
+  const std::string part = FromHex("00") + crdt::DeleteSet::FromRanges(ranges).Encode();
+  ASSERT_FALSE(crdt::UpdateView::Open(part, view));
+  EXPECT_TRUE(content.Covers(view));
+  ranges = {{crdt::Client(7), {.begin = 5, .end = 7}}};
+  const std::string over = FromHex("00") + crdt::DeleteSet::FromRanges(ranges).Encode();
+  ASSERT_FALSE(crdt::UpdateView::Open(over, view));
+  EXPECT_FALSE(content.Covers(view));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ void Room::PublishChanges() {
   published_at_ = rpc::SteadyNow();
   allowance_ = std::max(0.0, allowance_ - 1);
   std::vector<std::string_view> updates;
+  updates.reserve(changes.size());
   for (const Blob& change : changes) updates.push_back(change.view());
   const std::string merged = crdt::MergeUpdates(updates).update;
   if (!merged.empty()) updates = {merged};

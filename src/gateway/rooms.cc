@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/overload.h"
+#include "gateway/guest_entry.h"
 #include "gateway/limits.h"
 #include "rpc/steady_time.h"
 
@@ -244,6 +245,19 @@ void Rooms::OnGossip(NodeId from, std::string_view bytes) {
   shards_[ShardOf(doc)]->Post([this, from, gossip = std::move(gossip)] {
     gossip_on_its_way_.fetch_sub(1);
     if (Room* room = FindRoom(gossip.doc)) room->Receive(from, gossip);
+  });
+}
+
+void Rooms::Show(const rpc::Guest& guest) {
+  const std::optional<yproto::AwarenessEntry> entry =
+      EntryOf(guest, static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now())));
+  if (!entry) return;
+  const yproto::AwarenessTable::Owned owned{.session = guest.session, .entry = *entry};
+  shards_[ShardOf(guest.doc)]->Post([this, doc = guest.doc, owned] {
+    if (Room* room = FindRoom(doc)) return room->ShowGuest(owned);
+    for (const std::string& piece : EncodeGossip({.doc = doc, .entries = {owned}})) {
+      calls_.node().SendGossip(piece);
+    }
   });
 }
 

@@ -21,6 +21,7 @@
 #include "gateway/room.h"
 #include "gateway/room_directory.h"
 #include "gateway/shard.h"
+#include "rpc/guest.h"
 #include "rpc/node_calls.h"
 #include "runtime/inbox.h"
 
@@ -58,6 +59,8 @@ class Rooms {
   ClientId RandomClient();
 
   void Join(DocId doc, Room::MemberOptions member);
+  // Shows a guest's cursor to all who have the document open, on any node, or takes it away.
+  void Show(const rpc::Guest& guest);
   // Runs `work` on the room, if it is still there.
   void With(DocId doc, std::function<void(Room&)> work);
 

@@ -67,7 +67,7 @@ void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
   timeouts.idle_timeout = absl::ToChronoNanoseconds(kSilentMax);
   timeouts.keep_alive_pings = true;
   web_socket_.set_option(timeouts);
-  web_socket_.read_message_max(kMessageBytesMax);
+  web_socket_.read_message_max(kStrangerMessageBytesMax);
   web_socket_.binary(true);
   web_socket_.auto_fragment(false);
   const auto offered = request[http::field::sec_websocket_protocol];

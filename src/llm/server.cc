@@ -20,13 +20,12 @@ constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
 }  // namespace
 
-Server::Server(const Model& model, Engine& engine, const io::Clock& clock)
-    : engine_(engine), service_(model, engine, clock) {}
+Server::Server(Options options) : options_(std::move(options)) {}
 Server::~Server() = default;
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& listen, const Model& model,
-                                                      Engine& engine, const io::Clock& clock) {
-  std::unique_ptr<Server> server(new Server(model, engine, clock));
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
+  std::unique_ptr<Server> server(new Server(std::move(options)));
+  const std::string& listen = server->options_.listen;
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -40,7 +39,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& listen,
   quota.Resize(kMemoryMax);
   builder.SetResourceQuota(quota);
   builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &server->port_);
-  builder.RegisterService(&server->service_);
+  builder.RegisterService(server->options_.service.get());
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || server->port_ == 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -52,7 +51,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& listen,
 
 void Server::Stop(absl::Time deadline) {
   server_->GetHealthCheckService()->SetServingStatus(false);
-  engine_.Stop(deadline);
+  options_.stop(deadline);
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastWrites));
 }
 

@@ -2,13 +2,13 @@
 
 // The gRPC server of coterie-llm: LlmService with health and reflection on one port.
 
+#include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
+#include <grpcpp/impl/service_type.h>
 
 #include <memory>
 #include <string>
-
-#include "llm/service.h"
 
 namespace grpc {
 class Server;
@@ -18,23 +18,26 @@ namespace coterie::llm {
 
 class Server {
  public:
-  // kUnavailable: `listen`, "host:port", cannot be listened at. The others must outlive the server.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const std::string& listen,
-                                                       const Model& model, Engine& engine,
-                                                       const io::Clock& clock);
+  struct Options {
+    std::string listen;                      // "host:port"; port 0: any.
+    std::unique_ptr<grpc::Service> service;  // LlmService.
+    // Lets its answers finish until then, and ends the rest. Run once, by Stop().
+    absl::AnyInvocable<void(absl::Time deadline)> stop;
+  };
+  // kUnavailable: it cannot be listened there.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(Options options);
   ~Server();
 
   int port() const { return port_; }  // What the system chose, for port 0.
 
-  // Says that it is not healthy any more, lets answers finish until `deadline`, ends the rest and
-  // the engine. Once.
+  // Says that it is not healthy any more, lets answers finish until `deadline` and ends the rest.
+  // Once.
   void Stop(absl::Time deadline);
 
  private:
-  Server(const Model& model, Engine& engine, const io::Clock& clock);
+  explicit Server(Options options);
 
-  Engine& engine_;
-  Service service_;
+  Options options_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

@@ -152,15 +152,18 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
       } else {
         error = error_;
       }
-      if (error.ok()) is_writing_ = true;
-      if (is_last) is_finished_ = true;
+      if (error.ok()) {
+        is_writing_ = true;
+        is_finished_ = is_last;
+        // Not without the lock: after Finish() gRPC may have done with this call.
+        if (is_last) {
+          StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
+        } else {
+          StartWrite(&message_);
+        }
+      }
     }
-    if (!error.ok()) return End(ToGrpc(error));
-    if (is_last) {
-      StartWriteAndFinish(&message_, grpc::WriteOptions(), grpc::Status::OK);
-    } else {
-      StartWrite(&message_);
-    }
+    if (!error.ok()) End(ToGrpc(error));
   }
   void WriteStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     v1::GenerateResponse::Started& started = *message_.mutable_started();
@@ -201,17 +204,14 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
   }
 
   void End(const grpc::Status& status) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (std::exchange(is_finished_, true)) return;
-    }
-    Finish(status);
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(is_finished_, true)) Finish(status);
   }
 
   const Model& model_;
   Engine& engine_;
   std::shared_ptr<GenerateStream> self_;
-  absl::Mutex mutex_;
+  absl::Mutex mutex_;  // Also held while gRPC is told what to do; it reacts on other threads.
   JobId id_ ABSL_GUARDED_BY(mutex_) = 0;  // 0 = not submitted yet.
   std::optional<Started> started_ ABSL_GUARDED_BY(mutex_);
   std::string text_ ABSL_GUARDED_BY(mutex_);

@@ -1,3 +1,5 @@
+#include "llm/service.h"
+
 #include <absl/strings/match.h>
 #include <absl/time/clock.h>
 #include <grpcpp/grpcpp.h>
@@ -59,7 +61,9 @@ class ServiceTest : public ::testing::Test {
     auto engine = Engine::Start(*model_, options, clock_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
-    auto server = Server::Start("127.0.0.1:0", *model_, *engine_, clock_);
+    auto server = Server::Start({.listen = "127.0.0.1:0",
+                                 .service = std::make_unique<Service>(*model_, *engine_, clock_),
+                                 .stop = [this](absl::Time deadline) { engine_->Stop(deadline); }});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     stub_ = v1::LlmService::NewStub(grpc::CreateChannel(

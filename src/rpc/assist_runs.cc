@@ -59,8 +59,8 @@ void AssistRuns::Bind(const AssistService& service) {
   methods_.emplace(policy->method, std::move(method));
 }
 
-AssistRuns::AssistRuns(Gate& gate, const AssistService& service, WorkThreads& threads)
-    : gate_(gate), threads_(threads) {
+AssistRuns::AssistRuns(Gate& gate, AssistService& service, WorkThreads& threads)
+    : gate_(gate), service_(service), threads_(threads) {
   Bind<v1::AskRequest>(service);
   Bind<v1::SummarizeRequest>(service);
   Bind<v1::GrammarRequest>(service);

@@ -72,7 +72,7 @@ class AssistRuns {
   };
 
   // All outlive it.
-  AssistRuns(Gate& gate, const AssistService& service, WorkThreads& threads);
+  AssistRuns(Gate& gate, AssistService& service, WorkThreads& threads);
 
   // By its full name, for example "coterie.v1.AssistService.Ask". Null if it is no such stream.
   const Method* Find(std::string_view name) const;
@@ -88,6 +88,8 @@ class AssistRuns {
   };
   // Checks who asks, then runs the task; however that goes, the run is ended.
   void Start(const Method& method, Request request, const std::shared_ptr<AssistRun>& run);
+  // See AssistService.
+  void OnGuest(GuestListener listener) { service_.OnGuest(std::move(listener)); }
   // The server is ending: cancels what runs, and what would begin.
   void CancelAll();
 
@@ -99,6 +101,7 @@ class AssistRuns {
              const std::shared_ptr<AssistRun>& run);
 
   Gate& gate_;
+  AssistService& service_;
   WorkThreads& threads_;
   std::map<std::string_view, Method> methods_;  // The names are the policies'.
   absl::Mutex mutex_;

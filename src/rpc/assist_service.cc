@@ -1,8 +1,6 @@
 #include "rpc/assist_service.h"
 
 #include <absl/strings/str_cat.h>
-#include <absl/synchronization/notification.h>
-#include <absl/time/clock.h>
 
 #include <algorithm>
 #include <functional>
@@ -10,11 +8,15 @@
 #include <string_view>
 #include <utility>
 
+#include "assist/extract.h"
 #include "assist/guard.h"
 #include "assist/sentences.h"
 #include "assist/summary.h"
 #include "assist/word_diff.h"
+#include "base/check.h"
 #include "base/utf8.h"
+#include "rpc/await.h"
+#include "rpc/live_text.h"
 #include "rpc/to_proto.h"
 #include "runtime/status_macros.h"
 
@@ -25,39 +27,14 @@ namespace {
 constexpr std::size_t kGrammarBytesMax = 600;
 constexpr std::size_t kToneBytesMax = 1'200;
 constexpr std::size_t kBeforeBytesMax = 4'000;
+// More is read by no built-in summary.
+constexpr std::size_t kExtractBytesMax = 1 << 20;
+// The next call goes on behind it.
+constexpr std::size_t kSpellBytesMax = 1 << 20;
 constexpr std::size_t kQuestionBytesMax = 16 << 10;
-// What one step in the cluster may take.
-constexpr absl::Duration kStepTimeout = absl::Seconds(10);
-constexpr absl::Duration kCheckEvery = absl::Milliseconds(100);
 
 absl::Status Invalid(const std::string& message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
-}
-
-Call StepOf(const Call& call) {
-  Call step = call;
-  step.deadline = std::min(call.deadline, absl::Now() + kStepTimeout);
-  return step;
-}
-
-// Runs `start` and waits for what it calls back with; not longer than the caller does. The answer
-// may come when nobody waits any more.
-template <class Value>
-absl::StatusOr<Value> Await(Cancellation& cancellation,
-                            std::function<void(std::function<void(absl::StatusOr<Value>)>)> start) {
-  struct Waiting {
-    absl::Notification done;
-    absl::StatusOr<Value> value = absl::UnknownError("not answered");
-  };
-  const auto waiting = std::make_shared<Waiting>();
-  start([waiting](absl::StatusOr<Value> value) {
-    waiting->value = std::move(value);
-    waiting->done.Notify();
-  });
-  while (!waiting->done.WaitForNotificationWithTimeout(kCheckEvery)) {
-    if (cancellation.IsCancelled()) return absl::CancelledError("the call was given up");
-  }
-  return std::move(waiting->value);
 }
 
 // The bytes of `text` that the range means.
@@ -102,8 +79,9 @@ v1::AssistEvent ProgressOf(std::size_t done, std::size_t known) {
   return event;
 }
 
-v1::AssistEvent StartedOf(const std::string& model, Revision revision) {
+v1::AssistEvent StartedOf(v1::Backend backend, const std::string& model, Revision revision) {
   v1::AssistEvent event;
+  event.mutable_started()->set_backend(backend);
   event.mutable_started()->set_model(model);
   event.mutable_started()->set_revision(revision.value());
   return event;
@@ -115,11 +93,9 @@ v1::AssistEvent TextOf(const std::string& text) {
   return event;
 }
 
-v1::AssistEvent FinishedOf(Revision batch, std::size_t suggestions, std::uint32_t dropped) {
+v1::AssistEvent FinishedOf(const v1::AssistEvent::Finished& finished) {
   v1::AssistEvent event;
-  event.mutable_finished()->set_batch(batch.value());
-  event.mutable_finished()->set_suggestions(static_cast<std::uint32_t>(suggestions));
-  event.mutable_finished()->set_dropped(dropped);
+  *event.mutable_finished() = finished;
   return event;
 }
 
@@ -138,8 +114,17 @@ std::string BeginOf(std::string text, std::size_t bytes_max) {
   return text;
 }
 
-std::string AuthorFor(const Caller& caller) {
-  return BeginOf("AI for " + caller.user, state::kNameBytesMax);
+// A change of tone is one suggestion for the whole passage.
+std::optional<std::vector<assist::Change>> WholePassage(std::string_view passage,
+                                                        std::string_view better) {
+  if (passage == better) return std::vector<assist::Change>();
+  return std::vector<assist::Change>{{.range = {.begin = 0, .end = passage.size()},
+                                      .before = std::string(passage),
+                                      .after = std::string(better)}};
+}
+
+std::string AuthorFor(const Caller& caller, const std::string& who = "AI for ") {
+  return BeginOf(who + caller.user, state::kNameBytesMax);
 }
 
 }  // namespace
@@ -174,10 +159,23 @@ absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
   });
 }
 
+absl::Status AssistService::CheckSession(const AssistTask& task) const {
+  if (calls_.node().sessions().Find(task.call.caller.session)) return absl::OkStatus();
+  return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
+               "The session is over: it was logged out or has expired. Log in again.");
+}
+
 absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
                                                       const assist::Prompt& prompt,
                                                       const v1::AssistOptions& options,
-                                                      const Source& source, Shows shows) const {
+                                                      const Source& source, Shows shows,
+                                                      OnText on_text) const {
+  if (options.built_in()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "NO_MODEL",
+                 "This takes a language model; the built-in assistant only checks spelling and "
+                 "summarizes.");
+  }
+  RETURN_IF_ERROR(CheckSession(task));
   llm::v1::GenerateRequest request;
   for (const assist::Message& message : prompt) {
     llm::v1::ChatMessage& chat = *request.mutable_chat()->add_messages();
@@ -195,12 +193,19 @@ absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
   request.set_client(task.call.caller.user);
   LlmServers::Listener listener;
   listener.started = [&task, &source](const std::string& model) {
-    if (!std::exchange(task.has_started, true)) task.sink.Put(StartedOf(model, source.revision));
+    if (!std::exchange(task.has_started, true)) {
+      task.sink.Put(StartedOf(v1::BACKEND_MODEL, model, source.revision));
+    }
   };
-  if (shows == Shows::kText) {
-    listener.text = [&task](const std::string& text) { task.sink.Put(TextOf(text)); };
-  }
-  return servers_.Generate(request, task.call.deadline, task.cancellation, listener);
+  listener.text = [this, &task, shows, on_text = std::move(on_text)](const std::string& text) {
+    if (!CheckSession(task).ok()) return task.cancellation.Cancel();
+    if (shows == Shows::kText) task.sink.Put(TextOf(text));
+    if (on_text) on_text(text);
+  };
+  absl::StatusOr<LlmServers::Answer> answer =
+      servers_.Generate(request, task.call.deadline, task.cancellation, listener);
+  RETURN_IF_ERROR(CheckSession(task));
+  return answer;
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request) const {
@@ -214,11 +219,12 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
   RETURN_IF_ERROR(Ask(task, assist::AskPrompt(source.text, request.question()), request.options(),
                       source, Shows::kText)
                       .status());
-  task.sink.Put(FinishedOf(Revision(), 0, 0));
+  task.sink.Put(FinishedOf({}));
   return absl::OkStatus();
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
+  if (IsBuiltIn(task, request.options())) return Extract(task, request);
   ASSIGN_OR_RETURN(const Source source,
                    ReadText(task, request.document(), state::DocumentRole::kViewer));
   const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
@@ -234,111 +240,215 @@ absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& re
     }
   }
   if (!summary.result()->empty()) task.sink.Put(TextOf(*summary.result()));
-  task.sink.Put(FinishedOf(Revision(), 0, 0));
+  task.sink.Put(FinishedOf({}));
   return absl::OkStatus();
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::GrammarRequest& request) const {
+  if (IsBuiltIn(task, request.options())) return Spell(task, request);
+  const Rewriting how{.kind = state::SuggestionKind::kGrammar,
+                      .passage_bytes_max = kGrammarBytesMax,
+                      .limits = assist::kGrammarLimits,
+                      .prompt = assist::GrammarPrompt,
+                      .changes = assist::DiffWords};
+  return Rewrite(task, request, how);
+}
+
+absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& request) const {
+  const Rewriting how{
+      .kind = state::SuggestionKind::kEnhance,
+      .passage_bytes_max = kToneBytesMax,
+      .limits = assist::kToneLimits,
+      .prompt = [tone = FromProto(request.tone())](
+                    std::string_view passage) { return assist::TonePrompt(passage, tone); },
+      .changes = WholePassage};
+  return Rewrite(task, request, how);
+}
+
+// Passage by passage, until the text or the room for suggestions is at its end.
+template <class Request>
+absl::Status AssistService::Rewrite(AssistTask& task, const Request& request,
+                                    const Rewriting& how) const {
   ASSIGN_OR_RETURN(const Source source,
                    ReadText(task, request.document(), state::DocumentRole::kEditor));
   ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
   const std::string_view text = std::string_view(source.text).substr(range.begin, range.size());
-  const std::vector<assist::Range> windows = assist::MakeWindows(text, kGrammarBytesMax);
+  const std::vector<assist::Range> windows = assist::MakeWindows(text, how.passage_bytes_max);
   Suggested suggested;
   std::size_t done = 0;
   for (const assist::Range& window : windows) {
     const std::string_view passage = text.substr(window.begin, window.size());
-    ASSIGN_OR_RETURN(LlmServers::Answer answer, Ask(task, assist::GrammarPrompt(passage),
-                                                    request.options(), source, Shows::kNothing));
+    const std::uint64_t position =
+        Utf16Length(std::string_view(source.text).substr(0, range.begin + window.begin));
+    ASSIGN_OR_RETURN(LlmServers::Answer answer,
+                     Ask(task, how.prompt(passage), request.options(), source, Shows::kNothing));
     suggested.model = std::move(answer.model);
-    const std::string corrected = assist::WithoutWrapping(passage, answer.text);
-    const bool is_kept =
-        assist::Judge(passage, corrected, assist::kGrammarLimits) == assist::Verdict::kKeep;
-    const auto changes = is_kept ? assist::DiffWords(passage, corrected) : std::nullopt;
-    if (!changes) ++suggested.dropped;
+    const std::string better = assist::WithoutWrapping(passage, answer.text);
+    const bool is_kept = assist::Judge(passage, better, how.limits) == assist::Verdict::kKeep;
+    const auto changes = is_kept ? how.changes(passage, better) : std::nullopt;
+    if (!changes) suggested.finished.set_dropped(suggested.finished.dropped() + 1);
+    if (changes && suggested.changes.size() + changes->size() > state::kSuggestionsMax) {
+      suggested.finished.set_resume_at(position);
+      break;
+    }
     for (const assist::Change& change : changes.value_or(std::vector<assist::Change>())) {
-      const std::size_t begin = range.begin + window.begin + change.range.begin;
       suggested.changes.push_back(
-          {.position = Utf16Length(std::string_view(source.text).substr(0, begin)),
+          {.position = position + Utf16Length(passage.substr(0, change.range.begin)),
            .before = change.before,
            .after = change.after});
     }
     task.sink.Put(ProgressOf(++done, windows.size()));
-    if (suggested.changes.size() >= state::kSuggestionsMax) break;
   }
-  return Suggest(task, source, state::SuggestionKind::kGrammar, std::move(suggested));
-}
-
-absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& request) const {
-  ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kEditor));
-  ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
-  const std::string_view text = std::string_view(source.text).substr(range.begin, range.size());
-  const std::vector<assist::Range> windows = assist::MakeWindows(text, kToneBytesMax);
-  Suggested suggested;
-  std::size_t done = 0;
-  for (const assist::Range& window : windows) {
-    const std::string_view passage = text.substr(window.begin, window.size());
-    ASSIGN_OR_RETURN(LlmServers::Answer answer,
-                     Ask(task, assist::TonePrompt(passage, FromProto(request.tone())),
-                         request.options(), source, Shows::kNothing));
-    suggested.model = std::move(answer.model);
-    const std::string better = assist::WithoutWrapping(passage, answer.text);
-    const std::size_t begin = range.begin + window.begin;
-    if (assist::Judge(passage, better, assist::kToneLimits) != assist::Verdict::kKeep) {
-      ++suggested.dropped;
-    } else if (better != passage) {
-      suggested.changes.push_back(
-          {.position = Utf16Length(std::string_view(source.text).substr(0, begin)),
-           .before = std::string(passage),
-           .after = better});
-    }
-    task.sink.Put(ProgressOf(++done, windows.size()));
-    if (suggested.changes.size() >= state::kSuggestionsMax) break;
-  }
-  return Suggest(task, source, state::SuggestionKind::kEnhance, std::move(suggested));
+  return Suggest(task, source, how.kind, std::move(suggested));
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& request) const {
   ASSIGN_OR_RETURN(const Source source,
                    ReadText(task, request.document(), state::DocumentRole::kEditor));
+  v1::TextRange before;
+  before.set_end(request.position());
+  assist::Range range{.begin = 0, .end = source.text.size()};
+  if (request.has_position() && request.position() == 0) range.end = 0;
+  if (request.position() != 0) {
+    ASSIGN_OR_RETURN(range, BytesOf(source.text, before));
+  }
+  const std::string_view written = std::string_view(source.text).substr(0, range.end);
+  const assist::Prompt prompt = assist::ContinuePrompt(EndOf(written, kBeforeBytesMax));
+  const std::uint64_t position = Utf16Length(written);
+  if (request.mode() == v1::ContinueRequest::MODE_WRITE) {
+    return Write(task, request, source, {.prompt = prompt, .position = position});
+  }
   ASSIGN_OR_RETURN(LlmServers::Answer answer,
-                   Ask(task, assist::ContinuePrompt(EndOf(source.text, kBeforeBytesMax)),
-                       request.options(), source, Shows::kText));
-  Suggested suggested{.model = std::move(answer.model)};
+                   Ask(task, prompt, request.options(), source, Shows::kText));
+  Suggested suggested;
+  suggested.model = std::move(answer.model);
   if (!answer.text.empty()) {
     suggested.changes.push_back(
-        {.position = Utf16Length(source.text),
+        {.position = position,
          .after = BeginOf(std::move(answer.text), state::kSuggestedBytesMax)});
   }
   return Suggest(task, source, state::SuggestionKind::kContinue, std::move(suggested));
 }
 
+// A step that fails ends the answer: the model is told to stop, and the caller why.
+absl::Status AssistService::Write(AssistTask& task, const v1::ContinueRequest& request,
+                                  const Source& source, const Place& place) const {
+  LiveText live(calls_, task.call,
+                {.doc = source.doc,
+                 .token = FencingToken(request.lock_token()),
+                 .base = source.revision,
+                 .position = place.position,
+                 .name = AuthorFor(task.call.caller)},
+                guests());
+  absl::Status failed;
+  const auto tell = [&](const absl::StatusOr<bool>& stepped) {
+    if (!stepped.ok()) {
+      failed = stepped.status();
+      task.cancellation.Cancel();
+    } else if (*stepped) {
+      task.sink.Put(live.written());
+    }
+  };
+  const absl::StatusOr<LlmServers::Answer> answer = Ask(
+      task, place.prompt, request.options(), source, Shows::kText, [&](const std::string& text) {
+        if (failed.ok() && !task.cancellation.IsCancelled()) tell(live.Add(text));
+      });
+  if (answer.ok() && failed.ok()) tell(live.Flush());
+  RETURN_IF_ERROR(failed);
+  RETURN_IF_ERROR(answer.status());
+  task.sink.Put(FinishedOf({}));
+  return absl::OkStatus();
+}
+
 absl::Status AssistService::Suggest(AssistTask& task, const Source& source,
                                     state::SuggestionKind kind, Suggested suggested) const {
-  if (suggested.changes.size() > state::kSuggestionsMax) {
-    suggested.changes.resize(state::kSuggestionsMax);
-  }
   const std::size_t count = suggested.changes.size();
-  if (count == 0) {
-    task.sink.Put(FinishedOf(Revision(), 0, suggested.dropped));
-    return absl::OkStatus();
+  CHECK(count <= state::kSuggestionsMax);
+  if (count > 0) {
+    state::AddSuggestions add{.doc = source.doc,
+                              .base = source.revision,
+                              .kind = kind,
+                              .author = AuthorFor(task.call.caller, suggested.author),
+                              .model = BeginOf(suggested.model, state::kNameBytesMax),
+                              .changes = std::move(suggested.changes)};
+    const Call step = StepOf(task.call);
+    ASSIGN_OR_RETURN(
+        const state::Outcome outcome,
+        Await<state::Outcome>(task.cancellation,
+                              [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
+                                calls_.Propose(step, {}, std::move(add), std::move(done));
+                              }));
+    suggested.finished.set_batch(outcome.revision.value());
+    suggested.finished.set_suggestions(static_cast<std::uint32_t>(count));
   }
-  state::AddSuggestions add{.doc = source.doc,
-                            .base = source.revision,
-                            .kind = kind,
-                            .author = AuthorFor(task.call.caller),
-                            .model = BeginOf(suggested.model, state::kNameBytesMax),
-                            .changes = std::move(suggested.changes)};
-  const Call step = StepOf(task.call);
-  ASSIGN_OR_RETURN(
-      const state::Outcome outcome,
-      Await<state::Outcome>(task.cancellation,
-                            [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
-                              calls_.Propose(step, {}, std::move(add), std::move(done));
-                            }));
-  task.sink.Put(FinishedOf(outcome.revision, count, suggested.dropped));
+  task.sink.Put(FinishedOf(suggested.finished));
   return absl::OkStatus();
+}
+
+bool AssistService::IsBuiltIn(AssistTask& task, const v1::AssistOptions& options) const {
+  return options.built_in() || !servers_.IsReady(task.cancellation);
+}
+
+absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+  ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
+  const assist::Speller* speller = built_in_.speller();
+  if (speller == nullptr) {
+    return Error(absl::StatusCode::kFailedPrecondition, "NO_DICTIONARY",
+                 absl::StrCat("No language model answers, and this node has no dictionary for ",
+                              built_in_.language(),
+                              " to check spelling with. Install Debian's hunspell package of that "
+                              "language, or a model: see docs/assist.md."));
+  }
+  task.sink.Put(StartedOf(v1::BACKEND_BUILT_IN, BuiltIn::kName, source.revision));
+  const std::string text = BeginOf(source.text.substr(range.begin, range.size()), kSpellBytesMax);
+  const assist::Spelling spelling = assist::CheckSpelling(text, *speller, state::kSuggestionsMax);
+  std::uint64_t position = Utf16Length(std::string_view(source.text).substr(0, range.begin));
+  std::size_t at = 0;  // Where `position` is.
+  const auto move_to = [&](std::size_t next) {
+    position += Utf16Length(std::string_view(text).substr(at, next - at));
+    at = next;
+  };
+  Suggested suggested{.author = "Spelling for ", .model = BuiltIn::kName};
+  for (const assist::Misspelling& wrong : spelling.found) {
+    move_to(wrong.range.begin);
+    suggested.changes.push_back({.position = position,
+                                 .before = wrong.before,
+                                 .after = wrong.after,
+                                 .why = BeginOf(wrong.why, state::kSuggestionNoteBytesMax)});
+  }
+  if (spelling.end < range.size()) {
+    move_to(spelling.end);
+    suggested.finished.set_resume_at(position);
+  }
+  return Suggest(task, source, state::SuggestionKind::kGrammar, std::move(suggested));
+}
+
+absl::Status AssistService::Extract(AssistTask& task, const v1::SummarizeRequest& request) const {
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadText(task, request.document(), state::DocumentRole::kViewer));
+  task.sink.Put(StartedOf(v1::BACKEND_BUILT_IN, BuiltIn::kName, source.revision));
+  const std::string summary = assist::ExtractSummary(
+      BeginOf(source.text, kExtractBytesMax), request.form() == v1::SummarizeRequest::FORM_PARAGRAPH
+                                                  ? assist::SummaryForm::kParagraph
+                                                  : assist::SummaryForm::kBullets);
+  if (!summary.empty()) task.sink.Put(TextOf(summary));
+  task.sink.Put(FinishedOf({}));
+  return absl::OkStatus();
+}
+
+void AssistService::OnGuest(GuestListener listener) {
+  absl::MutexLock lock(&mutex_);
+  listener_ = std::move(listener);
+}
+
+// Under the lock, so that none is called any more when OnGuest() returns.
+GuestListener AssistService::guests() const {
+  return [this](const Guest& guest) {
+    absl::MutexLock lock(&mutex_);
+    if (listener_) listener_(guest);
+  };
 }
 
 void AssistService::ListSuggestions(const Call& call, v1::ListSuggestionsRequest request,

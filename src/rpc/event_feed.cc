@@ -56,6 +56,22 @@ void EventFeed::End(absl::Status why) {
   on_ready_();
 }
 
+void EventFeed::CutOff(const absl::Status& why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(is_cut_off_, true)) return;
+    queue_.clear();
+    queued_bytes_ = 0;
+    if (ended_.ok()) ended_ = why;
+  }
+  on_ready_();
+}
+
+bool EventFeed::IsCutOff() const {
+  absl::MutexLock lock(&mutex_);
+  return is_cut_off_;
+}
+
 bool EventFeed::IsEmpty() const {
   absl::MutexLock lock(&mutex_);
   return queue_.empty();

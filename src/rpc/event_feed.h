@@ -52,6 +52,8 @@ class EventFeed {
     absl::Status ended;       // Not OK and no message: finish with this.
   };
   Taken Take();
+  // Whoever is still writing is to give up.
+  bool IsCutOff() const;
 
   // --- The hub's thread ---
 
@@ -67,6 +69,9 @@ class EventFeed {
   [[nodiscard]] bool TryPush(Revision revision, Blob message);
   void FallBehind();
   void End(absl::Status why);
+  // For a client that does not take what waits for it: that is dropped, and so is what is being
+  // written.
+  void CutOff(const absl::Status& why);
   bool IsEmpty() const;
   Revision last_pushed() const { return last_pushed_; }
   // Since when the client has not taken what waits for it.
@@ -82,6 +87,7 @@ class EventFeed {
   bool is_behind_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time taken_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
+  bool is_cut_off_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace coterie::rpc

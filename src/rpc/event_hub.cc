@@ -353,14 +353,15 @@ void EventHub::Tick() {
   CatchUp();
   const absl::Time now = SteadyNow();
   for (const auto& [key, feed] : feeds_) {
-    if (!node_.sessions().Find(feed->options().caller.session)) {
-      feed->End(Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
-                      "The session is over: it was logged out or has expired. Log in again."));
-    } else if (feed->IsStalled(now - kStalledMax)) {
-      feed->End(
+    // Also of one whose session has ended and who does not take that.
+    if (feed->IsStalled(now - kStalledMax)) {
+      feed->CutOff(
           Overloaded("The subscriber has not read for 30 s and is cut off; resume after the "
                      "last revision that it got.",
                      absl::ZeroDuration()));
+    } else if (!node_.sessions().Find(feed->options().caller.session)) {
+      feed->End(Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
+                      "The session is over: it was logged out or has expired. Log in again."));
     } else if (feed->mode == EventFeed::Mode::kLive && feed->last_pushed() < feed->position &&
                now - feed->marked_at >= kMarkEvery && feed->IsEmpty() &&
                feed->TryPush(feed->position, EncodeMark(feed->position))) {

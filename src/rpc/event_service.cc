@@ -78,20 +78,25 @@ class SubscribeStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     EventFeed::Taken taken;
     {
       absl::MutexLock lock(&mutex_);
-      if (feed_ == nullptr || is_writing_ || is_finished_) return;
+      if (feed_ == nullptr || is_finished_) return;
+      if (is_writing_) {
+        // OnCancel() ends it: nothing else does while the client takes nothing.
+        if (feed_->IsCutOff()) context_.TryCancel();
+        return;
+      }
       feed = feed_;
       taken = feed_->Take();
-      is_writing_ = taken.message.has_value();
-      if (taken.message) buffer_ = ToByteBuffer(*taken.message);
+      if (taken.message) {
+        is_writing_ = true;
+        buffer_ = ToByteBuffer(*taken.message);
+        // Not without the lock: after Finish() gRPC may have done with this call.
+        StartWrite(&buffer_,
+                   taken.has_more ? grpc::WriteOptions().set_buffer_hint() : grpc::WriteOptions());
+      }
     }
-    if (taken.message) {
-      StartWrite(&buffer_,
-                 taken.has_more ? grpc::WriteOptions().set_buffer_hint() : grpc::WriteOptions());
-    } else if (!taken.ended.ok()) {
-      End(taken.ended);
-    } else if (taken.wants_page) {
-      hub_.Drained(feed);
-    }
+    if (taken.message) return;
+    if (!taken.ended.ok()) return End(taken.ended);
+    if (taken.wants_page) hub_.Drained(feed);
   }
 
   void OnWriteDone(bool ok) override {
@@ -114,18 +119,15 @@ class SubscribeStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   }
 
   void End(const absl::Status& why) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (std::exchange(is_finished_, true)) return;
-    }
-    Finish(ToGrpc(why));
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(is_finished_, true)) Finish(ToGrpc(why));
   }
 
   Gate& gate_;
   EventHub& hub_;
   grpc::CallbackServerContext& context_;  // gRPC's, until OnDone().
   std::shared_ptr<SubscribeStream> self_;
-  absl::Mutex mutex_;
+  absl::Mutex mutex_;  // Also held while gRPC is told what to do; it reacts on other threads.
   std::shared_ptr<EventFeed> feed_ ABSL_GUARDED_BY(mutex_);
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,9 +20,11 @@ constexpr absl::Duration kStatusTimeout = absl::Seconds(1);
 constexpr std::size_t kAnswerBytesMax = 4 << 20;
 
 absl::Status NoServers() {
-  return Error(absl::StatusCode::kFailedPrecondition, "NO_MODEL",
-               "This node is connected to no language model. Start one with `./dev llm --model "
-               "FILE.gguf` and give every node its address: --llm HOST:PORT.");
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "NO_MODEL",
+      "This node is connected to no language model, and the built-in assistant only checks "
+      "spelling and summarizes. Start a model with `./dev llm --model FILE.gguf` and give "
+      "every node its address: --llm HOST:PORT.");
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ class LlmServers {
     std::string model;
     std::string text;
   };
+  // Whether there is one that answers.
+  bool IsReady(Cancellation& cancellation) const { return !Ready(cancellation).empty(); }
   // kFailedPrecondition: there are no servers. kUnavailable: none answers, or the one that did died
   // during the answer. kCancelled, kDeadlineExceeded. What a server refuses is passed on.
   absl::StatusOr<Answer> Generate(const llm::v1::GenerateRequest& request, absl::Time deadline,

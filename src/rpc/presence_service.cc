@@ -57,11 +57,8 @@ class AttachStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
     ProposeAttach([](const absl::Status&) {});
   }
   void End(const absl::Status& why) override {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (std::exchange(is_finished_, true)) return;
-    }
-    Finish(ToGrpc(why));
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(is_finished_, true)) Finish(ToGrpc(why));
   }
 
  private:
@@ -77,7 +74,13 @@ class AttachStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
       is_gone = is_done_;
     }
     if (is_gone) return hub_.Remove(shared_from_this());
-    StartRead(&incoming_);
+    ReadOn();
+  }
+
+  void ReadOn() {
+    absl::MutexLock lock(&mutex_);
+    // Not after Finish(), and so not without the lock: gRPC may have done with this call.
+    if (!is_finished_) StartRead(&incoming_);
   }
 
   void OnReadDone(bool ok) override {
@@ -153,19 +156,17 @@ class AttachStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
       calls_.node().SetActivity({.session = caller_.session, .activity = activity, .doc = doc});
     }
     hub_.Answer(shared_from_this());
-    StartRead(&incoming_);
+    ReadOn();
   }
 
   void Pump() {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (is_writing_ || is_finished_ || !has_newest_) return;
-      outgoing_.Swap(&newest_);
-      newest_.Clear();
-      has_newest_ = false;
-      is_writing_ = true;
-    }
-    StartWrite(&outgoing_);
+    absl::MutexLock lock(&mutex_);
+    if (is_writing_ || is_finished_ || !has_newest_) return;
+    outgoing_.Swap(&newest_);
+    newest_.Clear();
+    has_newest_ = false;
+    is_writing_ = true;
+    StartWrite(&outgoing_);  // As ReadOn().
   }
   void OnWriteDone(bool ok) override {
     {
@@ -215,7 +216,7 @@ class AttachStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   Caller caller_;  // Constant once the hub knows this.
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
-  absl::Mutex mutex_;
+  absl::Mutex mutex_;  // Also held while gRPC is told what to do; it reacts on other threads.
   std::uint64_t lease_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   grpc::ByteBuffer newest_ ABSL_GUARDED_BY(mutex_);
   bool has_newest_ ABSL_GUARDED_BY(mutex_) = false;

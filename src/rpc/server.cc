@@ -20,6 +20,7 @@
 #include "rpc/assist_runs.h"
 #include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
+#include "rpc/built_in.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
 #include "rpc/draft_service.h"
@@ -78,7 +79,8 @@ class Server::Impl {
         cluster_(calls_, options.tls.ToClientPorts(), [this] { return hub_.size(); }),
         presence_(calls_),
         llm_(options.llm_addresses),
-        assist_(calls_, llm_),
+        built_in_(options.language),
+        assist_(calls_, llm_, built_in_),
         assist_runs_(gate_, assist_, assist_threads_),
         hub_(node),
         presence_hub_(node),
@@ -237,6 +239,7 @@ class Server::Impl {
   ClusterService cluster_;
   PresenceService presence_;
   const LlmServers llm_;
+  const BuiltIn built_in_;
   AssistService assist_;
   AssistRuns assist_runs_;
   EventHub hub_;

@@ -6,14 +6,10 @@
 #include <utility>
 
 #include "base/check.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 
 namespace coterie::rpc {
 namespace {
 
-constexpr char kPayloadUrl[] = "type.googleapis.com/google.rpc.Status";
-constexpr char kDomain[] = "coterie.dev";
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 constexpr absl::Duration kRetryAfterNoSpace = absl::Seconds(2);
 
@@ -71,23 +67,7 @@ void AddLeader(const node::Status& cluster, Detail& detail) {
 }  // namespace
 
 absl::Status WithDetail(absl::Status status, const Detail& detail) {
-  CHECK(!status.ok());
-  google::rpc::Status rich;
-  rich.set_code(static_cast<int>(status.code()));
-  rich.set_message(std::string(status.message()));
-  google::rpc::ErrorInfo info;
-  info.set_reason(detail.reason);
-  info.set_domain(kDomain);
-  for (const auto& [key, value] : detail.metadata) (*info.mutable_metadata())[key] = value;
-  rich.add_details()->PackFrom(info);
-  if (detail.retry_after) {
-    google::rpc::RetryInfo retry;
-    const std::int64_t nanos = absl::ToInt64Nanoseconds(*detail.retry_after);
-    retry.mutable_retry_delay()->set_seconds(nanos / 1'000'000'000);
-    retry.mutable_retry_delay()->set_nanos(static_cast<std::int32_t>(nanos % 1'000'000'000));
-    rich.add_details()->PackFrom(retry);
-  }
-  status.SetPayload(kPayloadUrl, absl::Cord(rich.SerializeAsString()));
+  status.SetPayload(errors::kPayloadUrl, absl::Cord(errors::Encode(status, detail)));
   return status;
 }
 
@@ -153,7 +133,7 @@ absl::Status FromNode(const absl::Status& error, Effect effect, const node::Stat
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const auto details = status.GetPayload(kPayloadUrl);
+  const auto details = status.GetPayload(errors::kPayloadUrl);
   // Both enumerations are google.rpc.Code.
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
                       details ? std::string(*details) : std::string());
@@ -164,7 +144,7 @@ absl::Status PassedOn(const grpc::Status& status) {
   // gRPC's codes are google.rpc's.
   absl::Status passed(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   if (!status.error_details().empty()) {
-    passed.SetPayload(kPayloadUrl, absl::Cord(status.error_details()));
+    passed.SetPayload(errors::kPayloadUrl, absl::Cord(status.error_details()));
   }
   return passed;
 }

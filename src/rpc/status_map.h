@@ -10,21 +10,16 @@
 #include <absl/time/time.h>
 #include <grpcpp/support/status.h>
 
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "errors/detail.h"
 #include "node/node.h"
 #include "state/outcome.h"
 
 namespace coterie::rpc {
 
-struct Detail {
-  std::string reason;
-  std::map<std::string, std::string> metadata;
-  std::optional<absl::Duration> retry_after;
-};
+using errors::Detail;
 
 // The same code and text with details. Requires an error.
 absl::Status WithDetail(absl::Status status, const Detail& detail);

@@ -1,5 +1,7 @@
 // Subscriptions and attachments of a real node over real sockets.
 
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -151,6 +153,31 @@ TEST(Subscribe, WhoDoesNotReadMissesNothing) {
 
   const std::uint64_t last = mia.Append(doc, "live again");
   EXPECT_EQ(watch.Next().revision(), last);
+}
+
+// Its stream ends although the write that is in flight never does.
+TEST(Subscribe, WhoReadsNothingIsCutOff) {
+  TestingNode node;
+  TestingClient ana(node, "ana");
+  const std::uint64_t doc = ana.Create("notes");
+  grpc::ClientContext context;  // Without a deadline, which would end it as well.
+  context.AddMetadata("authorization", "Bearer " + ana.token);
+  v1::EventService::Stub stub(node.channel());
+  const auto reader = stub.Subscribe(&context, v1::SubscribeRequest());
+  v1::SubscribeResponse first;
+  ASSERT_TRUE(reader->Read(&first));
+  EventHub& hub = node.server().faces().events;
+  ASSERT_EQ(hub.size(), 1u);
+  // More than gRPC takes on for somebody who reads nothing.
+  for (int i = 0; i < 120; ++i) ana.Append(doc, std::string(250'000, 'x'));
+
+  const absl::Time end = absl::Now() + absl::Seconds(60);
+  absl::Notification never;
+  while (hub.size() > 0 && absl::Now() < end) {
+    never.WaitForNotificationWithTimeout(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(hub.size(), 0u);
+  context.TryCancel();
 }
 
 TEST(Subscribe, TheFutureIsOutOfRange) {

@@ -41,6 +41,11 @@ Checkpoint CheckpointFor(const ContentHead& head, std::uint64_t ordinal) {
   return found;
 }
 
+// What the updates since the last checkpoint may cost before the next one is due.
+std::uint64_t CheckpointCost(const ContentHead& head) {
+  return std::max(head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes, kTailCostFloor);
+}
+
 }  // namespace
 
 // --- Reading ---
@@ -238,6 +243,7 @@ void Machine::Impl::StoreVersion(Document& document, VersionRecord version,
   std::string encoded_delta = codec::EncodeRecord(delta);
   version.delta_bytes = encoded_delta.size();
   version.is_large = encoded_delta.size() > kLargeDeltaBytes;
+  const std::uint64_t cost_before = head.tail_cost;
   head.tail_cost += encoded_delta.size() + kCostPerVersion;
   head.history_bytes += encoded_delta.size() + kCostPerVersion;
   if (version.is_large) {
@@ -246,29 +252,28 @@ void Machine::Impl::StoreVersion(Document& document, VersionRecord version,
     version.delta = std::move(encoded_delta);
   }
   Put(Key('v', document.id, head.ordinal).view(), codec::EncodeRecord(version));
-  MaybeCheckpoint(document);
+  MaybeCheckpoint(document, cost_before);
   PruneHistory(document);
   Put(Key('h', document.id).view(), codec::EncodeRecord(head));
 }
 
-void Machine::Impl::MaybeCheckpoint(Document& document) {
+// `cost_before`: what the tail cost before this version. Tried when it is as much as the content,
+// and whenever it has doubled since.
+void Machine::Impl::MaybeCheckpoint(Document& document, std::uint64_t cost_before) {
   ContentHead& head = document.head;
-  const std::uint64_t last_bytes = head.checkpoints.empty() ? 0 : head.checkpoints.back().bytes;
-  if (head.tail_cost <= std::max({last_bytes, kTailCostFloor, 2 * head.tried_cost})) return;
+  std::uint64_t due = CheckpointCost(head);
+  while (due < cost_before && due < std::uint64_t{1} << 62)
+    due *= 2;  // A damaged head says anything.
+  if (head.tail_cost <= due) return;
   // Not of the cached content: how its structs are cut depends on when it was loaded.
   const std::optional<Content> content = LoadContent(document, head.ordinal);
   if (!content) return;
   const std::string bytes = content->Encode();
   Content copy(document.id, head.root);
   // An editor that uses an id twice can make a content that its own encoding does not tell whole.
-  // Then the updates stay what counts, and the next checkpoint is tried when there are twice as
-  // many: RefuseUnstorable() ends that.
-  if (!copy.Load(bytes) || !content->IsTold(copy)) {
-    head.tried_cost = head.tail_cost;
-    return;
-  }
+  // Then the updates stay what counts, until RefuseUnstorable() ends it.
+  if (!copy.Load(bytes) || !content->IsTold(copy)) return;
   head.tail_cost = 0;
-  head.tried_cost = 0;
   const auto cached = contents_.find(document.id);
   if (cached != contents_.end()) {
     cached->second.content = std::move(copy);
@@ -286,7 +291,9 @@ void Machine::Impl::MaybeCheckpoint(Document& document) {
 // it is loaded.
 std::optional<Outcome> Machine::Impl::RefuseUnstorable(const Document& document) const {
   const ContentHead& head = document.head;
-  if (head.tried_cost == 0 || head.tail_cost <= 2 * kContentBytesMax) return std::nullopt;
+  if (head.tail_cost <= 2 * std::max<std::uint64_t>(CheckpointCost(head), kContentBytesMax)) {
+    return std::nullopt;
+  }
   return Refusal(Code::kExhausted,
                  "The document holds updates that contradict each other, and cannot be stored any "
                  "longer; export its text and start another one.");

@@ -456,6 +456,9 @@ std::optional<std::string> Machine::DraftUpdate(DocId doc, std::string_view user
   return impl_->DraftUpdate(doc, user);
 }
 std::string Machine::TextRootOf(DocId doc) const { return impl_->TextRootOf(doc); }
+std::optional<Writing> Machine::Follow(DocId doc, Writing writing, Revision added) const {
+  return impl_->Follow(doc, std::move(writing), added);
+}
 std::vector<EventBatch> Machine::EventsAfter(Revision after, std::size_t batches_max,
                                              std::size_t bytes_max) const {
   return impl_->EventsAfter(after, batches_max, bytes_max);

@@ -87,6 +87,13 @@ struct DraftView {
   std::uint64_t saved_at_ms = 0;
   std::uint64_t size_bytes = 0;
 };
+// What somebody has written into a document, step by step, as places in its text: they move along
+// when others write, and what is deleted is no part of it any more.
+struct Writing {
+  Revision revision;           // The version of the document that the places are in.
+  std::vector<Splice> places;  // `position` and `deleted`, in UTF-16; ascending, not adjacent.
+  std::string anchor;          // Behind the last place: a Yjs relative position, as bytes.
+};
 // What a document says.
 struct Reading {
   std::string text;
@@ -182,6 +189,9 @@ class Machine {
   std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
   // Of the root type in which the document's text lies; "" if there is none yet.
   std::string TextRootOf(DocId doc) const;
+  // `writing` in the newest version, with what the version `added` inserted. None: no such
+  // document, or not all the versions in between are retained.
+  std::optional<Writing> Follow(DocId doc, Writing writing, Revision added) const;
 
   // Batches with revision > after, ascending, at most `batches_max` and about `bytes_max` bytes.
   // Requires after >= oldest_event_revision() - 1, else there would be a silent gap.

@@ -78,6 +78,7 @@ class Machine::Impl {
   std::vector<DraftView> Drafts(DocId doc) const;
   std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
   std::string TextRootOf(DocId doc) const;
+  std::optional<Writing> Follow(DocId doc, Writing writing, Revision added) const;
   std::vector<EventBatch> EventsAfter(Revision after, std::size_t batches_max,
                                       std::size_t bytes_max) const;
   Revision oldest_event_revision() const { return meta_.events_pruned_through.Next(); }
@@ -263,7 +264,7 @@ class Machine::Impl {
   auto AskContentAt(DocId doc, Revision revision, Answer answer) const
       -> std::optional<std::invoke_result_t<Answer, const Content&>>;
   void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
-  void MaybeCheckpoint(Document& document);
+  void MaybeCheckpoint(Document& document, std::uint64_t cost_before);
   std::optional<Outcome> RefuseUnstorable(const Document& document) const;
   void DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint);
   void PruneHistory(Document& document);

@@ -100,7 +100,6 @@ struct ContentHead {
   std::uint64_t visible_ordinal = 1;    // Of the oldest version that is shown.
   std::vector<Checkpoint> checkpoints;  // Ascending. Before the first: empty as of ordinal 0.
   std::uint64_t tail_cost = 0;          // Of the updates since the newest one; see kCostPerVersion.
-  std::uint64_t tried_cost = 0;         // What that was when a checkpoint could not be made.
   std::uint64_t history_bytes = 0;      // Of all updates and checkpoints that are kept.
 };
 struct LockRecord {
@@ -229,11 +228,11 @@ struct Fields<DocumentRecord> {
 };
 template <>
 struct Fields<ContentHead> {
-  static constexpr auto kMembers = std::tuple(
-      &ContentHead::revision, &ContentHead::author, &ContentHead::changed_at_ms, &ContentHead::size,
-      &ContentHead::root, &ContentHead::ordinal, &ContentHead::oldest_ordinal,
-      &ContentHead::visible_ordinal, &ContentHead::checkpoints, &ContentHead::tail_cost,
-      &ContentHead::tried_cost, &ContentHead::history_bytes);
+  static constexpr auto kMembers =
+      std::tuple(&ContentHead::revision, &ContentHead::author, &ContentHead::changed_at_ms,
+                 &ContentHead::size, &ContentHead::root, &ContentHead::ordinal,
+                 &ContentHead::oldest_ordinal, &ContentHead::visible_ordinal,
+                 &ContentHead::checkpoints, &ContentHead::tail_cost, &ContentHead::history_bytes);
 };
 template <>
 struct Fields<LockRecord> {

@@ -195,10 +195,10 @@ describe('the API and editors', () => {
   })
 })
 
-const coterie = (args, input) => new Promise((resolve) => {
+const coterie = (args, input, timeout = 0) => new Promise((resolve) => {
   const nodes = cluster.nodes.map((node) => `127.0.0.1:${node.grpc}`).join(',')
   const child = execFile(process.env.COTERIE_PROGRAM, ['--nodes', nodes, ...args],
-    { env: { ...process.env, HOME: cluster.folder, XDG_CONFIG_HOME: cluster.folder } },
+    { timeout, env: { ...process.env, HOME: cluster.folder, XDG_CONFIG_HOME: cluster.folder } },
     (error, out, said) => resolve({ code: error?.code ?? 0, out, said }))
   child.stdin.end(input)
 })
@@ -233,6 +233,34 @@ describe('coterie draft', () => {
     const none = await coterie(['-u', 'bob', 'draft', 'drop', name], '')
     assert.notEqual(none.code, 0)
     assert.match(none.said, /no such draft/i)
+  })
+
+  // Events of drafts are its user's and the document's owners' alone.
+  test('is heard of by whom it concerns', async () => {
+    const name = fresh('heard')
+    await create(name)
+    await cluster.call('DocumentService/LockDocument', { document: { name }, ttlMs: '60000' },
+      { token: ana })
+    const his = open('hocuspocus 4', cluster.url(1), name, { token: bob })
+    await until('he is told', () => his.scopes.at(-1) === 'readonly')
+    his.append('his words')
+    await until('it is kept', async () => (await drafts(name, bob)).length === 1)
+    await cluster.call('DraftService/DropDraft', { document: { name } }, { token: bob })
+    const heard = {}
+    for (const user of ['ana', 'bob', 'cid']) {
+      assert.equal((await coterie(['login', user, '--password-stdin'], '')).code, 0)
+      // Created, locked, saved, dropped; for another there is no third, however long one waits.
+      const watch = ['-u', user, 'watch', name, '--all', '-n', user === 'cid' ? '3' : '4']
+      heard[user] = (await coterie(watch, '', 3_000)).out
+      assert.match(heard[user], /ana locked heard/)
+    }
+    for (const user of ['ana', 'bob']) {
+      assert.match(heard[user], /bob keeps the draft of bob for heard/)
+      assert.match(heard[user], /bob dropped the draft of bob for heard/)
+    }
+    assert.doesNotMatch(heard.cid, /draft/)
+    const theirs = await cluster.login('cid')
+    assert.deepEqual(await drafts(name, theirs), [])
   })
 })
 
@@ -489,6 +517,32 @@ describe('rights', () => {
       (notice) => notice.drafts !== undefined).length >= 2)
     assert.deepEqual(await drafts(name, bob), [])
     assert.equal(await contentOn(0, name), '')
+  })
+
+  // He types on while the lock is taken: some updates are on their way, and refused in the log.
+  test('what was under way when the lock came is kept, too', async () => {
+    const name = fresh('race')
+    await create(name)
+    const his = open('hocuspocus 4', cluster.url(1), name, { token: bob })
+    await his.synced()
+    his.provider.sendStateless('{"drafts":"offer"}')
+    const kept = () => his.stateless.reduce((sum, { draft }) => sum + (draft ?? 0), 0)
+    for (let round = 0; round < 4; ++round) {
+      const typing = setInterval(() => his.append('x'), 1)
+      await pause(50)
+      await cluster.call('DocumentService/LockDocument', { document: { name }, ttlMs: '60000' },
+        { token: ana, index: round % 3 })
+      await pause(30)
+      clearInterval(typing)
+
+      await until('what is not saved is kept', () => kept() === his.provider.unsyncedChanges)
+
+      await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+      await merge(name, bob)
+      await until('nothing is lost', async () => await contentOn(round % 3, name) === his.text)
+    }
+    assert.ok(kept() > 0)
+    assert.deepEqual(his.closes, [])
   })
 
   test('the draft of one who may only read any more is for the owner to merge', async () => {

@@ -229,7 +229,7 @@ test('an answer that takes too long is stopped, and the next one is asked for', 
     await mia.close()
   })
 
-test('without a model it says what to do, and editing goes on', async () => {
+test('without a model the built-in assistant says so, and what takes one, what to do', async () => {
   const other = await startCluster()
   try {
     const mia = await Writer.at(other.url(0, 'http'), 'mia')
@@ -238,6 +238,9 @@ test('without a model it says what to do, and editing goes on', async () => {
     await mia.untilStatus(/Saved/)
     await openPanel(mia)
     await press(mia, 'Summarize')
+    await panel(mia).getByText(/built-in, no language model/).waitFor()
+    await panel(mia).locator('input[name=question]').fill('What is it about?')
+    await press(mia, 'Ask')
     await panel(mia).getByText(/--llm HOST:PORT/).waitFor()
     await panel(mia).getByText(/tinyllama/).waitFor()
     await mia.picture('no-model')

@@ -1,0 +1,375 @@
+// OpenAiService against an HTTP server of the test's own, over real sockets: what streams, what is
+// refused, what breaks, and that the key stays where it belongs.
+
+#include <absl/base/thread_annotations.h>
+#include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "io/posix_clock.h"
+#include "llm/http_call.h"
+#include "llm/openai_service.h"
+#include "llm/server.h"
+
+namespace coterie::llm {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+using Request = http::request<http::string_body>;
+
+// Answers every connection with what the answer that is set writes to it; one after the other.
+class HttpServer {
+ public:
+  using Answer = std::function<void(tcp::socket&)>;
+
+  HttpServer()
+      : acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)),
+        port_(acceptor_.local_endpoint().port()),
+        thread_([this] { Run(); }) {}
+  ~HttpServer() {
+    is_ending_ = true;
+    error_code ignored;
+    tcp::socket last(io_);  // Wakes accept().
+    last.connect({asio::ip::make_address("127.0.0.1"), port_}, ignored);
+    thread_.join();
+  }
+
+  std::uint16_t port() const { return port_; }
+  void Set(Answer answer) {
+    absl::MutexLock lock(&mutex_);
+    answer_ = std::move(answer);
+  }
+  // The last one.
+  Request request() {
+    absl::MutexLock lock(&mutex_);
+    return request_;
+  }
+
+ private:
+  void Run() {
+    while (true) {
+      error_code error;
+      tcp::socket socket(io_);
+      acceptor_.accept(socket, error);
+      if (is_ending_) return;
+      boost::beast::flat_buffer buffer;
+      Request request;
+      http::read(socket, buffer, request, error);
+      if (error) continue;
+      Answer answer;
+      {
+        absl::MutexLock lock(&mutex_);
+        request_ = request;
+        answer = answer_;
+      }
+      answer(socket);
+    }
+  }
+
+  absl::Mutex mutex_;
+  Answer answer_ ABSL_GUARDED_BY(mutex_);
+  Request request_ ABSL_GUARDED_BY(mutex_);
+  asio::io_context io_;
+  tcp::acceptor acceptor_;
+  const std::uint16_t port_;
+  std::atomic<bool> is_ending_{false};
+  std::jthread thread_;
+};
+
+void Write(tcp::socket& socket, const std::string& bytes) {
+  error_code ignored;
+  asio::write(socket, asio::buffer(bytes), ignored);
+}
+void WriteChunk(tcp::socket& socket, const std::string& data) {
+  char size[16];
+  std::snprintf(size, sizeof size, "%zx\r\n", data.size());
+  Write(socket, absl::StrCat(size, data, "\r\n"));
+}
+void BeginStream(tcp::socket& socket) {
+  Write(socket,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+}
+std::string TextChunk(const std::string& text) {
+  return "data: {\"choices\":[{\"delta\":{\"content\":\"" + text + "\"}}]}\n\n";
+}
+constexpr char kStopChunk[] = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+void AnswerStatus(tcp::socket& socket, const std::string& line, const std::string& body,
+                  const std::string& headers = {}) {
+  Write(socket, absl::StrCat("HTTP/1.1 ", line, "\r\n", headers, "Content-Length: ", body.size(),
+                             "\r\n\r\n", body));
+}
+// Blocks until the other side has closed the connection.
+bool IsClosed(tcp::socket& socket) {
+  error_code error;
+  char byte = 0;
+  socket.read_some(asio::buffer(&byte, 1), error);
+  return static_cast<bool>(error);
+}
+
+class OpenAiTest : public testing::Test {
+ protected:
+  void Serve(HttpServer::Answer answer, OpenAiOptions options = {}) {
+    http_ = std::make_unique<HttpServer>();
+    http_->Set(std::move(answer));
+    options.url = *ParseUrl(absl::StrCat("http://127.0.0.1:", http_->port()));
+    options.api_key = kKey;
+    if (options.model.empty()) options.model = "tiny";
+    auto service = std::make_unique<OpenAiService>(std::move(options), clock_);
+    service_ = service.get();
+    auto server = Server::Start({.listen = "127.0.0.1:0",
+                                 .service = std::move(service),
+                                 .stop = [this](absl::Time) { service_->Stop(); }});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    stub_ = v1::LlmService::NewStub(grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->port()),
+                                                        grpc::InsecureChannelCredentials()));
+  }
+  void TearDown() override {
+    if (server_ != nullptr) server_->Stop(absl::Now());
+  }
+
+  struct Told {
+    grpc::Status status;
+    std::string text;
+    v1::GenerateResponse::Finished finished;
+    std::string reason;
+    std::int64_t retry_after = 0;
+  };
+  static v1::GenerateRequest Question() {
+    v1::GenerateRequest request;
+    v1::ChatMessage& message = *request.mutable_chat()->add_messages();
+    message.set_role("user");
+    message.set_content("Who?");
+    return request;
+  }
+  Told Ask(const v1::GenerateRequest& request = Question(),
+           const std::function<void(grpc::ClientContext&)>& on_text = {}) {
+    Told told;
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+    const auto reader = stub_->Generate(&context, request);
+    v1::GenerateResponse response;
+    while (reader->Read(&response)) {
+      told.text += response.text();
+      if (response.has_finished()) told.finished = response.finished();
+      if (on_text && !response.text().empty()) on_text(context);
+    }
+    told.status = reader->Finish();
+    google::rpc::Status rich;
+    rich.ParseFromString(told.status.error_details());
+    for (const auto& detail : rich.details()) {
+      google::rpc::ErrorInfo info;
+      google::rpc::RetryInfo retry;
+      if (detail.UnpackTo(&info)) told.reason = info.reason();
+      if (detail.UnpackTo(&retry)) told.retry_after = retry.retry_delay().seconds();
+    }
+    EXPECT_EQ(told.status.error_message().find(kKey), std::string::npos);
+    return told;
+  }
+
+  static constexpr char kKey[] = "sk-very-secret";
+  io::PosixClock clock_;
+  std::unique_ptr<HttpServer> http_;
+  OpenAiService* service_ = nullptr;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<v1::LlmService::Stub> stub_;
+};
+
+TEST_F(OpenAiTest, StreamsWhatComesInChunks) {
+  Serve([](tcp::socket& socket) {
+    BeginStream(socket);
+    const std::string first = TextChunk("It was ");
+    WriteChunk(socket, first.substr(0, 20));  // In the middle of a line.
+    WriteChunk(socket, first.substr(20) + TextChunk("\\u00e9lan.") + kStopChunk);
+    WriteChunk(socket, "data: [DONE]\n\n");
+    Write(socket, "0\r\n\r\n");
+  });
+  v1::GenerateRequest request = Question();
+  request.mutable_sampling()->set_seed(7);
+  request.set_max_tokens(40);
+
+  const Told told = Ask(request);
+
+  EXPECT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.text, "It was \xC3\xA9lan.");
+  EXPECT_EQ(told.finished.reason(), v1::FINISH_REASON_END);
+  const Request seen = http_->request();
+  EXPECT_EQ(seen.target(), "/v1/chat/completions");
+  EXPECT_EQ(seen[http::field::authorization], "Bearer sk-very-secret");
+  for (const char* part : {"\"model\":\"tiny\"", "\"stream\":true", "\"seed\":7",
+                           "\"max_tokens\":40", "\"content\":\"Who?\""}) {
+    EXPECT_NE(seen.body().find(part), std::string::npos) << part << " in " << seen.body();
+  }
+}
+
+TEST_F(OpenAiTest, AStopStringEndsTheAnswerAndTheConnection) {
+  absl::Notification closed;
+  Serve([&closed](tcp::socket& socket) {
+    BeginStream(socket);
+    WriteChunk(socket, TextChunk("one ##") + TextChunk("# two"));
+    if (IsClosed(socket)) closed.Notify();
+  });
+  v1::GenerateRequest request = Question();
+  request.add_stop("###");
+
+  const Told told = Ask(request);
+
+  EXPECT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.text, "one ");
+  EXPECT_EQ(told.finished.reason(), v1::FINISH_REASON_STOP_STRING);
+  EXPECT_TRUE(closed.WaitForNotificationWithTimeout(absl::Seconds(10)));
+}
+
+TEST_F(OpenAiTest, RefusalsSayWhatToDo) {
+  Serve([](tcp::socket&) {});
+  const auto ask = [this](const std::string& line, const std::string& headers = {}) {
+    http_->Set([line, headers](tcp::socket& socket) {
+      AnswerStatus(socket, line, R"({"error":{"message":"because\nof it"}})", headers);
+    });
+    return Ask();
+  };
+
+  const Told denied = ask("401 Unauthorized");
+  EXPECT_EQ(denied.status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_NE(denied.status.error_message().find("401: because of it; give coterie-llm its key"),
+            std::string::npos)
+      << denied.status.error_message();
+  EXPECT_EQ(denied.reason, "MISCONFIGURED");
+
+  const Told busy = ask("429 Too Many Requests", "Retry-After: 17\r\n");
+  EXPECT_EQ(busy.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(busy.reason, "QUEUE_FULL");
+  EXPECT_EQ(busy.retry_after, 17);
+
+  const Told broken = ask("500 Internal Server Error");
+  EXPECT_EQ(broken.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(broken.reason, "MODEL_UNREACHABLE");
+
+  EXPECT_EQ(ask("404 Not Found").status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ask("400 Bad Request").status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(OpenAiTest, WhatBreaksIsSaid) {
+  Serve([](tcp::socket& socket) {
+    BeginStream(socket);
+    WriteChunk(socket, TextChunk("half"));
+  });
+  const Told broken_off = Ask();
+  EXPECT_EQ(broken_off.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(broken_off.text, "half");
+
+  http_->Set([](tcp::socket& socket) {  // Ended well, but not the answer.
+    BeginStream(socket);
+    WriteChunk(socket, TextChunk("half"));
+    Write(socket, "0\r\n\r\n");
+  });
+  EXPECT_NE(Ask().status.error_message().find("in the middle of its answer"), std::string::npos);
+
+  http_->Set([](tcp::socket& socket) {
+    BeginStream(socket);
+    WriteChunk(socket, "data: {\"choices\": oops\n\n");
+  });
+  EXPECT_EQ(Ask().status.error_code(), grpc::StatusCode::INTERNAL);
+
+  http_->Set([](tcp::socket& socket) { Write(socket, "SSH-2.0-OpenSSH_9.2\r\n"); });
+  EXPECT_EQ(Ask().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(OpenAiTest, SilenceIsGivenUp) {
+  Serve(
+      [](tcp::socket& socket) {
+        BeginStream(socket);
+        WriteChunk(socket, TextChunk("and then"));
+        IsClosed(socket);  // Says nothing more.
+      },
+      {.silence_max = absl::Milliseconds(300)});
+  const Told silent = Ask();
+  EXPECT_EQ(silent.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(silent.status.error_message().find("has said nothing for 300ms"), std::string::npos)
+      << silent.status.error_message();
+}
+
+TEST_F(OpenAiTest, AClientThatGoesClosesTheConnection) {
+  for (const bool is_silent : {true, false}) {
+    absl::Notification closed;
+    const auto answer = [&closed, is_silent](tcp::socket& socket) {
+      BeginStream(socket);
+      error_code error;
+      do {
+        WriteChunk(socket, TextChunk("one"));
+        asio::write(socket, asio::buffer("1\r\n\n\r\n", 6), error);  // An empty line.
+      } while (!is_silent && !error);
+      if (IsClosed(socket)) closed.Notify();
+    };
+    if (http_ == nullptr) Serve(answer);
+    http_->Set(answer);
+
+    const Told told = Ask(Question(), [](grpc::ClientContext& context) { context.TryCancel(); });
+
+    EXPECT_EQ(told.status.error_code(), grpc::StatusCode::CANCELLED);
+    EXPECT_TRUE(closed.WaitForNotificationWithTimeout(absl::Seconds(10))) << is_silent;
+  }
+}
+
+TEST_F(OpenAiTest, NobodyThereIsSaid) {
+  Serve([](tcp::socket&) {});
+  http_.reset();
+  const Told told = Ask();
+  EXPECT_EQ(told.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(told.status.error_message().find("cannot be connected to"), std::string::npos)
+      << told.status.error_message();
+}
+
+TEST_F(OpenAiTest, ProbesForTheModel) {
+  Serve([](tcp::socket& socket) {
+    AnswerStatus(socket, "200 OK", R"({"data":[{"id":"small"},{"id":"tiny"}]})");
+  });
+  EXPECT_EQ(*service_->Probe(), "tiny");
+  EXPECT_EQ(http_->request().target(), "/v1/models");
+  OpenAiService other({.url = *ParseUrl(absl::StrCat("http://127.0.0.1:", http_->port())),
+                       .model = "large",
+                       .silence_max = absl::Seconds(5)},
+                      clock_);
+  EXPECT_TRUE(absl::IsNotFound(other.Probe().status()));
+}
+
+TEST(HttpUrl, IsParsedOrRefused) {
+  const auto url = ParseUrl("https://models.example.org/api/");
+  ASSERT_TRUE(url.ok());
+  EXPECT_TRUE(url->has_tls);
+  EXPECT_EQ(url->host, "models.example.org");
+  EXPECT_EQ(url->port, "443");
+  EXPECT_EQ(url->path, "/api");
+  EXPECT_EQ(ParseUrl("http://127.0.0.1:11434")->port, "11434");
+  for (const char* bad : {"", "ftp://x", "http://", "http://x:y", "http://u:p@x", "http://x/?a=b",
+                          "http://x y", "x:80"}) {
+    EXPECT_FALSE(ParseUrl(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace coterie::llm

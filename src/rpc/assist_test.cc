@@ -1,0 +1,191 @@
+// AssistService of a real node, with language models that say what they were told to, or none.
+
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coterie/v1/assist.grpc.pb.h"
+#include "rpc/built_in.h"
+#include "rpc/testing_llm.h"
+#include "rpc/testing_node.h"
+#include "state/command.h"
+
+namespace coterie::rpc {
+namespace {
+
+class AssistTest : public testing::Test {
+ protected:
+  void Start(const std::vector<std::string>& llm_addresses) {
+    node_ = std::make_unique<TestingNode>(Users::kMadeAtLogin, llm_addresses);
+    ann_ = std::make_unique<TestingClient>(*node_, "ann");
+  }
+  std::uint64_t Create(const std::string& text) {
+    const std::uint64_t doc = ann_->Create("notes");
+    ann_->Append(doc, text);
+    return doc;
+  }
+  struct Told {
+    grpc::Status status;
+    std::string text;
+    v1::AssistEvent::Started started;
+    v1::AssistEvent::Finished finished;
+  };
+  template <class Request>
+  Told Ask(std::unique_ptr<grpc::ClientReader<v1::AssistEvent>> (v1::AssistService::Stub::*method)(
+               grpc::ClientContext*, const Request&),
+           const Request& request) {
+    grpc::ClientContext context;
+    ann_->Prepare(context);
+    v1::AssistService::Stub stub(node_->channel());
+    const auto reader = (stub.*method)(&context, request);
+    Told told;
+    v1::AssistEvent event;
+    while (reader->Read(&event)) {
+      told.text += event.text();
+      if (event.has_started()) told.started = event.started();
+      if (event.has_finished()) told.finished = event.finished();
+    }
+    told.status = reader->Finish();
+    return told;
+  }
+  Told Correct(std::uint64_t doc, std::uint64_t begin = 0) {
+    v1::GrammarRequest request;
+    request.mutable_document()->set_id(doc);
+    request.mutable_range()->set_begin(begin);
+    return Ask(&v1::AssistService::Stub::Grammar, request);
+  }
+  std::vector<v1::Suggestion> Suggestions(std::uint64_t doc) {
+    v1::ListSuggestionsRequest request;
+    request.mutable_document()->set_id(doc);
+    const auto response = ann_->Call(&v1::AssistService::Stub::ListSuggestions, request);
+    return {response.suggestions().begin(), response.suggestions().end()};
+  }
+
+  std::unique_ptr<TestingNode> node_;
+  std::unique_ptr<TestingClient> ann_;
+};
+
+TEST_F(AssistTest, TheIdlerServerIsAsked) {
+  TestingLlm busy({.pieces = {"busy"}, .active = 3});
+  TestingLlm idle({.pieces = {"idle"}, .active = 1});
+  Start({busy.address(), idle.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "idle");
+  }
+  EXPECT_EQ(busy.asked(), 0);
+  EXPECT_EQ(idle.asked(), 3);
+}
+
+// What the model was given to correct, between its fences.
+std::string PassageIn(const std::string& content) {
+  const std::size_t begin = content.find('\n') + 1;
+  return content.substr(begin, content.rfind('\n') - begin);
+}
+
+TEST_F(AssistTest, TooManySuggestionsGoOnInTheNextCall) {
+  TestingLlm llm({.answer = [](const std::string& content) {
+    std::string corrected = PassageIn(content);
+    for (std::size_t at = 0; (at = corrected.find(" go ", at)) != std::string::npos; at += 5) {
+      corrected.insert(at + 3, "es");
+    }
+    return corrected;
+  }});
+  Start({llm.address()});
+  std::string text;
+  for (int i = 0; i < 230; ++i) text += absl::StrCat("Now he go to the place ", i, " again. ");
+  const std::uint64_t doc = Create(text);
+
+  const Told first = Correct(doc);
+
+  ASSERT_TRUE(first.status.ok()) << first.status.error_message();
+  EXPECT_EQ(first.started.backend(), v1::BACKEND_MODEL);
+  EXPECT_GT(first.finished.suggestions(), 150u);
+  EXPECT_LE(first.finished.suggestions(), state::kSuggestionsMax);
+  ASSERT_GT(first.finished.resume_at(), 0u);
+  const Told second = Correct(doc, first.finished.resume_at());
+  ASSERT_TRUE(second.status.ok()) << second.status.error_message();
+  EXPECT_EQ(second.finished.resume_at(), 0u);
+  EXPECT_EQ(first.finished.suggestions() + second.finished.suggestions(), 230u);
+  EXPECT_EQ(first.finished.dropped() + second.finished.dropped(), 0u);
+}
+
+TEST_F(AssistTest, WithoutAModelTheBuiltInAssistantSpellsAndSaysThatItIsNone) {
+  Start({});
+  const std::uint64_t doc = Create("\xF0\x9F\x98\x80 I recieve teh mail from NASA and Zork.");
+
+  const Told told = Correct(doc);
+
+  ASSERT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.started.backend(), v1::BACKEND_BUILT_IN);
+  EXPECT_EQ(told.started.model(), "built-in, no language model");
+  EXPECT_EQ(told.finished.suggestions(), 2u);
+  const std::vector<v1::Suggestion> suggestions = Suggestions(doc);
+  ASSERT_EQ(suggestions.size(), 2u);
+  EXPECT_EQ(suggestions[0].before(), "recieve");
+  EXPECT_EQ(suggestions[0].after(), "receive");
+  EXPECT_EQ(suggestions[0].begin(), 5u);
+  EXPECT_EQ(suggestions[0].author(), "Spelling for ann");
+  EXPECT_EQ(suggestions[0].model(), BuiltIn::kName);
+  EXPECT_EQ(suggestions[1].before(), "teh");
+}
+
+TEST_F(AssistTest, WithoutAModelTheBuiltInAssistantSummarizesAndRefusesTheRest) {
+  Start({"127.0.0.1:1"});  // Configured, and not there.
+  const std::uint64_t doc = Create(
+      "The cluster keeps a log. Every node of the cluster has the log. Lunch was good today.");
+  v1::SummarizeRequest summarize;
+  summarize.mutable_document()->set_id(doc);
+  const Told summary = Ask(&v1::AssistService::Stub::Summarize, summarize);
+  EXPECT_TRUE(summary.status.ok()) << summary.status.error_message();
+  EXPECT_EQ(summary.started.backend(), v1::BACKEND_BUILT_IN);
+  EXPECT_EQ(summary.text, "- The cluster keeps a log.");
+
+  v1::EnhanceRequest enhance;
+  enhance.mutable_document()->set_id(doc);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Enhance, enhance).status.error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(AssistTest, TheBuiltInAssistantCanBeAskedFor) {
+  TestingLlm llm({.pieces = {"never"}});
+  Start({llm.address()});
+  const std::uint64_t doc = Create("Teh cluster keeps a log.");
+  v1::GrammarRequest request;
+  request.mutable_document()->set_id(doc);
+  request.mutable_options()->set_built_in(true);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Grammar, request).started.backend(),
+            v1::BACKEND_BUILT_IN);
+  v1::ContinueRequest go_on;
+  go_on.mutable_document()->set_id(doc);
+  go_on.mutable_options()->set_built_in(true);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Continue, go_on).status.error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(llm.asked(), 0);
+}
+
+TEST_F(AssistTest, ContinuesWhereItIsAskedTo) {
+  TestingLlm llm({.pieces = {" brown", " fox"}});
+  Start({llm.address()});
+  const std::uint64_t doc = Create("The quick jumps.");
+  v1::ContinueRequest request;
+  request.mutable_document()->set_id(doc);
+  request.set_mode(v1::ContinueRequest::MODE_WRITE);
+  request.set_position(9);
+  EXPECT_TRUE(Ask(&v1::AssistService::Stub::Continue, request).status.ok());
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_id(doc);
+  EXPECT_EQ(ann_->Call(&v1::DocumentService::Stub::GetDocument, get).text(),
+            "The quick brown fox jumps.");
+  request.set_position(99);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Continue, request).status.error_code(),
+            grpc::StatusCode::OUT_OF_RANGE);
+}
+
+}  // namespace
+}  // namespace coterie::rpc

@@ -1,0 +1,126 @@
+#include "rpc/live_text.h"
+
+#include <absl/time/clock.h>
+#include <sodium.h>
+
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "rpc/await.h"
+#include "runtime/status_macros.h"
+
+namespace coterie::rpc {
+namespace {
+
+constexpr absl::Duration kStepEvery = absl::Milliseconds(100);
+// A leader that is being replaced takes a second or so.
+constexpr int kTries = 3;
+
+std::uint64_t RandomId() {
+  std::uint32_t id = 0;
+  while (id == 0) id = randombytes_random();
+  return id;
+}
+
+bool IsWorthATry(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
+
+LiveText::LiveText(const NodeCalls& calls, const Call& call, Options options,
+                   GuestListener listener)
+    : calls_(calls),
+      call_(call),
+      options_(std::move(options)),
+      listener_(std::move(listener)),
+      random_(RandomId()),
+      writing_{.revision = options_.base},
+      position_(options_.position) {}
+
+LiveText::~LiveText() {
+  writing_.anchor.clear();
+  ShowCursor();
+}
+
+absl::StatusOr<bool> LiveText::Add(const std::string& text) {
+  pending_ += text;
+  if (absl::Now() < stepped_at_ + kStepEvery) return false;
+  return Flush();
+}
+
+absl::StatusOr<bool> LiveText::Flush() {
+  RETURN_IF_ERROR(error_);
+  if (pending_.empty()) return false;
+  error_ = Step(std::exchange(pending_, {}));
+  RETURN_IF_ERROR(error_);
+  stepped_at_ = absl::Now();
+  ShowCursor();
+  return true;
+}
+
+// Waits for the outcome also when the caller has gone: what is written must be known.
+absl::Status LiveText::Step(std::string text) {
+  v1::RequestId id;  // So that it is written once, however often it is tried.
+  id.set_client_id(random_);
+  id.set_sequence(++sequence_);
+  id.set_acked_below(sequence_);
+  const state::Edit edit{.doc = options_.doc,
+                         .token = options_.token,
+                         .base = writing_.revision,
+                         .splices = {{.position = position_, .inserted = std::move(text)}}};
+  Cancellation never;
+  absl::StatusOr<state::Outcome> outcome = absl::UnknownError("not tried");
+  for (int tries = 0; tries < kTries && (tries == 0 || IsWorthATry(outcome.status())); ++tries) {
+    outcome =
+        Await<state::Outcome>(never, [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
+          calls_.Propose(StepOf(call_), id, edit, std::move(done));
+        });
+  }
+  RETURN_IF_ERROR(outcome.status());
+  ASSIGN_OR_RETURN(
+      writing_,
+      Await<state::Writing>(never, [&](std::function<void(absl::StatusOr<state::Writing>)> done) {
+        calls_.Ask<state::Writing>(
+            StepOf(call_), node::Consistency::kStale,
+            [doc = options_.doc, writing = writing_, added = outcome->revision](
+                const state::Machine& state) -> absl::StatusOr<state::Writing> {
+              std::optional<state::Writing> followed = state.Follow(doc, writing, added);
+              if (followed) return *std::move(followed);
+              return Error(absl::StatusCode::kAborted, "TEXT_LOST",
+                           "Others have changed the document so much meanwhile that the place to "
+                           "write at is lost; ask again.");
+            },
+            std::move(done));
+      }));
+  if (writing_.places.empty()) {
+    return Error(absl::StatusCode::kAborted, "TEXT_LOST",
+                 "Somebody has deleted all that was written; ask again if you want more.");
+  }
+  position_ = writing_.places.back().position + writing_.places.back().deleted;
+  return absl::OkStatus();
+}
+
+void LiveText::ShowCursor() {
+  if (!listener_ || sequence_ == 0) return;
+  listener_({.doc = options_.doc,
+             .session = call_.caller.session,
+             .user = call_.caller.user,
+             .name = options_.name,
+             .id = random_,
+             .anchor = writing_.anchor});
+}
+
+v1::AssistEvent LiveText::written() const {
+  v1::AssistEvent event;
+  event.mutable_written()->set_revision(writing_.revision.value());
+  for (const state::Splice& place : writing_.places) {
+    v1::TextRange& range = *event.mutable_written()->add_ranges();
+    range.set_begin(place.position);
+    range.set_end(place.position + place.deleted);
+  }
+  return event;
+}
+
+}  // namespace coterie::rpc
