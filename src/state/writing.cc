@@ -53,7 +53,7 @@ std::optional<Writing> Machine::Impl::Follow(DocId doc, Writing writing, Revisio
   Join(writing.places);
   writing.revision = document->head.revision;
   writing.anchor.clear();
-  if (writing.places.empty() || !content->is_text()) return writing;
+  if (writing.places.empty() || !content->IsText(crdt::Embeds::kTold)) return writing;
   const Splice& last = writing.places.back();
   const std::optional<TextSize> end =
       content->Locate(last.position + last.deleted, PositionUnit::kUtf16);
