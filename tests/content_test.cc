@@ -37,10 +37,10 @@ class ContentOfACluster : public testing::Test {
   }
   // The exit code of a shell that knows `coterie`; what it wrote is in output_.
   int Sh(const std::string& script) {
-    const std::string line = absl::StrCat(
-        "cd '", folder_,
-        "' && export HOME=. COTERIE_NODES=", absl::StrJoin(cluster_->client_addresses(), ","),
-        "; coterie() { '", COTERIE_PROGRAM, "' \"$@\"; }\n", script);
+    const std::string line =
+        absl::StrCat("cd '", folder_, "' && export HOME=. COTERIE_PASSWORD=secret COTERIE_NODES=",
+                     absl::StrJoin(cluster_->client_addresses(), ","), "; coterie() { '",
+                     COTERIE_PROGRAM, "' \"$@\"; }\n", script);
     const std::string path = folder_ + "/output";
     const int output = open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
     const int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
