@@ -198,6 +198,13 @@ TEST_F(Port, TheApiSpeaksJson) {
   EXPECT_EQ(Call("DocumentService/CreateDocument", R"({"name":"n"})", ana_.token).status, 200);
   const Answer list = Call("DocumentService/ListDocuments", "{}", ana_.token);
   EXPECT_NE(list.body.find("\"name\":\"n\""), std::string::npos) << list.body;
+
+  const std::string edit =
+      R"x({"document":{"name":"n"},"delta":"[{\"insert\":\"hi\",\"attributes\":{\"bold\":true}}]"})x";
+  EXPECT_EQ(Call("DocumentService/EditDocument", edit, ana_.token).status, 200);
+  const Answer read =
+      Call("DocumentService/GetDocument", R"({"document":{"name":"n"}})", ana_.token);
+  EXPECT_NE(read.body.find("\"text\":\"hi\""), std::string::npos) << read.body;
 }
 
 TEST_F(Port, TheApiRefusesAsOverGrpc) {
