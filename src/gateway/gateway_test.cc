@@ -199,8 +199,8 @@ TEST_F(Port, TheApiSpeaksJson) {
   const Answer list = Call("DocumentService/ListDocuments", "{}", ana_.token);
   EXPECT_NE(list.body.find("\"name\":\"n\""), std::string::npos) << list.body;
 
-  const std::string edit =
-      R"x({"document":{"name":"n"},"delta":"[{\"insert\":\"hi\",\"attributes\":{\"bold\":true}}]"})x";
+  const std::string edit = R"x({"document":{"name":"n"},"delta":)x"
+                           R"x("[{\"insert\":\"hi\",\"attributes\":{\"bold\":true}}]"})x";
   EXPECT_EQ(Call("DocumentService/EditDocument", edit, ana_.token).status, 200);
   const Answer read =
       Call("DocumentService/GetDocument", R"({"document":{"name":"n"}})", ana_.token);

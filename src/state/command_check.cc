@@ -92,7 +92,8 @@ std::optional<Outcome> CheckAttributes(const DeltaStep& step) {
     return Invalid("A step of the delta deletes and has attributes; leave them out.");
   }
   for (auto at = step.attributes.begin(); at != step.attributes.end(); ++at) {
-    const auto& [name, json] = *at;
+    const std::string& name = at->first;
+    const std::string& json = at->second;
     if (name.size() + json.size() > kAttributeBytesMax) {
       return Exhausted("An attribute is longer than 64 KiB (kAttributeBytesMax).");
     }
