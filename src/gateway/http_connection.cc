@@ -72,7 +72,9 @@ void HttpConnection::Arm(absl::Duration timeout) {
 void HttpConnection::Close() {
   timer_.cancel();
   stream_.Close();
-  if (feed_ != nullptr) std::exchange(feed_, nullptr)->Stop();
+  if (feed_ == nullptr) return;
+  shard_.Forget(this);
+  std::exchange(feed_, nullptr)->Stop();
 }
 
 // --- Requests ---
@@ -326,6 +328,9 @@ void HttpConnection::StartStream() {
       stream_, *head_writer_, [self = shared_from_this()](const error_code& error, std::size_t) {
         if (error) return self->Close();
         self->feed_ = ServeStream(self->context_.faces, self->request_, self, self->shard_);
+        self->shard_.AtDrop(self.get(), [weak = self->weak_from_this()] {
+          if (const auto connection = weak.lock()) connection->feed_ = nullptr;
+        });
         self->WatchClient();
       });
 }

@@ -39,7 +39,16 @@ void Shard::Stop() {
   thread_.join();
 }
 
-void Shard::Drop() { impl_->io.Drop(); }
+void Shard::Drop() {
+  impl_->io.Drop();
+  for (const auto& [who, let_go] : std::exchange(at_drop_, {})) let_go();
+}
+
+void Shard::AtDrop(const void* who, std::function<void()> let_go) {
+  at_drop_.insert_or_assign(who, std::move(let_go));
+}
+
+void Shard::Forget(const void* who) { at_drop_.erase(who); }
 
 void Shard::Post(std::function<void()> work) { asio::post(impl_->io, std::move(work)); }
 

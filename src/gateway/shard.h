@@ -7,6 +7,7 @@
 #include <absl/time/time.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
 
@@ -31,6 +32,12 @@ class Shard {
   // of each other drop before the first is destroyed. Requires Stop(), or that it never started.
   void Drop();
 
+  // --- The shard's thread ---
+  // For what holds itself up while it lives, as a socket and its session do: `let_go` runs when the
+  // shard drops, unless Forget() is called before. Runs on whatever thread drops.
+  void AtDrop(const void* who, std::function<void()> let_go);
+  void Forget(const void* who);
+
   // Any thread.
   void Post(std::function<void()> work);
   void PostAfter(absl::Duration pause, std::function<void()> work);
@@ -41,6 +48,7 @@ class Shard {
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  std::map<const void*, std::function<void()>> at_drop_;
   std::jthread thread_;
 };
 

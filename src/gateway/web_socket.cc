@@ -62,6 +62,9 @@ WebSocket::WebSocket(Stream stream, Shard& shard, Counters& counters,
 
 void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
   session_ = std::move(session);
+  shard_.AtDrop(this, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->session_ = nullptr;
+  });
   websocket::stream_base::timeout timeouts{};
   timeouts.handshake_timeout = absl::ToChronoNanoseconds(kHeaderTimeout);
   timeouts.idle_timeout = absl::ToChronoNanoseconds(kSilentMax);
@@ -83,6 +86,7 @@ void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
 
 void WebSocket::OnAccepted(const error_code& error) {
   if (error) {
+    shard_.Forget(this);
     session_ = nullptr;
     return;
   }
@@ -305,6 +309,7 @@ void WebSocket::MaybeEnd() {
 
 void WebSocket::Finish() {
   if (session_ == nullptr) return;
+  shard_.Forget(this);
   const std::shared_ptr<Session> session = std::move(session_);
   session_ = nullptr;
   session->OnClosed();

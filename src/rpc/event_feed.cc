@@ -42,6 +42,7 @@ void EventFeed::FallBehind() {
   mode = Mode::kBehind;
   {
     absl::MutexLock lock(&mutex_);
+    if (queue_.empty() && !is_behind_) taken_at_ = SteadyNow();
     is_behind_ = true;
   }
   on_ready_();
@@ -79,7 +80,9 @@ bool EventFeed::IsEmpty() const {
 
 bool EventFeed::IsStalled(absl::Time since) const {
   absl::MutexLock lock(&mutex_);
-  return !queue_.empty() && taken_at_ < since;
+  // Who is behind takes a page when it has written the last one: with one in flight nothing is
+  // queued.
+  return (!queue_.empty() || is_behind_) && taken_at_ < since;
 }
 
 }  // namespace coterie::rpc

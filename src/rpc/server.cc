@@ -12,6 +12,7 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "coterie/v1/auth.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
@@ -97,6 +98,11 @@ class Server::Impl {
     BindDrafts();
     BindTheRest();
   }
+
+  // gRPC has ended its calls, and the node has answered all others.
+  ~Impl() { CHECK(gate_.calls() == 0); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   absl::Status Start(const ServerOptions& options) {
     passwords_.Start();

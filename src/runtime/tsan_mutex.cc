@@ -101,6 +101,18 @@ AWAITS(TsanAwaitDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9Cond
 
 GIVES(TsanNotify, "_ZN4absl7debian312Notification6NotifyEv")
 TAKES(TsanWaitForNotification, "_ZNK4absl7debian312Notification19WaitForNotificationEv")
+#define NOTIFIED(name, symbol)                                              \
+  extern "C" bool name(void* notification, TwoWords until) __asm__(symbol); \
+  extern "C" bool name(void* notification, TwoWords until) {                \
+    static auto* const next = Next<bool(void*, TwoWords)>(symbol);          \
+    const bool is_notified = next(notification, until);                     \
+    if (is_notified) __tsan_acquire(notification);                          \
+    return is_notified;                                                     \
+  }
+NOTIFIED(TsanNotifiedByTimeout,
+         "_ZNK4absl7debian312Notification30WaitForNotificationWithTimeoutENS0_8DurationE")
+NOTIFIED(TsanNotifiedByDeadline,
+         "_ZNK4absl7debian312Notification31WaitForNotificationWithDeadlineENS0_4TimeE")
 
 // CondVar::Wait(mutex) and its forms with an end.
 extern "C" void TsanWait(void* variable,
