@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t kCoreInboxMax = 200'000;
 constexpr std::size_t kJobInboxMax = 100'000;
 constexpr std::uint64_t kGreetingIntervalUs = 1'000'000;
+// A peer that wrote in the oldest version for so long is an older program again. Until then it is
+// one that has not heard yet what this node reads.
+constexpr std::uint64_t kVersionKeptUs = 3'000'000;
 // So long after a frame that was refused the operator is told that this program is outdated.
 constexpr std::uint64_t kOutdatedUs = 10'000'000;
 
@@ -131,7 +134,8 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
   CHECK(tick_us_ > 0);
   wal::Recovered& recovered = opened.recovered;
   const state::Applied& applied = machine_->applied();
-  NoteApplied();
+  applied_.store(applied.index.value());
+  level_applied_.store(machine_->level());
   applied_term_ = applied.term;
   digest_proposed_ = applied.index;
   sessions_.Replace(machine_->Sessions());
@@ -351,7 +355,6 @@ void Replica::NoteVersion(const PeerMessage& message) {
   {
     absl::MutexLock lock(&known_peers_mutex_);
     KnownPeer& peer = known_peers_[message.from];
-    if (peer.first_heard_us == 0) peer.first_heard_us = std::max<std::uint64_t>(1, now_us);
     if (message.newest > kPeerVersionOldest) {
       peer.version = std::min(message.newest, newest);
       peer.heard_us = now_us;

@@ -234,7 +234,7 @@ class Replica {
   void SweepWaiters(std::uint64_t now_us);
   void ResendProposals();
   void ForwardOrPropose(ProposalInput& input);
-  std::optional<std::uint64_t> LevelReadByAll() const;
+  std::uint64_t LevelReadByAll() const;
   void Refuse(const ProposalInput& input, ForwardRefusal reason);
   void FailProposal(std::uint64_t waiter, absl::Status status);
   void DrainCore();
@@ -265,7 +265,6 @@ class Replica {
   void AnswerReads();
   void RunRead(PendingRead read);
   void TendLeases();
-  void NoteApplied();
   void AfterApply(Index applied);
   void ProposeOwn(state::CommandBody body);
 
@@ -311,20 +310,15 @@ class Replica {
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> level_applied_{0};
-  std::atomic<bool> has_applied_command_{false};
   std::atomic<std::uint64_t> leader_{0};
   std::atomic<std::uint64_t> frames_dropped_{0};
   Counters counters_;
   std::atomic<bool> snapshot_pending_{false};
   mutable absl::Mutex status_mutex_;
   Status status_ ABSL_GUARDED_BY(status_mutex_);
-  // A peer that wrote in the oldest version for so long is an older program (again). Until then it
-  // is one that has not heard yet what this node reads.
-  static constexpr std::uint64_t kVersionKeptUs = 3'000'000;
   struct KnownPeer {
     std::string address;
     std::uint8_t version = kPeerVersionOldest;  // To write to it in.
-    std::uint64_t first_heard_us = 0;
     std::uint64_t heard_us = 0;  // When it last said that it reads more than the oldest.
     std::uint64_t greeted_us = 0;
   };

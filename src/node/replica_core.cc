@@ -195,14 +195,13 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
   if (!is_own && !state::IsKnownCommand(input.command.view())) {
     return Refuse(input, ForwardRefusal::kUnknownCommand);
   }
-  const std::optional<std::uint64_t> level = LevelReadByAll();
-  if (!level) return Refuse(input, ForwardRefusal::kNotLeader);
-  if (state::LevelOfCommand(input.command.view()) > *level) {
+  const std::uint64_t level = LevelReadByAll();
+  if (state::LevelOfCommand(input.command.view()) > level) {
     return Refuse(input, ForwardRefusal::kNotReadByAll);
   }
   stamped_ms_ = std::max(stamped_ms_, world_.clock.WallTimeMs());
   const state::Stamp stamp{
-      .time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter, .level = *level};
+      .time_ms = stamped_ms_, .origin = input.origin, .waiter = input.waiter, .level = level};
   const raft::ProposeResult result =
       core_->Propose(Blob(state::StampCommand(stamp, input.command.view())));
   if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
@@ -220,23 +219,11 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
 }
 
 // What entries may ask for: what every member reads, as far as this node has heard. An entry of a
-// higher level that is in the state already has shown that all read it. A cluster in which nothing
-// was done yet is not being upgraded: whom nobody has heard of there has not been started yet; and
-// who has just been heard of is waited for (nullopt), since its first words do not say what it
-// reads.
-std::optional<std::uint64_t> Replica::LevelReadByAll() const {
+// higher level that is in the state already has shown that all read it.
+std::uint64_t Replica::LevelReadByAll() const {
   std::uint64_t level = options_.peer_version_newest;
-  const bool is_new = !has_applied_command_.load(std::memory_order_relaxed);
-  absl::MutexLock lock(&known_peers_mutex_);
   for (const raft::Member& member : core_->configuration().members) {
-    if (member.id == options_.id) continue;
-    const auto found = known_peers_.find(member.id);
-    const KnownPeer peer = found == known_peers_.end() ? KnownPeer() : found->second;
-    if (is_new && peer.first_heard_us == 0) continue;
-    if (is_new && peer.heard_us == 0 && Now() - peer.first_heard_us < kVersionKeptUs) {
-      return std::nullopt;
-    }
-    level = std::min<std::uint64_t>(level, peer.version);
+    if (member.id != options_.id) level = std::min<std::uint64_t>(level, VersionFor(member.id));
   }
   return std::max(level, level_applied_.load(std::memory_order_relaxed));
 }
