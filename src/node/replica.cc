@@ -58,9 +58,9 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
       .cluster_id = options.cluster_id, .node = options.id, .incarnation = world.incarnation};
   ASSIGN_OR_RETURN(wal::Log::Opened opened,
                    wal::Log::Open(world.log_directory, identity, options.log));
-  if (opened.recovered.damage.empty() && IsBlank(opened.recovered) && !options.founders.empty()) {
-    RETURN_IF_ERROR(FoundCluster(options, opened));
-  }
+  const bool is_founding =
+      opened.recovered.damage.empty() && IsBlank(opened.recovered) && !options.founders.empty();
+  if (is_founding) RETURN_IF_ERROR(FoundCluster(options, opened));
   absl::Status state = world.storage.Open(opened.recovered.snapshot.last.index);
   if (absl::IsDataLoss(state)) {
     Complain(world, "the state is damaged and is fetched anew", state.message());
@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   }
   RETURN_IF_ERROR(RepairLog(options, world, opened));
   return std::unique_ptr<Replica>(
-      new Replica(options, std::move(world), std::move(opened), std::move(machine)));
+      new Replica(options, std::move(world), std::move(opened), std::move(machine), is_founding));
 }
 
 absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& opened) {
@@ -114,8 +114,9 @@ absl::Status Replica::RepairLog(const Options& options, const World& world,
 }
 
 Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
-                 std::unique_ptr<state::Machine> machine)
+                 std::unique_ptr<state::Machine> machine, bool is_founding)
     : options_(options),
+      is_founding_(is_founding),
       world_(std::move(world)),
       tick_us_(static_cast<std::uint64_t>(absl::ToInt64Microseconds(options.tick))),
       election_timeout_us_(options.election_timeout_ticks * tick_us_),
@@ -134,8 +135,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
   CHECK(tick_us_ > 0);
   wal::Recovered& recovered = opened.recovered;
   const state::Applied& applied = machine_->applied();
-  applied_.store(applied.index.value());
-  level_applied_.store(machine_->level());
+  NoteApplied();
   applied_term_ = applied.term;
   digest_proposed_ = applied.index;
   sessions_.Replace(machine_->Sessions());

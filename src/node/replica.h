@@ -208,7 +208,7 @@ class Replica {
   };
 
   Replica(const Options& options, World world, wal::Log::Opened opened,
-          std::unique_ptr<state::Machine> machine);
+          std::unique_ptr<state::Machine> machine, bool is_founding);
   static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
   static absl::Status RepairLog(const Options& options, const World& world,
                                 wal::Log::Opened& opened);
@@ -265,6 +265,7 @@ class Replica {
   void AnswerReads();
   void RunRead(PendingRead read);
   void TendLeases();
+  void NoteApplied();
   void AfterApply(Index applied);
   void ProposeOwn(state::CommandBody body);
 
@@ -286,6 +287,7 @@ class Replica {
 
   // --- Constant after construction ---
   const Options options_;
+  const bool is_founding_;  // The log was founded in this life of the process.
   World world_;
   const std::uint64_t tick_us_;
   const std::uint64_t election_timeout_us_;
@@ -310,6 +312,7 @@ class Replica {
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> level_applied_{0};
+  std::atomic<bool> has_applied_command_{false};
   std::atomic<std::uint64_t> leader_{0};
   std::atomic<std::uint64_t> frames_dropped_{0};
   Counters counters_;

@@ -115,9 +115,14 @@ void Replica::Publish(const std::vector<state::ApplyResult>& results) {
   }
 }
 
-void Replica::AfterApply(Index applied) {
-  applied_.store(applied.value());
+void Replica::NoteApplied() {
+  applied_.store(machine_->applied().index.value());
   level_applied_.store(machine_->level());
+  has_applied_command_.store(machine_->time_ms() != 0);
+}
+
+void Replica::AfterApply(Index applied) {
+  NoteApplied();
   core_inbox_.Push(raft::ApplyDone{.index = applied});
 
   if (leases_.IsRunning() && applied - digest_proposed_ >= options_.digest_interval_entries) {
@@ -219,8 +224,7 @@ void Replica::Handle(SwapState& swap) {
   machine_ = std::make_unique<state::Machine>(world_.storage.kv(), options_.machine);
   CHECK(machine_->applied().index == swap.job.last.index);
   sessions_.Replace(machine_->Sessions());
-  applied_.store(machine_->applied().index.value());
-  level_applied_.store(machine_->level());
+  NoteApplied();
   applied_term_ = machine_->applied().term;
   const state::EventBatch jump{.revision = machine_->applied().index};
   {

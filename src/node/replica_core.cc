@@ -219,9 +219,11 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
 }
 
 // What entries may ask for: what every member reads, as far as this node has heard. An entry of a
-// higher level that is in the state already has shown that all read it.
+// higher level that is in the state already has shown that all read it. And founders are of one
+// version: those that have not been started yet keep nobody waiting.
 std::uint64_t Replica::LevelReadByAll() const {
   std::uint64_t level = options_.peer_version_newest;
+  if (is_founding_ && !has_applied_command_.load(std::memory_order_relaxed)) return level;
   for (const raft::Member& member : core_->configuration().members) {
     if (member.id != options_.id) level = std::min<std::uint64_t>(level, VersionFor(member.id));
   }

@@ -452,6 +452,26 @@ TEST(Replica, WhatSomeMemberCannotReadIsRefusedUntilAllAreUpgraded) {
   ann.Do(kThree, edit);
 }
 
+TEST(Replica, ANewClusterWaitsForNobodyWhoHasNotBeenStarted) {
+  TestingCluster cluster(3);
+  for (const NodeId id : {kOne, kTwo}) {
+    cluster.cuts.insert({id, kThree});
+    cluster.cuts.insert({kThree, id});
+  }
+  const NodeId leader = cluster.AwaitLeader();
+  ASSERT_FALSE(leader.IsNone());
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  const state::EditDelta edit{.doc = doc,
+                              .steps = {{.kind = state::StepKind::kInsert, .text = "x"}}};
+  ann.Do(kOne, edit);
+  for (const NodeId id : {kOne, kTwo}) cluster.Kill(id);
+  for (const NodeId id : {kOne, kTwo}) cluster.Start(id);
+  ASSERT_FALSE(cluster.AwaitLeader().IsNone());
+  ann.Do(kTwo, edit);
+  EXPECT_EQ(TextOf(cluster, kOne, doc), "xx");
+}
+
 TEST(Replica, AMessageOfANewerVersionIsRefusedAndSaidToBe) {
   TestingCluster cluster(1);
   ASSERT_EQ(cluster.AwaitLeader(), kOne);
