@@ -279,9 +279,8 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
     plan.duration_us = prng.Between(1, 2) * 1'000'000;
     plan.uncommitted_bytes_max = prng.Between(200, 4'000);
   }
-  // The first program knew no updates, and stops at them.
   Prng prng_of_editors(seed * 41 + static_cast<std::uint64_t>(profile));
-  plan.has_yjs_editors = profile != Profile::kUpgrade && prng_of_editors.Chance(1, 2);
+  plan.has_yjs_editors = prng_of_editors.Chance(1, 2);
   return plan;
 }
 
