@@ -77,9 +77,10 @@ void Client::Next() {
 
 // --- Sessions ---
 
+std::string Client::user() const { return absl::StrCat("user", number_); }
+
 void Client::Login() {
-  const std::string user = absl::StrCat("user", number_);
-  Propose(state::Login{.user = user,
+  Propose(state::Login{.user = user(),
                        .create_user = true,
                        .create_as_admin = number_ == 1,
                        .token_hash = std::string(32, static_cast<char>('a' + number_ % 26)),
@@ -160,19 +161,31 @@ void Client::Append() {
           });
 }
 
-// Half of the time it has not heard lately of what others wrote.
+// Half of the time it has not heard lately of what others wrote. Now and then it is offline: what
+// it types is kept as its draft, which is merged when it says so, or when what it types later, all
+// of it, has come.
 void Client::TypeInEditor() {
   const DocId doc = AnyDoc(lists_);
+  if (prng_.Chance(1, 10)) return MergeDraft(doc);
   if (prng_.Chance(1, 2) && home().IsUp()) editor_.Sync(home().replica()->machine(), doc);
   const std::string word = absl::StrCat("c", number_, "w", ++words_);
   const Editor::Typed typed = editor_.Type(doc, word, prng_);
-  Propose(state::ApplyUpdate{.doc = doc, .update = typed.update},
-          [this, doc, word, upto = typed.upto](const std::optional<state::Outcome>& outcome) {
-            const bool is_done = outcome && outcome->ok();
-            if (is_done) editor_.OnSaved(doc, upto);
-            around_.history.Add(Word{.doc = doc, .word = word, .is_acknowledged = is_done});
-            ThinkThenNext();
-          });
+  const bool is_draft = prng_.Chance(1, 5);
+  state::CommandBody body = state::ApplyUpdate{.doc = doc, .update = typed.update};
+  if (is_draft) body = state::SaveDraft{.doc = doc, .update = typed.update};
+  Propose(std::move(body), [this, doc, word, is_draft,
+                            upto = typed.upto](const std::optional<state::Outcome>& outcome) {
+    const bool is_done = outcome && outcome->ok();
+    if (is_done && !is_draft) editor_.OnSaved(doc, upto);
+    around_.history.Add(
+        Word{.doc = doc, .word = word, .is_acknowledged = is_done, .is_draft = is_draft});
+    ThinkThenNext();
+  });
+}
+
+void Client::MergeDraft(DocId doc) {
+  Propose(state::MergeDraft{.doc = doc, .user = user()},
+          [this](const std::optional<state::Outcome>&) { ThinkThenNext(); });
 }
 
 void Client::AppendOnce(std::function<void()> done) { wanted_word_ = std::move(done); }

@@ -1,9 +1,9 @@
 #pragma once
 
-// A simulated writer: logs in, joins, appends words, types in a Yjs editor, takes locks and writes
-// under them, reads, moves to other servers, pauses while it holds a lock. It retries with the same
-// request id, at any server, as the smart client does (client/), and writes down what it was told.
-// Owner: the run.
+// A simulated writer: logs in, joins, appends words, types in a Yjs editor, keeps drafts, takes
+// locks and writes under them, reads, moves to other servers, pauses while it holds a lock. It
+// retries with the same request id, at any server, as the smart client does (client/), and writes
+// down what it was told. Owner: the run.
 
 #include <cstdint>
 #include <functional>
@@ -82,6 +82,7 @@ class Client {
   void LookUp();
   void Append();
   void TypeInEditor();
+  void MergeDraft(DocId doc);
   void TakeLock();
   void WriteUnderLock(int writes_left);
   void GiveLockBack();
@@ -98,6 +99,7 @@ class Client {
   void AnswerLater(std::uint64_t attempt, std::function<void()> handle);
   void RetryLater();
   void MoveHome();
+  std::string user() const;
   Server& home() { return around_.server(home_); }
   DocId AnyDoc(const std::vector<DocId>& docs);
 

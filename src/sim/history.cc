@@ -8,9 +8,13 @@
 #include <utility>
 #include <variant>
 
+#include "base/check.h"
 #include "base/crc32c.h"
 #include "base/overload.h"
+#include "crdt/doc.h"
+#include "crdt/text.h"
 #include "sim/violation.h"
+#include "state/content.h"
 #include "state/machine.h"
 #include "state/memory_kv.h"
 
@@ -26,6 +30,27 @@ std::size_t History::events_told() const {
   return count;
 }
 
+namespace {
+
+std::string TextWithDraft(const state::Machine& machine, DocId doc, const std::string& user) {
+  crdt::Doc merged({.garbage = crdt::Garbage::kCollect});
+  const std::optional<std::string> content = machine.UpdateAt(doc, Revision(), {});
+  const std::optional<std::string> draft = machine.DraftUpdate(doc, user);
+  CHECK(content && draft && !merged.Apply(*content) && !merged.Apply(*draft));
+  return crdt::Text(merged, merged.Root(state::kTextRoot)).ToString();
+}
+
+using WordCounts = std::map<std::string, int, std::less<>>;
+void CountWords(std::string_view text, WordCounts& counts) {
+  while (!text.empty()) {
+    const std::size_t end = text.find(';');
+    ++counts[std::string(text.substr(0, end))];
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+}
+
+}  // namespace
+
 // What one machine makes of the log, alone and without a fault. Locks are followed by their events:
 // at most one holder at any revision, tokens that only grow (guarantee 6).
 struct History::Replay {
@@ -33,6 +58,7 @@ struct History::Replay {
   std::vector<Told> events;
   std::vector<std::optional<std::string>> texts;  // Of History::reads_, in their order.
   std::map<DocId, std::string> final_texts;
+  std::map<DocId, std::vector<std::string>> drafts;  // The texts that would come of them.
   std::map<DocId, FencingToken> held;
   std::map<DocId, FencingToken> newest;
   std::set<std::pair<SessionId, Revision>> present;
@@ -111,6 +137,9 @@ void History::Check(const std::vector<raft::EntryRef>& committed) const {
   if (machine.divergence()) Violate(absl::StrCat("replay: ", machine.divergence()->what));
   for (const state::DocumentView& document : machine.Documents()) {
     replay.final_texts[document.id] = machine.TextAt(document.id, Revision()).value_or("");
+    for (const state::DraftView& draft : machine.Drafts(document.id)) {
+      replay.drafts[document.id].push_back(TextWithDraft(machine, document.id, draft.user));
+    }
   }
   CheckOutcomes(replay);
   CheckReads(replay);
@@ -181,22 +210,21 @@ void History::CheckReads(const Replay& replay) const {
 }
 
 // Independent of revisions and of the machine's own memory of requests: every word at most once,
-// and once if that was acknowledged.
+// and once if that was acknowledged; what was acknowledged as a draft at least in a draft.
 void History::CheckWords(const Replay& replay) const {
-  std::map<DocId, std::map<std::string, int, std::less<>>> found;
-  for (const auto& [doc, text] : replay.final_texts) {
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      const std::size_t end = rest.find(';');
-      ++found[doc][std::string(rest.substr(0, end))];
-      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    }
+  std::map<DocId, WordCounts> found;
+  std::map<DocId, WordCounts> drafted;
+  for (const auto& [doc, text] : replay.final_texts) CountWords(text, found[doc]);
+  for (const auto& [doc, texts] : replay.drafts) {
+    for (const std::string& text : texts) CountWords(text, drafted[doc]);
   }
   for (const Word& word : words_) {
     const int count = found[word.doc][word.word];
     if (count <= 1 && (count == 1 || !word.is_acknowledged)) continue;
-    Violate(absl::StrCat(word.is_acknowledged ? "acknowledged" : "unacknowledged", " word ",
-                         word.word, " stands ", count, " times in document ", word.doc.value()));
+    if (count == 0 && word.is_draft && drafted[word.doc][word.word] > 0) continue;
+    Violate(absl::StrCat(word.is_acknowledged ? "acknowledged" : "unacknowledged",
+                         word.is_draft ? " draft of" : "", " word ", word.word, " stands ", count,
+                         " times in document ", word.doc.value()));
   }
 }
 

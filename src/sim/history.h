@@ -37,11 +37,12 @@ struct TextRead {
   DocId doc;
   std::string text;
 };
-// A word that was to be appended to a list, once.
+// A word that was to be written to a list, once.
 struct Word {
   DocId doc;
   std::string word;
   bool is_acknowledged = false;
+  bool is_draft = false;  // It may also stand in a draft.
 };
 // What a subscriber was told, between two gaps that it was told of.
 struct Told {
