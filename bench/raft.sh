@@ -77,7 +77,7 @@ start_coterie() {
   for i in 0 1 2; do
     "$bin/coterie-node" --id $((i + 1)) --cluster-id 1 --data "$data/coterie$i" \
       --listen "127.0.0.1:${ports[i]}" --peer-listen "127.0.0.1:${ports[i + 3]}" \
-      "${founders[@]}" >"$data/coterie$i.log" 2>&1 &
+      --user-calls-per-second 0 "${founders[@]}" >"$data/coterie$i.log" 2>&1 &
     pids+=($!)
   done
   for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/coterie$i.log"; done

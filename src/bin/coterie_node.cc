@@ -113,6 +113,10 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
   app.add_option("--spelling", options.language,
                  "Language of the built-in assistant, as hunspell's dictionaries are named")
       ->capture_default_str();
+  app.add_option(
+         "--user-calls-per-second", options.user_calls_per_second,
+         "Calls that one user may begin on this node, for two seconds twice as many; 0 = no limit")
+      ->capture_default_str();
   app.add_option("--election-timeout-ms", options.election_timeout_ms,
                  "Silence of the leader after which another is elected")
       ->capture_default_str();
@@ -181,13 +185,15 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   if (!node.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(node.status().message()));
   }
-  const rpc::ServerOptions server_options{.client_listen = options.listen,
-                                          .peer_listen = options.peer_listen,
-                                          .cluster_id = options.cluster_id,
-                                          .is_secure = options.is_secure,
-                                          .tls = *std::move(tls),
-                                          .llm_addresses = options.llm_addresses,
-                                          .language = options.language};
+  const rpc::ServerOptions server_options{
+      .client_listen = options.listen,
+      .peer_listen = options.peer_listen,
+      .cluster_id = options.cluster_id,
+      .is_secure = options.is_secure,
+      .tls = *std::move(tls),
+      .llm_addresses = options.llm_addresses,
+      .user_calls_per_second = static_cast<double>(options.user_calls_per_second),
+      .language = options.language};
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(**node, server_options);
   if (!server.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(server.status().message()));

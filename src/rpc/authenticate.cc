@@ -1,14 +1,20 @@
 #include "rpc/authenticate.h"
 
+#include <absl/strings/str_format.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "rpc/status_map.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::rpc {
 namespace {
 
 // Each costs one read index, shared with all others of the moment; more are refused at once.
 constexpr int kLookingAgainMax = 256;
+// Before a call that was one too many is tried again.
+constexpr absl::Duration kPauseMin = absl::Milliseconds(100);
 
 absl::Status NotLoggedIn(const std::string& what) {
   return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
@@ -19,10 +25,15 @@ absl::Status NoSession() {
   return NotLoggedIn("The session is unknown or over: it was logged out or has expired.");
 }
 
-absl::StatusOr<Caller> Permit(const Policy& policy, absl::StatusOr<Caller> caller) {
-  if (!caller.ok() || policy.access != Access::kAdmin || caller->is_admin) return caller;
-  return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
-               "Only an administrator may do this; you are " + caller->user + ". Ask one.");
+absl::Status TooManyCalls(double per_second, absl::Duration retry_after) {
+  return WithDetail(absl::ResourceExhaustedError(
+                        absl::StrFormat("You call more than %.0f times a second "
+                                        "(--user-calls-per-second of the node); slow down, "
+                                        "or ask for it to be raised.",
+                                        per_second)),
+                    {.reason = "OVERLOADED",
+                     .metadata = {{"limit", "user_calls_per_second"}},
+                     .retry_after = std::max(retry_after, kPauseMin)});
 }
 
 }  // namespace
@@ -36,6 +47,17 @@ std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& s
                                        .user = std::move(session->user),
                                        .is_admin = session->is_admin,
                                        .expires_at_ms = session->expires_at_ms});
+}
+
+absl::StatusOr<Caller> Authenticator::Permit(const Policy& policy, absl::StatusOr<Caller> caller) {
+  if (!caller.ok()) return caller;
+  if (policy.access == Access::kAdmin && !caller->is_admin) {
+    return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
+                 "Only an administrator may do this; you are " + caller->user + ". Ask one.");
+  }
+  const std::optional<absl::Duration> wait = rates_.Take(caller->user, SteadyNow());
+  if (wait) return TooManyCalls(rates_.per_second(), *wait);
+  return caller;
 }
 
 void Authenticator::Admit(const Policy& policy, std::string_view authorization, absl::Time deadline,

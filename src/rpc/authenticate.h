@@ -15,6 +15,7 @@
 
 #include "node/node.h"
 #include "rpc/call.h"
+#include "rpc/call_rates.h"
 #include "rpc/policy.h"
 #include "rpc/token.h"
 
@@ -22,16 +23,22 @@ namespace coterie::rpc {
 
 class Authenticator {
  public:
-  explicit Authenticator(node::Node& node) : node_(node) {}
+  // `calls_per_second`: of one user, on this node; 0 = as many as he likes.
+  Authenticator(node::Node& node, double calls_per_second)
+      : node_(node), rates_(calls_per_second) {}
 
-  // `done` runs once, maybe before this returns. kUnauthenticated, kPermissionDenied.
+  // `done` runs once, maybe before this returns. kUnauthenticated, kPermissionDenied,
+  // kResourceExhausted (the user calls too often).
   using Done = std::function<void(absl::StatusOr<Caller>)>;
   void Admit(const Policy& policy, std::string_view authorization, absl::Time deadline, Done done);
   // Whether the session still exists: for streams that outlive their admission.
   bool IsAlive(SessionId session) const { return node_.sessions().Find(session).has_value(); }
 
  private:
+  absl::StatusOr<Caller> Permit(const Policy& policy, absl::StatusOr<Caller> caller);
+
   node::Node& node_;
+  CallRates rates_;
   std::atomic<int> looking_again_{0};
 };
 

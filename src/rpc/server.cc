@@ -73,7 +73,7 @@ class Server::Impl {
  public:
   Impl(node::Node& node, const ServerOptions& options)
       : calls_(node),
-        gate_(node),
+        gate_(node, options.user_calls_per_second),
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
         drafts_(calls_, draft_threads_),

@@ -294,6 +294,19 @@ TEST(Service, AChangedPasswordIsTheOneThatCounts) {
   EXPECT_TRUE(mia.status.ok());
 }
 
+TEST(Service, WhoCallsTooOftenIsSlowedAndNobodyElse) {
+  TestingNode node(Users::kMadeAtLogin, {}, /*user_calls_per_second=*/0.5);
+  TestingClient mia(node, "mia");
+  TestingClient tom(node, "tom");
+  mia.Call(&v1::ClusterService::Stub::GetStatus, v1::GetStatusRequest());
+  EXPECT_TRUE(mia.status.ok());
+  mia.Call(&v1::ClusterService::Stub::GetStatus, v1::GetStatusRequest());
+  EXPECT_EQ(mia.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(mia.Reason(), "OVERLOADED");
+  tom.Call(&v1::ClusterService::Stub::GetStatus, v1::GetStatusRequest());
+  EXPECT_TRUE(tom.status.ok());
+}
+
 TEST(Service, StatusTellsOfTheNode) {
   TestingNode node;
   TestingClient mia(node, "mia");

@@ -29,7 +29,8 @@ enum class Users : std::uint8_t { kMadeAtLogin, kMadeByAdmins };
 class TestingNode {
  public:
   explicit TestingNode(Users users = Users::kMadeAtLogin,
-                       const std::vector<std::string>& llm_addresses = {});
+                       const std::vector<std::string>& llm_addresses = {},
+                       double user_calls_per_second = 0);
   ~TestingNode();
   TestingNode(const TestingNode&) = delete;
   TestingNode& operator=(const TestingNode&) = delete;
