@@ -6,6 +6,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "base/utf8.h"
+#include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "rpc/status_map.h"
 #include "yproto/awareness_state.h"
@@ -45,6 +46,29 @@ const CodeName& NameOf(const absl::Status& error) {
     if (name.code == error.code()) return name;
   }
   return kCodes[1];
+}
+
+// What a detail says, for people; empty if it is of no kind that our servers send.
+template <class Message>
+std::string ReadableAs(const google::protobuf::Any& detail) {
+  Message message;
+  if (!detail.UnpackTo(&message)) return "";
+  std::string json;
+  static_cast<void>(google::protobuf::util::MessageToJsonString(message, &json));
+  return json;
+}
+std::string Readable(const google::protobuf::Any& detail) {
+  const std::string info = ReadableAs<google::rpc::ErrorInfo>(detail);
+  return info.empty() ? ReadableAs<google::rpc::RetryInfo>(detail) : info;
+}
+
+std::string DetailJson(const google::protobuf::Any& detail) {
+  const std::string type = detail.type_url().substr(detail.type_url().rfind('/') + 1);
+  std::string value = absl::Base64Escape(detail.value());
+  while (value.ends_with('=')) value.pop_back();
+  const std::string readable = Readable(detail);
+  return absl::StrCat("{\"type\":", yproto::QuoteJson(type), ",\"value\":\"", value, "\"",
+                      readable.empty() ? "" : ",\"debug\":", readable, "}");
 }
 
 std::optional<Coding> CodingOf(std::string_view content_type, const std::string& prefix) {
@@ -100,12 +124,7 @@ std::string ErrorJson(const absl::Status& error) {
   if (rich.ParseFromString(rpc::ToGrpc(error).error_details()) && rich.details_size() > 0) {
     absl::StrAppend(&json, ",\"details\":[");
     for (int i = 0; i < rich.details_size(); ++i) {
-      const google::protobuf::Any& detail = rich.details(i);
-      const std::string type = detail.type_url().substr(detail.type_url().rfind('/') + 1);
-      std::string value = absl::Base64Escape(detail.value());
-      while (value.ends_with('=')) value.pop_back();
-      absl::StrAppend(&json, i == 0 ? "" : ",", "{\"type\":", yproto::QuoteJson(type),
-                      ",\"value\":\"", value, "\"}");
+      absl::StrAppend(&json, i == 0 ? "" : ",", DetailJson(rich.details(i)));
     }
     absl::StrAppend(&json, "]");
   }

@@ -28,6 +28,11 @@ TEST(ConnectCodec, AnErrorIsJsonWithItsDetails) {
       << json;
   EXPECT_NE(json.find(R"("type":"google.rpc.ErrorInfo")"), std::string::npos) << json;
   EXPECT_EQ(json.find('='), std::string::npos) << "Base64 without padding";
+  EXPECT_NE(json.find(R"("debug":{"reason":"NOT_FOUND","domain":"coterie.dev"})"),
+            std::string::npos)
+      << json;
+  const std::string busy = ErrorJson(rpc::Overloaded("busy", absl::Milliseconds(200)));
+  EXPECT_NE(busy.find(R"("debug":{"retryDelay":"0.200s"})"), std::string::npos) << busy;
 }
 
 TEST(ConnectCodec, EnvelopesHaveTheirLengthInFront) {
