@@ -17,39 +17,9 @@ only=${ONLY:-}
 mkdir -p build
 data=$(mktemp -d "$PWD/build/bench-data.XXXXXX")
 results=${JSON:-$data/results.jsonl}
-pids=()
-
-say() { printf '%s\n' "$*" >&2; }
-
-stop_servers() {
-  ((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true
-  ((${#pids[@]} == 0)) || wait "${pids[@]}" 2>/dev/null || true
-  pids=()
-}
+# shellcheck source=bench/servers.sh
+source bench/servers.sh
 trap 'stop_servers; rm -rf "$data"' EXIT
-
-# free_ports COUNT: ports that nobody listens on now.
-free_ports() {
-  python3 - "$1" <<'PYTHON'
-import socket, sys
-sockets = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in sockets:
-    s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in sockets])
-PYTHON
-}
-
-# wait_for_port PORT LOG
-wait_for_port() {
-  local i
-  for ((i = 0; i < 200; ++i)); do
-    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
-    sleep 0.05
-  done
-  say "nobody listens on port $1 after 10 s; the end of its log:"
-  tail -5 "$2" >&2
-  return 1
-}
 
 start_etcd() {
   local ports i cluster=
@@ -65,22 +35,6 @@ start_etcd() {
     pids+=($!)
   done
   for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/etcd$i.log"; done
-  nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
-}
-
-start_coterie() {
-  local ports i founders=()
-  read -ra ports < <(free_ports 6)
-  for i in 0 1 2; do
-    founders+=(--founder "$((i + 1))=127.0.0.1:${ports[i + 3]}=127.0.0.1:${ports[i]}")
-  done
-  for i in 0 1 2; do
-    "$bin/coterie-node" --id $((i + 1)) --cluster-id 1 --data "$data/coterie$i" \
-      --listen "127.0.0.1:${ports[i]}" --peer-listen "127.0.0.1:${ports[i + 3]}" \
-      --user-calls-per-second 0 "${founders[@]}" >"$data/coterie$i.log" 2>&1 &
-    pids+=($!)
-  done
-  for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/coterie$i.log"; done
   nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
 }
 
