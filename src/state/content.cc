@@ -22,8 +22,9 @@ constexpr crdt::Clock kWriterClockMax = crdt::Clock{1} << 31;
 // The machine applies commands one after the other and the same ones everywhere, so that a document
 // needs one writer for all of its edits, at a time. Editors draw 32 bits at random; so does this,
 // in effect.
-crdt::Client WriterOf(DocId doc, std::uint64_t turn) {
-  const std::uint64_t mixed = (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15;
+crdt::Client WriterOf(DocId doc, std::uint64_t seed, std::uint64_t turn) {
+  const std::uint64_t mixed =
+      (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15 + seed * 0xd6e8'feb8'6659'fd93;
   return crdt::Client((((mixed >> 32) ^ (turn * 0x9e37'79b2)) & 0xffff'ffff) | 1);
 }
 
@@ -41,24 +42,27 @@ void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64
 
 }  // namespace
 
-Content::Content(DocId doc, std::string root)
-    : id_(doc), root_(std::move(root)), doc_({.garbage = crdt::Garbage::kCollect}) {}
+Content::Content(DocId doc, std::string root, std::uint64_t writers_seed)
+    : id_(doc),
+      writers_seed_(writers_seed),
+      root_(std::move(root)),
+      doc_({.garbage = crdt::Garbage::kCollect}) {}
 
 bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
 
 std::uint64_t Content::WritersTurn() const {
   std::uint64_t turn = 0;
-  while (doc_.ClockOf(WriterOf(id_, turn)) > kWriterClockMax) ++turn;
+  while (doc_.ClockOf(WriterOf(id_, writers_seed_, turn)) > kWriterClockMax) ++turn;
   return turn;
 }
 
-crdt::Client Content::Writer() const { return WriterOf(id_, WritersTurn()); }
+crdt::Client Content::Writer() const { return WriterOf(id_, writers_seed_, WritersTurn()); }
 
 // Whether the update has structs of who writes for the machine, did so, or will next.
 bool Content::SpeaksForWriter(std::string_view update) const {
   std::vector<crdt::Client> writers;
   for (std::uint64_t turn = 0; turn <= WritersTurn() + 1; ++turn) {
-    writers.push_back(WriterOf(id_, turn));
+    writers.push_back(WriterOf(id_, writers_seed_, turn));
   }
   crdt::UpdateReader reader(update);
   crdt::StructSpan span;

@@ -27,8 +27,9 @@ inline constexpr std::string_view kTextRoot = "text";
 
 class Content {
  public:
-  // `root`: what the head of the document says; "" = not known yet.
-  Content(DocId doc, std::string root);
+  // `root`: what the head of the document says; "" = not known yet. `writers_seed`: whose client
+  // ids the machine's own edits have; the same for all contents of a machine.
+  Content(DocId doc, std::string root, std::uint64_t writers_seed = 0);
 
   // Merges what is stored ("" = nothing); false if that is damaged.
   [[nodiscard]] bool Load(std::string_view update);
@@ -97,6 +98,7 @@ class Content {
   bool SpeaksForWriter(std::string_view update) const;
 
   DocId id_;
+  std::uint64_t writers_seed_;
   std::string root_;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
 };

@@ -106,7 +106,7 @@ std::optional<std::string> Machine::Impl::CheckpointBytes(DocId doc,
 std::optional<Content> Machine::Impl::LoadContent(const Document& document,
                                                   std::uint64_t ordinal) const {
   const Checkpoint checkpoint = CheckpointFor(document.head, ordinal);
-  Content content(document.id, document.head.root);
+  Content content(document.id, document.head.root, writers_seed_);
   if (checkpoint.ordinal > 0) {
     const std::optional<std::string> bytes = CheckpointBytes(document.id, checkpoint);
     if (!bytes) return std::nullopt;

@@ -5,6 +5,7 @@
 //
 //   "applied"                       Applied                     "meta"       Meta
 //   "fault"                         why this state diverged     "needed"   the level that reads all
+//   "writers"                       Beginning::writers_seed
 //   u name                          User                        s session    SessionRecord
 //   o session client sequence       OutcomeRecord               c session client   EvictedClient
 //   d doc                           DocumentRecord              h doc        ContentHead
@@ -28,6 +29,7 @@ namespace coterie::state {
 inline constexpr std::string_view kMetaKey = "meta";
 inline constexpr std::string_view kFaultKey = "fault";
 inline constexpr std::string_view kLevelKey = "needed";
+inline constexpr std::string_view kWritersKey = "writers";
 
 class Key {
  public:

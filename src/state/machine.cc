@@ -201,6 +201,11 @@ void Machine::Impl::Load() {
     if (!level || *level > kLevelNewest) return Break("it was written by a newer program");
     level_ = *level;
   }
+  if (const std::optional<std::string> value = kv_.Get(kWritersKey)) {
+    const std::optional<std::uint64_t> seed = codec::DecodeRecord<std::uint64_t>(*value);
+    if (!seed) return Break("the stored seed of the writers does not decode");
+    writers_seed_ = *seed;
+  }
   digest_ = Digest(meta_.digest);
   digests_[applied_.index.value() % kDigestsRemembered] = {applied_.index, meta_.digest};
   LoadTable('u', &Impl::LoadUser);
@@ -315,6 +320,7 @@ std::string Machine::Impl::DumpMirrors() const {
   codec::Put(out, applied_);
   codec::Put(out, meta_);
   out.Varint(level_);
+  out.Varint(writers_seed_);
   for (const auto& [name, user] : users_) {
     codec::Put(out, user.record);
     for (const SessionId id : user.sessions) out.Id(id);
@@ -409,6 +415,7 @@ void Machine::ApplyConfiguration(Term term, Index index, std::string_view config
   impl_->ApplyOther(term, index, configuration);
 }
 void Machine::Commit() { impl_->Commit(); }
+void Machine::BeginAnew(const Beginning& beginning) { impl_->BeginAnew(beginning); }
 
 const Applied& Machine::applied() const { return impl_->applied(); }
 const std::string& Machine::why_unreadable() const { return impl_->why_unreadable(); }

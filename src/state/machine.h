@@ -121,6 +121,17 @@ struct ApplyResult {
   std::vector<SessionId> sessions;  // Begun, changed or ended by it.
 };
 
+// Where the state of a backup becomes that of a new cluster.
+struct Beginning {
+  // Of the last entry that the new log leaves out. The index is one that the old cluster cannot
+  // have reached: what it did after the backup may be known to somebody.
+  Term term;
+  Index index;
+  std::string configuration;  // The new members, encoded.
+  // Another one for every cluster that is made of a backup.
+  std::uint64_t writers_seed = 0;
+};
+
 // The digests of two nodes at one index differ, or a committed entry does not decode: this state
 // must not be served or voted with any more (ClickHouse #81780).
 struct Divergence {
@@ -147,6 +158,14 @@ class Machine {
   void ApplyNoop(Term term, Index index);
   void ApplyConfiguration(Term term, Index index, std::string_view configuration);
   void Commit();
+
+  // Makes what `kv` holds the beginning of another cluster, and commits that. Documents, versions,
+  // suggestions, drafts, users and roles stay; all sessions end, and with them their locks; no
+  // event is retained, so that who followed the old cluster reads the state anew. The machine's own
+  // edits get client ids that nobody has seen: editors may hold edits which the old cluster made
+  // after the backup, under ids and clocks that would else be used again. Requires that nothing is
+  // pending, no divergence, and a later index.
+  void BeginAnew(const Beginning& beginning);
 
   // --- Questions, as of the last applied entry, committed or not ---
   const Applied& applied() const;

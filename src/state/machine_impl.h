@@ -51,6 +51,7 @@ class Machine::Impl {
   ApplyResult ApplyCommand(Term term, Index index, std::string_view payload);
   void ApplyOther(Term term, Index index, std::string_view configuration);
   void Commit();
+  void BeginAnew(const Beginning& beginning);
   void CheckInvariants() const;
   void CheckInvariantsDeep() const;
   const Applied& applied() const { return applied_; }
@@ -284,6 +285,7 @@ class Machine::Impl {
   Meta meta_;
   std::string why_unreadable_;
   std::uint64_t level_ = kLevelOldest;  // The highest of an entry so far.
+  std::uint64_t writers_seed_ = 0;
   Digest digest_{0};
   mutable std::optional<Divergence> divergence_;
   mutable bool is_broken_ = false;  // Not even what is pending may be committed.
