@@ -19,7 +19,8 @@ trap 'stop_servers; rm -rf "$data"' EXIT
 # write_for SECONDS: how many writes a second.
 write_for() {
   "$bin/load" --target coterie --nodes "$nodes" --clients "$clients" --work write \
-    --seconds "$1" --warm-up 1 | python3 -c 'import json, sys; print(int(json.load(sys.stdin)["calls_per_s"]))'
+    --seconds "$1" --warm-up 1 |
+    python3 -c 'import json, sys; print(int(json.load(sys.stdin)["calls_per_s"]))'
 }
 
 # The lag of node 3 in entries, as node 1 knows it.
@@ -45,8 +46,8 @@ main() {
     wait_for_port "${ports[2]}" "$data/coterie2.log"
     behind=$((gone * (away + 1)))
     back=$(write_for "$seconds")
-    printf '%8s %12s %12s %14s %14s %14s %8s\n' "$round" "$before" "$gone" "$back" "$behind" "$(lag)" \
-      "$(python3 -c "print(f'{$back / $before:.2f}')")"
+    printf '%8s %12s %12s %14s %14s %14s %8s\n' "$round" "$before" "$gone" "$back" "$behind" \
+      "$(lag)" "$(python3 -c "print(f'{$back / $before:.2f}')")"
   done
 }
 

@@ -1,5 +1,6 @@
-# Servers for the benchmarks that are shell scripts, which read this: `source bench/servers.sh`. Wants
-# $bin (the programs) and $data (a folder); keeps what it starts in `pids` until stop_servers.
+# Servers for the benchmarks that are shell scripts, which read this: `source bench/servers.sh`.
+# Wants $bin (the programs) and $data (a folder); keeps what it starts in `pids` until
+# stop_servers.
 # shellcheck shell=bash disable=SC2154,SC2034
 
 pids=()

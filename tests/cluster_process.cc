@@ -157,7 +157,7 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
                                    "--id",
                                    absl::StrCat(id),
                                    "--cluster-id",
-                                   "1",
+                                   absl::StrCat(conditions_.cluster_id),
                                    "--data",
                                    node.folder,
                                    "--listen",
@@ -168,6 +168,9 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
                                    node.peer_address};
   line.insert(line.end(), conditions_.flags.begin(), conditions_.flags.end());
   if (!node.is_founder) line.push_back("--join");
+  if (node.is_founder && !conditions_.restore_from.empty()) {
+    line.insert(line.end(), {"--restore", conditions_.restore_from});
+  }
   for (const auto& [other, founder] : nodes_) {
     if (!node.is_founder || !founder.is_founder) continue;
     line.push_back("--founder");

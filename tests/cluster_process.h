@@ -31,6 +31,8 @@ class ClusterProcess {
     bool has_link_proxy = false;
     Disk disk = Disk::kOrdinary;
     std::vector<std::string> flags;  // More of them, for every node.
+    std::string restore_from;        // What the founders begin with; empty = with nothing.
+    std::uint64_t cluster_id = 1;
   };
   // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. kUnavailable
   // with the end of a log if one does not come up.

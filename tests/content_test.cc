@@ -2,21 +2,14 @@
 // a document in the cluster, and what a rich editor wrote.
 
 #include <absl/strings/escaping.h>
-#include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "tests/cluster_process.h"
+#include "tests/shell.h"
 
 namespace coterie::tests {
 namespace {
@@ -27,79 +20,48 @@ class ContentOfACluster : public testing::Test {
     auto cluster = ClusterProcess::Start(3);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
-    folder_ = (std::filesystem::path(testing::TempDir()) / "coterie-content-XXXXXX").string();
-    ASSERT_NE(mkdtemp(folder_.data()), nullptr);
-    ASSERT_EQ(Sh("coterie login ann"), 0) << output_;
+    shell_.SetNodes(cluster_->client_addresses());
+    ASSERT_EQ(Sh("coterie login ann"), 0) << shell_.output();
   }
-  void TearDown() override {
-    std::error_code error;
-    std::filesystem::remove_all(folder_, error);
-  }
-  // The exit code of a shell that knows `coterie`; what it wrote is in output_.
-  int Sh(const std::string& script) {
-    const std::string line =
-        absl::StrCat("cd '", folder_, "' && export HOME=. COTERIE_PASSWORD=secret COTERIE_NODES=",
-                     absl::StrJoin(cluster_->client_addresses(), ","), "; coterie() { '",
-                     COTERIE_PROGRAM, "' \"$@\"; }\n", script);
-    const std::string path = folder_ + "/output";
-    const int output = open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-    const int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const pid_t child = fork();
-    if (child == 0) {
-      dup2(input, STDIN_FILENO);
-      dup2(output, STDOUT_FILENO);
-      dup2(output, STDERR_FILENO);
-      execl("/bin/sh", "sh", "-c", line.c_str(), nullptr);
-      _exit(127);
-    }
-    close(input);
-    close(output);
-    int status = 0;
-    EXPECT_EQ(waitpid(child, &status, 0), child);
-    std::ostringstream text;
-    text << std::ifstream(path).rdbuf();
-    output_ = text.str();
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  bool Says(const std::string& what) const { return output_.find(what) != std::string::npos; }
+  int Sh(const std::string& script) { return shell_.Run(script); }
+  bool Says(const std::string& what) const { return shell_.Says(what); }
 
   std::unique_ptr<ClusterProcess> cluster_;
-  std::string folder_;
-  std::string output_;
+  Shell shell_{COTERIE_PROGRAM};
 };
 
 TEST_F(ContentOfACluster, IsEditedByDelta) {
-  ASSERT_EQ(Sh("coterie new notes 'hello world'"), 0) << output_;
-  ASSERT_EQ(Sh("coterie append notes more"), 0) << output_;
-  const std::string before = output_;
-  ASSERT_EQ(Sh("coterie insert notes 0 '>> '"), 0) << output_;
+  ASSERT_EQ(Sh("coterie new notes 'hello world'"), 0) << shell_.output();
+  ASSERT_EQ(Sh("coterie append notes more"), 0) << shell_.output();
+  const std::string before = shell_.output();
+  ASSERT_EQ(Sh("coterie insert notes 0 '>> '"), 0) << shell_.output();
   const std::string edit =
       R"(echo '[{"retain":5,"attributes":{"bold":true}},{"insert":{"image":"a.png"}}]' | )"
       "coterie edit notes --delta - --base ";
-  ASSERT_EQ(Sh(edit + before), 0) << output_;
-  ASSERT_EQ(Sh("coterie cat notes"), 0) << output_;
-  EXPECT_EQ(output_, ">> hello worldmore\n");
-  ASSERT_EQ(Sh("coterie doc doctor notes --json"), 0) << output_;
-  EXPECT_TRUE(Says("\"embed\"") && Says("\"format\"")) << output_;
+  ASSERT_EQ(Sh(edit + before), 0) << shell_.output();
+  ASSERT_EQ(Sh("coterie cat notes"), 0) << shell_.output();
+  EXPECT_EQ(shell_.output(), ">> hello worldmore\n");
+  ASSERT_EQ(Sh("coterie doc doctor notes --json"), 0) << shell_.output();
+  EXPECT_TRUE(Says("\"embed\"") && Says("\"format\"")) << shell_.output();
 
   EXPECT_NE(Sh("echo '[{\"retain\":500}]' | coterie edit notes --delta -"), 0);
-  EXPECT_TRUE(Says("past the end")) << output_;
+  EXPECT_TRUE(Says("past the end")) << shell_.output();
   EXPECT_NE(Sh("echo '[{\"insert\":\"\"}]' | coterie edit notes --delta - --unit code-points"), 0);
-  EXPECT_TRUE(Says("Op 0 of the delta inserts nothing")) << output_;
+  EXPECT_TRUE(Says("Op 0 of the delta inserts nothing")) << shell_.output();
 }
 
 TEST_F(ContentOfACluster, IsLookedIntoByTheDoctorWhichWritesFilesOnly) {
-  ASSERT_EQ(Sh("coterie new notes text && coterie append notes more"), 0) << output_;
-  ASSERT_EQ(Sh("coterie doc doctor notes"), 0) << output_;
-  EXPECT_TRUE(Says("notes: a sound update, V1")) << output_;
+  ASSERT_EQ(Sh("coterie new notes text && coterie append notes more"), 0) << shell_.output();
+  ASSERT_EQ(Sh("coterie doc doctor notes"), 0) << shell_.output();
+  EXPECT_TRUE(Says("notes: a sound update, V1")) << shell_.output();
   EXPECT_NE(Sh("coterie doc doctor notes --repair"), 0);
-  EXPECT_TRUE(Says("-o FILE")) << output_;
+  EXPECT_TRUE(Says("-o FILE")) << shell_.output();
   ASSERT_EQ(Sh("coterie history notes > before; coterie doc doctor notes --repair -o mended"), 0)
-      << output_;
+      << shell_.output();
   ASSERT_EQ(Sh("coterie doc doctor ./mended && coterie doc doctor mended --diff notes"), 0)
-      << output_;
-  EXPECT_TRUE(Says("only in mended:\n  nothing\nonly in notes:\n  nothing")) << output_;
-  EXPECT_EQ(Sh("coterie history notes | cmp - before"), 0) << output_;
+      << shell_.output();
+  EXPECT_TRUE(Says("only in mended:\n  nothing\nonly in notes:\n  nothing")) << shell_.output();
+  EXPECT_EQ(Sh("coterie history notes | cmp - before"), 0) << shell_.output();
   EXPECT_NE(Sh("coterie doc doctor nobody"), 0);
   EXPECT_NE(Sh("coterie doc doctor ./notes"), 0);  // A path is a file.
 }
@@ -112,17 +74,17 @@ TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
   ASSERT_TRUE(documents >> name >> root >> update);
   std::string bytes;
   ASSERT_TRUE(absl::Base64Unescape(update, &bytes));
-  std::ofstream(folder_ + "/rich.yjs", std::ios::binary) << bytes;
+  std::ofstream(shell_.folder() + "/rich.yjs", std::ios::binary) << bytes;
 
-  ASSERT_EQ(Sh("coterie import plan -c < rich.yjs && coterie cat plan"), 0) << output_;
-  EXPECT_TRUE(Says("# Plan for *June*\n\nIt is **very *urgent***")) << output_;
-  const std::string text = output_.substr(output_.find('#'));
+  ASSERT_EQ(Sh("coterie import plan -c < rich.yjs && coterie cat plan"), 0) << shell_.output();
+  EXPECT_TRUE(Says("# Plan for *June*\n\nIt is **very *urgent***")) << shell_.output();
+  const std::string text = shell_.output().substr(shell_.output().find('#'));
   ASSERT_EQ(Sh("coterie cat plan --root default"), 0);
-  EXPECT_EQ(output_, text);
+  EXPECT_EQ(shell_.output(), text);
   ASSERT_EQ(Sh("coterie cat plan --root other"), 0);
-  EXPECT_EQ(output_, "");
+  EXPECT_EQ(shell_.output(), "");
   EXPECT_NE(Sh("EDITOR=true coterie edit plan"), 0);
-  EXPECT_TRUE(Says("rich editor")) << output_;
+  EXPECT_TRUE(Says("rich editor")) << shell_.output();
   EXPECT_NE(Sh("coterie append plan x"), 0);
 }
 

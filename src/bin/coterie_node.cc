@@ -102,6 +102,8 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
                  "Where nodes reach it; default: --peer-listen");
   app.add_option("--founder", founders, "ID=PEER=CLIENT of a founding member; repeat for each");
   app.add_flag("--join", options.joins, "Wait to be added to an existing cluster");
+  app.add_option("--restore", options.restore_from,
+                 "Backup that a new cluster begins with, the same file on every founder");
   app.add_flag("--secure", options.is_secure,
                "Only users made by an administrator log in; else a first login makes the user");
   app.add_option("--admin", options.admin,
@@ -130,6 +132,7 @@ node::Options ToNode(const NodeOptions& options) {
                        .id = NodeId(options.id),
                        .cluster_id = options.cluster_id,
                        .founders = options.founders,
+                       .restore_from = options.restore_from,
                        .peer_address = options.peer_advertise,
                        .client_address = options.advertise};
   result.election_timeout_ticks = kTicksPerElectionTimeout;

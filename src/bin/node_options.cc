@@ -62,6 +62,11 @@ absl::Status CheckFounders(const NodeOptions& options) {
         "give either --founder for each founding member, the same on all of them, or --join to "
         "wait until `coterie cluster add` has made this node a member");
   }
+  if (options.joins && !options.restore_from.empty()) {
+    return absl::InvalidArgumentError(
+        "--restore is for the founders of a new cluster; who joins gets everything from the "
+        "others");
+  }
   if (options.joins) return absl::OkStatus();
   if (options.founders.size() > raft::kVotersMax) {
     return absl::InvalidArgumentError("--founder: at most 7 can found a cluster");

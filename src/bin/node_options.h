@@ -23,6 +23,7 @@ struct NodeOptions {
   std::string peer_advertise;
   std::vector<raft::Member> founders;
   bool joins = false;
+  std::string restore_from;  // A backup that the founders begin with.
   bool is_secure = false;
   std::string admin;        // Made if there is no user yet; its password is in COTERIE_PASSWORD.
   std::string http_listen;  // Empty = no HTTP port.

@@ -72,16 +72,100 @@ TEST_F(CliTest, HelpTeachesOnStandardOutput) {
   EXPECT_EQ(err_, "");
 }
 
+// Those that do something without a cluster are left out.
+const std::vector<std::string> kCommands = {"login",
+                                            "logout",
+                                            "whoami",
+                                            "passwd",
+                                            "users add",
+                                            "users rm",
+                                            "docs",
+                                            "cat",
+                                            "new",
+                                            "write",
+                                            "append",
+                                            "rm",
+                                            "rename",
+                                            "share",
+                                            "insert",
+                                            "delete",
+                                            "export",
+                                            "import",
+                                            "edit",
+                                            "lock",
+                                            "unlock",
+                                            "locks",
+                                            "history",
+                                            "show",
+                                            "restore",
+                                            "drafts",
+                                            "draft show",
+                                            "draft merge",
+                                            "draft drop",
+                                            "watch",
+                                            "who",
+                                            "cluster status",
+                                            "cluster add",
+                                            "cluster promote",
+                                            "cluster remove",
+                                            "cluster transfer",
+                                            "cluster snapshot",
+                                            "backup take",
+                                            "backup verify",
+                                            "doc doctor",
+                                            "ask",
+                                            "summarize",
+                                            "grammar",
+                                            "enhance",
+                                            "continue",
+                                            "suggestions",
+                                            "accept",
+                                            "reject"};
+
 TEST_F(CliTest, EveryCommandHasHelp) {
-  for (const char* command :
-       {"login",   "logout",   "whoami",      "passwd",     "users", "docs", "cat",       "new",
-        "write",   "append",   "rm",          "rename",     "share", "edit", "lock",      "unlock",
-        "locks",   "history",  "show",        "restore",    "watch", "who",  "cluster",   "shell",
-        "up",      "down",     "demo",        "completion", "doc",   "ask",  "summarize", "grammar",
-        "enhance", "continue", "suggestions", "accept",     "reject"}) {
-    EXPECT_EQ(Do({command, "--help"}), ExitCode::kOk) << command;
+  std::vector<std::string> all = kCommands;
+  all.insert(all.end(), {"users", "draft", "cluster", "backup", "doc", "shell", "up", "down",
+                         "demo", "completion"});
+  for (const std::string& command : all) {
+    std::vector<std::string> words = *SplitWords(command);
+    words.push_back("--help");
+    EXPECT_EQ(Do(words), ExitCode::kOk) << command;
     EXPECT_NE(out_.find("Usage:"), std::string::npos) << command;
   }
+}
+
+// What `line` of a help's examples says to type, without what is said about it behind.
+std::string ExampleIn(const std::string& line) {
+  if (line.rfind("  coterie ", 0) != 0) return "";
+  std::string example = line.substr(std::string("  coterie ").size());
+  for (const char* end : {"  ", " | ", " > ", " < "})
+    example = example.substr(0, example.find(end));
+  return example;
+}
+
+TEST_F(CliTest, EveryExampleInAHelpIsUnderstood) {
+  setenv("COTERIE_NODES", "127.0.0.1:1", 1);
+  setenv("COTERIE_PASSWORD", "x", 1);
+  setenv("COTERIE_NEW_PASSWORD", "x", 1);
+  int examples = 0;
+  for (const std::string& command : kCommands) {
+    std::vector<std::string> words = *SplitWords(command);
+    words.push_back("--help");
+    Do(words);
+    std::istringstream help(out_);
+    for (std::string line; std::getline(help, line);) {
+      absl::StatusOr<std::vector<std::string>> example = SplitWords(ExampleIn(line));
+      ASSERT_TRUE(example.ok()) << line;
+      const bool reads_a_file = line.find(" < ") != std::string::npos;
+      if (example->empty() || example->front() == "up" || reads_a_file) continue;
+      ++examples;
+      const bool is_removal = line.find(" rm ") != std::string::npos;
+      if (is_removal) example->push_back("--yes");
+      EXPECT_NE(Do(*example), ExitCode::kUsage) << line << "\n" << err_;
+    }
+  }
+  EXPECT_GT(examples, 40);
+  unsetenv("COTERIE_NEW_PASSWORD");
 }
 
 TEST_F(CliTest, WrongUsageIsExplained) {
@@ -93,7 +177,9 @@ TEST_F(CliTest, WrongUsageIsExplained) {
   EXPECT_EQ(Do({"cat"}), ExitCode::kUsage);
   EXPECT_NE(err_.find("DOCUMENT is required"), std::string::npos);
   EXPECT_EQ(Do({"lock", "a", "--for", "soon"}), ExitCode::kUsage);
-  EXPECT_EQ(Do({"share", "a", "ben", "king"}), ExitCode::kUsage);
+  EXPECT_EQ(Do({"--nodes", "127.0.0.1:1", "share", "a", "ben", "king"}), ExitCode::kUsage);
+  EXPECT_NE(err_.find("king"), std::string::npos) << err_;
+  EXPECT_EQ(err_.find("no command"), std::string::npos) << err_;
   EXPECT_EQ(Do({"cat", "id:x"}), ExitCode::kUsage);
   EXPECT_EQ(Do({"docs", "--nodes", "::nonsense"}), ExitCode::kUsage);
 }
@@ -145,6 +231,7 @@ TEST_F(CliTest, CompletionKnowsTheTree) {
 TEST(Complete, FindsCommandsAndOptions) {
   Invocation cli;
   CLI::App app;
+  AddBackupCommands(app, cli);
   AddClusterCommands(app, cli);
   AddWatchCommands(app, cli);
   EXPECT_EQ(Complete(app, {"w"}), (std::vector<std::string>{"watch", "who"}));

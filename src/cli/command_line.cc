@@ -56,6 +56,7 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
   AddDraftCommands(*app, cli);
   AddAssistCommands(*app, cli);
   AddWatchCommands(*app, cli);
+  AddBackupCommands(*app, cli);
   AddClusterCommands(*app, cli);
   AddDoctorCommand(*app, cli);
   if (!cli.is_shell) {
@@ -80,9 +81,15 @@ absl::Status UsageError(const CLI::App& app, const CLI::ParseError& error,
                         const std::vector<std::string>& words) {
   const CLI::App* command = &app;
   std::string path = "coterie";
+  bool is_value = false;  // Of the option before it.
   for (const std::string& word : words) {
     const std::vector<std::string> known = CommandNames(*command);
-    if (absl::StartsWith(word, "-")) continue;
+    if (std::exchange(is_value, false)) continue;
+    if (absl::StartsWith(word, "-")) {
+      const CLI::Option* option = command->get_option_no_throw(word);
+      is_value = option != nullptr && option->get_type_size() > 0;
+      continue;
+    }
     if (std::find(known.begin(), known.end(), word) == known.end()) {
       if (known.empty()) break;
       const std::string guess = DidYouMean(word, known);

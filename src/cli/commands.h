@@ -11,15 +11,16 @@ namespace coterie::cli {
 
 void AddAuthCommands(CLI::App& app, Invocation& cli);  // login logout whoami passwd users
 void AddDocumentCommands(CLI::App& app,
-                         Invocation& cli);             // docs new cat write append rm rename share
-void AddContentCommands(CLI::App& app, Invocation& cli);    // insert delete export import
-void AddEditCommand(CLI::App& app, Invocation& cli);        // edit
-void AddLockCommands(CLI::App& app, Invocation& cli);  // lock unlock locks
-void AddHistoryCommands(CLI::App& app, Invocation& cli);    // history show restore
-void AddDraftCommands(CLI::App& app, Invocation& cli);      // drafts, draft show merge drop
+                         Invocation& cli);  // docs new cat write append rm rename share
+void AddContentCommands(CLI::App& app, Invocation& cli);  // insert delete export import
+void AddEditCommand(CLI::App& app, Invocation& cli);      // edit
+void AddLockCommands(CLI::App& app, Invocation& cli);     // lock unlock locks
+void AddHistoryCommands(CLI::App& app, Invocation& cli);  // history show restore
+void AddDraftCommands(CLI::App& app, Invocation& cli);    // drafts, draft show merge drop
 // ask summarize grammar enhance continue suggestions accept reject
 void AddAssistCommands(CLI::App& app, Invocation& cli);
 void AddWatchCommands(CLI::App& app, Invocation& cli);      // watch who
+void AddBackupCommands(CLI::App& app, Invocation& cli);     // backup ...
 void AddClusterCommands(CLI::App& app, Invocation& cli);    // cluster ...
 void AddLocalCommands(CLI::App& app, Invocation& cli);      // up down
 void AddDemoCommand(CLI::App& app, Invocation& cli);        // demo

@@ -151,15 +151,16 @@ void AddPartCommands(CLI::App& app, Invocation& cli) {
   auto inserted = std::make_shared<Flags>();
   CLI::App* command = AddCommand<Flags>(
       app, cli, "insert", "Put text into a document; needs no lock",
-      "  coterie insert notes 0 'Title\n'\n  coterie insert notes 12 ' not' --base 118", inserted,
+      "  coterie insert notes 0 'Title: '\n  coterie insert notes 12 ' not' --base 118", inserted,
       Edit);
   AddPlace(*command, *inserted);
   command->add_option("TEXT", inserted->text, "What to put there")->required();
 
   auto deleted = std::make_shared<Flags>();
-  command = AddCommand<Flags>(app, cli, "delete", "Take characters out of a text; needs no lock",
-                              "  coterie delete notes 0 6\n  coterie rm deletes whole documents",
-                              deleted, Edit);
+  command = AddCommand<Flags>(
+      app, cli, "delete", "Take characters out of a text; needs no lock",
+      "  coterie delete notes 0 6\n  coterie rm notes                whole documents", deleted,
+      Edit);
   AddPlace(*command, *deleted);
   command->add_option("COUNT", deleted->count, "How many characters")->required();
 }

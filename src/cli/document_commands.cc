@@ -21,6 +21,7 @@ constexpr absl::Duration kWriteLock = absl::Seconds(30);
 struct Flags {
   std::string document;
   std::vector<std::string> words;
+  std::string user;
   std::string to;
   std::string wait;
   std::string root;
@@ -183,10 +184,10 @@ absl::Status Share(Invocation& cli, const Flags& flags) {
                                                  {"owner", v1::ROLE_OWNER}};
   v1::ShareDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
-  request.mutable_grant()->set_user(flags.words[0] == "everyone" ? "" : flags.words[0]);
+  request.mutable_grant()->set_user(flags.user == "everyone" ? "" : flags.user);
   request.mutable_grant()->set_role(roles.at(flags.to));
   ASSIGN_OR_RETURN(const v1::ShareDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(), absl::StrCat(flags.words[0], " is ", flags.to));
+  Report(cli, response, response.revision(), absl::StrCat(flags.user, " is ", flags.to));
   return absl::OkStatus();
 }
 
@@ -259,7 +260,7 @@ void AddNamingCommands(CLI::App& app, Invocation& cli) {
       Add(app, cli, "share", "Say what somebody may do with a document",
           "  coterie share notes ben editor\n  coterie share notes everyone none", share, Share);
   command->add_option("DOCUMENT", share->document, "Its name, or id:NUMBER")->required();
-  command->add_option("USER", share->words, "Who; or everyone")->required()->expected(1);
+  command->add_option("USER", share->user, "Who; or everyone")->required();
   command->add_option("ROLE", share->to, "none, viewer, editor or owner")
       ->required()
       ->check(CLI::IsMember({"none", "viewer", "editor", "owner"}));

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "backup/backup_file.h"
 #include "cli/credentials_file.h"
 #include "cli/explain.h"
 #include "cli/local_process.h"
@@ -111,6 +112,17 @@ absl::Status LocalCluster::ChooseHttpPort() {
                "choose others with --http-port, for example --http-port 9080; 0 = none");
 }
 
+absl::Status LocalCluster::PrepareRestore(bool is_there) {
+  if (is_there) {
+    return Error(absl::StatusCode::kFailedPrecondition,
+                 absl::StrCat(options_.data, " holds a cluster already"),
+                 "a backup becomes a new one: choose another --data");
+  }
+  RETURN_IF_ERROR(backup::Verify(options_.restore_from).status());
+  options_.restore_from = std::filesystem::absolute(options_.restore_from).string();
+  return absl::OkStatus();
+}
+
 absl::Status LocalCluster::Prepare() {
   options_.node_program = ProgramBeside(options_.node_program, "coterie-node");
   if (access(options_.node_program.c_str(), X_OK) != 0) {
@@ -124,6 +136,7 @@ absl::Status LocalCluster::Prepare() {
   cluster_id_ = (std::uint64_t{device()} << 32) | device();
   const absl::StatusOr<nlohmann::json> state = LoadState(options_.data);
   if (!state.ok() && !absl::IsNotFound(state.status())) return state.status();
+  if (!options_.restore_from.empty()) RETURN_IF_ERROR(PrepareRestore(state.ok()));
   if (state.ok()) {
     cluster_id_ = (*state)["cluster_id"].get<std::uint64_t>();
     if (!RunningIn(options_.data).empty()) {
@@ -205,6 +218,9 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
   }
   for (const std::string& address : options_.llm_addresses) {
     arguments.insert(arguments.end(), {"--llm", address});
+  }
+  if (!options_.restore_from.empty()) {
+    arguments.insert(arguments.end(), {"--restore", options_.restore_from});
   }
   if (options_.secure) arguments.push_back("--secure");
   if (!options_.admin.empty()) {

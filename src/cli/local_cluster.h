@@ -31,6 +31,7 @@ struct LocalOptions {
   std::vector<std::string> http_origins;  // Of pages elsewhere that may use the nodes.
   std::string control;                    // Of a ControlServer, for the nodes' pages; empty = none.
   bool secure = false;
+  std::string restore_from;  // A backup that a new cluster begins with.
   // With secure: made an administrator in a cluster without users, with $COTERIE_PASSWORD.
   std::string admin;
   bool is_detached = false;                // The nodes outlive this process.
@@ -84,6 +85,7 @@ class LocalCluster {
  private:
   explicit LocalCluster(LocalOptions options) : options_(std::move(options)) {}
   absl::Status Prepare();
+  absl::Status PrepareRestore(bool is_there);
   absl::Status ChooseHttpPort();
   absl::Status Launch(LocalNode& node);
   std::vector<std::string> Arguments(const LocalNode& node) const;

@@ -312,6 +312,8 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
                       "http://192.168.1.5:3000; repeat. Without --secure, pages that this machine "
                       "serves on any port may");
   command->add_flag("--detach", up->local.is_detached, "Return when it serves; see `down`");
+  command->add_option("--restore", up->local.restore_from,
+                      "Begin with a backup (coterie backup take); a new folder only");
   command->add_flag("--secure", up->local.secure, "Only users that an admin has made may log in");
   command
       ->add_option("--admin", up->local.admin,

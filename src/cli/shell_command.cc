@@ -92,6 +92,7 @@ std::unique_ptr<CLI::App> MakeShellApp(Invocation& cli) {
   AddDraftCommands(*app, cli);
   AddAssistCommands(*app, cli);
   AddWatchCommands(*app, cli);
+  AddBackupCommands(*app, cli);
   AddClusterCommands(*app, cli);
   return app;
 }

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "client/server_stream.h"
+#include "coterie/v1/backup.pb.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::client {
@@ -192,6 +194,13 @@ absl::Status Client::LearnMembers() {
   ASSIGN_OR_RETURN(const v1::GetStatusResponse status, Call(v1::GetStatusRequest()));
   LearnFrom(*nodes_, status);
   return absl::OkStatus();
+}
+
+absl::Status Client::TakeBackup(absl::Time deadline,
+                                const std::function<bool(const std::string&)>& on_bytes) {
+  return RunServerStream<v1::TakeBackupResponse>(
+      *nodes_, "/coterie.v1.BackupService/TakeBackup", v1::TakeBackupRequest(), deadline,
+      [&](const v1::TakeBackupResponse& piece) { return on_bytes(piece.data()); });
 }
 
 absl::StatusOr<std::unique_ptr<Subscription>> Client::Subscribe(v1::SubscribeRequest request) {

@@ -90,6 +90,11 @@ class Client {
     return RunAssist(*nodes_, AssistMethod<Request>::kPath, request, deadline, on_event);
   }
 
+  // The bytes of a backup's file (backup/backup_file.h), piece by piece, of whichever node answers;
+  // false from `on_bytes` gives it up. Worth nothing unless this returns OK.
+  absl::Status TakeBackup(absl::Time deadline,
+                          const std::function<bool(const std::string&)>& on_bytes);
+
   // See subscription.h. kUnavailable as Call().
   absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(v1::SubscribeRequest request);
   // See attachment.h.

@@ -147,6 +147,8 @@ void Node::TakeSnapshot(absl::Time deadline, Done<Revision> done) {
   impl_->replica().TakeSnapshot(deadline - absl::Now(), std::move(done));
 }
 
+void Node::TakeBackup(Done<StateBackup> done) { impl_->replica().TakeBackup(std::move(done)); }
+
 void Node::Deliver(std::string_view frame) { impl_->replica().Deliver(frame); }
 absl::StatusOr<Peers::SnapshotSlice> Node::ReadSnapshot(NodeId reader, Term term,
                                                         std::uint64_t transfer_id,

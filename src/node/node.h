@@ -23,6 +23,7 @@
 #include "node/peer_codec.h"
 #include "node/peers.h"
 #include "node/sessions.h"
+#include "node/state_storage.h"
 #include "raft/configuration.h"
 #include "raft/effects.h"
 #include "state/command.h"
@@ -40,6 +41,8 @@ struct Options {
   // Who founds the cluster. Used only when the data folder is new; empty = this node joins an
   // existing cluster and waits to be added by its leader.
   std::vector<raft::Member> founders;
+  // A file that the founders begin with (node/restore.h); empty = with nothing.
+  std::string restore_from;
   std::string peer_address;    // Where other nodes reach this one, "host:port".
   std::string client_address;  // Where clients do.
   absl::Duration tick = absl::Milliseconds(10);
@@ -73,6 +76,12 @@ enum class Consistency : std::uint8_t { kLinearizable, kStale };
 inline constexpr char kUpgradingPayload[] = "coterie.dev/upgrading";
 template <class T>
 using Done = std::function<void(absl::StatusOr<T>)>;
+
+// The state as of a revision, frozen, as one stream of bytes. Read it on any one thread.
+struct StateBackup {
+  std::shared_ptr<StateCopy> copy;
+  Revision revision;
+};
 
 struct Status {
   NodeId id;
@@ -163,6 +172,8 @@ class Node {
   void TransferLeadership(NodeId target, absl::Time deadline, Done<NodeId> done);
   // Makes the local state durable and compacts the local log.
   void TakeSnapshot(absl::Time deadline, Done<Revision> done);
+  // Of what this node has applied; its disk keeps it until the copy is destroyed.
+  void TakeBackup(Done<StateBackup> done);
 
   // --- From other nodes ---
 

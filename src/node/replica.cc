@@ -7,6 +7,7 @@
 
 #include "base/overload.h"
 #include "node/repair.h"
+#include "node/restore.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::node {
@@ -60,8 +61,10 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
                    wal::Log::Open(world.log_directory, identity, options.log));
   const bool is_founding =
       opened.recovered.damage.empty() && IsBlank(opened.recovered) && !options.founders.empty();
-  if (is_founding) RETURN_IF_ERROR(FoundCluster(options, opened));
-  absl::Status state = world.storage.Open(opened.recovered.snapshot.last.index);
+  if (is_founding) RETURN_IF_ERROR(FoundCluster(options, world, opened));
+  const bool is_restored = is_founding && !options.restore_from.empty();
+  absl::Status state =
+      is_restored ? absl::OkStatus() : world.storage.Open(opened.recovered.snapshot.last.index);
   if (absl::IsDataLoss(state)) {
     Complain(world, "the state is damaged and is fetched anew", state.message());
     RETURN_IF_ERROR(world.storage.Discard());
@@ -78,11 +81,19 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
       new Replica(options, std::move(world), std::move(opened), std::move(machine), is_founding));
 }
 
-absl::Status Replica::FoundCluster(const Options& options, wal::Log::Opened& opened) {
+absl::Status Replica::FoundCluster(const Options& options, const World& world,
+                                   wal::Log::Opened& opened) {
   raft::Configuration founding = Founding(options.founders);
   if (!founding.IsValid()) {
     return absl::InvalidArgumentError(
         "the founders do not form a cluster: give each id once, at most 7 of them");
+  }
+  if (!options.restore_from.empty()) {
+    wal::Recovered& recovered = opened.recovered;
+    ASSIGN_OR_RETURN(recovered.snapshot, Restore(options.restore_from, options.cluster_id, founding,
+                                                 options.machine, world.storage));
+    recovered.hard_state.term = recovered.snapshot.last.term;
+    return opened.log->Mend(recovered.hard_state, recovered.snapshot, {});
   }
   opened.recovered.snapshot.configuration = founding;
   return opened.log->Compact({.last = {}, .configuration = std::move(founding)},
@@ -275,6 +286,10 @@ void Replica::TransferLeadership(NodeId target, absl::Duration timeout, Done<Nod
 void Replica::TakeSnapshot(absl::Duration timeout, Done<Revision> done) {
   snapshot_inbox_.Push(
       TakeSnapshotInput{.deadline_us = DeadlineAfter(timeout), .done = std::move(done)});
+}
+
+void Replica::TakeBackup(Done<StateBackup> done) {
+  snapshot_inbox_.Push(TakeBackupInput{.done = std::move(done)});
 }
 
 void Replica::Deliver(std::string_view frame) {

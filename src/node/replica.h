@@ -89,6 +89,7 @@ class Replica {
                    Done<Revision> done);
   void TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done);
   void TakeSnapshot(absl::Duration timeout, Done<Revision> done);
+  void TakeBackup(Done<StateBackup> done);
   void Deliver(std::string_view frame);
   void SendGossip(const std::string& bytes);
   void OnGossip(Node::GossipListener listener);
@@ -190,8 +191,11 @@ class Replica {
     std::uint64_t deadline_us = 0;
     Done<Revision> done;  // May be empty.
   };
-  using SnapshotInput =
-      std::variant<TakeSnapshotInput, raft::SendSnapshotJob, raft::InstallSnapshotJob>;
+  struct TakeBackupInput {
+    Done<StateBackup> done;
+  };
+  using SnapshotInput = std::variant<TakeSnapshotInput, TakeBackupInput, raft::SendSnapshotJob,
+                                     raft::InstallSnapshotJob>;
 
   struct PendingProposal {
     Done<state::Outcome> done;
@@ -209,7 +213,8 @@ class Replica {
 
   Replica(const Options& options, World world, wal::Log::Opened opened,
           std::unique_ptr<state::Machine> machine, bool is_founding);
-  static absl::Status FoundCluster(const Options& options, wal::Log::Opened& opened);
+  static absl::Status FoundCluster(const Options& options, const World& world,
+                                   wal::Log::Opened& opened);
   static absl::Status RepairLog(const Options& options, const World& world,
                                 wal::Log::Opened& opened);
 
@@ -276,6 +281,7 @@ class Replica {
   void Handle(const raft::Compaction& compaction);
   void Handle(const InstallLog& install);
   void Handle(TakeSnapshotInput& input);
+  void Handle(TakeBackupInput& input);
   void Handle(const raft::SendSnapshotJob& job);
   void Handle(const raft::InstallSnapshotJob& job);
   absl::StatusOr<raft::SnapshotTaken> MakeDurable();

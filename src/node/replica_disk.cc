@@ -152,6 +152,20 @@ void Replica::Handle(TakeSnapshotInput& input) {
   }
 }
 
+void Replica::Handle(TakeBackupInput& input) {
+  if (is_fenced_.load()) {
+    return input.done(absl::FailedPreconditionError(
+        "this node's state has diverged from the cluster's; back up another node"));
+  }
+  input.done([this]() -> absl::StatusOr<StateBackup> {
+    ASSIGN_OR_RETURN(std::unique_ptr<StateCopy> copy, world_.storage.Copy());
+    ASSIGN_OR_RETURN(const std::optional<std::string> value, copy->Get(state::kAppliedKey));
+    const std::optional<raft::SnapshotTaken> inside = Describe(value);
+    if (!inside) return absl::UnavailableError("nothing has been applied here yet");
+    return StateBackup{.copy = std::move(copy), .revision = inside->last.index};
+  }());
+}
+
 void Replica::Handle(const raft::SendSnapshotJob& job) {
   const auto offer = [&]() -> absl::StatusOr<raft::SnapshotOffer> {
     if (!transfers_.HasPlaceFor(job.peer, Now())) {

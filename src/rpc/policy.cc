@@ -63,6 +63,8 @@ constexpr Policy kPolicies[] = {
 
     {"coterie.v1.EventService.Subscribe", kSession, kEndless, 64 << 10},
 
+    {"coterie.v1.BackupService.TakeBackup", kAdmin, kEndless, kSmall},
+
     {"coterie.v1.PresenceService.Attach", kSession, kEndless, kSmall},
     {"coterie.v1.PresenceService.ListPresent", kSession, kUsual, kSmall},
 

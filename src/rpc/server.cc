@@ -21,6 +21,7 @@
 #include "rpc/assist_runs.h"
 #include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
+#include "rpc/backup_service.h"
 #include "rpc/built_in.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
@@ -90,6 +91,7 @@ class Server::Impl {
         draft_binding_(gate_),
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
+        backup_binding_(gate_, node),
         presence_binding_(gate_, calls_, presence_hub_),
         assist_binding_(gate_, assist_runs_),
         peers_(node, options.cluster_id) {
@@ -133,6 +135,7 @@ class Server::Impl {
     builder.RegisterService(&draft_binding_);
     builder.RegisterService(&cluster_binding_);
     builder.RegisterService(&event_binding_);
+    builder.RegisterService(&backup_binding_);
     builder.RegisterService(&presence_binding_);
     builder.RegisterService(&assist_binding_);
     client_server_ = builder.BuildAndStart();
@@ -255,6 +258,7 @@ class Server::Impl {
   BoundService<v1::DraftService> draft_binding_;
   BoundService<v1::ClusterService> cluster_binding_;
   EventService event_binding_;
+  BackupService backup_binding_;
   PresenceBinding presence_binding_;
   AssistBinding assist_binding_;
   PeerService peers_;
