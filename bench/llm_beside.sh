@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a busy language model on the same machine costs those who write: three nodes on this disk, and
-# writes in a closed loop, in turns with the model idle and with it answering eight at once.
+# What a busy language model on the same machine costs those who write: three nodes on this disk,
+# and writes in a closed loop, in turns with the model idle and with it answering eight at once.
 # `./dev bench llm` runs it after bench/llm.sh, whose model it uses.
 #   CLIENTS=1,16  SECONDS_EACH=6  ROUNDS=3  BIN=build/release/bin  MODEL=file.gguf
 #   LLM_FLAGS="--nice 0 --threads 2"   of the model's server; default: none, as people run it

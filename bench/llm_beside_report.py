@@ -3,8 +3,8 @@
 
     bench/llm_beside_report.py results.jsonl
 
-Medians of the rounds. "Model, cores" is the processor time that the model's server had: a model that
-gets nothing disturbs nobody.
+Medians of the rounds. "Model, cores" is the processor time that the model's server had: a model
+that gets nothing disturbs nobody.
 """
 import json
 import statistics
@@ -18,7 +18,8 @@ def main():
             if line.startswith("{"):
                 values = json.loads(line)
                 values["cores"] = values["server_cpu_us_per_call"] * values["calls_per_s"] / 1e6
-                rows.setdefault(values["clients"], {}).setdefault(values["model"], []).append(values)
+                by_model = rows.setdefault(values["clients"], {})
+                by_model.setdefault(values["model"], []).append(values)
 
     def median(clients, model, key):
         return statistics.median(values[key] for values in rows[clients][model])

@@ -3,7 +3,6 @@
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
 #include <utility>
@@ -65,13 +64,13 @@ struct LlmServers::Server {
               Cancellation& cancellation, const Listener& listener) const;
 };
 
-LlmServers::LlmServers(const std::vector<std::string>& addresses) {
+LlmServers::LlmServers(const std::vector<std::string>& addresses,
+                       const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   CHECK(addresses.size() <= kServersMax);
   for (const std::string& address : addresses) {
     auto server = std::make_unique<Server>();
     server->address = address;
-    server->stub = llm::v1::LlmService::NewStub(
-        grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    server->stub = llm::v1::LlmService::NewStub(grpc::CreateChannel(address, credentials));
     servers_.push_back(std::move(server));
   }
 }

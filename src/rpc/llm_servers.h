@@ -8,6 +8,7 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/security/credentials.h>
 
 #include <functional>
 #include <memory>
@@ -47,7 +48,8 @@ class LlmServers {
   static constexpr std::size_t kServersMax = 16;
 
   // "host:port" each; none are connected yet.
-  explicit LlmServers(const std::vector<std::string>& addresses);
+  LlmServers(const std::vector<std::string>& addresses,
+             const std::shared_ptr<grpc::ChannelCredentials>& credentials);
   ~LlmServers();
 
   struct Listener {
