@@ -69,7 +69,7 @@ class LlmServers {
 
  private:
   struct Server;
-  // Those that answer, the least busy first.
+  // Those that answer, the least busy first, and those with a full queue last.
   std::vector<const Server*> Ready(Cancellation& cancellation) const;
   std::string Addresses() const;
 
