@@ -26,6 +26,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 # start_server SLOTS: sets `address`. As urgent as llama-bench, and as eager.
 start_server() {
+  : >"$data/server.log"  # Else what an earlier one said could be read.
   "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --slots "$1" --threads "$threads" \
     --context 2048 --nice 0 >"$data/server.log" 2>&1 &
   server=$!

@@ -20,13 +20,23 @@ find_package(benchmark QUIET)
 
 # llama.cpp: what the system has, else what scripts/llama.sh has built. Without it there is no LLM
 # server, and everything else is as it is.
-find_package(llama CONFIG QUIET)
-if(NOT llama_FOUND)
-  execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/llama.sh" --find
-    OUTPUT_VARIABLE llama_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-  if(llama_prefix)
-    find_package(llama CONFIG QUIET PATHS "${llama_prefix}" NO_DEFAULT_PATH)
+execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/llama.sh" --find
+  OUTPUT_VARIABLE llama_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(llama_prefix)
+  # What an earlier configuration found of an earlier recipe of the script is forgotten.
+  cmake_path(GET llama_prefix PARENT_PATH llama_cache)
+  cmake_path(IS_PREFIX llama_cache "${llama_DIR}" llama_is_ours)
+  cmake_path(IS_PREFIX llama_prefix "${llama_DIR}" llama_is_current)
+  if(llama_DIR AND llama_is_ours AND NOT llama_is_current)
+    foreach(found IN ITEMS llama_DIR llama_LIBRARY ggml_DIR GGML_LIBRARY GGML_BASE_LIBRARY
+            GGML_CPU_LIBRARY COTERIE_LLAMA_FITS)
+      unset(${found} CACHE)
+    endforeach()
   endif()
+endif()
+find_package(llama CONFIG QUIET)
+if(NOT llama_FOUND AND llama_prefix)
+  find_package(llama CONFIG QUIET PATHS "${llama_prefix}" NO_DEFAULT_PATH)
 endif()
 if(llama_FOUND)
   # Its interface moves; a release that lacks a call which is used here counts as none.

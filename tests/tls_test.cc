@@ -5,15 +5,8 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,50 +15,12 @@
 #include "coterie/internal/v1/peer.grpc.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
+#include "tests/authority.h"
 #include "tests/cluster_process.h"
 #include "tests/pacing.h"
 
 namespace coterie::tests {
 namespace {
-
-std::string Read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-bool Run(std::vector<std::string> words) {
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t process = 0;
-  if (posix_spawn(&process, arguments.front(), nullptr, nullptr, arguments.data(), environ) != 0) {
-    return false;
-  }
-  int status = 0;
-  return waitpid(process, &status, 0) == process && status == 0;
-}
-
-// An authority of its own, and the certificates of 127.0.0.1.
-class Authority {
- public:
-  Authority() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "coterie-tls-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    made_ = Run({COTERIE_CERTIFICATES_SCRIPT, folder_, "127.0.0.1"});
-  }
-  ~Authority() { std::filesystem::remove_all(folder_); }
-  Authority(const Authority&) = delete;
-  Authority& operator=(const Authority&) = delete;
-
-  bool made() const { return made_; }
-  std::string ca() const { return folder_ + "/ca.pem"; }
-  std::string certificate() const { return folder_ + "/127.0.0.1.pem"; }
-  std::string key() const { return folder_ + "/127.0.0.1.key"; }
-
- private:
-  std::string folder_;
-  bool made_ = false;
-};
 
 std::unique_ptr<client::Client> Open(const ClusterProcess& cluster, const std::string& ca_pem,
                                      absl::Duration timeout) {
@@ -102,7 +57,7 @@ class TlsTest : public testing::Test {
 };
 
 TEST_F(TlsTest, ItServesAndNodesAskEachOther) {
-  const auto client = Open(*cluster_, Read(ours_.ca()), absl::Seconds(20));
+  const auto client = Open(*cluster_, ReadWhole(ours_.ca()), absl::Seconds(20));
   ASSERT_NE(client, nullptr);
   const auto login = client->Login("ann", "");
   ASSERT_TRUE(login.ok()) << login.status();
@@ -121,12 +76,12 @@ TEST_F(TlsTest, ItServesAndNodesAskEachOther) {
 }
 
 TEST_F(TlsTest, AClientBelievesNobodyElse) {
-  const auto client = Open(*cluster_, Read(others_.ca()), absl::Seconds(2));
+  const auto client = Open(*cluster_, ReadWhole(others_.ca()), absl::Seconds(2));
   ASSERT_NE(client, nullptr);
   EXPECT_FALSE(CanConnect(cluster_->client_address(1),
-                          grpc::SslCredentials({.pem_root_certs = Read(others_.ca())})));
+                          grpc::SslCredentials({.pem_root_certs = ReadWhole(others_.ca())})));
   EXPECT_TRUE(CanConnect(cluster_->client_address(1),
-                         grpc::SslCredentials({.pem_root_certs = Read(ours_.ca())})));
+                         grpc::SslCredentials({.pem_root_certs = ReadWhole(ours_.ca())})));
   const auto login = client->Login("ann", "");
   EXPECT_EQ(login.status().code(), absl::StatusCode::kUnavailable) << login.status();
 }
@@ -149,14 +104,14 @@ TEST_F(TlsTest, OnlyNodesReachThePortOfNodes) {
     }
     return reader->Finish().error_code();
   };
-  EXPECT_EQ(call({.pem_root_certs = Read(ours_.ca())}), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(call({.pem_root_certs = Read(ours_.ca()),
-                  .pem_private_key = Read(others_.key()),
-                  .pem_cert_chain = Read(others_.certificate())}),
+  EXPECT_EQ(call({.pem_root_certs = ReadWhole(ours_.ca())}), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(call({.pem_root_certs = ReadWhole(ours_.ca()),
+                  .pem_private_key = ReadWhole(others_.key()),
+                  .pem_cert_chain = ReadWhole(others_.certificate())}),
             grpc::StatusCode::UNAVAILABLE);
-  const grpc::StatusCode known = call({.pem_root_certs = Read(ours_.ca()),
-                                       .pem_private_key = Read(ours_.key()),
-                                       .pem_cert_chain = Read(ours_.certificate())});
+  const grpc::StatusCode known = call({.pem_root_certs = ReadWhole(ours_.ca()),
+                                       .pem_private_key = ReadWhole(ours_.key()),
+                                       .pem_cert_chain = ReadWhole(ours_.certificate())});
   EXPECT_NE(known, grpc::StatusCode::UNAVAILABLE);  // It is heard, and asked for its cluster.
   EXPECT_NE(known, grpc::StatusCode::OK);
 }

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "bin/llm_options.h"
+#include "bin/loopback.h"
 #include "io/posix_clock.h"
 #include "llm/engine.h"
 #include "llm/model.h"
@@ -91,6 +92,10 @@ void AddFlags(CLI::App& app, LlmOptions& options) {
       ->capture_default_str();
   app.add_option("--listen", options.listen, "HOST:PORT to serve nodes at; port 0: any")
       ->capture_default_str();
+  app.add_option("--tls-cert", options.tls.certificate, "TLS: certificate chain of that port, PEM");
+  app.add_option("--tls-key", options.tls.key, "Its key, PEM");
+  app.add_option("--tls-ca", options.tls.client_authority,
+                 "Only who shows a certificate that this authority signed may ask, PEM");
   app.add_option("--chat-template", options.chat_template,
                  "One of llama.cpp's by name, for example chatml; default: the model's own");
   app.add_option("--context", options.context, "Most tokens of a request, prompt and answer")
@@ -137,6 +142,16 @@ absl::StatusOr<std::unique_ptr<llm::Model>> LoadModel(const LlmOptions& options,
                           log);
 }
 
+// Nodes prove themselves by certificates alone: there are no users here.
+void WarnOfOpenPort(const LlmOptions& options) {
+  if (IsLoopback(options.listen) || !options.tls.client_authority.empty()) return;
+  spdlog::warn(
+      "whoever reaches {} may ask this model{}; --tls-cert, --tls-key and --tls-ca leave "
+      "it to nodes",
+      options.listen,
+      options.tls.certificate.empty() ? " and read on the way what others ask" : "");
+}
+
 void ServeUntilSignal(llm::Server& server, const LlmOptions& options, const sigset_t& signals) {
   int signal = 0;
   sigwait(&signals, &signal);
@@ -145,7 +160,9 @@ void ServeUntilSignal(llm::Server& server, const LlmOptions& options, const sigs
   spdlog::info("stopped");
 }
 
-int Run(const LlmOptions& options, const sigset_t& signals) {
+using Credentials = std::shared_ptr<grpc::ServerCredentials>;
+
+int Run(const LlmOptions& options, const Credentials& credentials, const sigset_t& signals) {
   const io::PosixClock clock;
   llm::LlamaLog log(WriteLlamaLine);
   absl::StatusOr<std::unique_ptr<llm::Model>> model = LoadModel(options, log);
@@ -167,6 +184,7 @@ int Run(const LlmOptions& options, const sigset_t& signals) {
   if (!engine.ok()) return Fail(kExitStart, engine.status());
   absl::StatusOr<std::unique_ptr<llm::Server>> server =
       llm::Server::Start({.listen = options.listen,
+                          .credentials = credentials,
                           .service = std::make_unique<llm::Service>(**model, **engine, clock),
                           .stop = [&engine](absl::Time deadline) { (*engine)->Stop(deadline); }});
   if (!server.ok()) return Fail(kExitStart, server.status());
@@ -207,7 +225,7 @@ absl::StatusOr<std::string> ReadKey(const LlmOptions& options) {
   return key;
 }
 
-int RunOpenAi(const LlmOptions& options, const sigset_t& signals) {
+int RunOpenAi(const LlmOptions& options, const Credentials& credentials, const sigset_t& signals) {
   const io::PosixClock clock;
   absl::StatusOr<llm::HttpUrl> url = llm::ParseUrl(options.url);
   if (!url.ok()) return Fail(kExitFlags, url.status());
@@ -233,10 +251,11 @@ int RunOpenAi(const LlmOptions& options, const sigset_t& signals) {
   } else if (!model.ok()) {
     return Fail(kExitStart, model.status());
   }
-  absl::StatusOr<std::unique_ptr<llm::Server>> server = llm::Server::Start(
-      {.listen = options.listen, .service = std::move(service), .stop = [&asked](absl::Time) {
-         asked.Stop();
-       }});
+  absl::StatusOr<std::unique_ptr<llm::Server>> server =
+      llm::Server::Start({.listen = options.listen,
+                          .credentials = credentials,
+                          .service = std::move(service),
+                          .stop = [&asked](absl::Time) { asked.Stop(); }});
   if (!server.ok()) return Fail(kExitStart, server.status());
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   spdlog::info("ready at {}:{}: {} at {}, {} answers at once", host, (*server)->port(),
@@ -275,7 +294,11 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-  return options.backend == "openai" ? RunOpenAi(options, signals) : Run(options, signals);
+  const absl::StatusOr<Credentials> credentials = llm::LoadCredentials(options.tls);
+  if (!credentials.ok()) return Fail(kExitFlags, credentials.status());
+  WarnOfOpenPort(options);
+  return options.backend == "openai" ? RunOpenAi(options, *credentials, signals)
+                                     : Run(options, *credentials, signals);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "bin/loopback.h"
 #include "bin/node_options.h"
 #include "gateway/gateway.h"
 #include "node/node.h"
@@ -87,6 +88,11 @@ void AddTlsFlags(CLI::App& app, rpc::TlsFiles& files) {
   app.add_option("--peer-tls-key", files.peer_key, "Its key, PEM");
   app.add_option("--peer-tls-ca", files.peer_authority,
                  "Who signs those of nodes, and of nobody else, PEM");
+  app.add_option("--llm-tls-ca", files.llm_authority,
+                 "TLS to the servers of --llm: who signs their certificates, PEM");
+  app.add_option("--llm-tls-cert", files.llm_certificate,
+                 "What this node shows to those that want a certificate, PEM");
+  app.add_option("--llm-tls-key", files.llm_key, "Its key, PEM");
 }
 
 void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& founders) {
@@ -172,6 +178,18 @@ void HandOver(node::Node& node) {
   done->WaitForNotificationWithTimeout(kHandOverTimeout + absl::Milliseconds(100));
 }
 
+// What people wrote goes to the language model.
+void WarnOfOpenWay(const NodeOptions& options) {
+  if (!options.tls.llm_authority.empty()) return;
+  for (const std::string& address : options.llm_addresses) {
+    if (IsLoopback(address)) continue;
+    spdlog::warn(
+        "texts go to the language model at {} without TLS: whoever is on the way can "
+        "read them; see --llm-tls-ca",
+        address);
+  }
+}
+
 int Run(const NodeOptions& options, const sigset_t& signals) {
   const std::size_t files = RaiseFileLimit();
   const std::size_t sockets_max = SocketsFor(files);
@@ -183,6 +201,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   }
   absl::StatusOr<rpc::Tls> tls = rpc::Tls::Load(options.tls);
   if (!tls.ok()) return Fail(kExitFlags, std::string(tls.status().message()));
+  WarnOfOpenWay(options);
   rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
   absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
   if (!node.ok()) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "llm/server.h"
+
 namespace coterie::bin {
 
 struct LlmOptions {
@@ -18,6 +20,7 @@ struct LlmOptions {
   std::string model;  // Empty = the only one in `models`.
   std::string models;
   std::string listen = "127.0.0.1:50052";
+  llm::TlsFiles tls;
   std::string chat_template;      // Empty = the model's own.
   std::uint32_t context = 4'096;  // Per request; at most what the model was made for.
   std::uint32_t slots = 4;

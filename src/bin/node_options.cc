@@ -130,6 +130,10 @@ absl::Status CheckOptions(const NodeOptions& options) {
   for (const std::string& address : options.llm_addresses) {
     status.Update(CheckAddress("--llm", address));
   }
+  if (options.llm_addresses.empty() && !options.tls.llm_authority.empty()) {
+    status.Update(absl::InvalidArgumentError(
+        "--llm-tls-ca: there is no --llm HOST:PORT whose certificate it could check"));
+  }
   status.Update(CheckFounders(options));
   return status;
 }

@@ -141,6 +141,7 @@ class OpenAiTest : public testing::Test {
     auto service = std::make_unique<OpenAiService>(std::move(options), clock_);
     service_ = service.get();
     auto server = Server::Start({.listen = "127.0.0.1:0",
+                                 .credentials = grpc::InsecureServerCredentials(),
                                  .service = std::move(service),
                                  .stop = [this](absl::Time) { service_->Stop(); }});
     ASSERT_TRUE(server.ok()) << server.status();

@@ -5,11 +5,14 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
 #include <utility>
+
+#include "base/check.h"
+#include "runtime/status_macros.h"
+#include "tls/pem.h"
 
 namespace coterie::llm {
 namespace {
@@ -20,10 +23,31 @@ constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
 }  // namespace
 
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LoadCredentials(const TlsFiles& files) {
+  if (files.certificate.empty() != files.key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key: give both or neither");
+  }
+  if (files.certificate.empty()) {
+    if (files.client_authority.empty()) return grpc::InsecureServerCredentials();
+    return absl::InvalidArgumentError("--tls-ca needs --tls-cert and --tls-key beside it");
+  }
+  ASSIGN_OR_RETURN(tls::Pair pair,
+                   tls::LoadPair({"--tls-cert", files.certificate}, {"--tls-key", files.key}));
+  ASSIGN_OR_RETURN(std::string authority_pem,
+                   tls::LoadAuthority({"--tls-ca", files.client_authority}));
+  grpc::SslServerCredentialsOptions options(
+      authority_pem.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                            : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = std::move(authority_pem);
+  options.pem_key_cert_pairs = {{std::move(pair.key_pem), std::move(pair.chain_pem)}};
+  return grpc::SslServerCredentials(options);
+}
+
 Server::Server(Options options) : options_(std::move(options)) {}
 Server::~Server() = default;
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
+  CHECK(options.credentials != nullptr);
   std::unique_ptr<Server> server(new Server(std::move(options)));
   const std::string& listen = server->options_.listen;
   grpc::EnableDefaultHealthCheckService(true);
@@ -38,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   grpc::ResourceQuota quota("llm");
   quota.Resize(kMemoryMax);
   builder.SetResourceQuota(quota);
-  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &server->port_);
+  builder.AddListeningPort(listen, server->options_.credentials, &server->port_);
   builder.RegisterService(server->options_.service.get());
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || server->port_ == 0) {

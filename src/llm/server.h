@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 #include <grpcpp/impl/service_type.h>
+#include <grpcpp/security/server_credentials.h>
 
 #include <memory>
 #include <string>
@@ -16,10 +17,21 @@ class Server;
 
 namespace coterie::llm {
 
+// Paths of PEM files; "" = none.
+struct TlsFiles {
+  std::string certificate;  // With the chain that leads to its authority,
+  std::string key;          // and its key. Both or neither; neither = no TLS.
+  // Who signs the certificates of those who may ask; "" = whoever reaches the port may.
+  std::string client_authority;
+};
+// kInvalidArgument, naming flag and file: what does not fit, or cannot be read.
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> LoadCredentials(const TlsFiles& files);
+
 class Server {
  public:
   struct Options {
-    std::string listen;                      // "host:port"; port 0: any.
+    std::string listen;  // "host:port"; port 0: any.
+    std::shared_ptr<grpc::ServerCredentials> credentials;
     std::unique_ptr<grpc::Service> service;  // LlmService.
     // Lets its answers finish until then, and ends the rest. Run once, by Stop().
     absl::AnyInvocable<void(absl::Time deadline)> stop;

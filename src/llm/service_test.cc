@@ -62,6 +62,7 @@ class ServiceTest : public ::testing::Test {
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
     auto server = Server::Start({.listen = "127.0.0.1:0",
+                                 .credentials = grpc::InsecureServerCredentials(),
                                  .service = std::make_unique<Service>(*model_, *engine_, clock_),
                                  .stop = [this](absl::Time deadline) { engine_->Stop(deadline); }});
     ASSERT_TRUE(server.ok()) << server.status();

@@ -82,6 +82,31 @@ TEST_F(AssistTest, TheIdlerServerIsAsked) {
   EXPECT_EQ(idle.asked(), 3);
 }
 
+TEST_F(AssistTest, AFullServerIsNotAskedWhileAnotherHasRoom) {
+  // By its load alone it would be the idler one.
+  TestingLlm full({.pieces = {"full"}, .active = 1, .waiting = 1, .waiting_max = 1});
+  TestingLlm busy({.pieces = {"busy"}, .active = 4, .waiting = 5});
+  Start({full.address(), busy.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "busy");
+  EXPECT_EQ(full.asked(), 0);
+}
+
+TEST_F(AssistTest, AServerThatHasFilledUpMeanwhileIsPassedOver) {
+  TestingLlm filled({.refuses = true});
+  TestingLlm busy({.pieces = {"busy"}, .active = 3});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  Start({filled.address(), busy.address()});
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "busy");
+  EXPECT_EQ(filled.asked(), 1);
+
+  Start({filled.address()});
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).status.error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
 // What the model was given to correct, between its fences.
 std::string PassageIn(const std::string& content) {
   const std::size_t begin = content.find('\n') + 1;

@@ -3,9 +3,9 @@
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -65,13 +65,13 @@ struct LlmServers::Server {
               Cancellation& cancellation, const Listener& listener) const;
 };
 
-LlmServers::LlmServers(const std::vector<std::string>& addresses) {
+LlmServers::LlmServers(const std::vector<std::string>& addresses,
+                       const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   CHECK(addresses.size() <= kServersMax);
   for (const std::string& address : addresses) {
     auto server = std::make_unique<Server>();
     server->address = address;
-    server->stub = llm::v1::LlmService::NewStub(
-        grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    server->stub = llm::v1::LlmService::NewStub(grpc::CreateChannel(address, credentials));
     servers_.push_back(std::move(server));
   }
 }
@@ -86,7 +86,12 @@ std::string LlmServers::Addresses() const {
 }
 
 std::vector<const LlmServers::Server*> LlmServers::Ready(Cancellation& cancellation) const {
-  std::vector<std::pair<double, const Server*>> ready;  // By what waits per place.
+  struct Readiness {
+    bool is_full;
+    double load;  // What waits per place.
+    const Server* server;
+  };
+  std::vector<Readiness> ready;
   for (const auto& server : servers_) {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kStatusTimeout));
@@ -94,12 +99,15 @@ std::vector<const LlmServers::Server*> LlmServers::Ready(Cancellation& cancellat
     llm::v1::GetStatusResponse status;
     if (!server->stub->GetStatus(&context, {}, &status).ok() || status.is_stopping()) continue;
     const double load = status.active() + status.waiting();
-    ready.emplace_back(load / std::max(1u, status.slots()), server.get());
+    ready.push_back({.is_full = status.waiting() >= status.waiting_max(),
+                     .load = load / std::max(1u, status.slots()),
+                     .server = server.get()});
   }
-  std::stable_sort(ready.begin(), ready.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(ready.begin(), ready.end(), [](const Readiness& a, const Readiness& b) {
+    return std::tie(a.is_full, a.load) < std::tie(b.is_full, b.load);
+  });
   std::vector<const Server*> servers;
-  for (const auto& [load, server] : ready) servers.push_back(server);
+  for (const Readiness& one : ready) servers.push_back(one.server);
   return servers;
 }
 

@@ -8,6 +8,7 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/security/credentials.h>
 
 #include <functional>
 #include <memory>
@@ -47,7 +48,8 @@ class LlmServers {
   static constexpr std::size_t kServersMax = 16;
 
   // "host:port" each; none are connected yet.
-  explicit LlmServers(const std::vector<std::string>& addresses);
+  LlmServers(const std::vector<std::string>& addresses,
+             const std::shared_ptr<grpc::ChannelCredentials>& credentials);
   ~LlmServers();
 
   struct Listener {
@@ -67,7 +69,7 @@ class LlmServers {
 
  private:
   struct Server;
-  // Those that answer, the least busy first.
+  // Those that answer, the least busy first, and those with a full queue last.
   std::vector<const Server*> Ready(Cancellation& cancellation) const;
   std::string Addresses() const;
 

@@ -80,7 +80,7 @@ class Server::Impl {
         drafts_(calls_, draft_threads_),
         cluster_(calls_, options.tls.ToClientPorts(), [this] { return hub_.size(); }),
         presence_(calls_),
-        llm_(options.llm_addresses),
+        llm_(options.llm_addresses, options.tls.ToLlmServers()),
         built_in_(options.language),
         assist_(calls_, llm_, built_in_),
         assist_runs_(gate_, assist_, assist_threads_),

@@ -25,6 +25,7 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
   grpc::Status Generate(grpc::ServerContext* context, const llm::v1::GenerateRequest* request,
                         grpc::ServerWriter<llm::v1::GenerateResponse>* writer) override {
     ++asked;
+    if (script_.refuses) return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue is full"};
     llm::v1::GenerateResponse started;
     started.mutable_started();
     bool is_there = writer->Write(started);
@@ -57,6 +58,8 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
                          llm::v1::GetStatusResponse* response) override {
     response->set_slots(kSlots);
     response->set_active(script_.active);
+    response->set_waiting(script_.waiting);
+    response->set_waiting_max(script_.waiting_max);
     return grpc::Status::OK;
   }
 

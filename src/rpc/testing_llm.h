@@ -21,7 +21,10 @@ class TestingLlm {
   struct Script {
     std::vector<std::string> pieces;  // Of the answer to everything.
     bool is_endless = false;          // The last piece again and again, until the caller goes.
-    std::uint32_t active = 0;         // What GetStatus says, of four slots.
+    std::uint32_t active = 0;         // What GetStatus says, of four slots,
+    std::uint32_t waiting = 0;        // and of a queue
+    std::uint32_t waiting_max = 64;   // of so many.
+    bool refuses = false;             // To answer, because its queue is full.
     // Instead of `pieces`, what is answered to the last message.
     std::function<std::string(const std::string& content)> answer;
   };

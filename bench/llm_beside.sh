@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# What a busy language model on the same machine costs those who write: three nodes on this disk,
+# and writes in a closed loop, in turns with the model idle and with it answering eight at once.
+# `./dev bench llm` runs it after bench/llm.sh, whose model it uses.
+#   CLIENTS=1,16  SECONDS_EACH=6  ROUNDS=3  BIN=build/release/bin  MODEL=file.gguf
+#   LLM_FLAGS="--nice 0 --threads 2"   of the model's server; default: none, as people run it
+#   BESIDE_JSON=file to keep the lines in
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bin=${BIN:-build/release/bin}
+clients=${CLIENTS:-1,16}
+seconds_each=${SECONDS_EACH:-6}
+rounds=${ROUNDS:-3}
+model=${MODEL:-build/tinyllama-shaped.Q4_K_M.gguf}
+grpc_port=56053  # Of the first node; `up` takes others if it is taken.
+data=$(mktemp -d "$PWD/build/bench-beside.XXXXXX")
+results=${BESIDE_JSON:-$data/results.jsonl}
+read -ra llm_flags <<<"${LLM_FLAGS:-}"
+llm=
+asking=
+
+say() { printf '%s\n' "$*" >&2; }
+
+# stop PROCESS: waits for its end.
+stop() {
+  [[ -z $1 ]] || kill "$1" 2>/dev/null || true
+  [[ -z $1 ]] || wait "$1" 2>/dev/null || true
+}
+
+stop_all() {
+  stop "$asking"
+  stop "$llm"
+  HOME=$data "$bin/coterie" down --data "$data/nodes" >/dev/null 2>&1 || true
+  rm -rf "$data"
+}
+trap stop_all EXIT
+
+# Sets `nodes`: the addresses for clients.
+start_nodes() {
+  nodes=$(HOME=$data "$bin/coterie" up --detach --json --data "$data/nodes" --http-port 0 \
+    --grpc-port "$grpc_port" --models "$data" --quiet | python3 -c '
+import json, sys
+print(",".join(node["client_address"] for node in json.load(sys.stdin)["nodes"]))')
+}
+
+# Sets `llm` and `address`.
+start_model() {
+  local i
+  "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --slots 8 --context 2048 \
+    "${llm_flags[@]}" >"$data/llm.log" 2>&1 &
+  llm=$!
+  for ((i = 0; i < 600; ++i)); do
+    address=$(sed -n 's/.*ready at \([^ ]*\): .*/\1/p' "$data/llm.log")
+    [[ -z $address ]] || return 0
+    kill -0 "$llm" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$data/llm.log" >&2
+  return 1
+}
+
+# ask_on FIRST_RUN: eight answers at once, again and again, until it is stopped.
+ask_on() {
+  local run asker=
+  trap 'stop "$asker"; exit 0' TERM
+  for ((run = $1; ; ++run)); do
+    "$bin/llm_load" --server "$address" --pid "$llm" --work together --run "$run" --tokens 64 \
+      >>"$data/answers.jsonl" 2>>"$data/llm_load.log" &
+    asker=$!
+    wait "$asker"
+  done
+}
+
+# measure idle|busy: a line for each number of clients. `--pids`: what the model's server used.
+measure() {
+  "$bin/load" --target coterie --nodes "$nodes" --clients "$clients" --work write \
+    --seconds "$seconds_each" --pids "$llm" |
+    sed "s/^{/{\"model\":\"$1\",/" | tee -a "$results" >&2
+}
+
+main() {
+  local address='' nodes='' round
+  [[ -f $model ]] || { say "there is no $model: run bench/llm.sh first"; exit 1; }
+  : >"$results"
+  start_nodes
+  start_model
+  say "load $(cut -d' ' -f1 /proc/loadavg); $(sed -n 's/.*ready at [^ ]*: //p' "$data/llm.log")"
+  for ((round = 0; round < rounds; ++round)); do
+    measure idle
+    ask_on "$((round * 1000))" &
+    asking=$!
+    measure busy
+    stop "$asking"
+    asking=
+  done
+  [[ ! -s $data/llm_load.log ]] || { cat "$data/llm_load.log" >&2; exit 1; }
+  python3 bench/llm_beside_report.py "$results"
+}
+
+main
