@@ -3,6 +3,7 @@
 # the cases of crdt-benchmarks: every engine in a process of its own, interleaved, the same edits.
 #   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,B4  BIN=build/release/bin
 #   CLOCK=cpu      our own engine's CPU time instead of time, where the machine is busy
+#   ALGEBRA=1      also the algebra on bytes alone: merging, differences, format V2, by CPU time
 #   GROWTH=1       also cost against size for the worst mixes: a plot, and the slopes
 # Results and plot stay in build/bench-crdt/.
 set -euo pipefail
@@ -20,6 +21,7 @@ main() {
   node bench/crdt/run.mjs "$out/cases" "$out/results.jsonl" "$bin/crdt_bench"
   printf '%s, %s cores, node %s\n' "$(uname -m)" "$(nproc)" "$(node --version)"
   node bench/crdt/report.mjs "$out/results.jsonl"
+  [[ -z ${ALGEBRA:-} ]] || "$bin/crdt_algebra_bench" "$out/cases"
   [[ -n ${GROWTH:-} ]] || return 0
   node bench/crdt/workload.mjs "$out/growth" growth
   ENGINES=${ENGINES:-coterie,yjs} REPETITIONS=1 CASES='' \

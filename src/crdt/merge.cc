@@ -26,6 +26,11 @@ class Source {
 
   // To the next piece. There is none behind the last one, nor in a malformed update.
   void Next();
+  // To the next piece that does not end at `end` or before, or is another client's.
+  void SkipTo(Clock end);
+  // Structs that follow the piece without a gap, none of them a GC or a skip; false if there are
+  // none that can be had at once. To be followed by Next().
+  bool MaybeTakeRun(StructRun& run) { return reader_.NextRun({}, run); }
   const Piece& piece() const { return piece_; }
   bool has_piece() const { return has_piece_; }
   // Only when there is no piece any more.
@@ -93,6 +98,15 @@ void Source::Next() {
     client_ = span.id.client;
   } while (span.content == ContentKind::kSkip);
   piece_ = Piece(span);
+}
+
+void Source::SkipTo(Clock end) {
+  const Client client = piece_.id.client;
+  StructRun run;
+  do {
+    static_cast<void>(reader_.NextRun({.end = end}, run));
+    Next();
+  } while (has_piece_ && piece_.id.client == client && piece_.end() <= end);
 }
 
 void Source::AddDeleted(std::vector<std::pair<Client, ClockRange>>& deleted) {
@@ -215,34 +229,57 @@ class Merger {
 
  private:
   bool MaybeTake(Source& source);
+  // Takes the source's piece, and what is known at a glance to follow it.
+  void TakeFrom(Source& source);
   void Replace(const Piece& piece);
+  void Flush();
 
   StructWriter writer_;
-  bool has_pending_ = false;
-  Piece pending_;
+  enum class Held : std::uint8_t { kNothing, kPiece, kWritten };
+  Held held_ = Held::kNothing;
+  Piece pending_;  // Of what is written already, only the ids and lengths count.
 };
 
+void Merger::Flush() {
+  if (held_ == Held::kPiece) writer_.Write(pending_);
+  held_ = Held::kNothing;
+}
+
 void Merger::Replace(const Piece& piece) {
-  if (has_pending_) writer_.Write(pending_);
+  Flush();
   pending_ = piece;
-  has_pending_ = true;
+  held_ = Held::kPiece;
+}
+
+void Merger::TakeFrom(Source& source) {
+  Replace(source.piece());
+  StructRun run;
+  if (source.MaybeTakeRun(run)) {
+    Flush();
+    writer_.WriteRun(run.first, run.structs, run.bytes);
+    pending_ = Piece();
+    pending_.id = run.first;
+    pending_.length = run.end - run.first.clock;
+    pending_.content = ContentKind::kDeleted;  // Neither a GC nor a skip.
+    held_ = Held::kWritten;
+  }
+  source.Next();
 }
 
 // Leaves a source that has nothing new, or nothing new yet.
 bool Merger::MaybeTake(Source& source) {
   const Client client = source.piece().id.client;
   bool has_moved = false;
-  while (source.has_piece() && source.piece().end() <= pending_.end() &&
-         source.piece().id.client >= pending_.id.client) {
-    source.Next();
+  while (source.has_piece() && source.piece().id.client >= pending_.id.client &&
+         source.piece().end() <= pending_.end()) {
+    source.SkipTo(pending_.end());
     has_moved = true;
   }
   if (!source.has_piece() || source.piece().id.client != client) return false;
   Piece piece = source.piece();
   if (has_moved && piece.id.clock > pending_.end()) return false;
   if (client != pending_.id.client) {
-    Replace(piece);
-    source.Next();
+    TakeFrom(source);
     return true;
   }
   if (pending_.end() < piece.id.clock) {
@@ -254,6 +291,10 @@ bool Merger::MaybeTake(Source& source) {
     return true;
   }
   const Clock overlap = pending_.end() - piece.id.clock;
+  if (overlap == 0 && !(IsGc(pending_) && IsGc(piece))) {
+    TakeFrom(source);
+    return true;
+  }
   if (overlap > 0) {
     CHECK(pending_.content != ContentKind::kSkip);
     piece.CutFront(overlap);
@@ -271,20 +312,17 @@ bool Merger::MaybeTake(Source& source) {
 void Merger::Run(Queue& queue) {
   while (Source* source = queue.Front()) {
     const Client client = source->piece().id.client;
-    if (!has_pending_) {
-      Replace(source->piece());
-      source->Next();
+    if (held_ == Held::kNothing) {
+      TakeFrom(*source);
     } else if (!MaybeTake(*source)) {
       continue;
     }
     while (source->has_piece() &&
            source->piece().id == Id{.client = client, .clock = pending_.end()}) {
-      Replace(source->piece());
-      source->Next();
+      TakeFrom(*source);
     }
   }
-  if (has_pending_) writer_.Write(pending_);
-  has_pending_ = false;
+  Flush();
 }
 
 MergeResult Merge(std::span<const std::string_view> updates, GroupOrder order) {

@@ -86,6 +86,94 @@ void CompareReaders(const std::string& update) {
   ASSERT_EQ(spans.ok(), views.ok());
 }
 
+// A struct on its own is too short for the quick way to read one: the slow way says the same.
+void CompareWithSlow(const StructView& view, std::string_view bytes) {
+  UpdateReader alone(bytes, {.id = view.id, .structs = 1});
+  StructView slow;
+  ASSERT_TRUE(alone.Next(slow)) << ToHex(bytes) << " " << alone.malformed().reason;
+  ASSERT_EQ(slow.length, view.length) << ToHex(bytes);
+  ASSERT_EQ(slow.content, view.content);
+  ASSERT_EQ(slow.parent, view.parent);
+  ASSERT_EQ(slow.has_parent_sub, view.has_parent_sub);
+  ASSERT_EQ(slow.has_origin, view.has_origin);
+  ASSERT_EQ(slow.origin, view.origin) << ToHex(bytes);
+  ASSERT_EQ(slow.has_right_origin, view.has_right_origin);
+  ASSERT_EQ(slow.right_origin, view.right_origin) << ToHex(bytes);
+  ASSERT_EQ(slow.payload, view.payload);
+}
+
+// Runs hold what is read one by one, and never more than they may.
+void CompareRuns(Prng& prng, const std::string& update) {
+  UpdateReader spans(update);
+  UpdateReader runs(update);
+  StructSpan span;
+  StructSpan first;
+  while (runs.NextSpan(first)) {
+    ASSERT_TRUE(spans.NextSpan(span));
+    ASSERT_EQ(span.bytes, first.bytes);
+    ASSERT_EQ(spans.is_first_of_client(), runs.is_first_of_client());
+    RunLimit limit;
+    if (prng.Chance(1, 2)) limit.structs = prng.Below(5);
+    if (prng.Chance(1, 2)) limit.end = span.id.clock + prng.Below(30);
+    StructRun run;
+    if (!runs.NextRun(limit, run)) continue;
+    ASSERT_LE(run.structs, limit.structs);
+    ASSERT_LE(run.end, limit.end);
+    ASSERT_EQ(run.first, (Id{.client = span.id.client, .clock = span.id.clock + span.length}));
+    std::string bytes;
+    for (std::uint64_t i = 0; i < run.structs; ++i) {
+      ASSERT_TRUE(spans.NextSpan(span));
+      ASSERT_FALSE(span.has_idle_bits);
+      ASSERT_NE(span.content, ContentKind::kGc);
+      ASSERT_NE(span.content, ContentKind::kSkip);
+      bytes += span.bytes;
+    }
+    ASSERT_EQ(run.bytes, bytes);
+    ASSERT_EQ(run.end, span.id.clock + span.length);
+  }
+  ASSERT_FALSE(spans.NextSpan(span));
+  ASSERT_EQ(runs.malformed().offset_bytes, spans.malformed().offset_bytes);
+  ASSERT_EQ(runs.malformed().reason, spans.malformed().reason);
+}
+
+// One client's structs, most of them strings and deleted ones with neighbours, of every length that
+// an integer can have.
+std::string ManyStructs(Prng& prng) {
+  const auto some = [&prng](int bits_max) {
+    return prng.Below(std::uint64_t{1} << prng.Between(1, static_cast<std::uint64_t>(bits_max)));
+  };
+  const Client own(some(50));
+  Lib0Writer writer;
+  writer.VarUint(1);
+  const std::uint64_t structs = prng.Between(2, 60);
+  writer.VarUint(structs);
+  writer.VarUint(own.value());
+  std::uint64_t clock = some(30);
+  writer.VarUint(clock);
+  for (std::uint64_t i = 0; i < structs; ++i) {
+    const bool is_text = prng.Chance(2, 3);
+    auto info = static_cast<std::uint8_t>(is_text ? 4 : 1);
+    info |= static_cast<std::uint8_t>(prng.Between(1, 3) << 6);
+    if (prng.Chance(1, 20)) info |= 0x20;
+    writer.U8(info);
+    for (const int bit : {0x80, 0x40}) {
+      if ((info & bit) == 0) continue;
+      const bool is_own = prng.Chance(1, 2);
+      writer.VarUint(is_own ? own.value() : some(53));
+      // Now and then a later one, which is refused.
+      writer.VarUint(is_own ? prng.Below(clock + (prng.Chance(1, 200) ? 9 : 1)) : some(32));
+    }
+    std::string text(is_text ? some(8) + 1 : 0, 'x');
+    if (is_text && prng.Chance(1, 8)) text += "\xf0\x9f\xa6\x8a\xe6\x95\x8f";
+    const std::uint64_t length = is_text ? Utf16Length(text) : some(30) + 1;
+    writer.VarUint(is_text ? text.size() : length);
+    writer.Raw(text);
+    clock += length;
+  }
+  writer.VarUint(0);
+  return writer.Take();
+}
+
 void UseValid(Prng& prng, const std::string& update, const std::string& other) {
   UpdateView view;
   ASSERT_FALSE(UpdateView::Open(update, view));
@@ -144,6 +232,23 @@ TEST(Mutation, OfV1IsRefusedOrHarmless) {
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(valid, 0);
+}
+
+TEST(Mutation, QuickAndSlowReadersAgree) {
+  Prng prng(kSeed);
+  int valid = 0;
+  for (int round = 0; round < Rounds(); ++round) {
+    std::string update = ManyStructs(prng);
+    if (prng.Chance(1, 2)) Mutate(prng, update);
+    UpdateReader reader(update);
+    StructView view;
+    while (reader.Next(view)) CompareWithSlow(view, reader.bytes());
+    valid += reader.ok() ? 1 : 0;
+    CompareReaders(update);
+    CompareRuns(prng, update);
+    if (HasFatalFailure()) FAIL() << ToHex(update);
+  }
+  EXPECT_GT(valid, Rounds() / 4);
 }
 
 TEST(Mutation, OfV2IsRefusedOrHarmless) {

@@ -5,6 +5,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -22,9 +23,11 @@ constexpr std::uint8_t kContentBits = 0x1f;
 constexpr auto kStringBits = static_cast<std::uint8_t>(ContentKind::kString);
 constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
 
-// What MaybeSkimItem() looks at: 32 bytes hold four ids' integers and a length of these sizes.
+// What SkimStruct() looks at: behind the first byte a window that holds the integers of two ids and
+// a length, each of these sizes at most; and what a text is looked at with.
 constexpr std::size_t kSkimWindow = 32;
-constexpr std::size_t kSkimBytes = 1 + kSkimWindow + sizeof(std::uint64_t);
+constexpr std::size_t kSkimTextBytes = 16;
+constexpr std::size_t kSkimBytes = 1 + kSkimWindow + 5 + kSkimTextBytes;
 constexpr int kSkimClientBytes = 7;  // Below 2^49.
 constexpr int kSkimClockBytes = 4;   // Below 2^28.
 
@@ -39,26 +42,33 @@ std::uint64_t LoadWord(const char* bytes) {
   return word;
 }
 
-// Bit i is set where byte i of the 32 ends a variable-length integer.
-std::uint32_t EndsOfVarUints(const char* bytes) {
+// Of 32 bytes: bit i says whether byte i goes on into the next one, and whether it is 0.
+struct ByteMasks {
+  std::uint32_t continues = 0;
+  std::uint32_t zeros = 0;
+};
+
+ByteMasks MasksOf(const char* bytes) {
 #ifdef __SSE2__
   const auto low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
   const auto high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16));
-  const auto continues = static_cast<std::uint32_t>(_mm_movemask_epi8(low)) |
-                         static_cast<std::uint32_t>(_mm_movemask_epi8(high)) << 16;
-  return ~continues;
+  const auto join = [](__m128i of_low, __m128i of_high) {
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(of_low)) |
+           static_cast<std::uint32_t>(_mm_movemask_epi8(of_high)) << 16;
+  };
+  const __m128i zero = _mm_setzero_si128();
+  return {.continues = join(low, high),
+          .zeros = join(_mm_cmpeq_epi8(low, zero), _mm_cmpeq_epi8(high, zero))};
 #else
-  std::uint32_t ends = 0;
+  ByteMasks masks;
   for (int i = 0; i < 32; ++i) {
-    ends |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]) < 0x80) << i;
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    masks.continues |= static_cast<std::uint32_t>(byte >= 0x80) << i;
+    masks.zeros |= static_cast<std::uint32_t>(byte == 0) << i;
   }
-  return ends;
+  return masks;
 #endif
 }
-
-// kFirstBytes[n] has all bits of the first n bytes of a word.
-constexpr std::uint64_t kFirstBytes[] = {
-    0, 0xff, 0xffff, 0xff'ffff, 0xffff'ffff, 0xff'ffff'ffff, 0xffff'ffff'ffff, 0xff'ffff'ffff'ffff};
 
 // The variable-length integer that is written as this word, the bytes behind it 0.
 std::uint64_t DecodeWord(std::uint64_t word) {
@@ -74,47 +84,24 @@ std::uint32_t DecodeShort(std::uint64_t word) {
   return (low & 0x7f) | (low & 0x7f00) >> 1 | (low & 0x7f'0000) >> 2 | (low & 0x7f00'0000) >> 3;
 }
 
-// Variable-length integers that follow each other within kSkimWindow bytes, each as it is written:
-// a word, the first byte lowest.
-class IntegerWindow {
- public:
-  explicit IntegerWindow(const char* bytes) : bytes_(bytes), ends_(EndsOfVarUints(bytes)) {}
-
-  // Whether the next one is `written`, which has `size` bytes; if so, goes behind it.
-  bool MaybeTake(std::uint64_t written, int size) {
-    const bool is_it = ((LoadWord(bytes_ + at_) ^ written) & kFirstBytes[size]) == 0;
-    at_ += is_it ? size : 0;
-    return is_it;
-  }
-  // One of more than four bytes is not judged: then fits() is false.
-  std::uint64_t NextShort() { return Next(kSkimClockBytes); }
-  // Nor one of more than seven, or of more than it needs, which could hide what it is.
-  std::uint64_t NextClient() {
-    const int begin = at_;
-    const std::uint64_t word = Next(kSkimClientBytes);
-    fits_ = fits_ && (bytes_[at_ - 1] != 0 || at_ - begin == 1);
-    return word;
-  }
-  bool fits() const { return fits_; }
-  std::size_t size_bytes() const { return static_cast<std::size_t>(at_); }
-
- private:
-  std::uint64_t Next(int size_max) {
-    int size = std::countr_zero(ends_ >> at_) + 1;
-    if (size > size_max) {
-      fits_ = false;
-      size = 1;
+// How many neighbours a struct names, by its first byte; 0 if SkimStruct() does not know it.
+constexpr std::array<std::uint8_t, 256> MakeSkimIds() {
+  std::array<std::uint8_t, 256> ids{};
+  for (const std::uint8_t content : {kStringBits, kDeletedBits}) {
+    for (const std::uint8_t sub : {std::uint8_t{0}, kHasParentSub}) {
+      ids[content | sub | kHasOrigin] = 1;
+      ids[content | sub | kHasRightOrigin] = 1;
+      ids[content | sub | kHasOrigin | kHasRightOrigin] = 2;
     }
-    const std::uint64_t word = LoadWord(bytes_ + at_) & kFirstBytes[size];
-    at_ += size;
-    return word;
   }
+  return ids;
+}
+constexpr std::array<std::uint8_t, 256> kSkimIds = MakeSkimIds();
 
-  const char* bytes_;
-  std::uint32_t ends_;
-  int at_ = 0;  // At most 2 * (7 + 4) before the last one.
-  bool fits_ = true;
-};
+// The first `size` bytes of a word, of 1 to 8; of other sizes some word.
+std::uint64_t FirstBytes(std::uint64_t word, int size) {
+  return word & ((std::uint64_t{2} << ((8 * size - 1) & 63)) - 1);
+}
 
 #ifdef __SSE2__
 // Whether the first `size` bytes of 16 are ASCII. size <= 16.
@@ -122,22 +109,117 @@ bool IsAscii16(const char* bytes, std::size_t size) {
   const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
   return (static_cast<std::uint32_t>(_mm_movemask_epi8(loaded)) & ((1u << size) - 1)) == 0;
 }
+#else
+bool IsAscii16(const char* bytes, std::size_t size) {
+  unsigned char seen = 0;
+  for (std::size_t i = 0; i < size; ++i) seen |= static_cast<unsigned char>(bytes[i]);
+  return seen < 0x80;
+}
 #endif
 
-// `follow_bytes` may be read behind the text.
-bool IsAscii(std::string_view text, std::size_t follow_bytes) {
-#ifdef __SSE2__
-  if (text.size() <= 16 && text.size() + follow_bytes >= 16) {
-    return IsAscii16(text.data(), text.size());
-  }
-#endif
-  static_cast<void>(follow_bytes);
+bool IsAscii(std::string_view text) {
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
   std::uint64_t seen = 0;
   std::size_t i = 0;
   for (; i + 8 <= text.size(); i += 8) seen |= LoadWord(text.data() + i);
   for (; i < text.size(); ++i) seen |= static_cast<unsigned char>(text[i]);
   return (seen & kHighBits) == 0;
+}
+
+// The length in UTF-16 units of a text that is not short ASCII; 0 if it is not UTF-8.
+[[gnu::noinline]] Clock LengthOfText(std::string_view text) {
+  if (IsAscii(text)) return static_cast<Clock>(text.size());
+  return IsValidUtf8(text) ? static_cast<Clock>(Utf16Length(text)) : 0;
+}
+
+// The group that a struct is in.
+struct SkimGroup {
+  bool can_be_skimmed = false;
+  std::uint64_t client = 0;       // As it is written: a word, the first byte lowest.
+  std::uint64_t client_mask = 0;  // The bytes of that word that count.
+  std::uint64_t clock = 0;        // Of the struct.
+};
+
+// A struct that was skimmed. The first id is the origin, if there is one.
+struct Skimmed {
+  std::uint64_t clients[2] = {};  // As they are written.
+  std::uint32_t clocks[2] = {};
+  int ids = 0;
+  std::uint8_t info = 0;
+  Clock length = 0;
+  const char* text = nullptr;
+  std::size_t text_bytes = 0;
+  const char* end() const { return text + text_bytes; }
+};
+
+// SkimStruct() of one that has so many ids. There are no loops and hardly a branch, because how
+// long the integers are cannot be foretold; only what is rare ends it early.
+template <int ids>
+[[gnu::always_inline]] inline bool SkimIds(const char* begin, const char* end,
+                                           const SkimGroup& group, Skimmed& found) {
+  const char* const window = begin + 1;
+  const ByteMasks masks = MasksOf(window);
+  // Where the integers end. As many as are looked for are found: the last ones behind the window,
+  // if need be.
+  std::uint64_t ends = ~std::uint64_t{masks.continues} & 0x1f'ffff'ffff;
+  const auto next_end = [&ends] {
+    const int at = __builtin_ctzll(ends);
+    ends &= ends - 1;
+    return at;
+  };
+  bool is_odd = false;
+  int before = -1;
+  for (int i = 0; i < ids; ++i) {
+    const int client_end = next_end();
+    const int clock_end = next_end();
+    const std::uint64_t client = LoadWord(window + before + 1);
+    const std::uint64_t clock = LoadWord(window + client_end + 1);
+    found.clocks[i] = DecodeShort(FirstBytes(clock, clock_end - client_end));
+    found.clients[i] = FirstBytes(client, client_end - before);
+    const bool is_own = ((client ^ group.client) & group.client_mask) == 0;
+    is_odd |= is_own & (found.clocks[i] >= group.clock);
+    is_odd |= client_end - before > kSkimClientBytes;
+    is_odd |= clock_end - client_end > kSkimClockBytes;
+    before = clock_end;
+  }
+  const int length_end = next_end();
+  // An integer of more bytes than it needs could hide what it is.
+  const std::uint64_t head = (std::uint64_t{2} << length_end) - 1;
+  is_odd |= (masks.zeros & masks.continues << 1 & head) != 0;
+  if (is_odd) return false;
+
+  found.length = static_cast<unsigned char>(window[length_end]);
+  if (length_end - before != 1) {
+    if (length_end - before > kSkimClockBytes) return false;
+    found.length = DecodeShort(FirstBytes(LoadWord(window + before + 1), length_end - before));
+  }
+  if (found.length == 0) return false;
+  const bool is_string = (found.info & kContentBits) == kStringBits;
+  found.text = window + length_end + 1;
+  found.text_bytes = is_string ? found.length : 0;
+  if (found.text_bytes <= kSkimTextBytes && IsAscii16(found.text, found.text_bytes)) return true;
+  if (found.text_bytes > static_cast<std::size_t>(end - found.text)) return false;
+  found.length = LengthOfText({found.text, found.text_bytes});
+  return found.length > 0;
+}
+
+// Most structs of a text are strings or deleted, with neighbours: those are read here. False: what
+// is odd in any way, even if it is valid; ReadStruct() alone judges. Requires kSkimBytes.
+[[gnu::always_inline]] inline bool SkimStruct(const char* begin, const char* end,
+                                              const SkimGroup& group, Skimmed& found) {
+  found.info = static_cast<std::uint8_t>(*begin);
+  found.ids = kSkimIds[found.info];
+  if (found.ids == 2) return SkimIds<2>(begin, end, group, found);
+  return found.ids == 1 && SkimIds<1>(begin, end, group, found);
+}
+
+// Reads over the next struct, if it is one that can be skimmed.
+bool MaybeSkim(Lib0Reader& reader, const SkimGroup& group, Skimmed& found) {
+  const std::string_view ahead = reader.ahead();
+  if (!group.can_be_skimmed || ahead.size() < kSkimBytes) return false;
+  if (!SkimStruct(ahead.data(), ahead.data() + ahead.size(), group, found)) return false;
+  reader.Advance(static_cast<std::size_t>(found.end() - ahead.data()));
+  return true;
 }
 
 }  // namespace
@@ -162,13 +244,17 @@ UpdateReader::UpdateReader(std::string_view update, const Place& place)
 }
 
 bool SeenClients::Add(Client client) {
-  if (descending_.empty() || client < descending_.back()) {
+  if (!has_last_ || client < last_) {
     if (late_.count(client) > 0) return false;
-    descending_.push_back(client);
+    if (has_last_) descending_.push_back(last_);
+    has_last_ = true;
+    last_ = client;
     return true;
   }
-  const auto first = descending_.begin();
-  if (std::binary_search(first, descending_.end(), client, std::greater<>())) return false;
+  if (client == last_ ||
+      std::binary_search(descending_.begin(), descending_.end(), client, std::greater<>())) {
+    return false;
+  }
   return late_.insert(client).second;
 }
 
@@ -199,12 +285,15 @@ bool UpdateReader::EnterGroup() {
 void UpdateReader::PrepareSkim() {
   can_skim_ = std::endian::native == std::endian::little &&
               client_.value() < std::uint64_t{1} << (7 * kSkimClientBytes);
-  Lib0Writer writer;
-  writer.VarUint(client_.value());
-  std::string written = writer.Take();
-  written_client_bytes_ = can_skim_ ? static_cast<int>(written.size()) : 0;
-  written.resize(std::max(written.size(), sizeof(std::uint64_t)));
-  written_client_ = LoadWord(written.data());
+  if (!can_skim_) return;
+  written_client_ = 0;
+  std::uint64_t value = client_.value();
+  int size = 1;
+  for (; value >= 0x80; value >>= 7, ++size) {
+    written_client_ |= ((value & 0x7f) | 0x80) << (8 * (size - 1));
+  }
+  written_client_ |= value << (8 * (size - 1));
+  written_client_mask_ = FirstBytes(~std::uint64_t{0}, size);
 }
 
 // Whether the struct that is being read cannot have known it: Yjs gets lost in such a one.
@@ -230,15 +319,19 @@ bool UpdateReader::Next(StructView& view) {
   if (!EnterGroup()) return false;
   view = StructView{.id = {.client = client_, .clock = static_cast<Clock>(clock_)}};
   Skimmed skimmed;
-  if (MaybeSkim(skimmed)) {
+  if (MaybeSkim(reader_, {can_skim_, written_client_, written_client_mask_, clock_}, skimmed)) {
     view.length = skimmed.length;
-    view.content = skimmed.content;
+    view.content = static_cast<ContentKind>(skimmed.info & kContentBits);
     view.has_origin = (skimmed.info & kHasOrigin) != 0;
     view.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
     view.has_parent_sub = (skimmed.info & kHasParentSub) != 0;
-    if (view.has_origin) view.origin = skimmed.origin.Decoded();
-    if (view.has_right_origin) view.right_origin = skimmed.right_origin.Decoded();
-    view.payload = skimmed.text;
+    (view.has_origin ? view.origin : view.right_origin) = {
+        .client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
+    if (skimmed.ids == 2) {
+      view.right_origin = {.client = Client(DecodeWord(skimmed.clients[1])),
+                           .clock = skimmed.clocks[1]};
+    }
+    view.payload = {skimmed.text, skimmed.text_bytes};
   } else {
     ReadStruct(view);
   }
@@ -250,9 +343,9 @@ bool UpdateReader::NextSpan(StructSpan& span) {
   if (!EnterGroup()) return false;
   span.id = {.client = client_, .clock = static_cast<Clock>(clock_)};
   Skimmed skimmed;
-  if (MaybeSkim(skimmed)) {
+  if (MaybeSkim(reader_, {can_skim_, written_client_, written_client_mask_, clock_}, skimmed)) {
     span.length = skimmed.length;
-    span.content = skimmed.content;
+    span.content = static_cast<ContentKind>(skimmed.info & kContentBits);
     span.has_idle_bits = (skimmed.info & kHasParentSub) != 0;
   } else {
     StructView view{.id = span.id};
@@ -268,53 +361,35 @@ bool UpdateReader::NextSpan(StructSpan& span) {
   return reader_.ok();
 }
 
-Id UpdateReader::WrittenId::Decoded() const {
-  return {.client = Client(DecodeWord(client)), .clock = static_cast<Clock>(DecodeWord(clock))};
-}
-
-// False for a later one of the own client.
-template <class Window>
-bool UpdateReader::MaybeSkimId(Window& integers, WrittenId& id) const {
-  const bool is_own = integers.MaybeTake(written_client_, written_client_bytes_);
-  id.client = is_own ? written_client_ : integers.NextClient();
-  id.clock = integers.NextShort();
-  return !is_own || DecodeShort(id.clock) < clock_;
-}
-
-// Most structs of a text are strings or deleted, with neighbours; all their integers are found at
-// once. Those that are too near to the end, or that are odd in any way, are left to ReadStruct(),
-// which alone judges.
-bool UpdateReader::MaybeSkim(Skimmed& found) {
-  const std::string_view ahead = reader_.ahead();
-  if (!can_skim_ || ahead.size() < kSkimBytes) return false;
-  found.info = static_cast<std::uint8_t>(ahead[0]);
-  const std::uint8_t content = found.info & kContentBits;
-  if (content != kStringBits && content != kDeletedBits) return false;
-  if ((found.info & (kHasOrigin | kHasRightOrigin)) == 0) return false;
-
-  IntegerWindow integers(ahead.data() + 1);
-  const bool has_left = (found.info & kHasOrigin) != 0;
-  const bool has_right = (found.info & kHasRightOrigin) != 0;
-  if (has_left && !MaybeSkimId(integers, found.origin)) return false;
-  if (has_right && !MaybeSkimId(integers, found.right_origin)) return false;
-  const std::size_t size = DecodeShort(integers.NextShort());
-  if (!integers.fits()) return false;
-
-  const std::size_t head_bytes = 1 + integers.size_bytes();
-  found.content = static_cast<ContentKind>(content);
-  found.length = static_cast<Clock>(size);
-  if (content == kDeletedBits) {
-    found.text = {};
-    reader_.Advance(head_bytes);
-    return true;
+bool UpdateReader::NextRun(const RunLimit& limit, StructRun& run) {
+  if (!can_skim_) return false;
+  const char* const begin = reader_.ahead().data();
+  const char* const end = begin + reader_.remaining_bytes();
+  const char* at = begin;
+  SkimGroup group{.can_be_skimmed = true,
+                  .client = written_client_,
+                  .client_mask = written_client_mask_,
+                  .clock = clock_};
+  const std::uint64_t structs_max = std::min(limit.structs, structs_left_);
+  std::uint64_t structs = 0;
+  while (structs < structs_max && end - at >= static_cast<std::ptrdiff_t>(kSkimBytes)) {
+    Skimmed skimmed;
+    if (!SkimStruct(at, end, group, skimmed) || (skimmed.info & kHasParentSub) != 0) break;
+    if (group.clock + skimmed.length > limit.end) break;
+    group.clock += skimmed.length;
+    at = skimmed.end();
+    ++structs;
   }
-  if (size > ahead.size() - head_bytes) return false;
-  found.text = {ahead.data() + head_bytes, size};
-  if (!IsAscii(found.text, ahead.size() - head_bytes - size)) {
-    if (!IsValidUtf8(found.text)) return false;
-    found.length = static_cast<Clock>(Utf16Length(found.text));
-  }
-  reader_.Advance(head_bytes + size);
+  if (structs == 0) return false;
+  run = {.first = {.client = client_, .clock = static_cast<Clock>(clock_)},
+         .end = static_cast<Clock>(group.clock),
+         .structs = structs};
+  is_first_of_client_ = false;
+  struct_begin_ = reader_.offset_bytes();
+  reader_.Advance(static_cast<std::size_t>(at - begin));
+  run.bytes = bytes();
+  structs_left_ -= structs;
+  clock_ = group.clock;
   return true;
 }
 

@@ -13,6 +13,7 @@
 // Pure values; one owner. Source: yjs 13.6, src/utils/encoding.js, src/structs/*.js.
 
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -89,19 +90,35 @@ struct StructSpan {
   std::string_view bytes;
 };
 
+// Structs of one client that follow each other.
+struct StructRun {
+  Id first;
+  Clock end = 0;  // Behind the last one's clocks.
+  std::uint64_t structs = 0;
+  std::string_view bytes;  // All of them.
+};
+// How far a run goes at most.
+struct RunLimit {
+  std::uint64_t structs = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t end = kClockMax;  // Of its clocks.
+};
+
 // `info`, the first byte of a struct, without the bits that say nothing: of a GC all, of an item
 // that copies its parent from a neighbour the one that says that it has a parent sub.
 std::uint8_t CanonicalInfo(std::uint8_t info);
 
-// The clients whose groups have come. Costs little where they descend, as Yjs writes them.
+// The clients whose groups have come. Costs little where they descend, as Yjs writes them, and
+// nothing for the first one.
 class SeenClients {
  public:
   // False if it was there.
   bool Add(Client client);
 
  private:
-  std::vector<Client> descending_;
-  std::set<Client> late_;  // Those that came behind a smaller one.
+  bool has_last_ = false;
+  Client last_;                     // The smallest of those that descended.
+  std::vector<Client> descending_;  // Those before it.
+  std::set<Client> late_;           // Those that came behind a smaller one.
 };
 
 class UpdateReader {
@@ -120,7 +137,11 @@ class UpdateReader {
   bool Next(StructView& view);
   // The same, told shorter. The two may be mixed.
   bool NextSpan(StructSpan& span);
-  // The struct that Next() gave last, as it is written.
+  // Structs behind the one that was given last, of its group, many at once; false if the next one
+  // is none of these: a string or kDeleted, with a neighbour, without idle bits, and nothing about
+  // it that is rare. Then Next() or NextSpan() has it.
+  bool NextRun(const RunLimit& limit, StructRun& run);
+  // What was given last, as it is written.
   std::string_view bytes() const { return reader_.Between(struct_begin_, reader_.offset_bytes()); }
   // Whether the struct that Next() gave last is the first of its client.
   bool is_first_of_client() const { return is_first_of_client_; }
@@ -133,26 +154,8 @@ class UpdateReader {
  private:
   bool EnterGroup();
   bool BeginGroup();
-  // The integers of an id as they are written: a word each, the first byte lowest.
-  struct WrittenId {
-    std::uint64_t client = 0;
-    std::uint64_t clock = 0;
-    Id Decoded() const;
-  };
-  // What MaybeSkim() finds; the ids only if `info` has them.
-  struct Skimmed {
-    WrittenId origin;
-    WrittenId right_origin;
-    std::string_view text;
-    Clock length = 0;
-    ContentKind content = ContentKind::kGc;
-    std::uint8_t info = 0;
-  };
   void PrepareSkim();
-  bool MaybeSkim(Skimmed& found);
   bool IsLater(Id id) const;
-  template <class Window>
-  bool MaybeSkimId(Window& integers, WrittenId& id) const;
   Id ReadOtherId();
   void ReadStruct(StructView& view);
   void ReadItem(std::uint8_t info, StructView& view);
@@ -170,8 +173,8 @@ class UpdateReader {
   Client client_;
   std::uint64_t clock_ = 0;
   std::size_t struct_begin_ = 0;
-  std::uint64_t written_client_ = 0;  // The group's, as in WrittenId.
-  int written_client_bytes_ = 0;
+  std::uint64_t written_client_ = 0;       // The group's: its bytes, the first one lowest,
+  std::uint64_t written_client_mask_ = 0;  // and all bits of these.
   bool can_skim_ = false;
   bool is_first_of_client_ = false;
   SeenClients seen_;

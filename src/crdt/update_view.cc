@@ -52,12 +52,26 @@ void UpdateView::Add(const StructSpan& span, bool is_first_of_client) {
   if (span.has_idle_bits) idle_bits_.push_back(offset);
 }
 
+void UpdateView::Add(const StructRun& run) {
+  Group& group = groups_.back();
+  group.structs += run.structs;
+  if (group.gap == group.end) group.gap = run.end;
+  group.end = run.end;
+  group.end_bytes += run.bytes.size();
+}
+
 Malformed UpdateView::Open(std::string_view update, UpdateView& view) {
   UpdateView made;
   made.update_ = update;
   UpdateReader reader(update);
   StructSpan span;
-  while (reader.NextSpan(span)) made.Add(span, reader.is_first_of_client());
+  StructRun run;
+  while (reader.NextSpan(span)) {
+    made.Add(span, reader.is_first_of_client());
+    // Up to the next mark.
+    const std::uint64_t more = (0 - made.groups_.back().structs) % kIndexStride;
+    if (reader.NextRun({.structs = more}, run)) made.Add(run);
+  }
   if (!reader.ok()) return reader.malformed();
   Lib0Reader& rest = reader.rest();
   made.deleted_begin_ = rest.offset_bytes();

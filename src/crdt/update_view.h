@@ -61,6 +61,8 @@ class UpdateView {
   };
   struct Tail;
   void Add(const StructSpan& span, bool is_first_of_client);
+  // No mark falls within it.
+  void Add(const StructRun& run);
   bool FindTail(std::size_t group, Clock known, Tail& tail) const;
   std::string DiffWith(const StateVector& known, std::string_view deleted) const;
   void CopyCanonical(std::size_t begin, std::size_t end, std::string& to) const;

@@ -29,9 +29,11 @@ Malformed ValidateUpdate(std::string_view update, UpdateCounts* counts) {
   UpdateReader reader(update);
   StructSpan span;
   UpdateCounts found;
+  StructRun run;
   while (reader.NextSpan(span)) {
     ++found.structs;
     found.groups += reader.is_first_of_client() ? 1 : 0;
+    if (reader.NextRun({}, run)) found.structs += run.structs;
   }
   if (!reader.ok()) return reader.malformed();
   Lib0Reader& rest = reader.rest();
