@@ -25,6 +25,7 @@
 
 #include "bin/llm_options.h"
 #include "bin/loopback.h"
+#include "bin/toml_config.h"
 #include "io/posix_clock.h"
 #include "llm/engine.h"
 #include "llm/model.h"
@@ -269,6 +270,7 @@ int Main(int argc, char** argv) {
   LlmOptions options;
   options.models = llm::kModelsFolder;
   AddFlags(app, options);
+  AddConfigFlag(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -20,6 +20,7 @@
 
 #include "bin/loopback.h"
 #include "bin/node_options.h"
+#include "bin/toml_config.h"
 #include "gateway/gateway.h"
 #include "node/node.h"
 #include "rpc/peer_streams.h"
@@ -254,6 +255,7 @@ int Main(int argc, char** argv) {
   NodeOptions options;
   std::vector<std::string> founders;
   AddFlags(app, options, founders);
+  AddConfigFlag(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

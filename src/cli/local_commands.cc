@@ -231,6 +231,7 @@ absl::Status Up(Invocation& cli, const Flags& flags) {
                  "set HOME, or say --data FOLDER");
   }
   LocalOptions options = flags.local;
+  if (options.web_root.empty()) options.web_root = InstalledWebRoot();
   RETURN_IF_ERROR(AskForAdmin(options));
   LocalLlmOptions llm{.program = flags.llm_program};
   ASSIGN_OR_RETURN(llm.model, ChooseModel(cli, flags));
@@ -306,7 +307,8 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
                    "The first node's port for browsers; the next ones follow; 0 = none")
       ->capture_default_str()
       ->check(CLI::Range(0, 65535 - kLocalNodesMax));
-  command->add_option("--web-root", up->local.web_root, "Folder of a built web app");
+  command->add_option("--web-root", up->local.web_root,
+                      "Folder of a built web app; default: the installed one");
   command->add_option("--http-origin", up->local.http_origins,
                       "Origin of pages that may use the nodes beside their own, for example "
                       "http://192.168.1.5:3000; repeat. Without --secure, pages that this machine "

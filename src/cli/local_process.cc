@@ -72,6 +72,13 @@ std::string ProgramBeside(const std::string& given, const std::string& name) {
   return (self.parent_path() / name).string();
 }
 
+std::string InstalledWebRoot() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::filesystem::path root = self.parent_path().parent_path() / "share/coterie/web";
+  return std::filesystem::exists(root / "index.html", error) ? root.string() : std::string();
+}
+
 std::string CommandLineOf(pid_t pid) {
   return ReadFile(absl::StrCat("/proc/", pid, "/cmdline"), 1 << 16).value_or("");
 }

@@ -24,6 +24,8 @@ std::optional<std::string> ReapProcess(pid_t pid);
 void WaitForAnEnd(const std::vector<pid_t>& pids, absl::Duration timeout);
 // `given`, or the program of that name beside this one.
 std::string ProgramBeside(const std::string& given, const std::string& name);
+// The folder of the web app that was installed with this program; empty = none was.
+std::string InstalledWebRoot();
 // What /proc says of a process: its arguments, each ended by a zero byte. Empty = there is none.
 std::string CommandLineOf(pid_t pid);
 // Of the loopback interface.
