@@ -52,7 +52,7 @@ refuses 'line 1: ' "$bin/coterie-node" --config "$folder/wrong.toml"
 
 for unit in coterie-node coterie-llm; do
   file=$folder/usr/lib/systemd/system/$unit.service
-  [[ -f $file ]] && command -v systemd-analyze >/dev/null || continue
+  if [[ ! -f $file ]] || ! command -v systemd-analyze >/dev/null; then continue; fi
   # Its program is not where the unit says as long as the package is not installed.
   sed "s|/usr/bin/|$bin/|" "$file" >"$folder/$unit.service"
   said=$(systemd-analyze verify "$folder/$unit.service" 2>&1 | grep "$unit" || true)
