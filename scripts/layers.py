@@ -26,8 +26,8 @@ import tempfile
 PACKAGES = {
     "absl/": "absl", "spdlog/": "spdlog", "rocksdb/": "rocksdb", "grpc/": "grpc",
     "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium",
-    "openssl/": "openssl", "boost/": "boost", "CLI/": "CLI11", "nlohmann/": "nlohmann", "toml++/": "toml++",
-    "hunspell/": "hunspell",
+    "openssl/": "openssl", "boost/": "boost", "CLI/": "CLI11", "nlohmann/": "nlohmann",
+    "toml++/": "toml++", "hunspell/": "hunspell",
     "histedit.h": "libedit", "editline/": "libedit",
     "coterie/v1/": "proto", "llama.h": "llama", "ggml": "llama", "gguf.h": "llama",
     "gtest/": "test", "gmock/": "test", "benchmark/": "test", "rapidcheck": "test",

@@ -30,8 +30,8 @@ cpack --config "$build/CPackConfig.cmake" -B "$folder/package" >"$folder/cpack.l
 dpkg-deb -x "$folder"/package/*.deb "$folder"
 bin=$folder/usr/bin
 
-"$bin/coterie" up --detach --data "$folder/data" --grpc-port 57053 --http-port 0 --models "$folder" \
-  >/dev/null 2>&1 || fail "no cluster comes up: $(tail -5 "$folder"/data/*.log)"
+"$bin/coterie" up --detach --data "$folder/data" --grpc-port 57053 --http-port 0 \
+  --models "$folder" >/dev/null 2>&1 || fail "no cluster comes up: $(tail -5 "$folder"/data/*.log)"
 export COTERIE_NODES=127.0.0.1:57053
 "$bin/coterie" login mia 2>/dev/null
 "$bin/coterie" new notes 'hello' >/dev/null
@@ -41,7 +41,8 @@ grep -q complete "$folder/usr/share/bash-completion/completions/coterie"
 # Every name in the examples is a flag, and what is wrong is what we made wrong.
 refuses '--id: must be above 0' "$bin/coterie-node" --config "$source/packaging/node.toml" --id 0
 if [[ -x $bin/coterie-llm ]]; then
-  refuses 'no such file' "$bin/coterie-llm" --config "$source/packaging/llm.toml" --model "$folder/none"
+  refuses 'no such file' "$bin/coterie-llm" --config "$source/packaging/llm.toml" \
+    --model "$folder/none"
 fi
 printf 'id = 1\nidd = 2\n' >"$folder/wrong.toml"
 refuses 'line 2: there is no flag --idd' "$bin/coterie-node" --config "$folder/wrong.toml"

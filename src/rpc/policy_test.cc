@@ -8,6 +8,7 @@
 
 #include "coterie/v1/assist.pb.h"
 #include "coterie/v1/auth.pb.h"
+#include "coterie/v1/backup.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/documents.pb.h"
 #include "coterie/v1/drafts.pb.h"
@@ -22,7 +23,7 @@ std::set<std::string> Methods() {
       v1::LoginRequest::descriptor()->file(),  v1::GetStatusRequest::descriptor()->file(),
       v1::Document::descriptor()->file(),      v1::SubscribeRequest::descriptor()->file(),
       v1::AttachRequest::descriptor()->file(), v1::AskRequest::descriptor()->file(),
-      v1::Draft::descriptor()->file()};
+      v1::Draft::descriptor()->file(),         v1::TakeBackupRequest::descriptor()->file()};
   std::set<std::string> methods;
   for (const auto* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {
@@ -58,7 +59,10 @@ TEST(Policy, OnlyLoginNeedsNoSession) {
 
 TEST(Policy, ChangingTheClusterIsForAdministrators) {
   for (const Policy& policy : Policies()) {
-    if (!policy.method.starts_with("coterie.v1.ClusterService.")) continue;
+    if (!policy.method.starts_with("coterie.v1.ClusterService.") &&
+        !policy.method.starts_with("coterie.v1.BackupService.")) {
+      continue;
+    }
     const bool is_status = policy.method == "coterie.v1.ClusterService.GetStatus";
     EXPECT_EQ(policy.access, is_status ? Access::kSession : Access::kAdmin) << policy.method;
   }
@@ -66,8 +70,9 @@ TEST(Policy, ChangingTheClusterIsForAdministrators) {
 
 TEST(Policy, OnlyStreamsAreEndless) {
   for (const Policy& policy : Policies()) {
-    const bool is_stream =
-        policy.method.ends_with(".Subscribe") || policy.method.ends_with(".Attach");
+    const bool is_stream = policy.method.ends_with(".Subscribe") ||
+                           policy.method.ends_with(".Attach") ||
+                           policy.method.ends_with(".TakeBackup");
     EXPECT_EQ(policy.seconds_max == 0, is_stream) << policy.method;
   }
 }
