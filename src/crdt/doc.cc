@@ -75,14 +75,25 @@ Malformed Doc::Apply(std::string_view update, Watch watch, Outcome& outcome) {
   ParsedUpdate parsed;
   const Malformed malformed = ParseUpdate(update, parsed);
   if (malformed) return malformed;
-  if (!store_->HasRoomFor(update.size()) ||
-      store_->clients_count() + parsed.groups.size() > kClientsMax) {
-    return {.offset_bytes = 0, .reason = "the document would be too large"};
-  }
+  if (const Malformed too_large = RefuseSize(parsed)) return too_large;
   Begin(watch);
   Merge(parsed);
   End(watch, outcome);
   return {};
+}
+
+Malformed Doc::Refuse(std::string_view update) const {
+  ParsedUpdate parsed;
+  const Malformed malformed = ParseUpdate(update, parsed);
+  return malformed ? malformed : RefuseSize(parsed);
+}
+
+Malformed Doc::RefuseSize(const ParsedUpdate& update) const {
+  if (store_->HasRoomFor(update.bytes.size()) &&
+      store_->clients_count() + update.groups.size() <= kClientsMax) {
+    return {};
+  }
+  return {.offset_bytes = 0, .reason = "the document would be too large"};
 }
 
 void Doc::Merge(const ParsedUpdate& update) {

@@ -54,6 +54,9 @@ class Doc {
   [[nodiscard]] Malformed Apply(std::string_view update);
   [[nodiscard]] Malformed Apply(std::string_view update, Watch watch, Outcome& outcome);
 
+  // What Apply() would say of it. Costs less.
+  Malformed Refuse(std::string_view update) const;
+
   // The part of an update that is new here: without structs that are here already, and without
   // deletions of what is deleted already. To apply it does what applying the whole does, unless
   // somebody used an id twice: then the first use counts. Empty = nothing is new, or `malformed`.
@@ -104,6 +107,8 @@ class Doc {
 
   void Begin(Watch watch);
   void End(Watch watch, Outcome& outcome);
+  // Why there is no room for a well-formed update; nothing if there is.
+  Malformed RefuseSize(const ParsedUpdate& update) const;
   void Merge(const ParsedUpdate& update);
   const std::string& PendingUpdate() const;
 

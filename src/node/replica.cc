@@ -197,7 +197,7 @@ void Replica::Propose(const state::Command& command, absl::Duration timeout,
       .done = std::move(done),
       .deadline_us = DeadlineAfter(timeout),
       .command = Blob(state::EncodeCommand(command)),
-      .is_repeatable = !command.session.IsNone() && command.request.sequence != 0};
+      .is_repeatable = state::IsRepeatable(command)};
   Blob encoded = pending.command;
   // Kept aside so that a full table can still be answered.
   Done<state::Outcome> answer = pending.done;

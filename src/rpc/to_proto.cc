@@ -1,8 +1,11 @@
 #include "rpc/to_proto.h"
 
+#include <absl/strings/str_join.h>
+
 #include <variant>
 
 #include "base/overload.h"
+#include "state/names.h"
 
 namespace coterie::rpc {
 namespace {
@@ -35,6 +38,14 @@ v1::DocumentUnlocked::Reason ReasonOf(state::UnlockReason reason) {
       return v1::DocumentUnlocked::REASON_DOCUMENT_DELETED;
   }
   return v1::DocumentUnlocked::REASON_UNSPECIFIED;
+}
+
+// Who did something together, for people; and into `names`, when they are several, for programs.
+std::string NameAll(const std::string& joined,
+                    google::protobuf::RepeatedPtrField<std::string>& names) {
+  const std::vector<std::string> all = state::SplitNames(joined);
+  if (all.size() > 1) names.Assign(all.begin(), all.end());
+  return absl::StrJoin(all, ", ");
 }
 
 void Fill(const state::DocumentChanged& changed, Texts texts, v1::DocumentChanged& proto) {
@@ -169,7 +180,7 @@ v1::Document ToProto(const state::DocumentView& document, state::DocumentRole ro
   }
   proto.set_size_bytes(document.size_bytes);
   proto.set_revision(document.revision.value());
-  proto.set_author(document.author);
+  proto.set_author(NameAll(document.author, *proto.mutable_authors()));
   proto.set_created_at_ms(document.created_at_ms);
   proto.set_changed_at_ms(document.changed_at_ms);
   if (document.lock) *proto.mutable_lock() = ToProto(*document.lock, viewer);
@@ -179,7 +190,7 @@ v1::Document ToProto(const state::DocumentView& document, state::DocumentRole ro
 v1::Version ToProto(const state::VersionView& version) {
   v1::Version proto;
   proto.set_revision(version.revision.value());
-  proto.set_author(version.author);
+  proto.set_author(NameAll(version.author, *proto.mutable_authors()));
   proto.set_time_ms(version.time_ms);
   proto.set_kind(ToProto(version.kind));
   proto.set_inserted_bytes(version.inserted_bytes);
@@ -225,7 +236,7 @@ v1::Suggestion ToProto(const state::SuggestionView& suggestion) {
 
 v1::Event ToProto(const state::Event& event, Texts texts, SessionId viewer) {
   v1::Event proto;
-  proto.set_user(event.user);
+  proto.set_user(NameAll(event.user, *proto.mutable_users()));
   std::visit(
       Overload{
           [&](const state::UserCreated& body) {

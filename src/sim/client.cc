@@ -69,7 +69,7 @@ void Client::Next() {
   const bool is_curious = around_.plan.Has(Fault::kUpgrade) && prng_.Chance(1, 5);
   if (is_curious || wanted_news_) return AskForNews();
   const std::uint64_t dice = prng_.Below(10);
-  if (dice < 3) return Append();
+  if (dice < (around_.plan.has_joint_edits ? 1 : 3)) return Append();
   if (dice < 5) return around_.plan.has_yjs_editors ? TypeInEditor() : Append();
   if (dice < 7) return TakeLock();
   ReadSomething();
@@ -291,22 +291,33 @@ void Client::Propose(state::CommandBody body, Then then) {
   Begin({.attempt =
              [this, shared, end, has_session] {
                const std::uint64_t attempt = call_->attempt_number;
-               home().replica()->Propose(
-                   *shared, absl::Microseconds(kAttemptUs),
-                   [this, attempt, end, has_session](const absl::StatusOr<state::Outcome>& got) {
-                     AnswerLater(attempt, [this, got, end, has_session] {
-                       if (got.ok()) return end(*got);
-                       if (got.status().GetPayload(node::kUpgradingPayload)) {
-                         around_.history.CountNews(Asked::kRefused);
-                       }
-                       // Without a session a second try would be a second command.
-                       if (!has_session) return end(std::nullopt);
-                       RetryLater();
-                     });
-                   });
-               home().Wake();
+               ProposeAtHome(*shared, [this, attempt, end,
+                                       has_session](const absl::StatusOr<state::Outcome>& got) {
+                 AnswerLater(attempt, [this, got, end, has_session] {
+                   if (got.ok()) return end(*got);
+                   if (got.status().GetPayload(node::kUpgradingPayload)) {
+                     around_.history.CountNews(Asked::kRefused);
+                   }
+                   // Without a session a second try would be a second command.
+                   if (!has_session) return end(std::nullopt);
+                   RetryLater();
+                 });
+               });
              },
          .give_up = [end] { end(std::nullopt); }});
+}
+
+// What is typed goes with what others type, or alone, and in either way when it is tried again.
+void Client::ProposeAtHome(const state::Command& command, const Rooms::Done& done) {
+  const absl::Duration timeout = absl::Microseconds(kAttemptUs);
+  const auto* typed = std::get_if<state::ApplyUpdate>(&command.body);
+  if (typed != nullptr && around_.plan.has_joint_edits && prng_.Chance(4, 5)) {
+    state::UpdatePart part{
+        .session = command.session, .request = command.request, .update = typed->update};
+    return around_.rooms.Write(home(), typed->doc, std::move(part), timeout, done);
+  }
+  home().replica()->Propose(command, timeout, done);
+  home().Wake();
 }
 
 void Client::Read(DocId doc, std::function<void()> then) {

@@ -18,6 +18,7 @@
 #include "sim/history.h"
 #include "sim/ledger.h"
 #include "sim/plan.h"
+#include "sim/rooms.h"
 #include "sim/schedule.h"
 #include "sim/server.h"
 #include "sim/trace.h"
@@ -33,6 +34,7 @@ struct Neighbourhood {
   const Plan& plan;
   const Ledger& ledger;
   History& history;
+  Rooms& rooms;
   std::function<Server&(NodeId)> server;
   std::vector<NodeId> ids;
 };
@@ -92,6 +94,8 @@ class Client {
   void OpenStream();
 
   void Propose(state::CommandBody body, Then then);
+  // One attempt; `done` once, or never.
+  void ProposeAtHome(const state::Command& command, const Rooms::Done& done);
   void Read(DocId doc, std::function<void()> then);
   void Begin(Call call);
   void Attempt();

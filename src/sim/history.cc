@@ -54,7 +54,7 @@ void CountWords(std::string_view text, WordCounts& counts) {
 // What one machine makes of the log, alone and without a fault. Locks are followed by their events:
 // at most one holder at any revision, tokens that only grow (guarantee 6).
 struct History::Replay {
-  std::map<Revision, std::string> outcomes;  // Encoded.
+  std::set<std::pair<Revision, std::string>> outcomes;  // Encoded. Of joint edits, each one's.
   std::vector<Told> events;
   std::vector<std::optional<std::string>> texts;  // Of History::reads_, in their order.
   std::map<DocId, std::string> final_texts;
@@ -124,6 +124,9 @@ void History::Check(const std::vector<raft::EntryRef>& committed) const {
       if (result.outcome) {
         // A duplicate is answered with the first outcome, under the first revision.
         replay.outcomes.emplace(result.outcome->revision, EncodeOutcome(*result.outcome));
+        for (const state::Outcome& part : result.outcome->parts) {
+          replay.outcomes.emplace(part.revision, EncodeOutcome(part));
+        }
       }
       if (result.events && !result.events->events.empty()) {
         replay.Follow(*result.events);
@@ -192,8 +195,7 @@ void History::CheckRealTime() const {
 void History::CheckOutcomes(const Replay& replay) const {
   for (const Update& update : updates_) {
     if (update.outcome.revision.IsNone()) continue;
-    const auto found = replay.outcomes.find(update.outcome.revision);
-    if (found == replay.outcomes.end() || found->second != EncodeOutcome(update.outcome)) {
+    if (!replay.outcomes.contains({update.outcome.revision, EncodeOutcome(update.outcome)})) {
       Violate(absl::StrCat("client ", update.client, " was told of an outcome at ",
                            update.outcome.revision.value(), " that the log does not give"));
     }

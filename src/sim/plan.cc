@@ -281,6 +281,7 @@ Plan DrawPlan(std::uint64_t seed, Profile profile, const std::set<Fault>& withou
   }
   Prng prng_of_editors(seed * 41 + static_cast<std::uint64_t>(profile));
   plan.has_yjs_editors = prng_of_editors.Chance(1, 2);
+  plan.has_joint_edits = plan.has_yjs_editors && prng_of_editors.Chance(2, 3);
   return plan;
 }
 

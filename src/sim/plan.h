@@ -120,6 +120,8 @@ struct Plan {
   std::uint64_t rest_us = 0;
   // Writers have Yjs editors beside commands.
   bool has_yjs_editors = false;
+  // What several of them type at about the same time goes into one entry.
+  bool has_joint_edits = false;
   // Clients that only read.
   std::size_t readers = 0;
   std::uint64_t reader_think_us = 5'000;

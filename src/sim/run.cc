@@ -84,6 +84,7 @@ class Run {
   Ledger ledger_;
   Watch watch_;
   History history_;
+  Rooms rooms_;
   Neighbourhood neighbourhood_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
@@ -103,11 +104,13 @@ Run::Run(const Plan& plan, std::FILE* trace)
       prng_(plan.seed ^ 0x72756e),
       ledger_(schedule_, trace_, plan.seed),
       watch_(schedule_),
+      rooms_(schedule_, plan.seed ^ 0x726f6f6d73),
       neighbourhood_{.schedule = schedule_,
                      .trace = trace_,
                      .plan = plan_,
                      .ledger = ledger_,
                      .history = history_,
+                     .rooms = rooms_,
                      .server = [this](NodeId id) -> Server& { return At(id); }},
       network_(schedule_, trace_, plan_,
                [this](NodeId from, NodeId to, const std::string& bytes) {
@@ -215,6 +218,7 @@ Result Run::Do() {
   result_.news_refused = history_.news_refused();
   for (const NodeId id : ids_) result_.complaints += At(id).complaints();
   result_.updates = history_.updates();
+  result_.joint_edits = rooms_.joint_edits();
   result_.reads = history_.reads();
   result_.events_told = history_.events_told();
   return result_;

@@ -27,6 +27,7 @@ struct Result {
   std::uint64_t halts = 0;         // Too much was damaged for it to serve again,
   std::uint64_t calamities = 0;    // of so many times that more than a minority was.
   std::uint64_t updates = 0;       // Answered.
+  std::uint64_t joint_edits = 0;   // Entries in which several clients wrote.
   std::uint64_t reads = 0;
   std::uint64_t events_told = 0;
   std::uint64_t recovery_us = 0;  // From the healing to the next acknowledged word.

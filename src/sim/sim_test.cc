@@ -51,6 +51,7 @@ TEST(Run, TheSamePlanGivesTheSameTraceByteForByte) {
 }
 
 TEST(Run, MakesSomethingHappen) {
+  std::uint64_t joint_edits = 0;
   for (const Profile profile : kProfiles) {
     Result total;
     for (std::uint64_t seed = 500; seed < 510; ++seed) {
@@ -60,6 +61,7 @@ TEST(Run, MakesSomethingHappen) {
       total.crashes += result.crashes;
       total.reads += result.reads;
       total.events_told += result.events_told;
+      joint_edits += result.joint_edits;
     }
     EXPECT_GT(total.commits, 500u) << NameOf(profile);
     EXPECT_GT(total.leaders, 10u) << NameOf(profile);
@@ -68,6 +70,7 @@ TEST(Run, MakesSomethingHappen) {
     if (profile == Profile::kOverload) continue;
     EXPECT_GT(total.crashes, 10u) << NameOf(profile);
   }
+  EXPECT_GT(joint_edits, 20u);
 }
 
 TEST(Run, SeedsThatOnceFailedPass) {

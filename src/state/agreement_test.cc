@@ -15,6 +15,7 @@
 #include "base/prng.h"
 #include "state/machine.h"
 #include "state/memory_kv.h"
+#include "state/names.h"
 #include "state/test_commands.h"
 
 namespace coterie::state {
@@ -28,7 +29,8 @@ Machine::Options OptionsWith(std::size_t content_cache_bytes_max) {
 }
 
 struct Applying {
-  std::string outcome;  // Encoded.
+  std::string outcome;             // Encoded.
+  std::vector<std::string> parts;  // Of a joint edit.
   std::string events;
   std::uint64_t digest = 0;
   friend bool operator==(const Applying&, const Applying&) = default;
@@ -46,7 +48,12 @@ Applying ApplyTo(Machine& machine, const std::string& payload) {
   }
   const ApplyResult result = machine.ApplyCommand(Term(2), index, payload);
   Applying applying{.digest = machine.digest()};
-  if (result.outcome) applying.outcome = EncodeOutcome(*result.outcome);
+  if (result.outcome) {
+    applying.outcome = EncodeOutcome(*result.outcome);
+    for (const Outcome& part : result.outcome->parts) {
+      applying.parts.push_back(EncodeOutcome(part));
+    }
+  }
   if (result.events) applying.events = EncodeEventBatch(*result.events);
   return applying;
 }
@@ -83,12 +90,14 @@ TEST(Agreement, TheLogsAreWorthIt) {
   int batches = 0;
   int resolved[3] = {};
   int drafts[3] = {};  // Saved, merged, dropped.
+  int joint = 0;       // Versions of several authors.
   for (const Applying& result : log.results) {
     batches += result.events.empty() ? 0 : 1;
     const std::optional<EventBatch> batch = DecodeEventBatch(result.events);
     for (const Event& event : batch ? batch->events : std::vector<Event>()) {
       const auto* resolution = std::get_if<SuggestionResolved>(&event.body);
       if (resolution != nullptr) ++resolved[static_cast<std::size_t>(resolution->resolution)];
+      joint += SplitNames(event.user).size() > 1 ? 1 : 0;
       drafts[0] += std::holds_alternative<DraftSaved>(event.body) ? 1 : 0;
       drafts[1] += std::holds_alternative<DraftMerged>(event.body) ? 1 : 0;
       drafts[2] += std::holds_alternative<DraftDropped>(event.body) ? 1 : 0;
@@ -106,6 +115,7 @@ TEST(Agreement, TheLogsAreWorthIt) {
   }
   for (const int times : resolved) EXPECT_GT(times, 0);
   for (const int times : drafts) EXPECT_GT(times, 0);
+  EXPECT_GT(joint, 20);
 }
 
 TEST(Agreement, HoweverTheLogIsCutIntoCommits) {

@@ -79,6 +79,13 @@ std::vector<CommandBody> OneOfEach() {
                           {.kind = StepKind::kInsert, .text = "€"},
                           {.kind = StepKind::kEmbed, .text = "{}"},
                           {.kind = StepKind::kDelete, .length = 2}}},
+      ApplyUpdates{.doc = DocId(1),
+                   .parts = {{.session = SessionId(300),
+                              .request = {.client = ClientId(kLarge), .sequence = 2},
+                              .update = std::string("\0\0", 2)},
+                             {.session = SessionId(4),
+                              .request = {.client = ClientId(5), .sequence = 6, .acked_below = 6},
+                              .update = "no update"}}},
   };
 }
 
@@ -274,6 +281,7 @@ TEST(Codec, APayloadTellsTheLevelThatItAsksFor) {
   EXPECT_EQ(level_of(Append{.text = "a"}, kLevelNewest), kLevelNewest);
   EXPECT_EQ(level_of(ApplyUpdate{.update = "a"}, kLevelOldest), 2u);
   EXPECT_EQ(level_of(EditDelta{}, kLevelOldest), 3u);
+  EXPECT_EQ(level_of(ApplyUpdates{}, kLevelOldest), 3u);
 
   std::string newer = StampCommand({}, EncodeCommand({.body = Logout{}}));
   newer[4] = static_cast<char>(kLevelNewest + 1);  // Version, time, origin, waiter, then the level.

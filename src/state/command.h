@@ -22,7 +22,8 @@ namespace coterie::state {
 inline constexpr std::size_t kNameBytesMax = 256;          // Documents and users, UTF-8.
 inline constexpr std::size_t kTextBytesMax = 64 << 20;     // One document.
 inline constexpr std::size_t kCommandBytesMax = 4 << 20;   // One encoded command.
-inline constexpr std::size_t kUpdateBytesMax = 1 << 20;    // One Yjs update.
+inline constexpr std::size_t kUpdateBytesMax = 1 << 20;    // One Yjs update; all of one entry.
+inline constexpr std::size_t kUpdatePartsMax = 64;         // In one ApplyUpdates.
 inline constexpr std::size_t kContentBytesMax = 64 << 20;  // One document's Yjs state.
 inline constexpr std::size_t kPendingBytesMax = 4 << 20;   // Of it, what waits for what never came.
 inline constexpr std::size_t kSplicesMax = 1'000;          // In one Edit.
@@ -253,24 +254,44 @@ struct DropDraft {
   std::string user;
 };
 
+// What one of several did who write in the same document.
+struct UpdatePart {
+  SessionId session;
+  RequestId request;   // Its own; not without one.
+  std::string update;  // As ApplyUpdate's.
+  friend bool operator==(const UpdatePart&, const UpdatePart&) = default;
+};
+// The ApplyUpdate of several sessions in one entry, for a node on which they write at once. Each
+// part is judged by itself, happens once by its own request, and has an outcome of its own
+// (Outcome::parts); what is accepted becomes one version, whose authors are all of them. By the
+// cluster's nodes, which have checked whose sessions these are.
+struct ApplyUpdates {
+  DocId doc;
+  std::vector<UpdatePart> parts;  // One at most of each client of a session.
+};
+
 using CommandBody =
     std::variant<CreateUser, SetPassword, RemoveUser, Login, Logout, ExpireSession, Attach, Leave,
                  CreateDocument, RenameDocument, DeleteDocument, ShareDocument, Write, Edit, Append,
                  Restore, Lock, Unlock, BreakLock, ExpireLock, CheckDigest, ApplyUpdate,
-                 AddSuggestions, ResolveSuggestions, SaveDraft, MergeDraft, DropDraft, EditDelta>;
+                 AddSuggestions, ResolveSuggestions, SaveDraft, MergeDraft, DropDraft, EditDelta,
+                 ApplyUpdates>;
 
 struct Command {
-  SessionId session;  // Who asks. None for Login, first users, and the leader's own commands.
+  SessionId session;  // Who asks. None for Login, first users, and the cluster's own commands.
   RequestId request;
   CommandBody body;
 };
+// Whether it has one effect however often it is proposed.
+bool IsRepeatable(const Command& command);
 
 // What an entry of the log asks of a program that reads it. A leader writes nothing above what all
 // members read, so that in a rolling upgrade nobody meets what it must stop at, and all make the
 // same of every entry. The numbers are those of the versions that nodes speak (node/peer_codec.h).
 //   1: the commands up to CheckDigest.
 //   2: and ApplyUpdate, AddSuggestions, ResolveSuggestions.
-//   3: and drafts, EditDelta; stamps tell the level, and from it on embeds count in positions, and
+//   3: and drafts, EditDelta, ApplyUpdates; stamps tell the level, and from it on embeds count in
+//   positions, and
 //      what waits in a content is bounded.
 inline constexpr std::uint64_t kLevelOldest = 1;
 inline constexpr std::uint64_t kLevelNewest = 3;

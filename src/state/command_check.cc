@@ -1,6 +1,7 @@
 #include "state/command_check.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/overload.h"
@@ -136,14 +137,25 @@ std::optional<Outcome> CheckDelta(const EditDelta& edit) {
   return std::nullopt;
 }
 
-std::optional<Outcome> CheckUpdate(std::string_view update) {
-  if (update.size() > kUpdateBytesMax) {
-    return Exhausted("The update is larger than 1 MiB (kUpdateBytesMax); send several.");
+// Not the updates themselves: one that is malformed is no reason to refuse the others.
+std::optional<Outcome> CheckParts(const ApplyUpdates& apply) {
+  if (apply.parts.empty()) return Invalid("There is no update; give one at least.");
+  if (apply.parts.size() > kUpdatePartsMax) {
+    return Exhausted("There are more than 64 updates (kUpdatePartsMax); send them in parts.");
   }
-  const crdt::Malformed malformed = crdt::ValidateUpdate(update);
-  if (!malformed) return std::nullopt;
-  return Invalid("The update is malformed at byte " + std::to_string(malformed.offset_bytes) +
-                 ": " + std::string(malformed.reason) + ".");
+  std::size_t bytes = 0;
+  std::set<std::pair<SessionId, ClientId>> clients;
+  for (const UpdatePart& part : apply.parts) {
+    if (part.session.IsNone() || part.request.client.IsNone() || part.request.sequence == 0) {
+      return Invalid("An update among several needs a session, a client and a sequence number.");
+    }
+    if (!clients.emplace(part.session, part.request.client).second) {
+      return Invalid("Two of the updates are of one client; send them one after the other.");
+    }
+    bytes += part.update.size();
+  }
+  if (bytes <= kUpdateBytesMax) return std::nullopt;
+  return Exhausted("The updates are larger than 1 MiB (kUpdateBytesMax); send them in parts.");
 }
 
 std::optional<Outcome> CheckSuggestedChange(const SuggestedChange& change) {
@@ -226,6 +238,16 @@ std::optional<Outcome> CheckSetPassword(const SetPassword& set) {
 
 }  // namespace
 
+std::optional<Outcome> RefuseMalformedUpdate(std::string_view update) {
+  if (update.size() > kUpdateBytesMax) {
+    return Exhausted("The update is larger than 1 MiB (kUpdateBytesMax); send several.");
+  }
+  const crdt::Malformed malformed = crdt::ValidateUpdate(update);
+  if (!malformed) return std::nullopt;
+  return Invalid("The update is malformed at byte " + std::to_string(malformed.offset_bytes) +
+                 ": " + std::string(malformed.reason) + ".");
+}
+
 std::optional<Outcome> RefuseMalformed(const Command& command) {
   if (command.request.sequence > 0 && command.request.client.IsNone()) {
     return Invalid("A request with a sequence number needs a client id; choose a random one.");
@@ -244,13 +266,14 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const Edit& body) { return CheckSplices(body); },
           [](const EditDelta& body) { return CheckDelta(body); },
           [](const Append& body) { return CheckText(body.text); },
-          [](const ApplyUpdate& body) { return CheckUpdate(body.update); },
+          [](const ApplyUpdate& body) { return RefuseMalformedUpdate(body.update); },
           [](const Lock& body) { return CheckTtl(body); },
           [](const AddSuggestions& body) { return CheckSuggestions(body); },
           [](const ResolveSuggestions& body) { return CheckResolution(body); },
-          [](const SaveDraft& body) { return CheckUpdate(body.update); },
+          [](const SaveDraft& body) { return RefuseMalformedUpdate(body.update); },
           [](const MergeDraft& body) { return CheckName("user name", body.user); },
           [](const DropDraft& body) { return CheckName("user name", body.user); },
+          [](const ApplyUpdates& body) { return CheckParts(body); },
           [](const auto&) { return std::optional<Outcome>(); },
       },
       command.body);

@@ -5,6 +5,7 @@
 // is proposed. Private to state/. Pure function, any thread.
 
 #include <optional>
+#include <string_view>
 
 #include "state/command.h"
 #include "state/outcome.h"
@@ -17,5 +18,8 @@ inline constexpr std::uint64_t kLeaseMsMax = 60ull * 60 * 1'000;
 
 // kInvalidArgument, or kExhausted with the limit's name; empty if nothing is wrong.
 std::optional<Outcome> RefuseMalformed(const Command& command);
+// The same of one Yjs update. RefuseMalformed() asks it, too, but not of the parts of an
+// ApplyUpdates.
+std::optional<Outcome> RefuseMalformedUpdate(std::string_view update);
 
 }  // namespace coterie::state

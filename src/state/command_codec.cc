@@ -172,6 +172,15 @@ struct Fields<EditDelta> {
                                               &EditDelta::unit, &EditDelta::steps);
 };
 template <>
+struct Fields<UpdatePart> {
+  static constexpr auto kMembers =
+      std::tuple(&UpdatePart::session, &UpdatePart::request, &UpdatePart::update);
+};
+template <>
+struct Fields<ApplyUpdates> {
+  static constexpr auto kMembers = std::tuple(&ApplyUpdates::doc, &ApplyUpdates::parts);
+};
+template <>
 struct Fields<Command> {
   static constexpr auto kMembers = std::tuple(&Command::session, &Command::request, &Command::body);
 };
@@ -181,7 +190,7 @@ struct Fields<Stamp> {
 };
 
 // The alternatives' numbers are in every log: new ones go to the end.
-static_assert(std::variant_size_v<CommandBody> == 28);
+static_assert(std::variant_size_v<CommandBody> == 29);
 static_assert(std::is_same_v<std::variant_alternative_t<0, CommandBody>, CreateUser>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, CommandBody>, Write>);
 static_assert(std::is_same_v<std::variant_alternative_t<20, CommandBody>, CheckDigest>);
@@ -189,6 +198,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<21, CommandBody>, ApplyU
 static_assert(std::is_same_v<std::variant_alternative_t<23, CommandBody>, ResolveSuggestions>);
 static_assert(std::is_same_v<std::variant_alternative_t<26, CommandBody>, DropDraft>);
 static_assert(std::is_same_v<std::variant_alternative_t<27, CommandBody>, EditDelta>);
+static_assert(std::is_same_v<std::variant_alternative_t<28, CommandBody>, ApplyUpdates>);
 
 }  // namespace codec
 
@@ -229,6 +239,11 @@ std::optional<Stamp> TakeStamp(ByteReader& in) {
 }
 
 }  // namespace
+
+bool IsRepeatable(const Command& command) {
+  if (std::holds_alternative<ApplyUpdates>(command.body)) return true;
+  return !command.session.IsNone() && command.request.sequence != 0;
+}
 
 std::string EncodeCommand(const Command& command) { return codec::EncodeRecord(command); }
 

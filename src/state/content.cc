@@ -83,19 +83,23 @@ crdt::Malformed Content::FindNews(std::string_view update, std::string& news) co
 }
 
 crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Effect& effect) {
-  std::string unknown;
-  const crdt::Malformed refused = FindNews(update, unknown);
-  if (refused || unknown.empty()) return refused;
+  std::string news;
+  const crdt::Malformed refused = FindNews(update, news);
+  if (refused || news.empty()) return refused;
+  return ApplyNews(std::move(news), embeds, effect);
+}
+
+crdt::Malformed Content::ApplyNews(std::string news, crdt::Embeds embeds, Effect& effect) {
   crdt::Outcome outcome{.watched = {}, .embeds = embeds};
   const bool had_root = !root_.empty();
   const bool was_text = IsText(embeds);
   if (had_root) outcome.watched = doc_.Root(root_);
   const crdt::Malformed malformed =
-      doc_.Apply(unknown, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+      doc_.Apply(news, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
   if (malformed) return malformed;
   effect.update = std::move(outcome.update);
   effect.changes = std::move(outcome.text_changes);
-  effect.stored = std::move(unknown);
+  effect.stored = std::move(news);
   MaybeChooseRoot();
   if (!was_text || !IsText(embeds)) {
     effect.changes.clear();

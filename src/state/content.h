@@ -52,6 +52,11 @@ class Content {
   [[nodiscard]] crdt::Malformed FindNews(std::string_view update, std::string& news) const;
   // Whether with it more than `bytes_max` of the content would wait for updates that are not there.
   bool WouldWait(std::string_view update, std::uint64_t bytes_max) const;
+  // Merges what FindNews() found, also of several updates that were merged into one since: the rest
+  // of Apply(). Refuses what would make the document too large.
+  [[nodiscard]] crdt::Malformed ApplyNews(std::string news, crdt::Embeds embeds, Effect& effect);
+  // What that would say. Costs about as much.
+  crdt::Malformed RefuseNews(std::string_view news) const { return doc_.Refuse(news); }
   // Changes the text, in order, each in what the one before left. Requires IsText(kTold), and
   // places that are there.
   Effect Change(const std::vector<crdt::TextChange>& changes);

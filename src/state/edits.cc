@@ -28,19 +28,6 @@ Outcome NoPlainText() {
                  "or import an update.");
 }
 
-Outcome TooMuchContent() {
-  return Refusal(Code::kExhausted,
-                 "The document's content would be larger than 64 MiB (kContentBytesMax); start "
-                 "another one.");
-}
-
-Outcome TooMuchWaits() {
-  return Refusal(Code::kExhausted,
-                 "The update builds on others that the document does not have, and 4 MiB "
-                 "(kPendingBytesMax) of such are waiting already; send what came before first, or "
-                 "the whole state.");
-}
-
 Outcome WithinCharacter() {
   return Refusal(Code::kInvalidArgument,
                  "A position is in the middle of a character (a UTF-16 surrogate pair); move it to "
@@ -121,6 +108,25 @@ PlacedDelta PlaceDelta(const Content& text, const EditDelta& command,
 
 }  // namespace
 
+Outcome Machine::Impl::TooMuchContent() {
+  return Refusal(Code::kExhausted,
+                 "The document's content would be larger than 64 MiB (kContentBytesMax); start "
+                 "another one.");
+}
+
+Outcome Machine::Impl::TooMuchWaits() {
+  return Refusal(Code::kExhausted,
+                 "The update builds on others that the document does not have, and 4 MiB "
+                 "(kPendingBytesMax) of such are waiting already; send what came before first, or "
+                 "the whole state.");
+}
+
+Outcome Machine::Impl::NotApplied(const crdt::Malformed& malformed) {
+  return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
+                                             std::to_string(malformed.offset_bytes) + ": " +
+                                             std::string(malformed.reason) + ".");
+}
+
 Outcome Machine::Impl::Apply(const Write& command) {
   auto [document, refusal] = Require(command.doc, DocumentRole::kEditor);
   if (document == nullptr) return refusal;
@@ -162,9 +168,7 @@ Outcome Machine::Impl::MergeUpdate(Document& document, std::string_view update) 
   if (is_bounded && content->WouldWait(update, kPendingBytesMax)) return TooMuchWaits();
   Content::Effect effect;
   if (const crdt::Malformed malformed = content->Apply(update, embeds(), effect)) {
-    return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
-                                               std::to_string(malformed.offset_bytes) + ": " +
-                                               std::string(malformed.reason) + ".");
+    return NotApplied(malformed);
   }
   return Changed(document, ChangeKind::kEdit, std::move(effect));
 }

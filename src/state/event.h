@@ -114,7 +114,7 @@ using EventBody =
                  SuggestionsAdded, SuggestionResolved, DraftSaved, DraftMerged, DraftDropped>;
 
 struct Event {
-  std::string user;  // Who caused it; empty = the cluster itself.
+  std::string user;  // Who caused it; empty = the cluster itself. Several: see JoinNames().
   EventBody body;
 };
 

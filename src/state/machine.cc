@@ -79,17 +79,8 @@ Outcome Machine::Impl::Decide(const Command& command) {
   Outcome outcome;
   Session* session = nullptr;
   if (!command.session.IsNone()) {
-    const auto found = sessions_.find(command.session);
-    if (found == sessions_.end() || found->second.record.expires_at_ms <= meta_.time_ms) {
-      outcome =
-          Refusal(Code::kUnauthenticated, "This session is over or was never there; log in again.");
-      outcome.revision = entry_.revision;
-      return outcome;
-    }
-    session = &found->second;
-    entry_.session = command.session;
-    entry_.user = session->record.user;
-    entry_.is_admin = UserOf(entry_.user)->record.is_admin;
+    session = ActAs(command.session);
+    if (session == nullptr) return NoSession();
   }
   const bool is_once = session != nullptr && command.request.sequence > 0;
   if (is_once && !command.request.client.IsNone()) {
@@ -106,12 +97,32 @@ Outcome Machine::Impl::Dispatch(const Command& command) {
   return std::visit([this](const auto& body) { return Apply(body); }, command.body);
 }
 
+// From now on the session is who asks. Null, and nothing is changed, if it is over.
+Session* Machine::Impl::ActAs(SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || found->second.record.expires_at_ms <= meta_.time_ms) {
+    return nullptr;
+  }
+  entry_.session = id;
+  entry_.user = found->second.record.user;
+  entry_.is_admin = UserOf(entry_.user)->record.is_admin;
+  return &found->second;
+}
+
+Outcome Machine::Impl::NoSession() const {
+  Outcome outcome =
+      Refusal(Code::kUnauthenticated, "This session is over or was never there; log in again.");
+  outcome.revision = entry_.revision;
+  return outcome;
+}
+
 // What only the cluster itself, or only a session, may ask for.
 std::optional<Outcome> Machine::Impl::Refuse(const Command& command) {
   if (std::optional<Outcome> refusal = RefuseMalformed(command)) return refusal;
   const bool is_cluster_only = std::holds_alternative<ExpireSession>(command.body) ||
                                std::holds_alternative<ExpireLock>(command.body) ||
-                               std::holds_alternative<CheckDigest>(command.body);
+                               std::holds_alternative<CheckDigest>(command.body) ||
+                               std::holds_alternative<ApplyUpdates>(command.body);
   const bool is_for_both = std::holds_alternative<Login>(command.body) ||
                            std::holds_alternative<Leave>(command.body) ||
                            (std::holds_alternative<CreateUser>(command.body) && users_.empty());

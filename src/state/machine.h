@@ -50,15 +50,15 @@ struct DocumentView {
   DocumentRole everyone = DocumentRole::kNone;
   std::vector<std::pair<std::string, DocumentRole>> roles;  // By user name, sorted.
   std::uint64_t size_bytes = 0;
-  Revision revision;  // Of its last change of text.
-  std::string author;
+  Revision revision;   // Of its last change of text.
+  std::string author;  // Of it. Several: see JoinNames().
   std::uint64_t created_at_ms = 0;
   std::uint64_t changed_at_ms = 0;
   std::optional<LockView> lock;
 };
 struct VersionView {
   Revision revision;
-  std::string author;
+  std::string author;  // Several: see JoinNames().
   std::uint64_t time_ms = 0;
   ChangeKind kind = ChangeKind::kEdit;
   std::uint64_t inserted_bytes = 0;

@@ -1,10 +1,9 @@
 #pragma once
 
 // The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
-// requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc
-// (changing contents), suggestions.cc, drafts.cc, contents.cc (storing them), events.cc. Private to
-// state/.
-// Owner: the apply thread.
+// requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc and
+// joint_edits.cc (changing contents), suggestions.cc, drafts.cc, contents.cc (storing them),
+// events.cc. Private to state/. Owner: the apply thread.
 //
 // A command's handler, Apply(const X&), first checks everything and then does everything: it never
 // refuses after a first write. All writes go through Put() and Delete(), which the digest sees.
@@ -119,6 +118,8 @@ class Machine::Impl {
   void NoteLevel(std::uint64_t level);
   void FinishEntry(Term term, Index index);
   Outcome Decide(const Command& command);
+  Session* ActAs(SessionId id);
+  Outcome NoSession() const;
   Outcome Dispatch(const Command& command);
   std::optional<Outcome> Refuse(const Command& command);
   void Put(std::string_view key, std::string_view value);
@@ -184,6 +185,9 @@ class Machine::Impl {
   Outcome Apply(const ApplyUpdate& command);
   // Merges an update of anybody's into the content: a version, or a refusal with nothing done.
   Outcome MergeUpdate(Document& document, std::string_view update);
+  static Outcome TooMuchContent();
+  static Outcome TooMuchWaits();
+  static Outcome NotApplied(const crdt::Malformed& malformed);
   Outcome ReplaceText(Document& document, ChangeKind kind, std::string_view text);
   Outcome Apply(const EditDelta& command);
   // What an edit's positions mean.
@@ -208,6 +212,23 @@ class Machine::Impl {
                      const std::vector<crdt::TextChange>& changes);
   // Makes what the cached content has undergone a new version and its event; nothing if it has not.
   Outcome Changed(Document& document, ChangeKind kind, Content::Effect effect);
+
+  // joint_edits.cc
+  // A part of an ApplyUpdates, and what comes of it.
+  struct Part {
+    const UpdatePart* asked = nullptr;
+    std::string user;
+    std::string news;  // Of its update; empty also when it is refused.
+    Outcome outcome;
+    bool is_decided_before = false;  // Or nobody asks: nothing is kept of it.
+  };
+  Outcome Apply(const ApplyUpdates& command);
+  Part Judge(DocId doc, const UpdatePart& asked, std::uint64_t bytes_before);
+  std::optional<Outcome> RefusePart(DocId doc, const UpdatePart& asked, std::uint64_t bytes_before);
+  std::optional<Outcome> RefuseNews(const Content& content, std::string_view news) const;
+  void MergeParts(Document& document, std::vector<Part>& parts);
+  std::string MergeWhatFits(const Content& content, std::vector<Part>& parts) const;
+  void SettleDrafts(Document& document, const std::vector<Part>& parts);
 
   // suggestions.cc
   struct Range {

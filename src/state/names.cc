@@ -1,10 +1,14 @@
 #include "state/names.h"
 
+#include <algorithm>
+
 #include "base/utf8.h"
 #include "state/command.h"
 
 namespace coterie::state {
 namespace {
+
+constexpr char kBetweenNames = '\n';
 
 bool IsControl(char32_t c) {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
@@ -33,6 +37,28 @@ std::string_view WhyUnfitName(std::string_view name) {
     name.remove_prefix(length);
   }
   return was_blank ? "ends with a blank" : "";
+}
+
+std::string JoinNames(const std::vector<std::string>& names) {
+  std::vector<std::string_view> known;
+  std::string joined;
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (!known.empty()) joined += kBetweenNames;
+    joined += name;
+    known.push_back(name);
+  }
+  return joined;
+}
+
+std::vector<std::string> SplitNames(std::string_view joined) {
+  std::vector<std::string> names;
+  while (!joined.empty()) {
+    const std::string_view name = joined.substr(0, joined.find(kBetweenNames));
+    names.emplace_back(name);
+    joined.remove_prefix(std::min(joined.size(), name.size() + 1));
+  }
+  return names;
 }
 
 }  // namespace coterie::state

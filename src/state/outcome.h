@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 
@@ -46,6 +47,8 @@ struct Outcome {
   SessionId session;             // Login.
   FencingToken token;            // Lock.
   std::optional<LockView> lock;  // kLocked, kLockRequired with another holder, Lock.
+  // ApplyUpdates: of each part, in their order. Not encoded: each is kept under its own request.
+  std::vector<Outcome> parts;
 
   bool ok() const { return code == Code::kOk; }
 };

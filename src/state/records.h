@@ -91,7 +91,7 @@ struct Checkpoint {
 // newest checkpoint at or before it and the updates of the versions in between.
 struct ContentHead {
   Revision revision;
-  std::string author;
+  std::string author;  // Several: see JoinNames(). So it is of a VersionRecord.
   std::uint64_t changed_at_ms = 0;
   TextSize size;                        // Of the text that people see.
   std::string root;                     // The root type that holds it; empty until there is one.

@@ -30,6 +30,7 @@ class RandomCommands {
     Command command{.session = AnySession(), .request = AnyRequest(), .body = AnyBody()};
     if (!holder_.IsNone() && prng_.Chance(2, 3)) command.session = holder_;
     const bool is_by_cluster = std::holds_alternative<Login>(command.body) ||
+                               std::holds_alternative<ApplyUpdates>(command.body) ||
                                std::holds_alternative<ExpireSession>(command.body) ||
                                std::holds_alternative<ExpireLock>(command.body);
     if (is_by_cluster) command.session = {};
@@ -90,6 +91,20 @@ class RandomCommands {
   ApplyUpdate AnyUpdate(const DocumentView& document) {
     ApplyUpdate apply{.doc = document.id, .update = editors_.NextUpdate(document.id)};
     if (document.lock && prng_.Chance(1, 2)) apply.token = document.lock->token;
+    return apply;
+  }
+  // Of several sessions, some of which are over, and now and then of one client twice.
+  CommandBody AnyUpdates(const DocumentView& document) {
+    ApplyUpdates apply{.doc = document.id};
+    for (std::uint64_t parts = prng_.Between(1, 5); parts > 0; --parts) {
+      UpdatePart part{.session = AnySession(),
+                      .request = AnyRequest(),
+                      .update = editors_.NextUpdate(document.id)};
+      if (part.request.sequence == 0) {
+        part.request = {.client = ClientId(prng_.Between(1, 9)), .sequence = ++sequence_};
+      }
+      apply.parts.push_back(std::move(part));
+    }
     return apply;
   }
   // Mostly of what is there.
@@ -183,7 +198,7 @@ class RandomCommands {
     if (sessions_.size() < 3 || prng_.Chance(1, 8)) return AnyOfAccounts();
     const DocumentView& document = AnyDocument();
     const std::string name = "doc" + std::to_string(prng_.Below(12));
-    switch (prng_.Below(27)) {
+    switch (prng_.Below(30)) {
       case 0:
       case 1:
         return CreateDocument{
@@ -227,6 +242,10 @@ class RandomCommands {
       case 20:
       case 21:
         return AnyDraft(document);
+      case 22:
+      case 23:
+      case 24:
+        return AnyUpdates(document);
       default:
         return AnyEdit(document);
     }

@@ -21,6 +21,7 @@ export interface Presence { user?: string; documentId?: string; activity?: strin
 export interface Version {
   revision: string
   author?: string
+  authors?: string[]
   timeMs?: string
   kind?: string
   insertedBytes?: string

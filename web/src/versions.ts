@@ -2,7 +2,7 @@
 import type { Version } from './api'
 
 export const kVersionsPage = 500
-const kSittingMs = 60_000 // Edits of one author that follow each other closer are one line.
+const kSittingMs = 60_000 // Edits of the same people that follow each other closer are one line.
 
 // Newest first, each once. Revisions are 64 bits, in decimal.
 export function merge(known: readonly Version[], page: readonly Version[]): Version[] {
@@ -10,14 +10,28 @@ export function merge(known: readonly Version[], page: readonly Version[]): Vers
   return [...all.values()].sort((a, b) => (BigInt(a.revision) < BigInt(b.revision) ? 1 : -1))
 }
 
-// The newest version of each sitting, newest first.
+const isWithin = (some: readonly string[], others: readonly string[]) =>
+  some.every((name) => others.includes(name))
+
+// The newest version of each sitting, newest first, with all who wrote in it.
 export function sittings(versions: readonly Version[]): Version[] {
   const shown: Version[] = []
   let last: Version | null = null
+  let sitting: string[] = []
   for (const version of versions) {
-    const isSame = last !== null && last.author === version.author && last.kind === version.kind &&
+    const authors = version.authors ?? [version.author ?? '']
+    const isSame = last !== null && last.kind === version.kind &&
+      (isWithin(authors, sitting) || isWithin(sitting, authors)) &&
       Number(last.timeMs) - Number(version.timeMs) < kSittingMs
-    if (!isSame) shown.push(version)
+    if (isSame) {
+      const news = authors.filter((name) => !sitting.includes(name))
+      sitting.push(...news)
+      const newest = shown[shown.length - 1]!
+      if (news.length > 0) shown[shown.length - 1] = { ...newest, author: sitting.join(', ') }
+    } else {
+      sitting = [...authors]
+      shown.push(version)
+    }
     last = version
   }
   return shown

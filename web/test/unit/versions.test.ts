@@ -22,3 +22,12 @@ test('one line is one author who went on without a break', () => {
     version(6, 'tom', 6.9), version(5, 'ana', 6.8)])
   assert.deepEqual(lines.map(({ revision }) => revision), ['9', '7', '6', '5'])
 })
+
+test('who writes together has one line, whoever of them made a version', () => {
+  const together = (revision: number, minutes: number) =>
+    ({ ...version(revision, 'ana, tom', minutes), authors: ['ana', 'tom'] })
+  const lines = sittings([version(9, 'tom', 9.9), together(8, 9.8), version(7, 'ana', 9.7),
+    version(6, 'eve', 9.6), together(5, 9.5)])
+  assert.deepEqual(lines.map(({ revision, author }) => [revision, author]),
+    [['9', 'tom, ana'], ['6', 'eve'], ['5', 'ana, tom']])
+})
