@@ -28,7 +28,11 @@ constexpr std::size_t kAnswersReadMax = 4;
 
 }  // namespace
 
-Room::Room(const Options& options) : options_(options), emptied_at_(rpc::SteadyNow()) {
+Room::Room(const Options& options)
+    : options_(options),
+      joint_(std::make_shared<JointProposals>(options.node, options.shard, options.counters,
+                                              options.doc)),
+      emptied_at_(rpc::SteadyNow()) {
   options_.counters.rooms.Add(1);
 }
 
@@ -58,6 +62,7 @@ void Room::Join(MemberOptions joining) {
       RoomWriter::Options{.node = options_.node,
                           .shard = options_.shard,
                           .counters = options_.counters,
+                          .joint = joint_,
                           .doc = options_.doc,
                           .caller = member.options.caller,
                           .client = member.options.client},

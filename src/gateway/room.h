@@ -4,8 +4,8 @@
 // out of the log to all of them. Nothing is sent to anyone that is not committed. Owner: one shard;
 // sockets of other shards are reached by posting to theirs.
 //
-//   member's update -> valid? new? may it? -> RoomWriter -> log -> event -> everybody
-//                                                              \-> outcome -> "saved" to the member
+//   member's update -> valid? new? may it? -> RoomWriter -> JointProposals -> log -> event -> all
+//                                                        \-> outcome -> "saved" to the member
 //
 // Awareness goes from member to member and, as gossip, to the rooms of the same document on other
 // nodes; never through the log.
@@ -27,6 +27,7 @@
 #include "gateway/close_code.h"
 #include "gateway/counters.h"
 #include "gateway/gossip.h"
+#include "gateway/joint_proposals.h"
 #include "gateway/limits.h"
 #include "gateway/room_content.h"
 #include "gateway/room_directory.h"
@@ -194,6 +195,7 @@ class Room : public std::enable_shared_from_this<Room> {
   void SendGossip(RoomGossip gossip);
 
   const Options options_;
+  const std::shared_ptr<JointProposals> joint_;
   std::map<std::uint64_t, Member> members_;
   std::map<Shard*, Targets> targets_;  // Of the members, by shard.
   bool are_targets_stale_ = false;

@@ -18,7 +18,6 @@ namespace {
 constexpr absl::Duration kProposalTimeout = absl::Seconds(10);
 constexpr absl::Duration kPauseMin = absl::Milliseconds(25);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
-constexpr absl::Duration kGatherMax = absl::Milliseconds(25);
 
 bool MayRepeat(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
@@ -74,47 +73,76 @@ std::string RoomWriter::TakeBatch() {
   return batch;
 }
 
-// None, unless the member writes faster than the log commits: then half of what a commit takes is
-// waited, so that what it writes meanwhile becomes one entry and not two.
-absl::Duration RoomWriter::GatherTime() const {
-  if (queue_.front().as == As::kDraft) return draft_proposed_at_ + kDraftEvery - rpc::SteadyNow();
-  return is_hurried_ ? std::min(commit_ / 2, kGatherMax) : absl::ZeroDuration();
-}
-
+// What is next is taken when its turn ends, with all that has come by then. A draft is written
+// whole, and waits for its time.
 void RoomWriter::Pump() {
   if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
-  const absl::Duration gather = GatherTime();
-  if (gather <= absl::ZeroDuration()) return Take();
+  if (queue_.front().as != As::kDraft) {
+    is_in_flight_ = true;
+    return AskForTurn([self = shared_from_this()] { return self->Take(); });
+  }
+  const absl::Duration gather = draft_proposed_at_ + kDraftEvery - rpc::SteadyNow();
+  if (gather <= absl::ZeroDuration()) return TakeDraft();
   is_gathering_ = true;
   options_.shard.PostAfter(gather, [self = shared_from_this()] {
     self->is_gathering_ = false;
-    if (!self->queue_.empty()) self->Take();
+    self->Pump();
   });
 }
 
-void RoomWriter::Take() {
-  CHECK(!is_in_flight_ && !queue_.empty());
-  is_in_flight_ = true;
-  ++sequence_;
+void RoomWriter::AskForTurn(JointProposals::Give give) {
+  options_.joint->Ask(std::move(give),
+                      [self = shared_from_this()](const absl::StatusOr<state::Outcome>& answer) {
+                        self->OnAnswer(answer);
+                      });
+}
+
+// Nothing, and it is settled, if no node would take it.
+std::optional<JointProposals::Batch> RoomWriter::Take() {
+  CHECK(is_in_flight_ && !queue_.empty());
   std::string batch = TakeBatch();
-  command_ = {.session = options_.caller.session,
-              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_}};
-  if (as_ == As::kDraft) {
-    command_.body = state::SaveDraft{.doc = options_.doc, .update = std::move(batch)};
-    draft_proposed_at_ = rpc::SteadyNow();
-  } else {
-    command_.body =
-        state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = std::move(batch)};
+  CHECK(as_ == As::kChange);
+  Begin(state::ApplyUpdate{.doc = options_.doc, .token = {}, .update = std::move(batch)});
+  if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
+    Settle(*refusal, false);
+    return std::nullopt;
   }
-  proposed_at_ = rpc::SteadyNow();
-  pause_ = kPauseMin;
+  return JointProposals::Batch{.command = command_, .updates = in_flight_.size()};
+}
+
+void RoomWriter::TakeDraft() {
+  is_in_flight_ = true;
+  std::string batch = TakeBatch();
+  CHECK(as_ == As::kDraft);
+  ProposeDraft(std::move(batch));
+}
+
+void RoomWriter::ProposeDraft(std::string update) {
+  draft_proposed_at_ = rpc::SteadyNow();
+  Begin(state::SaveDraft{.doc = options_.doc, .update = std::move(update)});
   if (const std::optional<state::Outcome> refusal = state::RefuseMalformed(command_)) {
     return Settle(*refusal, false);
   }
   Propose();
 }
 
+// The next request.
+void RoomWriter::Begin(state::CommandBody body) {
+  ++sequence_;
+  command_ = {.session = options_.caller.session,
+              .request = {.client = client_, .sequence = sequence_, .acked_below = sequence_},
+              .body = std::move(body)};
+  proposed_at_ = rpc::SteadyNow();
+  pause_ = kPauseMin;
+}
+
+// Again, or what is no change.
 void RoomWriter::Propose() {
+  if (as_ == As::kChange) {
+    return AskForTurn([self = shared_from_this()] {
+      return std::optional(JointProposals::Batch{.command = self->command_});
+    });
+  }
   options_.counters.proposals.Add();
   options_.node.Propose(
       command_, absl::Now() + kProposalTimeout,
@@ -134,9 +162,7 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
     return Repeat();
   }
   if (answer.ok()) {
-    const absl::Duration took = rpc::SteadyNow() - proposed_at_;
-    options_.counters.commit.Observe(absl::ToDoubleSeconds(took));
-    commit_ = (commit_ * 3 + took) / 4;
+    options_.counters.commit.Observe(absl::ToDoubleSeconds(rpc::SteadyNow() - proposed_at_));
     if (MaybeSaveInstead(*answer)) return;
     return Settle(*answer, false);
   }
@@ -159,13 +185,7 @@ bool RoomWriter::MaybeSaveInstead(const state::Outcome& outcome) {
       outcome.code == state::Code::kLocked || outcome.code == state::Code::kPermissionDenied;
   if (as_ == As::kDraft || !is_locked_out || has_more_parts_) return false;
   as_ = As::kDraft;
-  ++sequence_;
-  command_.request = {.client = client_, .sequence = sequence_, .acked_below = sequence_};
-  std::string update = std::move(std::get<state::ApplyUpdate>(command_.body).update);
-  command_.body = state::SaveDraft{.doc = options_.doc, .update = std::move(update)};
-  proposed_at_ = draft_proposed_at_ = rpc::SteadyNow();
-  pause_ = kPauseMin;
-  Propose();
+  ProposeDraft(std::move(std::get<state::ApplyUpdate>(command_.body).update));
   return true;
 }
 
@@ -178,13 +198,11 @@ void RoomWriter::Repeat() {
 void RoomWriter::Settle(const state::Outcome& outcome, bool is_node_unfit) {
   is_in_flight_ = false;
   if (std::exchange(has_more_parts_, false)) {
-    is_hurried_ = false;  // The next part is there already.
     if (outcome.ok()) return Pump();
     // Its other parts would wait for this one for ever.
     in_flight_.push_back(std::move(queue_.front().credit));
     queue_.pop_front();
   }
-  is_hurried_ = in_flight_.size() > 1 || !queue_.empty();
   if (outcome.code == state::Code::kUnauthenticated || is_node_unfit) {
     queue_.clear();  // Nothing of it would fare better.
   }

@@ -1,12 +1,12 @@
 #pragma once
 
 // One member's updates on their way into the log: one proposal at a time, what comes meanwhile
-// becomes the next, so that their order is kept and a fast typist costs few entries. One that is
-// too large for an entry goes in several, one after the other. One that comes while its user may
-// not write, or that a lock in the log was faster than, is saved as the user's draft instead, at
-// most once a second: a draft is written whole. A proposal that got no answer is
-// repeated under its request id until it has one: it happens once. Outlives its member until all
-// that was typed is settled. The room's shard.
+// becomes the next, so that their order is kept and a fast typist costs few entries. A change goes
+// with those of the room's other members (joint_proposals.h). One that is too large for an entry
+// goes in several, one after the other. One that comes while its user may not write, or that a lock
+// in the log was faster than, is saved as the user's draft instead, at most once a second: a draft
+// is written whole. A proposal that got no answer is repeated under its request id until it has
+// one: it happens once. Outlives its member until all that was typed is settled. The room's shard.
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
@@ -15,11 +15,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "gateway/counters.h"
+#include "gateway/joint_proposals.h"
 #include "gateway/shard.h"
 #include "gateway/socket.h"
 #include "node/node.h"
@@ -40,6 +42,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
     node::Node& node;
     Shard& shard;
     Counters& counters;
+    std::shared_ptr<JointProposals> joint;  // The room's.
     DocId doc;
     rpc::Caller caller;
     ClientId client;  // Random: the requests of one life of one member.
@@ -65,9 +68,11 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
  private:
   void Pump();
-  // How long what is next is to wait for more.
-  absl::Duration GatherTime() const;
-  void Take();
+  void AskForTurn(JointProposals::Give give);
+  std::optional<JointProposals::Batch> Take();
+  void TakeDraft();
+  void ProposeDraft(std::string update);
+  void Begin(state::CommandBody body);
   // Whether what was refused is proposed as a draft now.
   bool MaybeSaveInstead(const state::Outcome& outcome);
   std::string TakeBatch();
@@ -85,7 +90,6 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   std::deque<Queued> queue_;     // Bounded by the credit that a socket has.
   bool has_more_parts_ = false;  // Of what is in flight: in front of the queue.
-  bool is_hurried_ = false;      // More came while the last proposal was on its way, or was in it.
   bool is_gathering_ = false;
   bool is_in_flight_ = false;
   As as_ = As::kChange;            // In flight, and
@@ -93,7 +97,6 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   std::vector<Credit> in_flight_;  // Of each update in it.
   absl::Time proposed_at_;
   absl::Time draft_proposed_at_ = absl::InfinitePast();
-  absl::Duration commit_;  // What it took lately.
   absl::Duration pause_;
   absl::Time abandoned_at_ = absl::InfiniteFuture();
   ClientId client_;

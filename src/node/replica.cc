@@ -160,10 +160,11 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
                     .heartbeat_interval = Ticks(options.heartbeat_interval_ticks),
                     .append_bytes_max = options.append_bytes_max,
                     // What comes meanwhile travels and is synced together: that is what makes
-                    // batches, and few of them are what makes writes cheap.
-                    .in_flight_messages_max = 4,
+                    // batches, and few of them are what makes writes cheap, and quick where
+                    // cores are busy.
+                    .in_flight_messages_max = 1,
                     .uncommitted_bytes_max = options.uncommitted_bytes_max,
-                    .append_jobs_in_flight_max = 2,
+                    .append_jobs_in_flight_max = 1,
                     .trailing_entries_max = options.log_trailing_entries_max},
       raft::Recovered{.hard_state = recovered.hard_state,
                       .snapshot = recovered.snapshot.last,

@@ -7,7 +7,7 @@
 // PresenceBoard).
 //
 //   caller -> core inbox -> Core -> Effects -> log inbox -> wal::Log -> AppendDone -> core inbox
-//                                           -> apply inbox -> Machine -> answers, events, ApplyDone
+//                                           -> apply inbox -> Machine -> answers, events
 //                                           -> snapshot inbox -> StateStorage -> SnapshotTaken ...
 //
 // What dies loudly: a failed write or sync of the log, a committed entry that cannot be applied.
@@ -160,9 +160,9 @@ class Replica {
   struct DivergedInput {};
   using CoreInput =
       std::variant<raft::Message, ProposalInput, ReadInput, ReconfigureInput, TransferInput,
-                   ForwardRefused, raft::AppendDone, raft::ApplyDone, raft::SnapshotTaken,
-                   raft::SnapshotSent, raft::SnapshotInstalled, TermApplied, ConfigurationApplied,
-                   LearnedPeer, GreetInput, DivergedInput>;
+                   ForwardRefused, raft::AppendDone, raft::SnapshotTaken, raft::SnapshotSent,
+                   raft::SnapshotInstalled, TermApplied, ConfigurationApplied, LearnedPeer,
+                   GreetInput, DivergedInput>;
 
   // What the log thread is asked.
   struct InstallLog {
@@ -226,7 +226,6 @@ class Replica {
   void Handle(TransferInput& input);
   void Handle(const ForwardRefused& refused);
   void Handle(const raft::AppendDone& done);
-  void Handle(const raft::ApplyDone& done);
   void Handle(const raft::SnapshotTaken& taken);
   void Handle(const raft::SnapshotSent& sent);
   void Handle(const raft::SnapshotInstalled& installed);
@@ -235,6 +234,7 @@ class Replica {
   void Handle(const LearnedPeer& peer);
   void Handle(const GreetInput& greet);
   void Handle(const DivergedInput& diverged);
+  void NoteApplyDone();
   void TickCore();
   void SweepWaiters(std::uint64_t now_us);
   void ResendProposals();
@@ -243,6 +243,7 @@ class Replica {
   void Refuse(const ProposalInput& input, ForwardRefusal reason);
   void FailProposal(std::uint64_t waiter, absl::Status status);
   void DrainCore();
+  bool IsNeedlessAnswer(const raft::Message& message);
   void OnRoleChange(const raft::RoleChange& change);
   void OnReads(std::vector<raft::ReadReady>& reads);
   void UpdateMembers();
@@ -347,6 +348,14 @@ class Replica {
   std::uint64_t ticked_us_ = 0;
   std::uint64_t swept_us_ = 0;
   std::uint64_t stamped_ms_ = 0;
+  struct HeartbeatAnswer {
+    NodeId to;
+    Term term;
+    std::uint64_t read_sequence = 0;
+    friend bool operator==(const HeartbeatAnswer&, const HeartbeatAnswer&) = default;
+  };
+  HeartbeatAnswer answered_;  // The newest.
+  std::uint64_t answered_us_ = 0;
   std::map<std::uint64_t, std::uint64_t> open_jobs_;  // Sequence -> handed over at, in micros.
   std::vector<std::uint64_t> refused_reads_;
   struct PendingChange {

@@ -123,8 +123,6 @@ void Replica::NoteApplied() {
 
 void Replica::AfterApply(Index applied) {
   NoteApplied();
-  core_inbox_.Push(raft::ApplyDone{.index = applied});
-
   if (leases_.IsRunning() && applied - digest_proposed_ >= options_.digest_interval_entries) {
     digest_proposed_ = applied;
     ProposeOwn(state::CheckDigest{.at = applied, .digest = machine_->digest()});

@@ -61,6 +61,7 @@ bool Replica::PumpCore(absl::Duration wait) {
       absl::Microseconds(next_tick_us > now_us ? next_tick_us - now_us : 0);
   if (core_inputs_.empty()) core_inbox_.WaitAndTakeAll(core_inputs_, std::min(wait, until_tick));
 
+  NoteApplyDone();
   std::size_t handled = 0;
   while (!core_inputs_.empty() && handled < kInputsPerPumpMax) {
     CoreInput input = std::move(core_inputs_.front());
@@ -73,6 +74,14 @@ bool Replica::PumpCore(absl::Duration wait) {
   if (!is_fenced_.load(std::memory_order_relaxed)) DrainCore();
   core_->CheckInvariants();
   return handled > 0;
+}
+
+// Nobody waits for it: it is no reason to wake the core for.
+void Replica::NoteApplyDone() {
+  const Index applied(applied_.load());
+  if (applied > core_->applied_index() && !is_fenced_.load(std::memory_order_relaxed)) {
+    core_->Step(raft::ApplyDone{.index = applied});
+  }
 }
 
 void Replica::TickCore() {
@@ -143,7 +152,6 @@ void Replica::ResendProposals() {
 }
 
 void Replica::Handle(const raft::Message& message) { core_->Step(message); }
-void Replica::Handle(const raft::ApplyDone& done) { core_->Step(done); }
 void Replica::Handle(const raft::SnapshotTaken& taken) {
   counters_.snapshots_taken.Add();
   core_->Step(taken);
@@ -358,6 +366,8 @@ void Replica::UpdateMembers() {
 void Replica::DrainCore() {
   if (!core_->HasEffects()) return;
   core_->Drain(effects_);
+  std::erase_if(effects_.send_now,
+                [this](const raft::Message& message) { return IsNeedlessAnswer(message); });
   SendRaft(effects_.send_now);
   if (effects_.append) {
     open_jobs_.emplace(effects_.append->sequence, Now());
@@ -376,6 +386,20 @@ void Replica::DrainCore() {
   OnReads(effects_.reads);
   if (std::exchange(effects_.configuration, std::nullopt)) UpdateMembers();
   if (const auto change = std::exchange(effects_.role_change, std::nullopt)) OnRoleChange(*change);
+}
+
+// A leader tells idle followers of a commit by a heartbeat, of which there may be thousands a
+// second. One answer within a tick says all that it wants to know: that this node is there, and
+// which reads it confirms. To raft the others are lost.
+bool Replica::IsNeedlessAnswer(const raft::Message& message) {
+  const auto* reply = std::get_if<raft::HeartbeatReply>(&message.body);
+  if (reply == nullptr) return false;
+  const HeartbeatAnswer answer{
+      .to = message.to, .term = message.term, .read_sequence = reply->read_sequence};
+  if (answer == answered_ && Now() - answered_us_ < tick_us_) return true;
+  answered_ = answer;
+  answered_us_ = Now();
+  return false;
 }
 
 void Replica::OnReads(std::vector<raft::ReadReady>& reads) {

@@ -472,6 +472,41 @@ TEST(Replica, ANewClusterWaitsForNobodyWhoHasNotBeenStarted) {
   EXPECT_EQ(TextOf(cluster, kOne, doc), "xx");
 }
 
+// A busy leader tells of each commit; to answer each time would cost as much again.
+TEST(Replica, HeartbeatsOfOneMomentAreAnsweredOnceAndEveryReadIs) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  const NodeId follower = leader == kOne ? kTwo : kOne;
+  const auto sent = [&cluster] {
+    std::uint64_t frames = 0;
+    for (const auto& [version, count] : cluster.frames_of_version) frames += count;
+    return frames;
+  };
+  const auto hear = [&](std::uint64_t read_sequence) {
+    const raft::Message message{.from = leader,
+                                .to = follower,
+                                .term = cluster.replica(leader).status().term,
+                                .body = raft::Heartbeat{.read_sequence = read_sequence}};
+    const PeerMessage frame{.cluster_id = cluster.options.cluster_id,
+                            .from = leader,
+                            .newest = kPeerVersionNewest,
+                            .body = message};
+    cluster.replica(follower).Deliver(EncodePeerMessage(frame, kPeerVersionNewest));
+    cluster.Work();
+  };
+  hear(900);
+  const std::uint64_t before = sent();
+
+  for (int i = 0; i < 5; ++i) hear(900);
+  EXPECT_EQ(sent(), before);
+  for (std::uint64_t i = 1; i <= 3; ++i) hear(900 + i);
+  EXPECT_EQ(sent(), before + 3);
+  cluster.Run(20);
+  const std::uint64_t later = sent();
+  hear(903);
+  EXPECT_EQ(sent(), later + 1);
+}
+
 TEST(Replica, AMessageOfANewerVersionIsRefusedAndSaidToBe) {
   TestingCluster cluster(1);
   ASSERT_EQ(cluster.AwaitLeader(), kOne);

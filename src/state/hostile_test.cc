@@ -298,8 +298,23 @@ TEST(Hostile, AllMachinesMakeTheSameOfIt) {
     RandomStructs structs(seed);
     Prng prng(seed);
     int accepted = 0;
+    std::uint64_t sequence = 0;
     for (int step = 0; step < 150; ++step) {
-      accepted += apply(ann, ApplyUpdate{.doc = doc, .update = structs.NextUpdate()}).ok() ? 1 : 0;
+      if (prng.Chance(1, 2)) {
+        accepted +=
+            apply(ann, ApplyUpdate{.doc = doc, .update = structs.NextUpdate()}).ok() ? 1 : 0;
+      } else {
+        ApplyUpdates joint{.doc = doc};
+        const std::uint64_t parts = prng.Between(2, 4);
+        for (std::uint64_t part = 1; part <= parts; ++part) {
+          joint.parts.push_back({.session = ann,
+                                 .request = {.client = ClientId(part), .sequence = ++sequence},
+                                 .update = structs.NextUpdate()});
+        }
+        const Outcome outcome = apply({}, std::move(joint));
+        EXPECT_EQ(outcome.parts.size(), parts);
+        accepted += std::ranges::all_of(outcome.parts, &Outcome::ok) ? 1 : 0;
+      }
       // Takes the only place there is.
       if (prng.Chance(1, 3)) {
         EXPECT_TRUE(cold.TextAt(other, Revision()).has_value());

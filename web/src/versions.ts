@@ -23,10 +23,10 @@ export function sittings(versions: readonly Version[]): Version[] {
     const isSame = last !== null && last.kind === version.kind &&
       (isWithin(authors, sitting) || isWithin(sitting, authors)) &&
       Number(last.timeMs) - Number(version.timeMs) < kSittingMs
-    if (isSame) {
+    const newest = shown[shown.length - 1]
+    if (isSame && newest) {
       const news = authors.filter((name) => !sitting.includes(name))
       sitting.push(...news)
-      const newest = shown[shown.length - 1]!
       if (news.length > 0) shown[shown.length - 1] = { ...newest, author: sitting.join(', ') }
     } else {
       sitting = [...authors]

@@ -1,0 +1,181 @@
+// What the members of a room write at once, on one real node.
+
+#include "gateway/joint_proposals.h"
+
+#include <absl/synchronization/blocking_counter.h>
+#include <absl/time/clock.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <string>
+
+#include "base/check.h"
+#include "crdt/doc.h"
+#include "crdt/text.h"
+#include "crdt/transaction.h"
+#include "rpc/peer_streams.h"
+#include "state/names.h"
+
+namespace coterie::gateway {
+namespace {
+
+class JointProposalsTest : public testing::Test {
+ protected:
+  explicit JointProposalsTest(std::uint8_t version = node::kPeerVersionNewest) {
+    folder_ = (std::filesystem::temp_directory_path() / "coterie-room-XXXXXX").string();
+    CHECK(mkdtemp(folder_.data()) != nullptr);
+    absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(
+        {.data_path = folder_,
+         .id = NodeId(1),
+         .cluster_id = 7,
+         .founders = {{.id = NodeId(1), .address = "x:1", .client_address = "x:2"}},
+         .peer_address = "x:1",
+         .client_address = "x:2",
+         .peer_version_newest = version},
+        peers_);
+    CHECK(node.ok());
+    node_ = *std::move(node);
+    shard_.Start();
+    ana_ = LoginAs("ana");
+    tom_ = LoginAs("tom");
+    doc_ = Do(ana_, state::CreateDocument{.name = "notes"}).doc;
+    proposals_ = std::make_shared<JointProposals>(*node_, shard_, counters_, doc_);
+  }
+  ~JointProposalsTest() override {
+    node_.reset();
+    shard_.Stop();
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+  }
+
+  state::Outcome Do(SessionId session, state::CommandBody body) {
+    std::promise<state::Outcome> outcome;
+    node_->Propose({.session = session, .body = std::move(body)}, absl::Now() + absl::Seconds(20),
+                   [&](const absl::StatusOr<state::Outcome>& answer) {
+                     CHECK(answer.ok());
+                     outcome.set_value(*answer);
+                   });
+    return outcome.get_future().get();
+  }
+  SessionId LoginAs(const std::string& user) {
+    return Do({}, state::Login{.user = user,
+                               .create_user = true,
+                               .token_hash = std::string(32, 't'),
+                               .lifetime_ms = 1'000'000})
+        .session;
+  }
+  // By an editor of its own; with the next request of one and the same client.
+  state::Command Types(SessionId session, const std::string& text) {
+    crdt::Doc page({.garbage = crdt::Garbage::kCollect});
+    crdt::Transaction transaction(page, crdt::Client(1'000 + ++editors_));
+    crdt::Text(page, page.Root("text")).Insert(transaction, 0, text);
+    return {.session = session,
+            .request = {.client = ClientId(session.value()), .sequence = editors_},
+            .body = state::ApplyUpdate{.doc = doc_, .update = transaction.Commit().update}};
+  }
+  // All in one turn of the shard.
+  std::vector<state::Outcome> Write(const std::vector<state::Command>& commands) {
+    std::vector<state::Outcome> outcomes(commands.size());
+    absl::BlockingCounter left(static_cast<int>(commands.size()));
+    shard_.Post([&] {
+      for (std::size_t i = 0; i < commands.size(); ++i) {
+        proposals_->Ask([&, i] { return JointProposals::Batch{.command = commands[i]}; },
+                        [&, i](const absl::StatusOr<state::Outcome>& answer) {
+                          EXPECT_TRUE(answer.ok()) << answer.status();
+                          if (answer.ok()) outcomes[i] = *answer;
+                          left.DecrementCount();
+                        });
+      }
+    });
+    left.Wait();
+    return outcomes;
+  }
+  // Of the newest version.
+  std::vector<std::string> Authors() {
+    std::promise<std::string> author;
+    std::string found;
+    node_->Read(
+        node::Consistency::kLinearizable, absl::Now() + absl::Seconds(20),
+        [&](const state::Machine& state) { found = state.Versions(doc_)[0].author; },
+        [&](const absl::StatusOr<Revision>& read) {
+          CHECK(read.ok());
+          author.set_value(found);
+        });
+    return state::SplitNames(author.get_future().get());
+  }
+  std::uint64_t proposals() const { return counters_.proposals.Get(); }
+
+  std::string folder_;
+  rpc::PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
+  Shard shard_;
+  Counters counters_;
+  std::unique_ptr<node::Node> node_;
+  std::shared_ptr<JointProposals> proposals_;
+  SessionId ana_;
+  SessionId tom_;
+  DocId doc_;
+  std::uint64_t editors_ = 0;
+};
+
+TEST_F(JointProposalsTest, WhoWritesInOneTurnIsInOneEntry) {
+  const std::vector<state::Outcome> outcomes = Write({Types(ana_, "a"), Types(tom_, "t")});
+  EXPECT_TRUE(outcomes[0].ok() && outcomes[1].ok());
+  EXPECT_EQ(outcomes[0].revision, outcomes[1].revision);
+  EXPECT_EQ(proposals(), 1u);
+  EXPECT_EQ(Authors(), std::vector<std::string>({"ana", "tom"}));
+
+  EXPECT_TRUE(Write({Types(tom_, "u")})[0].ok());
+  EXPECT_EQ(Authors(), std::vector<std::string>({"tom"}));
+}
+
+TEST_F(JointProposalsTest, EverybodyIsToldOfTheirOwn) {
+  Do(tom_, state::Lock{.doc = doc_, .ttl_ms = 60'000});
+  const std::vector<state::Outcome> outcomes =
+      Write({Types(ana_, "a"), Types(SessionId(999), "x"), Types(tom_, "t")});
+  EXPECT_EQ(outcomes[0].code, state::Code::kLocked);
+  EXPECT_EQ(outcomes[1].code, state::Code::kUnauthenticated);
+  EXPECT_TRUE(outcomes[2].ok());
+  EXPECT_EQ(proposals(), 1u);
+  EXPECT_EQ(Authors(), std::vector<std::string>({"tom"}));
+}
+
+TEST_F(JointProposalsTest, ALargeUpdateGoesAloneAndHoldsUpNobody) {
+  const std::string large(JointProposals::kJointBytesMax, 'x');
+  const std::vector<state::Outcome> outcomes =
+      Write({Types(ana_, large), Types(tom_, "t"), Types(LoginAs("eve"), "e")});
+  for (const state::Outcome& outcome : outcomes) EXPECT_TRUE(outcome.ok()) << outcome.message;
+  EXPECT_EQ(outcomes[1].revision, outcomes[2].revision);
+  EXPECT_NE(outcomes[0].revision, outcomes[1].revision);
+  EXPECT_EQ(proposals(), 2u);
+}
+
+TEST_F(JointProposalsTest, MoreThanFitIntoAnEntryGoInSeveral) {
+  std::vector<state::Command> commands;
+  for (std::uint64_t i = 0; i < state::kUpdatePartsMax + 6; ++i) {
+    commands.push_back(Types(i % 2 == 0 ? ana_ : tom_, "a"));
+    commands.back().request.client = ClientId(100 + i);
+  }
+  for (const state::Outcome& outcome : Write(commands)) EXPECT_TRUE(outcome.ok());
+  EXPECT_EQ(proposals(), 2u);
+}
+
+// In a rolling upgrade, before everybody reads joint edits.
+class AmongOldNodes : public JointProposalsTest {
+ protected:
+  AmongOldNodes() : JointProposalsTest(2) {}
+};
+
+TEST_F(AmongOldNodes, EachGoesAlone) {
+  for (int turn = 0; turn < 2; ++turn) {
+    const std::vector<state::Outcome> outcomes = Write({Types(ana_, "a"), Types(tom_, "t")});
+    EXPECT_TRUE(outcomes[0].ok() && outcomes[1].ok());
+    EXPECT_NE(outcomes[0].revision, outcomes[1].revision);
+  }
+  EXPECT_EQ(proposals(), 5u);  // It tried once.
+}
+
+}  // namespace
+}  // namespace coterie::gateway
