@@ -82,6 +82,10 @@ Explanation Explain(const absl::Status& status) {
     case absl::StatusCode::kFailedPrecondition:
       return ExplainConflict(status, detail);
     case absl::StatusCode::kResourceExhausted:
+      if (detail.reason == "QUEUE_FULL") {
+        const absl::Duration pause = detail.retry_after.value_or(absl::Seconds(1));
+        return {text, "", absl::StrCat("ask again in ", DurationText(pause))};
+      }
       return {text, "a limit protects the cluster", "make it smaller, or try again later"};
     case absl::StatusCode::kOutOfRange:
       return {text, "that far back is no longer kept, or has not happened yet",

@@ -159,8 +159,7 @@ absl::StatusOr<LlmServers::Answer> LlmServers::Generate(const llm::v1::GenerateR
     if (is_gone && !attempt.answer.text.empty()) {
       return Error(absl::StatusCode::kUnavailable, "MODEL_UNAVAILABLE",
                    absl::StrCat("The language model at ", server->address,
-                                " ended in the middle of its answer; the document is untouched. "
-                                "Ask again."));
+                                " ended in the middle of its answer. Ask again."));
     }
     const bool is_full = attempt.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
     if (!is_gone) failure = PassedOn(attempt.status);
