@@ -288,6 +288,7 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
   if (has_text && !cli.is_json()) cli.Print("\n");
   if (watch.IsInterrupted()) cli.Say("stopped");
   say_what_stays();
+  if (watch.IsInterrupted() && absl::IsCancelled(status)) return absl::CancelledError();
   return status;
 }
 
