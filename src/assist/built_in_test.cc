@@ -54,7 +54,8 @@ TEST_F(SpellingTest, LeavesNamesLinksAndCodeAlone) {
 
 TEST_F(SpellingTest, FindsWordsThatStandTwice) {
   EXPECT_EQ(Found("we receive the the mail"), (Strings{"the the>the"}));
-  EXPECT_EQ(Found("that that is, is the, the mail"), Strings());
+  EXPECT_EQ(Found("The the mail is here."), (Strings{"The the>The"}));
+  EXPECT_EQ(Found("that that is, is the, the mail. Will will receive the mail. The"), Strings());
 }
 
 TEST_F(SpellingTest, SaysWhereItStopped) {

@@ -23,8 +23,8 @@ absl::Status NoServers() {
   return Error(
       absl::StatusCode::kFailedPrecondition, "NO_MODEL",
       "This node is connected to no language model, and the built-in assistant only checks "
-      "spelling and summarizes. Start a model with `./dev llm --model FILE.gguf` and give "
-      "every node its address: --llm HOST:PORT.");
+      "spelling and summarizes. Start a model beside a local cluster with `coterie up --model "
+      "FILE.gguf`; elsewhere start coterie-llm and give every node its address: --llm HOST:PORT.");
 }
 
 }  // namespace
