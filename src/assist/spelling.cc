@@ -55,6 +55,14 @@ std::string Lowered(std::string_view word) {
   return lowered;
 }
 
+// "the the", and "The the" where a sentence begins; not what may well be.
+bool IsSameAgain(std::string_view before, std::string_view word) {
+  if (before.empty() || word == "that" || word == "had") return false;
+  if (before == word) return true;
+  const bool may_be_name = word == "will" || word == "may";  // "Will will come."
+  return IsUpper(before[0]) && Lowered(before) == word && !may_be_name;
+}
+
 class Check {
  public:
   Check(std::string_view text, const Speller& speller, std::size_t found_max)
@@ -93,9 +101,9 @@ class Check {
     const bool is_capital = begins_sentence && IsUpper(word[0]);
     const std::string plain = is_capital ? Lowered(word) : std::string(word);
     if (!IsOrdinary(plain)) return;
-    if (word == before && word != "that" && word != "had") {  // These two may be.
+    if (IsSameAgain(before, word)) {
       const std::size_t begin = static_cast<std::size_t>(before.data() - text_.data());
-      Add({.begin = begin, .end = at + word.size()}, std::string(word), "the word stands twice");
+      Add({.begin = begin, .end = at + word.size()}, std::string(before), "the word stands twice");
       previous_ = {};
       return;
     }

@@ -9,7 +9,6 @@
 #include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -26,6 +25,7 @@
 #include "bin/llm_options.h"
 #include "bin/loopback.h"
 #include "bin/toml_config.h"
+#include "bin/urgency.h"
 #include "io/posix_clock.h"
 #include "llm/engine.h"
 #include "llm/model.h"
@@ -286,7 +286,7 @@ int Main(int argc, char** argv) {
   gpr_set_log_function([](gpr_log_func_args* line) {
     spdlog::debug("grpc: {}:{}: {}", line->file, line->line, line->message);
   });
-  if (setpriority(PRIO_PROCESS, 0, options.nice) != 0) {
+  if (!BecomeLessUrgent(options.nice)) {
     spdlog::warn("cannot set the priority to nice {}", options.nice);
   }
   // Before any thread starts, so that all inherit it and only sigwait() gets them.

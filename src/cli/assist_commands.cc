@@ -2,6 +2,7 @@
 // work on documents, and what every node does without one. Answers are printed as they come; Ctrl-C
 // ends the program, and with its connection the model's work.
 
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
@@ -34,7 +35,7 @@ struct Flags {
   bool applies = false;
   bool suggests = false;
   bool is_built_in = false;
-  std::uint64_t from = 0;
+  v1::TextRange range;
   std::string undo;
   std::uint32_t max_tokens = 0;
   std::string seed;
@@ -92,12 +93,19 @@ absl::Status Decide(Invocation& cli, const v1::DocumentRef& document, const v1::
   *request.mutable_document() = document;
   *request.mutable_suggestion() = id;
   request.set_decision(decision);
-  ASSIGN_OR_RETURN(const v1::ResolveSuggestionResponse response, cli.Call(std::move(request)));
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
+  const absl::StatusOr<v1::ResolveSuggestionResponse> response = cli.Call(std::move(request));
+  if (absl::IsNotFound(response.status()) &&
+      absl::StrContains(response.status().message(), "suggestion")) {
+    return Error(absl::StatusCode::kNotFound, std::string(response.status().message()),
+                 "`coterie suggestions DOCUMENT` lists those that are open");
   }
+  RETURN_IF_ERROR(response.status());
+  if (cli.is_json()) {
+    cli.PrintJson(ToJson(*response));
+    return absl::OkStatus();
+  }
+  cli.PrintLine(absl::StrCat(response->revision()));
+  cli.Say(decision == v1::ResolveSuggestionRequest::DECISION_ACCEPT ? "accepted" : "rejected");
   return absl::OkStatus();
 }
 
@@ -120,6 +128,10 @@ absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
                     OneLine(suggestion.before(), kShownWidth),
                     OneLine(suggestion.after(), kShownWidth)});
   }
+  if (response.suggestions().empty()) {
+    cli.Say("no suggestion is open");
+    return absl::OkStatus();
+  }
   cli.Print(Table(rows));
   return absl::OkStatus();
 }
@@ -128,8 +140,10 @@ absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
 absl::Status Conclude(Invocation& cli, const Flags& flags, const v1::DocumentRef& document,
                       const v1::AssistEvent::Finished& finished) {
   if (finished.dropped() > 0) {
-    cli.Say(absl::StrCat("held back ", finished.dropped(),
-                         " answers that were no corrections of their text"));
+    cli.Say(finished.dropped() == 1
+                ? "held back an answer that was no correction of its text"
+                : absl::StrCat("held back ", finished.dropped(),
+                               " answers that were no corrections of their text"));
   }
   if (finished.resume_at() != 0) {
     cli.Say(
@@ -143,7 +157,9 @@ absl::Status Conclude(Invocation& cli, const Flags& flags, const v1::DocumentRef
   }
   if (!flags.applies) {
     if (!cli.is_json()) RETURN_IF_ERROR(PrintSuggestions(cli, document, finished.batch()));
-    cli.Say(absl::StrCat("take them with: coterie accept ", flags.document, " ", finished.batch()));
+    const std::string all = absl::StrCat(flags.document, " ", finished.batch());
+    cli.Say(absl::StrCat("take ", finished.suggestions() == 1 ? "it" : "all",
+                         " with: coterie accept ", all, "   or not: coterie reject ", all));
     return absl::OkStatus();
   }
   v1::SuggestionId all;
@@ -157,6 +173,7 @@ absl::Status AskModel(Invocation& cli, const Flags& flags) {
     ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   }
   request.set_question(flags.question);
+  *request.mutable_range() = flags.range;
   ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
   return Show(cli, request).status();
 }
@@ -165,6 +182,7 @@ absl::Status Summarize(Invocation& cli, const Flags& flags) {
   v1::SummarizeRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   if (flags.is_paragraph) request.set_form(v1::SummarizeRequest::FORM_PARAGRAPH);
+  *request.mutable_range() = flags.range;
   ASSIGN_OR_RETURN(*request.mutable_options(), OptionsOf(flags));
   return Show(cli, request).status();
 }
@@ -180,7 +198,7 @@ absl::Status AskForSuggestions(Invocation& cli, const Flags& flags, Request requ
 
 absl::Status Grammar(Invocation& cli, const Flags& flags) {
   v1::GrammarRequest request;
-  request.mutable_range()->set_begin(flags.from);
+  *request.mutable_range() = flags.range;
   return AskForSuggestions(cli, flags, std::move(request));
 }
 
@@ -192,7 +210,7 @@ absl::Status Enhance(Invocation& cli, const Flags& flags) {
       {"friendly", v1::EnhanceRequest::TONE_FRIENDLY}};
   v1::EnhanceRequest request;
   request.set_tone(kTones.at(flags.tone));
-  request.mutable_range()->set_begin(flags.from);
+  *request.mutable_range() = flags.range;
   return AskForSuggestions(cli, flags, std::move(request));
 }
 
@@ -270,6 +288,7 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
   if (has_text && !cli.is_json()) cli.Print("\n");
   if (watch.IsInterrupted()) cli.Say("stopped");
   say_what_stays();
+  if (watch.IsInterrupted() && absl::IsCancelled(status)) return absl::CancelledError();
   return status;
 }
 
@@ -325,8 +344,13 @@ void AddBuiltIn(CLI::App& command, Flags& flags) {
   command.add_flag("--built-in", flags.is_built_in, "Not the model, even if there is one");
 }
 
-void AddFrom(CLI::App& command, Flags& flags) {
-  command.add_option("--from", flags.from, "Position to begin at, in UTF-16 units");
+void AddRange(CLI::App& command, Flags& flags) {
+  command.add_option_function<std::uint64_t>(
+      "--from", [&flags](std::uint64_t begin) { flags.range.set_begin(begin); },
+      "Only what is behind this position, in UTF-16 units");
+  command.add_option_function<std::uint64_t>(
+      "--to", [&flags](std::uint64_t end) { flags.range.set_end(end); },
+      "Only what is before this one");
 }
 
 void AddSuggesting(CLI::App& command, Flags& flags) {
@@ -344,6 +368,7 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
                         "  coterie ask 'What is decided?' --about notes", ask, AskModel);
   command->add_option("QUESTION", ask->question, "One argument; quote it")->required();
   command->add_option("--about", ask->document, "A document's name, or id:NUMBER");
+  AddRange(*command, *ask);
   AddModelFlags(*command, *ask);
 
   auto summarize = std::make_shared<Flags>();
@@ -351,6 +376,7 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
                               "  coterie summarize notes", summarize, Summarize);
   AddDocument(*command, *summarize);
   command->add_flag("--paragraph", summarize->is_paragraph, "As a paragraph, not as a list");
+  AddRange(*command, *summarize);
   AddModelFlags(*command, *summarize);
   AddBuiltIn(*command, *summarize);
 
@@ -359,14 +385,14 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
       app, cli, "grammar", "Suggest corrections of a document; without a model, of spelling",
       "  coterie grammar notes\n  coterie grammar notes --apply", grammar, Grammar);
   AddSuggesting(*command, *grammar);
-  AddFrom(*command, *grammar);
+  AddRange(*command, *grammar);
   AddBuiltIn(*command, *grammar);
 
   auto enhance = std::make_shared<Flags>();
   command = AddCommand<Flags>(app, cli, "enhance", "Suggest another tone for a document",
                               "  coterie enhance notes --tone formal", enhance, Enhance);
   AddSuggesting(*command, *enhance);
-  AddFrom(*command, *enhance);
+  AddRange(*command, *enhance);
   command->add_option("--tone", enhance->tone, "Which")
       ->check(CLI::IsMember({"clearer", "shorter", "formal", "friendly"}))
       ->capture_default_str();

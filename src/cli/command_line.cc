@@ -106,9 +106,11 @@ absl::Status UsageError(const CLI::App& app, const CLI::ParseError& error,
 
 ExitCode Report(Invocation& cli, const absl::Status& status) {
   if (status.ok()) return ExitCode::kOk;
+  // Stopped by who is reading this.
+  const bool has_words = !absl::IsCancelled(status) || !status.message().empty();
   if (cli.is_json()) {
     cli.PrintJson(ErrorJson(status));
-  } else {
+  } else if (has_words) {
     const std::string text = ErrorText(status);
     std::fflush(stdout);
     std::fwrite(text.data(), 1, text.size(), stderr);

@@ -1,5 +1,6 @@
 #include "cli/explain.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
@@ -82,8 +83,13 @@ Explanation Explain(const absl::Status& status) {
     case absl::StatusCode::kFailedPrecondition:
       return ExplainConflict(status, detail);
     case absl::StatusCode::kResourceExhausted:
+      if (detail.reason == "QUEUE_FULL") {
+        const absl::Duration pause = detail.retry_after.value_or(absl::Seconds(1));
+        return {text, "", absl::StrCat("ask again in ", DurationText(pause))};
+      }
       return {text, "a limit protects the cluster", "make it smaller, or try again later"};
     case absl::StatusCode::kOutOfRange:
+      if (absl::StrContains(text, "UTF-16")) return {text, "", ""};  // Of a text, not of events.
       return {text, "that far back is no longer kept, or has not happened yet",
               "start from now: leave --since out"};
     case absl::StatusCode::kUnimplemented:

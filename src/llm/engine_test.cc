@@ -51,6 +51,12 @@ class Answer {
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(+has_them, this), kPatience));
   }
 
+  // While it goes on.
+  std::size_t TextsSoFar() {
+    absl::MutexLock lock(&mutex_);
+    return texts.size();
+  }
+
   std::optional<Started> started;
   std::string text;
   std::vector<std::string> texts;
@@ -364,7 +370,7 @@ TEST_F(EngineTest, ANewcomerDoesNotStallTheOthers) {
   Answer newcomer;
   Send(Ask(std::string(1'000, 'a') + "\n"), newcomer);
   newcomer.Wait();
-  const std::size_t meanwhile = endless.texts.size();
+  const std::size_t meanwhile = endless.TextsSoFar();
   engine_->Cancel(endless.id);
   endless.Wait();
 

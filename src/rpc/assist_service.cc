@@ -159,6 +159,15 @@ absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
   });
 }
 
+absl::StatusOr<AssistService::Source> AssistService::ReadPart(AssistTask& task,
+                                                              const v1::DocumentRef& ref,
+                                                              const v1::TextRange& range) const {
+  ASSIGN_OR_RETURN(Source source, ReadText(task, ref, state::DocumentRole::kViewer));
+  ASSIGN_OR_RETURN(const assist::Range bytes, BytesOf(source.text, range));
+  source.text = source.text.substr(bytes.begin, bytes.size());
+  return source;
+}
+
 absl::Status AssistService::CheckSession(const AssistTask& task) const {
   if (calls_.node().sessions().Find(task.call.caller.session)) return absl::OkStatus();
   return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
@@ -214,7 +223,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
   }
   Source source;
   if (request.has_document()) {
-    ASSIGN_OR_RETURN(source, ReadText(task, request.document(), state::DocumentRole::kViewer));
+    ASSIGN_OR_RETURN(source, ReadPart(task, request.document(), request.range()));
   }
   RETURN_IF_ERROR(Ask(task, assist::AskPrompt(source.text, request.question()), request.options(),
                       source, Shows::kText)
@@ -225,8 +234,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
 
 absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
   if (IsBuiltIn(task, request.options())) return Extract(task, request);
-  ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kViewer));
+  ASSIGN_OR_RETURN(const Source source, ReadPart(task, request.document(), request.range()));
   const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
   assist::Summary summary(source.text, {.form = is_paragraph ? assist::SummaryForm::kParagraph
                                                              : assist::SummaryForm::kBullets});
@@ -426,8 +434,7 @@ absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& re
 }
 
 absl::Status AssistService::Extract(AssistTask& task, const v1::SummarizeRequest& request) const {
-  ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kViewer));
+  ASSIGN_OR_RETURN(const Source source, ReadPart(task, request.document(), request.range()));
   task.sink.Put(StartedOf(v1::BACKEND_BUILT_IN, BuiltIn::kName, source.revision));
   const std::string summary = assist::ExtractSummary(
       BeginOf(source.text, kExtractBytesMax), request.form() == v1::SummarizeRequest::FORM_PARAGRAPH

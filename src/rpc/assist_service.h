@@ -97,6 +97,9 @@ class AssistService {
 
   absl::StatusOr<Source> ReadText(AssistTask& task, const v1::DocumentRef& ref,
                                   state::DocumentRole role) const;
+  // For a viewer, and no more than the range.
+  absl::StatusOr<Source> ReadPart(AssistTask& task, const v1::DocumentRef& ref,
+                                  const v1::TextRange& range) const;
   absl::StatusOr<LlmServers::Answer> Ask(AssistTask& task, const assist::Prompt& prompt,
                                          const v1::AssistOptions& options, const Source& source,
                                          Shows shows, OnText on_text = {}) const;

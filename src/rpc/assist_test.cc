@@ -194,6 +194,34 @@ TEST_F(AssistTest, TheBuiltInAssistantCanBeAskedFor) {
   EXPECT_EQ(llm.asked(), 0);
 }
 
+TEST_F(AssistTest, ReadsNoMoreThanTheRange) {
+  TestingLlm llm({.answer = [](const std::string& content) { return content; }});
+  Start({llm.address()});
+  const std::uint64_t doc = Create("\xF0\x9F\x98\x80 is one. Two is here. Three follows.");
+  v1::SummarizeRequest summarize;
+  summarize.mutable_document()->set_id(doc);
+  summarize.mutable_range()->set_begin(11);
+  summarize.mutable_range()->set_end(23);
+  for (const bool is_built_in : {false, true}) {
+    summarize.mutable_options()->set_built_in(is_built_in);
+    const Told told = Ask(&v1::AssistService::Stub::Summarize, summarize);
+    EXPECT_NE(told.text.find("Two is here."), std::string::npos) << told.text;
+    EXPECT_EQ(told.text.find("one"), std::string::npos) << told.text;
+    EXPECT_EQ(told.text.find("Three"), std::string::npos) << told.text;
+  }
+
+  v1::AskRequest ask;
+  *ask.mutable_document() = summarize.document();
+  *ask.mutable_range() = summarize.range();
+  ask.set_question("Who?");
+  const Told told = Ask(&v1::AssistService::Stub::Ask, ask);
+  EXPECT_NE(told.text.find("Two is here."), std::string::npos) << told.text;
+  EXPECT_EQ(told.text.find("Three"), std::string::npos) << told.text;
+  ask.mutable_range()->set_end(999);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, ask).status.error_code(),
+            grpc::StatusCode::OUT_OF_RANGE);
+}
+
 TEST_F(AssistTest, ContinuesWhereItIsAskedTo) {
   TestingLlm llm({.pieces = {" brown", " fox"}});
   Start({llm.address()});

@@ -23,8 +23,8 @@ absl::Status NoServers() {
   return Error(
       absl::StatusCode::kFailedPrecondition, "NO_MODEL",
       "This node is connected to no language model, and the built-in assistant only checks "
-      "spelling and summarizes. Start a model with `./dev llm --model FILE.gguf` and give "
-      "every node its address: --llm HOST:PORT.");
+      "spelling and summarizes. Start a model beside a local cluster with `coterie up --model "
+      "FILE.gguf`; elsewhere start coterie-llm and give every node its address: --llm HOST:PORT.");
 }
 
 }  // namespace
@@ -159,8 +159,7 @@ absl::StatusOr<LlmServers::Answer> LlmServers::Generate(const llm::v1::GenerateR
     if (is_gone && !attempt.answer.text.empty()) {
       return Error(absl::StatusCode::kUnavailable, "MODEL_UNAVAILABLE",
                    absl::StrCat("The language model at ", server->address,
-                                " ended in the middle of its answer; the document is untouched. "
-                                "Ask again."));
+                                " ended in the middle of its answer. Ask again."));
     }
     const bool is_full = attempt.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
     if (!is_gone) failure = PassedOn(attempt.status);
