@@ -1,6 +1,7 @@
 #include "crdt/doc.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -95,6 +96,17 @@ Malformed Doc::RefuseSize(const ParsedUpdate& update) const {
   }
   return {.offset_bytes = 0, .reason = "the document would be too large"};
 }
+
+Malformed Doc::ApplyWithin(std::uint64_t scanned_max, std::string_view update, Watch watch,
+                           Outcome& outcome) {
+  store_->LimitScannedItems(scanned_max);
+  const Malformed malformed = Apply(update, watch, outcome);
+  if (store_->HasScannedTooMuch()) return {.reason = kTooManyConflicts};
+  store_->LimitScannedItems(std::numeric_limits<std::uint64_t>::max());
+  return malformed;
+}
+
+std::uint64_t Doc::scanned_items() const { return store_->scanned_items(); }
 
 void Doc::Merge(const ParsedUpdate& update) {
   const StateVector waited = pending_->structs.missing;
