@@ -91,6 +91,9 @@ class Doc {
   // The same, if it is there.
   std::optional<TypeHandle> FindRoot(std::string_view name) const;
   std::vector<std::string> root_names() const;  // In the order of their first mention.
+  // Of those that have something visible in their list; in the same order. Costs next to nothing
+  // for the others.
+  std::vector<std::string> filled_root_names() const;
 
   // What Doc.toJSON() yields when `roots` were asked for with these kinds.
   struct TypedRoot {
