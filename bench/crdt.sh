@@ -3,6 +3,7 @@
 # the cases of crdt-benchmarks: every engine in a process of its own, interleaved, the same edits.
 #   REPETITIONS=3  ENGINES=coterie,yjs,ywasm,loro,automerge  CASES=B1.1,B4  BIN=build/release/bin
 #   CLOCK=cpu      our own engine's CPU time instead of time, where the machine is busy
+#   LARGE=1        also B4x100, B4 a hundred times over in one document: ours and yjs
 #   ALGEBRA=1      also the algebra on bytes alone: merging, differences, format V2, by CPU time
 #   GROWTH=1       also cost against size for the worst mixes: a plot, and the slopes
 # Results and plot stay in build/bench-crdt/.
@@ -19,6 +20,10 @@ main() {
   node bench/crdt/workload.mjs "$out/cases"
   say "every case, ${REPETITIONS:-3} times: about 20 minutes for all engines"
   node bench/crdt/run.mjs "$out/cases" "$out/results.jsonl" "$bin/crdt_bench"
+  if [[ -n ${LARGE:-} ]]; then
+    "$bin/crdt_bench" --large "$out/cases" "$out/B4x100.update" >>"$out/results.jsonl"
+    node --expose-gc bench/crdt/measure.mjs --large yjs "$out/B4x100.update" >>"$out/results.jsonl"
+  fi
   printf '%s, %s cores, node %s\n' "$(uname -m)" "$(nproc)" "$(node --version)"
   node bench/crdt/report.mjs "$out/results.jsonl"
   [[ -z ${ALGEBRA:-} ]] || "$bin/crdt_algebra_bench" "$out/cases"

@@ -1,5 +1,8 @@
 // Measures our document engine on the cases of `./dev bench crdt`, as measure.mjs does the others
 // (its head says what is measured): crdt_bench FOLDER CASE...
+//
+// crdt_bench --large FOLDER FILE: case B4x100, the recording of B4 played a hundred times into one
+// document, each time in front of what is there. FILE gets the document, for measure.mjs --large.
 
 #include <malloc.h>
 #include <time.h>
@@ -9,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -262,13 +266,57 @@ void MeasureCase(const std::string& folder, const std::string& name) {
   Report(name, "memory", MemoryOf(bytes));
 }
 
+std::string WriteLarge(const Workload& workload, int times, Numbers& numbers) {
+  Peer peer(1);
+  Timed(numbers, "edit", [&] {
+    crdt::Outcome outcome;
+    for (int i = 0; i < times; ++i) {
+      for (const Edit& edit : workload.writers[0]) peer.Perform(edit, outcome);
+    }
+  });
+  std::string wanted;
+  for (int i = 0; i < times; ++i) wanted += *workload.end;
+  CheckContent(peer.Read(workload.root), wanted);
+  std::string bytes;
+  Timed(numbers, "encode", [&] { bytes = peer.Encode(); });
+  return bytes;
+}
+
+void MeasureLarge(const std::string& folder, const std::string& path) {
+  constexpr int kTimes = 100;
+  constexpr int kLoads = 3;
+  const std::string name = "B4x100";
+  const Workload workload = ReadWorkload(folder + "/B4.txt");
+  Numbers numbers;
+  const std::string bytes = WriteLarge(workload, kTimes, numbers);
+  for (const auto& [what, value] : numbers) Report(name, what, value);
+  Report(name, "size", static_cast<double>(bytes.size()));
+  for (int i = 0; i < kLoads; ++i) {
+    Numbers load;
+    Timed(load, "load", [&] {
+      Peer peer(2);
+      peer.Apply(bytes);
+      CHECK(peer.Read(workload.root).size() == kTimes * workload.end->size());
+    });
+    Report(name, "load", load["load"]);
+  }
+  Report(name, "memory", MemoryOf(bytes));
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  CHECK(file.flush().good());
+}
+
 }  // namespace
 }  // namespace coterie::bench
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "crdt_bench FOLDER CASE...\n");
+    std::fprintf(stderr, "crdt_bench FOLDER CASE... or crdt_bench --large FOLDER FILE\n");
     return 2;
+  }
+  if (argc == 4 && std::string_view(argv[1]) == "--large") {
+    coterie::bench::MeasureLarge(argv[2], argv[3]);
+    return 0;
   }
   for (int i = 2; i < argc; ++i) coterie::bench::MeasureCase(argv[1], argv[i]);
   return 0;

@@ -2,6 +2,8 @@
 // number: {"engine","case","what","value"}; times in milliseconds, sizes in bytes.
 //
 //   node --expose-gc measure.mjs ENGINE FOLDER CASE...
+//   node --expose-gc measure.mjs --large yjs FILE     only load and memory of the document that
+//                                                     crdt_bench --large wrote
 //
 //   edit      all writers' edits, an update event for each (single writers and pairs)
 //   apply     each of these updates, one by one, to documents that lack them
@@ -163,7 +165,9 @@ const memoryOf = (Peer, root, bytes) => {
     doc.read(root)
     return doc
   }
-  load(2000000).free() // What the engine itself needs once is not the document's.
+  // What the engine itself needs once is not the document's; beside a large one it is nothing, and
+  // that document would still be there when counting begins.
+  if (bytes.length <= kMemorySample) load(2000000).free()
   const before = live()
   const docs = Array.from({ length: copies }, (_, i) => load(i + 2000001))
   return (live() - before) / docs.length
@@ -194,7 +198,29 @@ const measureCase = (engine, Peer, folder, name) => {
   }
 }
 
-if (process.argv[2] === '--memory') {
+const kLargeLoads = 3
+
+const measureLarge = async (engine, path) => {
+  const Peer = await kPeers[engine]()
+  const bytes = new Uint8Array(readFileSync(path))
+  const report = (what, value) =>
+    process.stdout.write(JSON.stringify({ engine, case: 'B4x100', what, value }) + '\n')
+  for (let i = 0; i < kLargeLoads; ++i) {
+    const begun = now()
+    const doc = new Peer(2000000 + i, null, bytes)
+    doc.read('text')
+    report('load', now() - begun)
+    const encoded = now()
+    report('size', doc.encode().length)
+    report('encode', now() - encoded)
+    doc.free()
+  }
+  report('memory', askForMemory(engine, 'text', bytes))
+}
+
+if (process.argv[2] === '--large') {
+  await measureLarge(process.argv[3], process.argv[4])
+} else if (process.argv[2] === '--memory') {
   const [engine, root] = process.argv.slice(3)
   const Peer = await kPeers[engine]()
   process.stdout.write(String(memoryOf(Peer, root, new Uint8Array(readFileSync(0)))))

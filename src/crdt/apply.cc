@@ -45,12 +45,13 @@ class Applier {
   struct Source {
     std::optional<UpdateReader> reader;  // Not of the only struct.
     std::uint64_t left = 0;              // Not taken yet.
-    bool is_parked = false;
+    // Its next struct lacks something, so that all from there on will be pending.
+    bool is_blocked = false;
     struct From {
       Clock clock = 0;
       std::uint64_t structs = 0;
       std::size_t offset_bytes = 0;
-    } parked_from;
+    } blocked_from;
   };
   // A struct that was taken from its source.
   struct Head {
@@ -62,10 +63,10 @@ class Applier {
   bool IsSingle() const { return update_.groups.size() == 1 && update_.groups[0].structs == 1; }
   void Take(std::size_t source, Head& head);
   bool HasMore(std::size_t source) const {
-    return sources_[source].left > 0 && !sources_[source].is_parked;
+    return sources_[source].left > 0 && !sources_[source].is_blocked;
   }
   std::optional<std::size_t> FindSource(Client client) const;
-  void Park(const Head& head, Client client, Clock clock);
+  void Block(const Head& head, Client client, Clock clock);
   bool MaybeTakeNext(Head& head);
   ClientIndex IndexOf(Client client);
   LocalId ToLocal(const Id& id) { return {.client = IndexOf(id.client), .clock = id.clock}; }
@@ -123,15 +124,15 @@ std::optional<std::size_t> Applier::FindSource(Client client) const {
 
 // The struct cannot be integrated without (client, clock), nor can those that wait for it, nor what
 // their clients wrote after them. If they wait in a circle, the first of each client counts.
-void Applier::Park(const Head& head, Client client, Clock clock) {
+void Applier::Block(const Head& head, Client client, Clock clock) {
   stack_.push_back(head);
   const Clock known = missing_.At(client);
   if (known == 0 || clock + 1 < known) missing_.Set(client, clock + 1);
   for (const Head& waiting : stack_) {
     Source& source = sources_[waiting.source];
-    if (source.is_parked) continue;
-    source.is_parked = true;
-    source.parked_from = waiting.from;
+    if (source.is_blocked) continue;
+    source.is_blocked = true;
+    source.blocked_from = waiting.from;
   }
   stack_.clear();
 }
@@ -156,7 +157,7 @@ void Applier::Run() {
       const ClientIndex index = IndexOf(client);
       const Clock known = index == kNoClient ? 0 : store_.ClientAt(index).end;
       if (head.view.id.clock > known) {
-        Park(head, client, head.view.id.clock - 1);
+        Block(head, client, head.view.id.clock - 1);
         break;
       }
       const std::optional<Client> lacked = FindMissing(head.view);
@@ -164,7 +165,7 @@ void Applier::Run() {
         const std::optional<std::size_t> source = FindSource(*lacked);
         if (!source || !HasMore(*source)) {
           const ClientIndex other = IndexOf(*lacked);
-          Park(head, *lacked, other == kNoClient ? 0 : store_.ClientAt(other).end);
+          Block(head, *lacked, other == kNoClient ? 0 : store_.ClientAt(other).end);
           break;
         }
         stack_.push_back(head);
@@ -355,13 +356,13 @@ void Applier::SetContent(ItemRef ref, const StructView& view) {
 
 std::string Applier::Rest() const {
   Lib0Writer writer;
-  const auto is_parked = [](const Source& source) { return source.is_parked; };
-  const auto count = std::count_if(sources_.begin(), sources_.end(), is_parked);
+  const auto is_blocked = [](const Source& source) { return source.is_blocked; };
+  const auto count = std::count_if(sources_.begin(), sources_.end(), is_blocked);
   if (count == 0) return {};
   writer.VarUint(static_cast<std::uint64_t>(count));
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (!sources_[i].is_parked) continue;
-    const Source::From& from = sources_[i].parked_from;
+    if (!sources_[i].is_blocked) continue;
+    const Source::From& from = sources_[i].blocked_from;
     writer.VarUint(from.structs);
     writer.VarUint(update_.groups[i].client.value());
     writer.VarUint(from.clock);
@@ -411,16 +412,16 @@ Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
   return {};
 }
 
-void ApplyStructs(ItemStore& store, const ParsedUpdate& update, Parked& parked) {
+void ApplyStructs(ItemStore& store, const ParsedUpdate& update, PendingStructs& pending) {
   Applier applier(store, update);
   applier.Run();
   std::string rest = applier.Rest();
   if (rest.empty()) return;
   for (const auto& [client, clock] : applier.missing().clocks()) {
-    const Clock known = parked.missing.At(client);
-    if (known == 0 || clock < known) parked.missing.Set(client, clock);
+    const Clock known = pending.missing.At(client);
+    if (known == 0 || clock < known) pending.missing.Set(client, clock);
   }
-  parked.updates.push_back(std::move(rest));
+  pending.updates.push_back(std::move(rest));
 }
 
 DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes) {

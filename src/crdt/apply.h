@@ -1,7 +1,7 @@
 #pragma once
 
 // From update bytes into a hot document: in the order that dependencies allow, and what lacks one
-// is parked. Functions over the ItemStore; Doc::Apply is their only caller.
+// is handed back. Functions over the ItemStore; Doc::Apply is their only caller.
 // Source: yjs 13.6, integrateStructs and readUpdateV2 in src/utils/encoding.js.
 
 #include <cstddef>
@@ -38,15 +38,17 @@ struct ParsedUpdate {
 // Checks everything that does not depend on a document.
 Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed);
 
-// Structs that wait for others.
-struct Parked {
+// Structs that are pending, as Yjs calls it: they came before something that they build on (their
+// client's earlier structs, a neighbour, a parent), so they are kept as bytes, and tried again when
+// an update brings what is missing. Nothing of them is in the document until then.
+struct PendingStructs {
   std::vector<std::string> updates;  // Format V1, without deletions.
   StateVector missing;               // Client -> the clock that has to come, plus one.
   bool empty() const { return updates.empty(); }
 };
 
-// Integrates what can be; `parked` gets the rest.
-void ApplyStructs(ItemStore& store, const ParsedUpdate& update, Parked& parked);
+// Integrates what can be; `pending` gets the rest.
+void ApplyStructs(ItemStore& store, const ParsedUpdate& update, PendingStructs& pending);
 // Of `deletes` what is not deleted yet: it is not there yet, or alive.
 DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes);
 // Deletes what is there; yields the rest.

@@ -7,6 +7,7 @@ namespace coterie::crdt {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+constexpr std::string_view kStringsEnd = "the strings end before the structs do";
 constexpr std::string_view kColumnEnds = "a column ends before the structs do";
 
 std::uint64_t Magnitude(std::int64_t value) {
@@ -24,12 +25,6 @@ std::string_view TakeText(Lib0Reader& bytes) { return bytes.VarString(); }
 
 }  // namespace
 
-void RunUintWriter::Write(std::uint64_t value) {
-  if (value != value_) Flush();
-  value_ = value;
-  ++times_;
-}
-
 void RunUintWriter::Flush() {
   if (times_ == 0) return;
   out_.VarInt(value_, times_ > 1);
@@ -42,24 +37,13 @@ std::string RunUintWriter::Take() {
   return out_.Take();
 }
 
-std::uint64_t RunUintReader::Next() {
-  if (times_ == 0) {
-    if (!HasMore(in_)) return 0;
-    const Lib0Reader::SignedInt value = in_.VarInt();
-    value_ = value.magnitude;
-    times_ = value.is_negative ? in_.VarUint() + 2 : 1;
-    if (!in_.ok()) return 0;
-  }
-  --times_;
-  return value_;
-}
-
-void RunDifferenceWriter::Write(std::uint64_t value) {
-  const std::int64_t difference = static_cast<std::int64_t>(value) - value_;
-  if (difference != difference_) Flush();
-  difference_ = difference;
-  value_ = static_cast<std::int64_t>(value);
-  ++times_;
+bool RunUintReader::ReadRun() {
+  if (!HasMore(in_)) return false;
+  const Lib0Reader::SignedInt value = in_.VarInt();
+  value_ = value.magnitude;
+  times_ = value.is_negative ? in_.VarUint() + 2 : 1;
+  if (!in_.ok()) times_ = 0;
+  return in_.ok();
 }
 
 void RunDifferenceWriter::Flush() {
@@ -107,58 +91,70 @@ void RunByteWriter::Write(std::uint8_t value) {
   times_ = 1;
 }
 
-std::uint8_t RunByteReader::Next() {
-  if (is_last_) return value_;
-  if (times_ == 0) {
-    if (!HasMore(in_)) return 0;
-    value_ = in_.U8();
-    is_last_ = in_.AtEnd();
-    if (is_last_) return value_;
-    times_ = in_.VarUint() + 1;
-    if (!in_.ok()) return 0;
-  }
-  --times_;
-  return value_;
+bool RunByteReader::ReadRun() {
+  if (!HasMore(in_)) return false;
+  value_ = in_.U8();
+  is_last_ = in_.AtEnd();
+  times_ = is_last_ ? 0 : in_.VarUint() + 1;
+  if (!in_.ok()) times_ = 0;
+  return in_.ok();
 }
 
-void StringsWriter::Write(std::string_view text) {
-  text_ += text;
-  lengths_.Write(Utf16Length(text));
-}
+void StringsWriter::Write(std::string_view text) { Write(text, Utf16Length(text)); }
 
 std::string StringsWriter::Take() {
   Lib0Writer out;
-  out.VarBytes(text_);
-  out.Raw(lengths_.Take());
+  const std::string lengths = lengths_.Take();
+  out.Reserve(text_.size_bytes() + lengths.size() + 10);
+  out.VarBytes(text_.view());
+  out.Raw(lengths);
   return out.Take();
 }
 
-StringsReader::StringsReader(Lib0Reader bytes) : text_(TakeText(bytes)), lengths_(bytes) {}
+StringsReader::StringsReader(Lib0Reader bytes)
+    : text_(TakeText(bytes)), is_ascii_(Utf16Length(text_) == text_.size()), lengths_(bytes) {}
 
-std::string StringsReader::Next(std::uint64_t& units) {
+std::string_view StringsReader::Next(std::uint64_t& units) {
   units = lengths_.Next();
-  std::string text;
+  if (!is_ascii_) return NextWide(units);
+  if (units > text_.size() - at_) in().Fail(kStringsEnd);
+  const std::string_view text = text_.substr(at_, units);
+  at_ += text.size();
+  return text;
+}
+
+std::string_view StringsReader::NextWide(std::uint64_t units) {
   std::uint64_t left = units;
+  halved_.clear();
   if (has_half_ && left > 0) {
-    text = kReplacement;
+    halved_ = kReplacement;
     has_half_ = false;
     --left;
   }
   const std::size_t begin = at_;
+  // No text has more units than bytes, so as many bytes as there are units left are not too many.
+  constexpr std::uint64_t kManyUnits = 32;
+  while (left > kManyUnits && text_.size() - at_ > left) {
+    std::size_t end = at_ + left;
+    while (IsContinuationByte(text_[end])) --end;
+    left -= Utf16Length(text_.substr(at_, end - at_));
+    at_ = end;
+  }
   while (left > 0 && at_ < text_.size()) {
     const std::size_t length = CodePointLength(text_.substr(at_));
     CHECK(length > 0);  // It was read as a string.
     if (length == 4 && left == 1) {
-      text.append(text_.substr(begin, at_ - begin)).append(kReplacement);
+      halved_.append(text_.substr(begin, at_ - begin)).append(kReplacement);
       at_ += length;
       has_half_ = true;
-      return text;
+      return halved_;
     }
     at_ += length;
     left -= length == 4 ? 2 : 1;
   }
-  if (left > 0) in().Fail("the strings end before the structs do");
-  return text.append(text_.substr(begin, at_ - begin));
+  if (left > 0) in().Fail(kStringsEnd);
+  const std::string_view text = text_.substr(begin, at_ - begin);
+  return halved_.empty() ? text : halved_.append(text);
 }
 
 }  // namespace coterie::crdt

@@ -16,7 +16,11 @@ namespace coterie::crdt {
 // Numbers that repeat: varInt, negative if it comes more than once; then varUint(times - 2).
 class RunUintWriter {
  public:
-  void Write(std::uint64_t value);
+  void Write(std::uint64_t value) {
+    if (value != value_) Flush();
+    value_ = value;
+    ++times_;
+  }
   std::string Take();
 
  private:
@@ -29,11 +33,18 @@ class RunUintWriter {
 class RunUintReader {
  public:
   explicit RunUintReader(Lib0Reader bytes) : in_(bytes) {}
-  std::uint64_t Next();
+  // 0 when it has failed.
+  std::uint64_t Next() {
+    if (times_ == 0 && !ReadRun()) return 0;
+    --times_;
+    return value_;
+  }
   Lib0Reader& in() { return in_; }
+  const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
 
  private:
+  bool ReadRun();
   Lib0Reader in_;
   std::uint64_t value_ = 0;
   std::uint64_t times_ = 0;
@@ -43,7 +54,13 @@ class RunUintReader {
 // varUint(times - 2).
 class RunDifferenceWriter {
  public:
-  void Write(std::uint64_t value);
+  void Write(std::uint64_t value) {
+    const std::int64_t difference = static_cast<std::int64_t>(value) - value_;
+    if (difference != difference_) Flush();
+    difference_ = difference;
+    value_ = static_cast<std::int64_t>(value);
+    ++times_;
+  }
   std::string Take();
 
  private:
@@ -60,6 +77,7 @@ class RunDifferenceReader {
   RunDifferenceReader(Lib0Reader bytes, std::uint64_t max) : in_(bytes), max_(max) {}
   std::uint64_t Next();
   Lib0Reader& in() { return in_; }
+  const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
 
  private:
@@ -85,11 +103,18 @@ class RunByteWriter {
 class RunByteReader {
  public:
   explicit RunByteReader(Lib0Reader bytes) : in_(bytes) {}
-  std::uint8_t Next();
+  // 0 when it has failed.
+  std::uint8_t Next() {
+    if (times_ == 0 && !is_last_ && !ReadRun()) return 0;
+    times_ -= is_last_ ? 0 : 1;
+    return value_;
+  }
   Lib0Reader& in() { return in_; }
+  const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return (is_last_ || times_ == 0) && in_.AtEnd(); }
 
  private:
+  bool ReadRun();
   Lib0Reader in_;
   std::uint8_t value_ = 0;
   std::uint64_t times_ = 0;
@@ -101,25 +126,35 @@ class RunByteReader {
 class StringsWriter {
  public:
   void Write(std::string_view text);
+  // The same of a text whose length in UTF-16 units is known.
+  void Write(std::string_view text, std::uint64_t units) {
+    text_.Raw(text);
+    lengths_.Write(units);
+  }
   std::string Take();
 
  private:
-  std::string text_;
+  Lib0Writer text_;
   RunUintWriter lengths_;
 };
 
 class StringsReader {
  public:
   explicit StringsReader(Lib0Reader bytes);
-  // `units` is set to its length in UTF-16 units.
-  std::string Next(std::uint64_t& units);
+  // `units` is set to its length in UTF-16 units. The view lasts until the next call.
+  std::string_view Next(std::uint64_t& units);
   Lib0Reader& in() { return lengths_.in(); }
+  const Lib0Reader& in() const { return lengths_.in(); }
   bool AtEnd() const { return at_ == text_.size() && !has_half_ && lengths_.AtEnd(); }
 
  private:
+  std::string_view NextWide(std::uint64_t units);
+
   std::string_view text_;
   std::size_t at_ = 0;
+  bool is_ascii_ = false;  // All of it.
   bool has_half_ = false;  // The second half of the code point before at_ is still to come.
+  std::string halved_;     // One that begins or ends with a half.
   RunUintReader lengths_;
 };
 

@@ -1,6 +1,7 @@
 #include "crdt/doc.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -18,7 +19,7 @@ namespace coterie::crdt {
 
 namespace {
 
-// Up to so many parked bytes each update that is parked is merged with the others at once, as Yjs
+// Up to so many pending bytes each update that is pending is merged with the others at once, as Yjs
 // does it: which of two forms of a struct is kept can depend on the order. Beyond, once for many,
 // so that a long wait does not cost quadratically.
 constexpr std::size_t kEagerBytesMax = std::size_t{4} << 10;
@@ -27,7 +28,7 @@ constexpr std::size_t kEagerBytesMax = std::size_t{4} << 10;
 
 // What came before what it needs.
 struct Doc::Pending {
-  Parked structs;
+  PendingStructs structs;
   DeleteSet deletes;
 };
 
@@ -96,6 +97,17 @@ Malformed Doc::RefuseSize(const ParsedUpdate& update) const {
   return {.offset_bytes = 0, .reason = "the document would be too large"};
 }
 
+Malformed Doc::ApplyWithin(std::uint64_t scanned_max, std::string_view update, Watch watch,
+                           Outcome& outcome) {
+  store_->LimitScannedItems(scanned_max);
+  const Malformed malformed = Apply(update, watch, outcome);
+  if (store_->HasScannedTooMuch()) return {.reason = kTooManyConflicts};
+  store_->LimitScannedItems(std::numeric_limits<std::uint64_t>::max());
+  return malformed;
+}
+
+std::uint64_t Doc::scanned_items() const { return store_->scanned_items(); }
+
 void Doc::Merge(const ParsedUpdate& update) {
   const StateVector waited = pending_->structs.missing;
   ApplyStructs(*store_, update, pending_->structs);
@@ -112,9 +124,9 @@ void Doc::Merge(const ParsedUpdate& update) {
   if (!pending_->deletes.empty()) rest.Add(ApplyDeletes(*store_, pending_->deletes));
   pending_->deletes = std::move(rest);
   if (!may_go_on) return;
-  const std::string parked = PendingUpdate();
+  const std::string pending = PendingUpdate();
   ParsedUpdate again;
-  if (ParseUpdate(parked, again)) return;  // Of sound updates: it cannot be.
+  if (ParseUpdate(pending, again)) return;  // Of sound updates: it cannot be.
   pending_->structs = {};
   Merge(again);
 }
@@ -141,12 +153,12 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
     updates.push_back(writer.Take());
   }
   if (!pending_->structs.empty()) {
-    const std::string& parked = PendingUpdate();
+    const std::string& pending = PendingUpdate();
     UpdateView view;
-    const Malformed malformed = UpdateView::Open(parked, view);
+    const Malformed malformed = UpdateView::Open(pending, view);
     CHECK(!malformed);
-    // What is parked may say something else of clocks that have come meanwhile, if somebody used an
-    // id twice. What was integrated counts, here and wherever this is applied.
+    // What is pending may say something else of clocks that have come meanwhile, if somebody used
+    // an id twice. What was integrated counts, here and wherever this is applied.
     StateVector covered = state_vector();
     for (const auto& [client, clock] : known.clocks()) covered.Raise(client, clock);
     updates.push_back(view.Diff(covered));
@@ -221,6 +233,15 @@ std::vector<std::string> Doc::root_names() const {
   std::vector<std::string> names;
   for (const BranchRef root : store_->roots()) {
     names.emplace_back(store_->atoms().Text(store_->BranchAt(root).name));
+  }
+  return names;
+}
+
+std::vector<std::string> Doc::filled_root_names() const {
+  std::vector<std::string> names;
+  for (const BranchRef root : store_->roots()) {
+    const Branch& branch = store_->BranchAt(root);
+    if (branch.length > 0) names.emplace_back(store_->atoms().Text(branch.name));
   }
   return names;
 }

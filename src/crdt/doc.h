@@ -29,6 +29,9 @@
 
 namespace coterie::crdt {
 
+inline constexpr std::string_view kTooManyConflicts =
+    "too much of it was written at places where others wrote at the same time";
+
 class ItemStore;
 class Transaction;
 struct ParsedUpdate;
@@ -56,6 +59,14 @@ class Doc {
 
   // What Apply() would say of it. Costs less.
   Malformed Refuse(std::string_view update) const;
+  // So many items were gone over while places were looked for, for what came at the same place at
+  // the same time, since this doc was made. All else costs what the updates are long; this can cost
+  // the square of it. The same for all who made and applied the same, in the same order.
+  std::uint64_t scanned_items() const;
+  // As Apply(), but refused with kTooManyConflicts where scanned_items() would come to be more than
+  // `scanned_max`. Then this doc is spoilt: it may only be destroyed.
+  [[nodiscard]] Malformed ApplyWithin(std::uint64_t scanned_max, std::string_view update,
+                                      Watch watch, Outcome& outcome);
 
   // The part of an update that is new here: without structs that are here already, and without
   // deletions of what is deleted already. To apply it does what applying the whole does, unless
@@ -80,6 +91,9 @@ class Doc {
   // The same, if it is there.
   std::optional<TypeHandle> FindRoot(std::string_view name) const;
   std::vector<std::string> root_names() const;  // In the order of their first mention.
+  // Of those that have something visible in their list; in the same order. Costs next to nothing
+  // for the others.
+  std::vector<std::string> filled_root_names() const;
 
   // What Doc.toJSON() yields when `roots` were asked for with these kinds.
   struct TypedRoot {

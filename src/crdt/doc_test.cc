@@ -465,6 +465,93 @@ TEST(Hostile, NeighboursThatNeverWereAreOrderedAsInYjs) {
             "sdgqmoetrsowkvbfirkcejn");
 }
 
+// A letter at the root "t" of the document, as an update's struct.
+std::string LetterBetween(const Id* left, const Id* right, char letter) {
+  Lib0Writer writer;
+  writer.U8(
+      static_cast<std::uint8_t>(4 | (left != nullptr ? 0x80 : 0) | (right != nullptr ? 0x40 : 0)));
+  for (const Id* id : {left, right}) {
+    if (id == nullptr) continue;
+    writer.VarUint(id->client.value());
+    writer.VarUint(id->clock);
+  }
+  if (left == nullptr && right == nullptr) writer.Raw(FromHex("010174"));
+  writer.VarBytes(std::string(1, letter));
+  return writer.Take();
+}
+
+struct Typed {
+  Id first;
+  std::vector<std::string> structs;
+};
+
+std::string UpdateOf(const std::vector<Typed>& groups) {
+  Lib0Writer writer;
+  writer.VarUint(groups.size());
+  for (const Typed& group : groups) {
+    writer.VarUint(group.structs.size());
+    writer.VarUint(group.first.client.value());
+    writer.VarUint(group.first.clock);
+    for (const std::string& bytes : group.structs) writer.Raw(bytes);
+  }
+  writer.VarUint(0);
+  return writer.Take();
+}
+
+// Within a transaction the last search can save the next one. What is sent letter by letter is
+// searched for each time. Neighbours are drawn, most of them such as nobody would write.
+TEST(Hostile, PlacesAreFoundTogetherAsOneByOne) {
+  Prng prng(11);
+  for (int round = 0; round < 400; ++round) {
+    Doc alone = NewDoc();
+    Doc together = NewDoc();
+    std::vector<Id> all;
+    std::vector<Clock> clocks(6, 0);
+    for (int part = 0; part < 8; ++part) {
+      const Id origin = all.empty() ? Id{} : all[prng.Below(all.size())];
+      std::vector<Typed> groups;
+      for (std::uint64_t client = 5; client > 0; --client) {
+        if (!prng.Chance(2, 5)) continue;
+        Typed& group = groups.emplace_back();
+        group.first = {.client = Client(client), .clock = clocks[client]};
+        for (std::uint64_t left = prng.Between(1, 12); left > 0; --left) {
+          const bool has_left = !all.empty() && prng.Chance(4, 5);
+          const bool has_right = !all.empty() && prng.Chance(9, 10);
+          const Id drawn = all.empty() ? Id{} : all[prng.Below(all.size())];
+          const Id at = prng.Chance(4, 5) ? origin : drawn;
+          const Id before = has_right && prng.Chance(3, 4) ? all.back() : drawn;
+          group.structs.push_back(LetterBetween(has_left ? &at : nullptr,
+                                                has_right ? &before : nullptr,
+                                                static_cast<char>('a' + all.size() % 26)));
+          const Id id{.client = Client(client), .clock = clocks[client]++};
+          ASSERT_FALSE(alone.Apply(UpdateOf({{id, {group.structs.back()}}})));
+          all.push_back(id);
+        }
+      }
+      ASSERT_FALSE(together.Apply(UpdateOf(groups)));
+      ASSERT_EQ(TextOf(together), TextOf(alone)) << round;
+    }
+    together.CheckInvariantsDeep();
+  }
+}
+
+// Two who write a list whose newest entry stands first and do not hear of each other: every entry
+// of the one went over all of the other.
+TEST(Hostile, WhatManyPutInFrontIsFoundInNoTime) {
+  constexpr int kLetters = 5'000;
+  std::vector<Doc> docs;
+  for (std::uint64_t client = 1; client <= 2; ++client) {
+    docs.push_back(NewDoc());
+    for (int i = 0; i < kLetters; ++i) {
+      EditText(docs.back(), client, [](Text& t, Transaction& edit) { t.Insert(edit, 0, "x"); });
+    }
+  }
+  ASSERT_FALSE(docs[0].Apply(docs[1].EncodeStateAsUpdate()));
+  EXPECT_LT(docs[0].scanned_items(), 3u * kLetters);
+  EXPECT_EQ(TextOf(docs[0]).size(), 2u * kLetters);
+  docs[0].CheckInvariantsDeep();
+}
+
 // Marks of many keys were summed up all the same, in the square of their number for every mark.
 TEST(Hostile, ManyKeysFormatAsFewDo) {
   Doc doc = NewDoc();

@@ -77,11 +77,11 @@ TEST(Doctor, TwoGroupsBecomeOne) {
 
 TEST(Doctor, ASkipInFrontIsDropped) {
   // Client 1: nothing at clock 0, "b" at 1.
-  const std::string parked =
+  const std::string waiting =
       "010201000a018401000162"
       "00";
-  EXPECT_EQ(Found(parked), "1: a group begins with a skip; ");
-  EXPECT_EQ(Mended(parked),
+  EXPECT_EQ(Found(waiting), "1: a group begins with a skip; ");
+  EXPECT_EQ(Mended(waiting),
             "010101018401000162"
             "00");
 }

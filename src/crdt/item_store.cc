@@ -52,6 +52,7 @@ void ItemStore::Touch(ClientIndex client) {
 }
 
 void ItemStore::EndChanges() {
+  last_searched_ = 0;
   for (const ClientIndex client : changes_.touched) clients_[client].is_touched = false;
   changes_.Clear();
 }
@@ -132,6 +133,7 @@ ItemRef ItemStore::SplitAt(ClientIndex client, StructList::Place place, Clock le
 }
 
 void ItemStore::Link(ItemRef ref) {
+  last_searched_ = 0;
   Item& item = At(ref);
   Sequence& sequence = sequences_[item.sequence];
   if (item.left != 0) {
@@ -151,6 +153,7 @@ void ItemStore::Link(ItemRef ref) {
 }
 
 void ItemStore::Unlink(ItemRef ref) {
+  last_searched_ = 0;
   const Item& item = At(ref);
   Sequence& sequence = sequences_[item.sequence];
   (item.left != 0 ? At(item.left).right : sequence.head) = item.right;

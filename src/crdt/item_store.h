@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -60,7 +61,10 @@ class ItemStore {
   const Item& At(ItemRef ref) const { return arena_.At(ref); }
   ItemRef NewItem() { return arena_.New(); }
   // Gives back the record, not the content.
-  void FreeItem(ItemRef ref) { arena_.Free(ref); }
+  void FreeItem(ItemRef ref) {
+    if (ref == last_searched_) last_searched_ = 0;
+    arena_.Free(ref);
+  }
 
   // Clients.
   ClientIndex InternClient(Client client);
@@ -179,7 +183,17 @@ class ItemStore {
   const Changes& changes() const { return changes_; }
   void EndChanges();
   ScanSet& scan_set() { return scan_set_; }
+  // So many items were gone over by searches for a place (integrate.h) since the store was made.
+  std::uint64_t scanned_items() const { return scanned_items_; }
+  // Once there are more than that the searches give up, and the order of things is no longer Yjs's.
+  void LimitScannedItems(std::uint64_t max) { scanned_items_max_ = max; }
+  bool HasScannedTooMuch() const { return scanned_items_ > scanned_items_max_; }
+  void CountScanned(std::uint64_t items) { scanned_items_ += items; }
   Crowds& crowds() { return crowds_; }
+  // The item whose place was searched for last in this transaction, if no item was put into or
+  // taken out of any list since; 0 = none.
+  ItemRef last_searched() const { return last_searched_; }
+  void SetLastSearched(ItemRef ref) { last_searched_ = ref; }
 
   std::size_t memory_bytes() const;
   void CheckInvariantsDeep() const;
@@ -223,7 +237,10 @@ class ItemStore {
   std::uint32_t free_extent_ = 0;
   Changes changes_;
   ScanSet scan_set_;
+  std::uint64_t scanned_items_ = 0;
+  std::uint64_t scanned_items_max_ = std::numeric_limits<std::uint64_t>::max();
   Crowds crowds_;
+  ItemRef last_searched_ = 0;
   // Where values begin, by client and clock: every so many of a kAny or kJson that is long, found
   // while going over it. Clocks outlive splits and merges.
   mutable std::unordered_map<ClientIndex, std::map<Clock, Address>> anchors_;

@@ -1,5 +1,8 @@
 #include "crdt/lib0.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/utf8.h"
 #include "crdt/any_tag.h"
 
@@ -146,12 +149,19 @@ void Lib0Reader::SkipAnyItems(std::uint8_t tag, int depth) {
   }
 }
 
-void Lib0Writer::VarUint(std::uint64_t value) {
-  while (value >= 0x80) {
-    U8(static_cast<std::uint8_t>(value | 0x80));
-    value >>= 7;
-  }
-  U8(static_cast<std::uint8_t>(value));
+void Lib0Writer::Grow(std::size_t bytes) {
+  const std::size_t doubled = bytes_.size() == bytes_.capacity() ? 2 * bytes_.size() : 0;
+  bytes_.resize(std::max({bytes_.capacity(), doubled, size_ + bytes}));
+}
+
+void Lib0Writer::Reserve(std::size_t bytes) {
+  if (bytes > bytes_.size()) bytes_.resize(bytes);
+}
+
+std::string Lib0Writer::Take() {
+  bytes_.resize(size_);
+  size_ = 0;
+  return std::exchange(bytes_, {});
 }
 
 void Lib0Writer::VarInt(std::uint64_t magnitude, bool is_negative) {
@@ -164,6 +174,13 @@ void Lib0Writer::VarInt(std::uint64_t magnitude, bool is_negative) {
 void Lib0Writer::VarBytes(std::string_view bytes) {
   VarUint(bytes.size());
   Raw(bytes);
+}
+
+void Lib0Writer::Raw(std::string_view bytes) {
+  if (bytes.empty()) return;
+  MakeRoom(bytes.size());
+  std::memcpy(bytes_.data() + size_, bytes.data(), bytes.size());
+  size_ += bytes.size();
 }
 
 }  // namespace coterie::crdt

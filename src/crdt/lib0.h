@@ -79,21 +79,51 @@ class Lib0Writer {
  public:
   Lib0Writer() = default;
   // Appends to `bytes`.
-  explicit Lib0Writer(std::string bytes) : bytes_(std::move(bytes)) {}
+  explicit Lib0Writer(std::string bytes) : bytes_(std::move(bytes)), size_(bytes_.size()) {}
+  Lib0Writer(const Lib0Writer&) = default;
+  Lib0Writer& operator=(const Lib0Writer&) = default;
+  // The other one is empty afterwards.
+  Lib0Writer(Lib0Writer&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, {})), size_(std::exchange(other.size_, 0)) {}
+  Lib0Writer& operator=(Lib0Writer&& other) noexcept {
+    bytes_ = std::exchange(other.bytes_, {});
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
 
-  void U8(std::uint8_t value) { bytes_.push_back(static_cast<char>(value)); }
-  void VarUint(std::uint64_t value);
+  void U8(std::uint8_t value) {
+    MakeRoom(1);
+    bytes_[size_++] = static_cast<char>(value);
+  }
+  void VarUint(std::uint64_t value) {
+    MakeRoom(kIntegerBytesMax);
+    size_ = static_cast<std::size_t>(WriteVarUint(value, bytes_.data() + size_) - bytes_.data());
+  }
   void VarInt(std::uint64_t magnitude, bool is_negative);
   void VarBytes(std::string_view bytes);
-  void Raw(std::string_view bytes) { bytes_.append(bytes); }
+  void Raw(std::string_view bytes);
 
-  std::string_view view() const { return bytes_; }
-  std::size_t size_bytes() const { return bytes_.size(); }
-  void Reserve(std::size_t bytes) { bytes_.reserve(bytes); }
-  std::string Take() { return std::move(bytes_); }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  std::size_t size_bytes() const { return size_; }
+  void Reserve(std::size_t bytes);
+  std::string Take();
 
  private:
-  std::string bytes_;
+  static constexpr std::size_t kIntegerBytesMax = 10;
+
+  // Yields what is behind it.
+  static char* WriteVarUint(std::uint64_t value, char* to) {
+    for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
+    *to++ = static_cast<char>(value);
+    return to;
+  }
+  void MakeRoom(std::size_t bytes) {
+    if (bytes_.size() - size_ < bytes) Grow(bytes);
+  }
+  void Grow(std::size_t bytes);
+
+  std::string bytes_;  // What is written, and room behind it.
+  std::size_t size_ = 0;
 };
 
 }  // namespace coterie::crdt

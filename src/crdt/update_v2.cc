@@ -126,7 +126,7 @@ void WriterV2::WriteContent(const StructView& view) {
     case ContentKind::kDeleted:
       return lengths_.Write(view.length);
     case ContentKind::kString:
-      return strings_.Write(view.payload);
+      return strings_.Write(view.payload, view.length);
     case ContentKind::kBinary:
       return values_.VarBytes(payload.VarBytes());
     case ContentKind::kEmbed:
@@ -199,20 +199,27 @@ class ReaderV2 {
  private:
   Lib0Reader Column();
   void ReadGroup();
-  void ReadStruct(Client client, std::uint64_t& clock);
+  // False if something is malformed.
+  bool ReadStruct(Client client, std::uint64_t& clock);
+  // What is read is written at once; of malformed updates nothing is used.
   void ReadItem(std::uint8_t info, StructView& view);
-  // The content in V1's form, into payload_.
   void ReadContent(StructView& view);
+  Lib0Writer& body() { return writer_.body(); }
   void ReadCounted(StructView& view);
   void ReadType();
   void ReadJsonText();
   Id ReadLeft();
   std::string ReadString();
-  std::string ReadKey();
+  const std::string& ReadKey();
   Clock ReadLength();
   // Of any of the columns; the first one that failed.
   Malformed FindMalformed();
-  bool ok() { return !FindMalformed(); }
+  // Whether there is none. The reasons are looked at all at once, without a branch for each.
+  bool ok() const {
+    return rest_.ok() & key_clocks_.in().ok() & clients_.in().ok() & left_clocks_.in().ok() &
+           right_clocks_.in().ok() & infos_.in().ok() & strings_.in().ok() &
+           parent_infos_.in().ok() & type_kinds_.in().ok() & lengths_.in().ok();
+  }
   bool AtEnd() const;
 
   std::string_view v2_;
@@ -235,7 +242,6 @@ class ReaderV2 {
   StructWriter writer_;
   // What the view of the present struct looks at.
   std::string root_, sub_;
-  Lib0Writer payload_;
 };
 
 ReaderV2::ReaderV2(std::string_view v2, std::size_t size_bytes_max)
@@ -288,11 +294,11 @@ Id ReaderV2::ReadLeft() {
 
 std::string ReaderV2::ReadString() {
   std::uint64_t units = 0;
-  return strings_.Next(units);
+  return std::string(strings_.Next(units));
 }
 
 // Yjs's writer gives each key a new number; its reader, and so ours, knows a number again.
-std::string ReaderV2::ReadKey() {
+const std::string& ReaderV2::ReadKey() {
   const std::uint64_t number = key_clocks_.Next();
   if (number < keys_.size()) return keys_[number];
   keys_.push_back(ReadString());
@@ -311,23 +317,23 @@ void ReaderV2::ReadJsonText() {
   std::string json;
   const JsValue value = ReadAny(rest_);
   if (rest_.ok() && !WriteJson(value, json)) rest_.FailAt(start, "a value has no form in JSON");
-  payload_.VarBytes(json);
+  body().VarBytes(json);
 }
 
 void ReaderV2::ReadType() {
   const std::uint64_t kind = type_kinds_.Next();
   if (kind > kTypeKindMax) type_kinds_.in().Fail("a type is of an unknown kind");
-  payload_.VarUint(kind);
+  body().VarUint(kind);
   const auto type = static_cast<TypeKind>(kind);
-  if (type == TypeKind::kXmlElement || type == TypeKind::kXmlHook) payload_.VarBytes(ReadKey());
+  if (type == TypeKind::kXmlElement || type == TypeKind::kXmlHook) body().VarBytes(ReadKey());
 }
 
 void ReaderV2::ReadCounted(StructView& view) {
   view.length = ReadLength();
-  payload_.VarUint(view.length);
+  body().VarUint(view.length);
   for (Clock i = 0; i < view.length && ok(); ++i) {
     if (view.content == ContentKind::kAny) {
-      WriteAny(ReadAny(rest_), payload_);
+      WriteAny(ReadAny(rest_), body());
       continue;
     }
     std::string json = ReadString();
@@ -340,7 +346,7 @@ void ReaderV2::ReadCounted(StructView& view) {
       json.clear();
       CHECK(WriteJson(value, json));
     }
-    payload_.VarBytes(json);
+    body().VarBytes(json);
   }
 }
 
@@ -349,31 +355,31 @@ void ReaderV2::ReadContent(StructView& view) {
   switch (view.content) {
     case ContentKind::kDeleted:
       view.length = ReadLength();
-      return payload_.VarUint(view.length);
+      return body().VarUint(view.length);
     case ContentKind::kString: {
       std::uint64_t units = 0;
-      payload_.VarBytes(strings_.Next(units));
+      body().VarBytes(strings_.Next(units));
       if (units > kClockMax) return strings_.in().Fail(kLengthTooLarge);
       view.length = static_cast<Clock>(units);
       return;
     }
     case ContentKind::kBinary:
-      return payload_.VarBytes(rest_.VarBytes());
+      return body().VarBytes(rest_.VarBytes());
     case ContentKind::kEmbed:
       return ReadJsonText();
     case ContentKind::kFormat:
-      payload_.VarBytes(ReadKey());
+      body().VarBytes(ReadKey());
       return ReadJsonText();
     case ContentKind::kType:
       return ReadType();
     case ContentKind::kDoc: {
-      payload_.VarBytes(ReadString());
+      body().VarBytes(ReadString());
       const std::size_t start = rest_.offset_bytes();
       const JsValue options = ReadAny(rest_);
       if (rest_.ok() && options.kind != JsValue::Kind::kObject) {
         rest_.FailAt(start, "the options of a subdocument are not an object");
       }
-      return WriteAny(KeptOptions(options), payload_);
+      return WriteAny(KeptOptions(options), body());
     }
     case ContentKind::kJson:
     case ContentKind::kAny:
@@ -408,7 +414,7 @@ void ReaderV2::ReadItem(std::uint8_t info, StructView& view) {
       view.parent_sub = sub_;
     }
   }
-  payload_ = {};
+  WriteItemHead(view, body());
   ReadContent(view);
 }
 
@@ -422,37 +428,33 @@ bool DependsOnLater(const StructView& view) {
          (view.parent == ParentKind::kItem && is_later(view.parent_item));
 }
 
-void ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
+bool ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
   StructView view{.id = {.client = client, .clock = static_cast<Clock>(clock)}};
   const std::uint8_t info = infos_.Next();
   const std::uint8_t content = info & kContentBits;
   if (content > static_cast<std::uint8_t>(ContentKind::kSkip)) {
-    return infos_.in().Fail("a struct has an unknown content");
+    infos_.in().Fail("a struct has an unknown content");
+    return false;
   }
   view.content = static_cast<ContentKind>(content);
-  if (view.content == ContentKind::kGc) {
-    view.length = ReadLength();
-  } else if (view.content == ContentKind::kSkip) {
-    if (info != content) return infos_.in().Fail("a skip has the bits of an item");
-    view.length = static_cast<Clock>(rest_.VarUintUpTo(kClockMax, kLengthTooLarge));
+  const bool is_skip = view.content == ContentKind::kSkip;
+  if (is_skip && info != content) infos_.in().Fail("a skip has the bits of an item");
+  writer_.Count(view.id);
+  if (view.content == ContentKind::kGc || is_skip) {
+    view.length =
+        is_skip ? static_cast<Clock>(rest_.VarUintUpTo(kClockMax, kLengthTooLarge)) : ReadLength();
+    body().U8(content);
+    body().VarUint(view.length);
   } else {
     ReadItem(info, view);
   }
-  if (!ok()) return;
-  if (DependsOnLater(view)) return rest_.Fail(kDependsOnLater);
-  if (view.length == 0) return rest_.Fail("a struct has no length");
-  if (clock + view.length > kClockMax) return rest_.Fail(kLengthTooLarge);
+  if (!ok()) return false;
+  if (DependsOnLater(view)) rest_.Fail(kDependsOnLater);
+  if (view.length == 0) rest_.Fail("a struct has no length");
+  if (clock + view.length > kClockMax) rest_.Fail(kLengthTooLarge);
+  if (body().size_bytes() > size_bytes_max_) rest_.Fail("the update is too large in V1");
   clock += view.length;
-  writer_.Count(view.id);
-  Lib0Writer& body = writer_.body();
-  if (view.content == ContentKind::kGc || view.content == ContentKind::kSkip) {
-    body.U8(content);
-    body.VarUint(view.length);
-  } else {
-    WriteItemHead(view, body);
-    body.Raw(payload_.view());
-  }
-  if (body.size_bytes() > size_bytes_max_) rest_.Fail("the update is too large in V1");
+  return rest_.ok();
 }
 
 void ReaderV2::ReadGroup() {
@@ -462,7 +464,10 @@ void ReaderV2::ReadGroup() {
   if (client > kClientMax) clients_.in().Fail("a client id is above 2^53 - 1");
   if (!seen_.Add(Client(client))) rest_.FailAt(start, "a client has two groups");
   std::uint64_t clock = rest_.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1");
-  for (std::uint64_t i = 0; i < structs && ok(); ++i) ReadStruct(Client(client), clock);
+  bool is_sound = ok();
+  for (std::uint64_t i = 0; i < structs && is_sound; ++i) {
+    is_sound = ReadStruct(Client(client), clock);
+  }
 }
 
 Transcoded ReaderV2::Run() {

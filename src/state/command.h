@@ -291,8 +291,8 @@ bool IsRepeatable(const Command& command);
 //   1: the commands up to CheckDigest.
 //   2: and ApplyUpdate, AddSuggestions, ResolveSuggestions.
 //   3: and drafts, EditDelta, ApplyUpdates; stamps tell the level, and from it on embeds count in
-//   positions, and
-//      what waits in a content is bounded.
+//      positions, and what waits in a content is bounded, and what is gone over to find places in
+//      it.
 inline constexpr std::uint64_t kLevelOldest = 1;
 inline constexpr std::uint64_t kLevelNewest = 3;
 // The first level of stamps that tell it.

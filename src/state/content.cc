@@ -1,6 +1,7 @@
 #include "state/content.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "crdt/doc_position.h"
@@ -18,6 +19,27 @@ namespace {
 // From this clock on another client id goes on: a text that is written anew every day would use up
 // the clocks of one. The rest is far more than one command can need.
 constexpr crdt::Clock kWriterClockMax = crdt::Clock{1} << 31;
+
+// What all searches for places may go over together, from an empty content or a checkpoint on: so
+// loading it costs no more. About 50 ns each.
+constexpr std::uint64_t kScannedItemsMax = std::uint64_t{1} << 23;
+// What an update may go over that comes when that is used up; and what is not worth a closer look,
+// which is far less, so that no two nodes come to judge one update by different limits. Programs
+// must agree on these, and on what is counted, as long as they stamp the same level (command.h).
+constexpr std::uint64_t kScannedPerUpdateMin = std::uint64_t{1} << 18;
+constexpr std::uint64_t kScannedShortly = std::uint64_t{1} << 14;
+
+std::uint64_t ScannedMax(Content::Searches searches, std::uint64_t before) {
+  switch (searches) {
+    case Content::Searches::kUnbounded:
+      break;
+    case Content::Searches::kShort:
+      return before + kScannedShortly;
+    case Content::Searches::kBounded:
+      return std::max(kScannedItemsMax, before + kScannedPerUpdateMin);
+  }
+  return std::numeric_limits<std::uint64_t>::max();
+}
 
 // The machine applies commands one after the other and the same ones everywhere, so that a document
 // needs one writer for all of its edits, at a time. Editors draw 32 bits at random; so does this,
@@ -49,6 +71,13 @@ Content::Content(DocId doc, std::string root, std::uint64_t writers_seed)
       doc_({.garbage = crdt::Garbage::kCollect}) {}
 
 bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
+
+bool Content::LoadBounded(std::string_view update) {
+  crdt::Outcome outcome;
+  is_spoilt_ =
+      !update.empty() && doc_.ApplyWithin(kScannedItemsMax, update, crdt::Watch::kNothing, outcome);
+  return !is_spoilt_;
+}
 
 std::uint64_t Content::WritersTurn() const {
   std::uint64_t turn = 0;
@@ -82,20 +111,25 @@ crdt::Malformed Content::FindNews(std::string_view update, std::string& news) co
   return {};
 }
 
-crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Effect& effect) {
+crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Searches searches,
+                               Effect& effect) {
   std::string news;
   const crdt::Malformed refused = FindNews(update, news);
   if (refused || news.empty()) return refused;
-  return ApplyNews(std::move(news), embeds, effect);
+  return ApplyNews(std::move(news), embeds, searches, effect);
 }
 
-crdt::Malformed Content::ApplyNews(std::string news, crdt::Embeds embeds, Effect& effect) {
+crdt::Malformed Content::ApplyNews(std::string news, crdt::Embeds embeds, Searches searches,
+                                   Effect& effect) {
+  CHECK(!is_spoilt_);
   crdt::Outcome outcome{.watched = {}, .embeds = embeds};
   const bool had_root = !root_.empty();
   const bool was_text = IsText(embeds);
   if (had_root) outcome.watched = doc_.Root(root_);
   const crdt::Malformed malformed =
-      doc_.Apply(news, had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+      doc_.ApplyWithin(ScannedMax(searches, doc_.scanned_items()), news,
+                       had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+  is_spoilt_ = malformed.reason == crdt::kTooManyConflicts;
   if (malformed) return malformed;
   effect.update = std::move(outcome.update);
   effect.changes = std::move(outcome.text_changes);

@@ -33,6 +33,8 @@ class Content {
 
   // Merges what is stored ("" = nothing); false if that is damaged.
   [[nodiscard]] bool Load(std::string_view update);
+  // The same, and false if that takes longer than Apply() may; then this content is spoilt.
+  [[nodiscard]] bool LoadBounded(std::string_view update);
 
   // What a change did.
   struct Effect {
@@ -45,8 +47,15 @@ class Content {
   };
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
   // nothing happens. Also decides on the root if there is none yet.
-  // `embeds`: whether the changes tell of embeds, too.
-  [[nodiscard]] crdt::Malformed Apply(std::string_view update, crdt::Embeds embeds, Effect& effect);
+  // `embeds`: whether the changes tell of embeds, too. An update whose places take longer to find
+  // than `searches` says is refused, and then this content is spoilt: it must be loaded anew.
+  // kShort: longer than a millisecond or so. kBounded: than an update may cost. That is counted in
+  // items, and how items are cut may depend on whether a content was loaded or changed since: so
+  // whoever must judge as all others do asks a content that was just loaded.
+  enum class Searches : std::uint8_t { kUnbounded, kShort, kBounded };
+  [[nodiscard]] crdt::Malformed Apply(std::string_view update, crdt::Embeds embeds,
+                                      Searches searches, Effect& effect);
+  bool is_spoilt() const { return is_spoilt_; }
   // What of an editor's update Apply() would merge because it is not here; empty = nothing. Refuses
   // what Apply() refuses for who wrote it, or for its bytes.
   [[nodiscard]] crdt::Malformed FindNews(std::string_view update, std::string& news) const;
@@ -54,7 +63,8 @@ class Content {
   bool WouldWait(std::string_view update, std::uint64_t bytes_max) const;
   // Merges what FindNews() found, also of several updates that were merged into one since: the rest
   // of Apply(). Refuses what would make the document too large.
-  [[nodiscard]] crdt::Malformed ApplyNews(std::string news, crdt::Embeds embeds, Effect& effect);
+  [[nodiscard]] crdt::Malformed ApplyNews(std::string news, crdt::Embeds embeds, Searches searches,
+                                          Effect& effect);
   // What that would say. Costs about as much.
   crdt::Malformed RefuseNews(std::string_view news) const { return doc_.Refuse(news); }
   // Changes the text, in order, each in what the one before left. Requires IsText(kTold), and
@@ -105,6 +115,7 @@ class Content {
   DocId id_;
   std::uint64_t writers_seed_;
   std::string root_;
+  bool is_spoilt_ = false;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
 };
 

@@ -270,7 +270,9 @@ TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
   Content again(DocId(7), "text");
   ASSERT_TRUE(again.Load(content.Encode()));
   Content::Effect effect;
-  EXPECT_TRUE(content.Apply(Editor(writer.value()).Insert(0, "x"), crdt::Embeds::kTold, effect)
+  EXPECT_TRUE(content
+                  .Apply(Editor(writer.value()).Insert(0, "x"), crdt::Embeds::kTold,
+                         Content::Searches::kBounded, effect)
                   .reason.empty());
   reader.Receive(content.Encode());
   const crdt::Client next = reader.doc.state_vector().clocks().at(0).first == writer
@@ -278,7 +280,9 @@ TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
                                 : reader.doc.state_vector().clocks().at(0).first;
   Editor forger(next.value());
   forger.Receive(content.Encode());
-  EXPECT_FALSE(again.Apply(forger.Insert(0, "x"), crdt::Embeds::kTold, effect).reason.empty());
+  EXPECT_FALSE(
+      again.Apply(forger.Insert(0, "x"), crdt::Embeds::kTold, Content::Searches::kBounded, effect)
+          .reason.empty());
 }
 
 TEST_F(ContentTest, MalformedUpdatesAreRefusedBeforeAnythingIsProposed) {

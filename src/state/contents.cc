@@ -85,6 +85,14 @@ void Machine::Impl::TrimContents(DocId keep) const {
   }
 }
 
+void Machine::Impl::DropCached(DocId doc) const {
+  const auto cached = contents_.find(doc);
+  if (cached == contents_.end()) return;
+  contents_bytes_ -= cached->second.bytes;
+  content_uses_.erase(cached->second.use);
+  contents_.erase(cached);
+}
+
 std::optional<std::string> Machine::Impl::CheckpointBytes(DocId doc,
                                                           const Checkpoint& checkpoint) const {
   std::string bytes;
@@ -272,7 +280,9 @@ void Machine::Impl::MaybeCheckpoint(Document& document, std::uint64_t cost_befor
   Content copy(document.id, head.root);
   // An editor that uses an id twice can make a content that its own encoding does not tell whole.
   // Then the updates stay what counts, until RefuseUnstorable() ends it.
-  if (!copy.Load(bytes) || !content->IsTold(copy)) return;
+  // And updates can be made that cost little one by one and very much together.
+  const bool is_bounded = entry_.level >= kLevelOfStamps;
+  if (!(is_bounded ? copy.LoadBounded(bytes) : copy.Load(bytes)) || !content->IsTold(copy)) return;
   head.tail_cost = 0;
   const auto cached = contents_.find(document.id);
   if (cached != contents_.end()) {
@@ -338,12 +348,7 @@ void Machine::Impl::PruneHistory(Document& document) {
 
 // The records of a deleted document's content go a few at a time: see SweepDeletedContents().
 void Machine::Impl::DropContent(Document& document) {
-  const auto cached = contents_.find(document.id);
-  if (cached != contents_.end()) {
-    contents_bytes_ -= cached->second.bytes;
-    content_uses_.erase(cached->second.use);
-    contents_.erase(cached);
-  }
+  DropCached(document.id);
   deleted_contents_[document.id] = document.head;
 }
 

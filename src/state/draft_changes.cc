@@ -10,7 +10,8 @@ std::optional<std::vector<TextChange>> ChangesOf(const DraftSource& source) {
   Content content(source.doc, source.root);
   if (!content.Load(source.content)) return std::nullopt;
   Content::Effect effect;
-  if (content.Apply(source.draft, crdt::Embeds::kIgnored, effect)) return std::nullopt;
+  if (content.Apply(source.draft, crdt::Embeds::kIgnored, Content::Searches::kBounded, effect))
+    return std::nullopt;
   std::vector<TextChange> changes;
   for (crdt::TextChange& change : effect.changes) {
     changes.push_back({.position_bytes = change.position.bytes,

@@ -122,6 +122,12 @@ Outcome Machine::Impl::TooMuchWaits() {
 }
 
 Outcome Machine::Impl::NotApplied(const crdt::Malformed& malformed) {
+  if (malformed.reason == crdt::kTooManyConflicts) {
+    return Refusal(Code::kExhausted,
+                   "Too much of the update was written at places where others wrote at the same "
+                   "time; send it in smaller parts, or write it anew into the document as it is "
+                   "now.");
+  }
   return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
                                              std::to_string(malformed.offset_bytes) + ": " +
                                              std::string(malformed.reason) + ".");
@@ -160,14 +166,37 @@ Outcome Machine::Impl::Apply(const ApplyUpdate& command) {
   return outcome;
 }
 
+crdt::Malformed Machine::Impl::ApplyNews(const Document& document, const std::string& news,
+                                         Content::Effect& effect) {
+  using enum Content::Searches;
+  const bool is_bounded = entry_.level >= kLevelOfStamps;
+  Content* content = ContentOf(document);
+  if (content == nullptr) return {};
+  crdt::Malformed malformed =
+      content->ApplyNews(news, embeds(), is_bounded ? kShort : kUnbounded, effect);
+  if (!content->is_spoilt()) return malformed;
+  DropCached(document.id);
+  content = ContentOf(document);
+  if (content == nullptr) return {};
+  effect = {};
+  malformed = content->ApplyNews(news, embeds(), kBounded, effect);
+  if (content->is_spoilt()) DropCached(document.id);
+  return malformed;
+}
+
 Outcome Machine::Impl::MergeUpdate(Document& document, std::string_view update) {
   if (!HasRoomFor(document, update.size())) return TooMuchContent();
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
   const bool is_bounded = entry_.level >= kLevelOfStamps;
   if (is_bounded && content->WouldWait(update, kPendingBytesMax)) return TooMuchWaits();
+  std::string news;
   Content::Effect effect;
-  if (const crdt::Malformed malformed = content->Apply(update, embeds(), effect)) {
+  if (const crdt::Malformed malformed = content->FindNews(update, news)) {
+    return NotApplied(malformed);
+  }
+  if (news.empty()) return Changed(document, ChangeKind::kEdit, {});
+  if (const crdt::Malformed malformed = ApplyNews(document, news, effect)) {
     return NotApplied(malformed);
   }
   return Changed(document, ChangeKind::kEdit, std::move(effect));

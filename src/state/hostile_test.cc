@@ -169,6 +169,43 @@ TEST_F(HostileTest, ValuesInAFormattedTextAreNotTakenForLetters) {
   ExpectTheSameAfterRestart();
 }
 
+// Structs with one origin and other right origins each: every one is looked for among all before
+// it. A single such update could keep every node busy for minutes.
+TEST_F(HostileTest, WhatTakesTooLongToFindIsRefusedAndLeavesNothing) {
+  constexpr std::uint64_t kStructs = 20'000;
+  Send({.client = 9}, Struct().OfText(std::string(kStructs + 1, '.')));
+  const auto structs = [](std::uint64_t first, std::uint64_t end) {
+    std::vector<std::string> made;
+    const Place left{.client = 9, .clock = 0};
+    for (std::uint64_t i = first; i < end; ++i) {
+      const Place right{.client = 9, .clock = i + 1};
+      made.push_back(Struct().Between(&left, &right).OfText("x"));
+    }
+    return made;
+  };
+  const std::string text = TextOf(doc_);
+  const std::string state = *machine_->UpdateAt(doc_, Revision(), {});
+  const std::string all = UpdateOf({.client = 5}, structs(0, kStructs));
+  EXPECT_EQ(CodeOf(ann_, ApplyUpdate{.doc = doc_, .update = all}), Code::kExhausted);
+  EXPECT_EQ(TextOf(doc_), text);
+  EXPECT_EQ(*machine_->UpdateAt(doc_, Revision(), {}), state);
+
+  // What is sent in parts is taken until all of it together would take too long to load.
+  std::uint64_t taken = 0;
+  constexpr std::uint64_t kPart = 1'000;
+  while (taken < kStructs) {
+    const std::string part = UpdateOf({.client = 5, .clock = taken}, structs(taken, taken + kPart));
+    if (CodeOf(ann_, ApplyUpdate{.doc = doc_, .update = part}) != Code::kOk) break;
+    taken += kPart;
+  }
+  EXPECT_GT(taken, 1'000u);
+  EXPECT_LT(taken, kStructs);
+  // Whatever has no such places is taken all the same.
+  Ok(ann_, Append{.doc = doc_, .text = "y"});
+  EXPECT_EQ(TextOf(doc_).size(), kStructs + 1 + taken + 1);
+  ExpectTheSameAfterRestart();
+}
+
 // A content that reads differently from its own encoding has no checkpoints. It had no limit
 // either: what was not counted any more made a text too long for any node to go on.
 TEST_F(HostileTest, WhatContradictsItselfIsLimited) {

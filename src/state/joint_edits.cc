@@ -91,16 +91,46 @@ void Machine::Impl::MergeParts(Document& document, std::vector<Part>& parts) {
   if (content == nullptr) return;
   if (RefuseNews(*content, merged)) merged = MergeWhatFits(*content, parts);
   if (merged.empty()) return;
+  Content::Effect effect;
+  crdt::Malformed malformed = ApplyNews(document, merged, effect);
+  if (malformed.reason == crdt::kTooManyConflicts) {
+    merged = MergeWhatIsFound(document, parts);
+    if (merged.empty()) return;
+    effect = {};
+    malformed = ApplyNews(document, merged, effect);
+  }
+  CHECK(!malformed);  // RefuseNews() has said so.
   std::vector<std::string> authors;
   for (const Part& part : parts) {
     if (!part.news.empty()) authors.push_back(part.user);
   }
   entry_.session = SessionId();
   entry_.user = JoinNames(authors);
-  Content::Effect effect;
-  const crdt::Malformed malformed = content->ApplyNews(std::move(merged), embeds(), effect);
-  CHECK(!malformed);  // RefuseNews() has said so.
   Changed(document, ChangeKind::kEdit, std::move(effect));
+}
+
+// All together would be searched for too long (crdt/integrate.h): refuses those that are, beside
+// the ones before. The content is loaded for every part, of which there are few.
+std::string Machine::Impl::MergeWhatIsFound(const Document& document,
+                                            std::vector<Part>& parts) const {
+  std::string merged;
+  for (Part& part : parts) {
+    if (part.news.empty()) continue;
+    const std::string_view both[] = {merged, part.news};
+    std::string more = merged.empty() ? part.news : crdt::MergeUpdates(both).update;
+    std::optional<Content> content = LoadContent(document, document.head.ordinal);
+    if (!content) return {};  // The Kv is broken; nothing counts any more.
+    Content::Effect effect;
+    const crdt::Malformed malformed =
+        content->ApplyNews(more, embeds(), Content::Searches::kBounded, effect);
+    if (malformed) {
+      part.outcome = NotApplied(malformed);
+      part.news.clear();
+    } else {
+      merged = std::move(more);
+    }
+  }
+  return merged;
 }
 
 std::optional<Outcome> Machine::Impl::RefuseNews(const Content& content,

@@ -227,6 +227,36 @@ TEST_F(JointEdits, ADraftIsMergedWithTheLastOfItsUpdates) {
   EXPECT_TRUE(machine_->Drafts(doc_).empty());
 }
 
+// Neighbours that nobody would write, for which a place is searched among all of them.
+TEST_F(JointEdits, WhatTakesTooLongToFindHarmsNobodyElse) {
+  constexpr std::uint64_t kStructs = 20'000;
+  Ok(ann_, ApplyUpdate{.doc = doc_, .update = of_ann_.Insert(0, std::string(kStructs + 1, '.'))});
+  crdt::Lib0Writer writer;
+  writer.VarUint(1);
+  writer.VarUint(kStructs);
+  writer.VarUint(5);
+  writer.VarUint(0);
+  for (std::uint64_t i = 0; i < kStructs; ++i) {
+    writer.Raw("\xc4");  // A string between the first letter and another one.
+    for (const std::uint64_t of : {std::uint64_t{11}, std::uint64_t{0}, std::uint64_t{11}, i + 1}) {
+      writer.VarUint(of);
+    }
+    writer.VarBytes("x");
+  }
+  writer.VarUint(0);
+  const std::vector<Code> codes =
+      Codes({PartOf(ann_, of_ann_.Insert(0, "a")), PartOf(bob_, writer.Take()),
+             PartOf(cid_, of_cid_.Insert(0, "c"))});
+  EXPECT_EQ(codes, (std::vector<Code>{Code::kOk, Code::kExhausted, Code::kOk}));
+  const std::string text = TextOf(doc_);
+  EXPECT_EQ(text.size(), kStructs + 3);
+  EXPECT_EQ(text.find('x'), std::string::npos);
+  EXPECT_EQ(SplitNames(machine_->Versions(doc_)[0].author),
+            (std::vector<std::string>{"ann", "cid"}));
+  Restart();
+  EXPECT_EQ(TextOf(doc_), text);
+}
+
 TEST_F(JointEdits, OnlyTheClusterItselfAsksAndWithinItsBounds) {
   const UpdatePart part = PartOf(ann_, of_ann_.Insert(0, "a"));
   using enum Code;

@@ -184,6 +184,10 @@ class Machine::Impl {
   Outcome Apply(const Restore& command);
   Outcome Apply(const ApplyUpdate& command);
   // Merges an update of anybody's into the content: a version, or a refusal with nothing done.
+  // Applies what is new of updates to the document's content. Refused where that takes too long,
+  // with crdt::kTooManyConflicts: then nothing has happened.
+  crdt::Malformed ApplyNews(const Document& document, const std::string& news,
+                            Content::Effect& effect);
   Outcome MergeUpdate(Document& document, std::string_view update);
   static Outcome TooMuchContent();
   static Outcome TooMuchWaits();
@@ -227,6 +231,7 @@ class Machine::Impl {
   std::optional<Outcome> RefusePart(DocId doc, const UpdatePart& asked, std::uint64_t bytes_before);
   std::optional<Outcome> RefuseNews(const Content& content, std::string_view news) const;
   void MergeParts(Document& document, std::vector<Part>& parts);
+  std::string MergeWhatIsFound(const Document& document, std::vector<Part>& parts) const;
   std::string MergeWhatFits(const Content& content, std::vector<Part>& parts) const;
   void SettleDrafts(Document& document, const std::vector<Part>& parts);
 
@@ -273,6 +278,8 @@ class Machine::Impl {
   // The current content. Null when the Kv is broken. Valid until the next call.
   Content* ContentOf(const Document& document) const;
   void NoteContentBytes(CachedContent& cached) const;
+  // The next one to ask for it has it loaded.
+  void DropCached(DocId doc) const;
   void TrimContents(DocId keep) const;
   std::optional<std::string> CheckpointBytes(DocId doc, const Checkpoint& checkpoint) const;
   std::optional<Content> LoadContent(const Document& document, std::uint64_t ordinal) const;

@@ -23,7 +23,7 @@ class Drawer {
   Drawer(std::uint64_t seed, const ScenarioLimits& limits) : prng_(seed), limits_(limits) {}
 
   Scenario Draw() {
-    subject_ = limits_.subject.value_or(static_cast<Subject>(prng_.Below(6)));
+    subject_ = limits_.subject.value_or(static_cast<Subject>(prng_.Below(kSubjects)));
     is_astral_ = prng_.Chance(1, 4);
     replicas_ = prng_.Between(2, 4);
     has_gc_ = !prng_.Chance(1, 4);
@@ -34,7 +34,7 @@ class Drawer {
     for (std::uint64_t i = 0; i < count; ++i) {
       if (prng_.Chance(1, 10)) {
         DrawLook();
-      } else if (prng_.Chance(11, 20)) {
+      } else if (prng_.Chance(subject_ == Subject::kFront ? 18 : 11, 20)) {
         DrawEdit();
       } else {
         DrawExchange();
@@ -207,6 +207,13 @@ class Drawer {
     }
   }
 
+  Json DrawFrontEdit() {
+    const std::uint64_t position = prng_.Chance(4, 5) ? 0 : prng_.Below(4);
+    if (prng_.Chance(1, 12)) return DrawTextEdit(true);
+    if (prng_.Chance(1, 2)) return {"text.insert", "t:t", position, "a", nullptr};
+    return {"list.insert", "a:a", position, Json::array({prng_.Below(10)})};
+  }
+
   Json DrawOneEdit() {
     switch (subject_ == Subject::kEverything ? static_cast<Subject>(prng_.Below(5)) : subject_) {
       case Subject::kText:
@@ -219,6 +226,8 @@ class Drawer {
         return prng_.Chance(1, 6) ? DrawArrayEdit() : DrawMapEdit();
       case Subject::kXml:
         return DrawXmlEdit();
+      case Subject::kFront:
+        return DrawFrontEdit();
       case Subject::kEverything:
         break;
     }

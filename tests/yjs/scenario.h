@@ -24,7 +24,10 @@ struct Scenario {
 };
 
 // What is edited, mostly.
-enum class Subject : std::uint8_t { kText, kRichText, kArray, kMap, kXml, kEverything };
+// kFront: all write at the front of a list or text, hearing of each other rarely, so that very much
+// has the same neighbour and other neighbours on the other side.
+enum class Subject : std::uint8_t { kText, kRichText, kArray, kMap, kXml, kFront, kEverything };
+inline constexpr std::uint64_t kSubjects = 7;
 
 struct ScenarioLimits {
   std::size_t commands = 60;       // Edits and exchanges, about.

@@ -45,10 +45,14 @@ struct Options {
 };
 
 const std::map<std::string, Subject>& Subjects() {
-  static const auto* const kSubjects = new std::map<std::string, Subject>{
-      {"text", Subject::kText},   {"rich-text", Subject::kRichText},
-      {"array", Subject::kArray}, {"map", Subject::kMap},
-      {"xml", Subject::kXml},     {"everything", Subject::kEverything}};
+  static const auto* const kSubjects =
+      new std::map<std::string, Subject>{{"text", Subject::kText},
+                                         {"rich-text", Subject::kRichText},
+                                         {"array", Subject::kArray},
+                                         {"map", Subject::kMap},
+                                         {"xml", Subject::kXml},
+                                         {"front", Subject::kFront},
+                                         {"everything", Subject::kEverything}};
   return *kSubjects;
 }
 
@@ -227,7 +231,7 @@ int Main(int argc, char** argv) {
   app.add_option("--scenarios", options.scenarios, "Or after so many scenarios");
   app.add_option("--commands", options.commands, "Edits and exchanges of one scenario, at most");
   app.add_option("--subject", options.subject, "What is edited, mostly; else drawn")
-      ->check(CLI::IsMember({"text", "rich-text", "array", "map", "xml", "everything"}));
+      ->check(CLI::IsMember({"text", "rich-text", "array", "map", "xml", "front", "everything"}));
   app.add_option("--replay", options.replay, "A file with one scenario");
   app.add_flag("--object-attributes", options.has_object_attributes,
                "Also attributes with objects as values, which Yjs compares by identity");
