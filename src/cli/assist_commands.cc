@@ -275,7 +275,7 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
   });
   ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
   bool has_text = false;
-  const absl::Status status =
+  absl::Status status =
       client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
         ShowEvent(cli, event);
         has_text = has_text || !event.text().empty();
