@@ -157,11 +157,10 @@ bool Content::WouldWait(std::string_view update, std::uint64_t bytes_max) const 
 
 void Content::MaybeChooseRoot() {
   if (!root_.empty()) return;
-  std::vector<std::string> names = doc_.root_names();
+  std::vector<std::string> names = doc_.filled_root_names();
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
     const crdt::Text text(doc_, doc_.Root(name));
-    if (text.length() == 0) continue;
     const bool has_letters = text.size().bytes > 0;
     if (root_.empty() || has_letters) root_ = name;
     if (has_letters) return;

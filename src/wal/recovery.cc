@@ -41,10 +41,11 @@ class Replayer {
     return false;
   }
 
-  // Something is missing up to `until`. What follows may not follow on what came before.
+  // Records are damaged or missing up to `until`: a hole. What follows may not follow on what came
+  // before.
   void OpenHole(std::string what, Place until) {
     recovered().damage.push_back({.first = next(), .what = std::move(what)});
-    untold_until_ = until;
+    unaccounted_until_ = until;
     if (!is_behind_hole_) {
       is_behind_hole_ = true;
       epoch_before_hole_ = recovered().epoch;
@@ -60,7 +61,7 @@ class Replayer {
   }
 
   // There was more at the end, and nobody tells how much.
-  void LoseEnd() { is_end_lost_ = true; }
+  void NoteMissingEnd() { is_end_missing_ = true; }
 
   // After the last record.
   void Finish(const std::optional<Root>& root) {
@@ -85,10 +86,10 @@ class Replayer {
       base_ = snapshot;
     }
     NoteLost(recovered().snapshot.last);
-    if (untold_until_ && root && Place{root->sequence, root->end} >= *untold_until_) {
-      untold_until_.reset();
+    if (unaccounted_until_ && root && Place{root->sequence, root->end} >= *unaccounted_until_) {
+      unaccounted_until_.reset();
     }
-    if (is_end_lost_ || untold_until_) {
+    if (is_end_missing_ || unaccounted_until_) {
       recovered().last_known = {.term = hard_state.term, .index = raft::kUnknownExtent};
     }
   }
@@ -110,7 +111,7 @@ class Replayer {
     }
     is_first_ = false;
     recovered().hard_state = checkpoint->hard_state;
-    if (std::exchange(untold_until_, std::nullopt)) {
+    if (std::exchange(unaccounted_until_, std::nullopt)) {
       // Of its term nothing is told; it was none that is yet to come.
       NoteLost({.term = checkpoint->hard_state.term, .index = checkpoint->last});
     }
@@ -126,7 +127,7 @@ class Replayer {
     recovered().snapshot = std::move(mark);
     base_ = recovered().snapshot.last.index;
     is_behind_hole_ = false;
-    untold_until_.reset();
+    unaccounted_until_.reset();
   }
 
   void NoteEpoch(Epoch epoch) {
@@ -148,7 +149,7 @@ class Replayer {
       (is_behind_hole_ ? tail() : recovered().entries).push_back(std::move(entry));
     }
     if (!batch->entries.empty()) {
-      untold_until_.reset();
+      unaccounted_until_.reset();
       if (is_behind_hole_) tail_next_ = tail().back().index.Next();
       SegmentInfo& segment = result_.segments.back();
       segment.last = std::max(segment.last, recovered().last_known.index);
@@ -223,10 +224,14 @@ class Replayer {
   Index base_;  // entries[0] has the index behind this.
   bool is_first_ = true;
   bool is_behind_hole_ = false;
-  bool is_end_lost_ = false;
-  // Entries may be missing before this that nothing behind them has told of: neither later entries,
-  // which are at least as new, nor a checkpoint.
-  std::optional<Place> untold_until_;
+  // What is lost must be known at least by its extent: a node that may have acknowledged more than
+  // it still has must not vote as if it had not (Recovered::last_known). Two things leave the
+  // extent unknown. The log broke off at its end, so that any number of records may have followed:
+  bool is_end_missing_ = false;
+  // and a hole, up to this place, that nothing behind it has accounted for yet. Entries behind it
+  // do, because what is lost before them is no newer than they are; and so does a checkpoint, which
+  // says how far the log went. None = no such hole.
+  std::optional<Place> unaccounted_until_;
   Epoch epoch_before_hole_;
   Index commit_before_hole_;
   Index tail_next_;  // None = anything.
@@ -336,7 +341,7 @@ void ReplaySegment(const OpenSegment& segment, const KnownEnd& end, const Identi
         {segment.sequence, goes_on ? *beyond.next : end.exact.value_or(offset)});
     if (!goes_on) {
       // Behind it nobody tells how far the log went.
-      if (end.is_last) replayer.LoseEnd();
+      if (end.is_last) replayer.NoteMissingEnd();
       return;
     }
     offset = *beyond.next;
@@ -394,7 +399,7 @@ absl::StatusOr<Replayed> Replay(io::Directory& directory, const Identity& identi
   if (newest > (sequences.empty() ? 0 : sequences.back())) {
     replayer.OpenHole(absl::StrCat("segment ", SegmentName(newest), ", the newest, is missing"),
                       {newest, 0});
-    replayer.LoseEnd();
+    replayer.NoteMissingEnd();
   }
   replayer.Finish(result.root);
   return result;
