@@ -37,8 +37,8 @@ say() { printf '%s\n' "$*" >&2; }
 
 # widen SOURCE: llama.cpp's kernel for Q4_K on AVX-512 unpacks the weights once for 16 rows of a
 # batch, and for what is left once for every four: twice for eight answers at once. So its loop over
-# 16 rows is copied behind itself as one over 8, which computes the same to the last bit. A release
-# in which that loop is not found, or has another shape, is built as it is.
+# 16 rows is copied behind itself as one over 8, which computes the same sums. A release in which
+# that loop is not found, or has another shape, is built as it is.
 widen() {
   local kernel=$1/ggml/src/ggml-cpu/arch/x86/repack.cpp
   [[ -f $kernel ]] || return 0
