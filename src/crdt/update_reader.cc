@@ -325,8 +325,12 @@ bool UpdateReader::Next(StructView& view) {
     view.has_origin = (skimmed.info & kHasOrigin) != 0;
     view.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
     view.has_parent_sub = (skimmed.info & kHasParentSub) != 0;
-    (view.has_origin ? view.origin : view.right_origin) = {
-        .client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
+    const Id first = {.client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
+    if (view.has_origin) {
+      view.origin = first;
+    } else {
+      view.right_origin = first;
+    }
     if (skimmed.ids == 2) {
       view.right_origin = {.client = Client(DecodeWord(skimmed.clients[1])),
                            .clock = skimmed.clocks[1]};
