@@ -194,11 +194,10 @@ void Replica::Propose(const state::Command& command, absl::Duration timeout,
         "this node's state has diverged from the cluster's and is fenced; ask another node"));
     return;
   }
-  PendingProposal pending{
-      .done = std::move(done),
-      .deadline_us = DeadlineAfter(timeout),
-      .command = Blob(state::EncodeCommand(command)),
-      .is_repeatable = state::IsRepeatable(command)};
+  PendingProposal pending{.done = std::move(done),
+                          .deadline_us = DeadlineAfter(timeout),
+                          .command = Blob(state::EncodeCommand(command)),
+                          .is_repeatable = state::IsRepeatable(command)};
   Blob encoded = pending.command;
   // Kept aside so that a full table can still be answered.
   Done<state::Outcome> answer = pending.done;
@@ -270,6 +269,7 @@ Status Replica::status() const {
   if (newer_frame_us != 0 && Now() - newer_frame_us < kOutdatedUs) {
     status.alarms.emplace_back("OUTDATED");
   }
+  if (HasOutdatedMember(status.configuration)) status.alarms.emplace_back("OUTDATED_MEMBER");
   return status;
 }
 
@@ -371,11 +371,14 @@ void Replica::NoteVersion(const PeerMessage& message) {
   {
     absl::MutexLock lock(&known_peers_mutex_);
     KnownPeer& peer = known_peers_[message.from];
+    if (peer.first_heard_us == 0) peer.first_heard_us = std::max<std::uint64_t>(1, now_us);
     if (message.newest > kPeerVersionOldest) {
       peer.version = std::min(message.newest, newest);
       peer.heard_us = now_us;
+      peer.is_settled = true;
     } else if (now_us - peer.heard_us > kVersionKeptUs) {
       peer.version = kPeerVersionOldest;
+      peer.is_settled = now_us - peer.first_heard_us > kVersionKeptUs;
     }
     // Of the oldest, or it does not know yet what this node reads.
     if (message.version >= newest || now_us - peer.greeted_us < kGreetingIntervalUs) return;
@@ -388,6 +391,29 @@ std::uint8_t Replica::VersionFor(NodeId peer) const {
   absl::MutexLock lock(&known_peers_mutex_);
   const auto found = known_peers_.find(peer);
   return found == known_peers_.end() ? kPeerVersionOldest : found->second.version;
+}
+
+// Whether some member is known to run a program that does not read the state.
+bool Replica::HasOutdatedMember(const raft::Configuration& configuration) const {
+  const std::uint64_t level = level_applied_.load(std::memory_order_relaxed);
+  absl::MutexLock lock(&known_peers_mutex_);
+  return std::ranges::any_of(configuration.members, [&](const raft::Member& member) {
+    const auto found = known_peers_.find(member.id);
+    return found != known_peers_.end() && found->second.is_settled && found->second.version < level;
+  });
+}
+
+// A program must stop for good at an entry that it does not read: until it is upgraded it is not
+// sent any, and stays behind. It is told what it has yet to say about its version by heartbeats.
+bool Replica::IsReadBy(NodeId peer, const raft::Message& message) const {
+  const auto* append = std::get_if<raft::AppendRequest>(&message.body);
+  if (append == nullptr) return true;
+  const std::uint8_t version = VersionFor(peer);
+  if (version == kPeerVersionNewest) return true;
+  return std::ranges::all_of(append->entries, [version](const raft::EntryRef& entry) {
+    return entry.type != raft::EntryType::kCommand ||
+           state::LevelOfPayload(entry.payload.view()) <= version;
+  });
 }
 
 void Replica::NoteNewerFrame() {
@@ -425,6 +451,7 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
     const bool is_append = std::holds_alternative<raft::AppendRequest>(message.body) ||
                            std::holds_alternative<raft::AppendReply>(message.body);
     const NodeId to = message.to;
+    if (!IsReadBy(to, message)) continue;
     frames.push_back({.to = to,
                       .lane = is_append ? Lane::kAppends : Lane::kControl,
                       .bytes = EncodePeerMessage(Envelope(std::move(message)), VersionFor(to))});

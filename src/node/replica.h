@@ -240,6 +240,7 @@ class Replica {
   void ResendProposals();
   void ForwardOrPropose(ProposalInput& input);
   std::uint64_t LevelReadByAll() const;
+  std::optional<NodeId> FindOutdated(const raft::MembershipChange& change) const;
   void Refuse(const ProposalInput& input, ForwardRefusal reason);
   void FailProposal(std::uint64_t waiter, absl::Status status);
   void DrainCore();
@@ -256,7 +257,9 @@ class Replica {
   std::vector<NodeId> OtherMembers() const;
   void NoteAddress(NodeId from, const std::string& address);
   void NoteVersion(const PeerMessage& message);
+  bool HasOutdatedMember(const raft::Configuration& configuration) const;
   std::uint8_t VersionFor(NodeId peer) const;
+  bool IsReadBy(NodeId peer, const raft::Message& message) const;
   void NoteNewerFrame();
 
   // replica_apply.cc
@@ -329,6 +332,8 @@ class Replica {
   struct KnownPeer {
     std::string address;
     std::uint8_t version = kPeerVersionOldest;  // To write to it in.
+    bool is_settled = false;  // That is what it reads, and not for want of word from it.
+    std::uint64_t first_heard_us = 0;
     std::uint64_t heard_us = 0;  // When it last said that it reads more than the oldest.
     std::uint64_t greeted_us = 0;
   };

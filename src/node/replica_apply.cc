@@ -73,6 +73,8 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
       }
     }
   }
+  // Before it is stored: who has copied the state knows what it asks for (SendSnapshotJob).
+  level_applied_.store(machine_->level());
   machine_->Commit();
   machine_->CheckInvariants();
   if (machine_->divergence()) {

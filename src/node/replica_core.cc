@@ -20,11 +20,8 @@ constexpr std::uint64_t kTicksPerPumpMax = 3;
 constexpr std::uint64_t kSweepIntervalUs = 100'000;
 constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
 
-absl::Status UpgradingError() {
-  absl::Status status = absl::UnavailableError(
-      "a member of the cluster runs an older version of Coterie that could not read this request, "
-      "or has not been heard of since the upgrade: upgrade and start all nodes, or remove those "
-      "that are gone");
+absl::Status UpgradingError(absl::string_view what) {
+  absl::Status status = absl::UnavailableError(what);
   status.SetPayload(kUpgradingPayload, absl::Cord());
   return status;
 }
@@ -238,6 +235,16 @@ std::uint64_t Replica::LevelReadByAll() const {
   return std::max(level, level_applied_.load(std::memory_order_relaxed));
 }
 
+// Whose promotion is asked for although its program, as far as this node has heard, does not read
+// the state: it could acknowledge nothing.
+std::optional<NodeId> Replica::FindOutdated(const raft::MembershipChange& change) const {
+  const std::uint64_t level = level_applied_.load(std::memory_order_relaxed);
+  for (const NodeId id : change.promote) {
+    if (VersionFor(id) < level) return id;
+  }
+  return std::nullopt;
+}
+
 void Replica::Refuse(const ProposalInput& input, ForwardRefusal reason) {
   const ForwardRefused refused{.waiter = input.waiter, .reason = reason};
   if (input.waiter == 0) return;
@@ -263,7 +270,11 @@ void Replica::Handle(const ForwardRefused& refused) {
                               "the leader runs an older version of Coterie that does not know this "
                               "request: finish the upgrade, then try again"));
     case ForwardRefusal::kNotReadByAll:
-      return FailProposal(refused.waiter, UpgradingError());
+      return FailProposal(
+          refused.waiter,
+          UpgradingError("a member of the cluster runs an older version of Coterie that could not "
+                         "read this request, or has not been heard of since the upgrade: upgrade "
+                         "and start all nodes, or remove those that are gone"));
     case ForwardRefusal::kNoSpace:
       return FailProposal(
           refused.waiter,
@@ -302,6 +313,14 @@ void Replica::Handle(const TermApplied& applied) {
 void Replica::Handle(ReconfigureInput& input) {
   if (pending_change_) {
     input.done(ToStatus(raft::Refusal::kChangeInProgress, core_->leader()));
+    return;
+  }
+  if (const std::optional<NodeId> outdated = FindOutdated(input.change);
+      outdated && core_->role() == raft::Role::kLeader) {
+    input.done(UpgradingError(absl::StrCat(
+        "node ", outdated->value(),
+        " runs an older version of Coterie, which cannot read what the others have written: "
+        "upgrade it first")));
     return;
   }
   const raft::ProposeResult result = core_->Reconfigure(input.change);

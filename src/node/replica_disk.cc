@@ -171,7 +171,11 @@ void Replica::Handle(const raft::SendSnapshotJob& job) {
     if (!transfers_.HasPlaceFor(job.peer, Now())) {
       return absl::ResourceExhaustedError("too many snapshot transfers at once");
     }
+    const auto is_outdated = [&] { return VersionFor(job.peer) < level_applied_.load(); };
+    const absl::Status refusal = absl::FailedPreconditionError("the peer does not read the state");
+    if (is_outdated()) return refusal;  // Before the copy, which costs.
     ASSIGN_OR_RETURN(std::unique_ptr<StateCopy> copy, world_.storage.Copy());
+    if (is_outdated()) return refusal;
     ASSIGN_OR_RETURN(const std::optional<std::string> value, copy->Get(state::kAppliedKey));
     std::optional<raft::SnapshotTaken> inside = Describe(value);
     if (!inside) return absl::FailedPreconditionError("the copy holds no applied position");

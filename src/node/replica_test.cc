@@ -505,6 +505,54 @@ TEST(Replica, HeartbeatsOfOneMomentAreAnsweredOnceAndEveryReadIs) {
   const std::uint64_t later = sent();
   hear(903);
   EXPECT_EQ(sent(), later + 1);
+absl::Status Change(TestingCluster& cluster, const raft::MembershipChange& change) {
+  const NodeId leader = cluster.AwaitLeader();
+  std::optional<absl::Status> answer;
+  cluster.replica(leader).Reconfigure(
+      change, TestingCluster::kTimeout,
+      [&](const absl::StatusOr<Revision>& got) { answer = got.status(); });
+  cluster.Run(1'000);
+  return answer.value_or(absl::DeadlineExceededError("no answer"));
+}
+
+// The log may reach back to the beginning, or the newcomer may need a snapshot.
+TEST(Replica, AnOlderProgramIsAddedButSentNothingThatItDoesNotRead) {
+  for (const bool has_snapshots : {false, true}) {
+    TestingCluster cluster(3);
+    if (has_snapshots) KeepShortLogs(cluster, {kOne, kTwo, kThree});
+    const NodeId leader = cluster.AwaitLeader();
+    Writer ann(cluster, leader);
+    const DocId doc = ann.Create(leader, "notes");
+    ann.Do(leader, state::EditDelta{.doc = doc,
+                                    .steps = {{.kind = state::StepKind::kInsert, .text = "new"}}});
+    for (int i = 0; i < 20; ++i) ann.Add(leader, doc, ".");
+    const Index level_raised = cluster.replica(leader).status().applied;
+
+    const NodeId fourth(4);
+    cluster.options.peer_version_newest = kPeerVersionOldest;
+    cluster.AddServer(fourth);
+    cluster.Start(fourth);
+    EXPECT_TRUE(Change(cluster, {.add_learners = {{.id = fourth, .address = "node4"}}}).ok());
+    cluster.Run(5'000);
+
+    const state::Machine& machine = cluster.replica(fourth).machine();
+    EXPECT_EQ(machine.level(), kPeerVersionOldest);
+    EXPECT_LT(machine.applied().index, level_raised);
+    EXPECT_EQ(cluster.replica(leader).status().alarms, std::vector<std::string>{"OUTDATED_MEMBER"});
+    const absl::Status refused = Change(cluster, {.promote = {fourth}});
+    EXPECT_TRUE(refused.GetPayload(kUpgradingPayload).has_value()) << refused;
+    ann.Add(leader, doc, "!");
+    EXPECT_TRUE(Change(cluster, {.remove = {fourth}}).ok());
+
+    cluster.Kill(fourth);
+    cluster.options.peer_version_newest = kPeerVersionNewest;
+    cluster.Start(fourth);
+    EXPECT_TRUE(Change(cluster, {.add_learners = {{.id = fourth, .address = "node4"}}}).ok());
+    cluster.Run(1'000);
+    EXPECT_TRUE(Change(cluster, {.promote = {fourth}}).ok());
+    EXPECT_EQ(TextOf(cluster, fourth, doc), "new" + std::string(20, '.') + "!");
+    EXPECT_TRUE(cluster.replica(leader).status().alarms.empty());
+  }
 }
 
 TEST(Replica, AMessageOfANewerVersionIsRefusedAndSaidToBe) {

@@ -297,7 +297,6 @@ void Nemesis::ReplaceWiped(Server& leading) {
   if (member != nullptr && member->incarnation != server.incarnation()) {
     change.remove.push_back(wiped_);
   } else if (member == nullptr) {
-    if (IsOutdated(server)) return Upgrade(server);
     change.add_learners.push_back({.id = wiped_,
                                    .incarnation = server.incarnation(),
                                    .address = absl::StrCat("node", wiped_.value())});
@@ -312,12 +311,6 @@ void Nemesis::ReplaceWiped(Server& leading) {
   leading.Wake();
 }
 
-// What the members have written since they were upgraded it could not read: no operator adds it.
-bool Nemesis::IsOutdated(const Server& server) const {
-  const auto is_new = [this](NodeId id) { return !victims_.server(id).IsOld(); };
-  return server.IsOld() && std::ranges::any_of(victims_.ids, is_new);
-}
-
 void Nemesis::Reconfigure(Server& leading) {
   if (!leading.IsUp()) return;
   const raft::Configuration& configuration = leading.replica()->core().configuration();
@@ -326,7 +319,6 @@ void Nemesis::Reconfigure(Server& leading) {
   const NodeId id = subject.id();
   raft::MembershipChange change;
   if (!configuration.IsMember(id)) {
-    if (IsOutdated(subject)) return;
     change.add_learners.push_back({.id = id,
                                    .incarnation = subject.incarnation(),
                                    .address = absl::StrCat("node", id.value())});

@@ -52,7 +52,6 @@ class Nemesis {
   void Damage(Server& server);
   void FillDisk(Server& server);
   void Upgrade(Server& server);
-  bool IsOutdated(const Server& server) const;
   void SpeakAsNewer(Server& server);
   bool AreAllDisksComplete();
   void SetClock(Server& server);

@@ -57,6 +57,8 @@ class Run {
   void MakeClients();
   Nemesis::Victims Victims();
   void Heal();
+  // Who would stay behind for ever, as a program that does not read what the others have written.
+  void UpgradeOutdated();
   // Who is left down; empty = nobody.
   std::vector<NodeId> ChooseDead();
   // Whether clients are answered, within a while in which all of them ask.
@@ -257,6 +259,7 @@ void Run::Heal() {
   // What operators had asked for just before is on its way; who dies now is a minority of whom that
   // leaves as members.
   schedule_.RunUntil(schedule_.now_us() + 2 * kElectionTimeoutUs);
+  UpgradeOutdated();
   dead_ = ChooseDead();
   for (const NodeId id : dead_) {
     trace_.Note(schedule_.now_us(), "dead", {id.value()});
@@ -265,6 +268,18 @@ void Run::Heal() {
   for (const std::unique_ptr<Client>& client : clients_) {
     client->Calm();
     if (client != clients_.front() && plan_.profile != Profile::kHalt) client->Stop();
+  }
+}
+
+void Run::UpgradeOutdated() {
+  if (!plan_.Has(Fault::kUpgrade)) return;
+  if (UpToDate().machine().level() <= node::kPeerVersionOldest) return;
+  for (const NodeId id : ids_) {
+    Server& server = At(id);
+    if (!server.IsOld()) continue;
+    server.Crash();
+    server.Upgrade();
+    server.Start();
   }
 }
 
