@@ -1,5 +1,7 @@
 #include "gateway/admission.h"
 
+#include <cstdint>
+
 #include "base/check.h"
 
 namespace coterie::gateway {
@@ -17,11 +19,12 @@ std::shared_ptr<Admission::Place> Admission::Admit(const std::string& address) {
 }
 
 std::shared_ptr<void> Admission::AdmitLargeMessage() {
-  if (large_messages_.fetch_add(1) >= limits_.large_messages_max) {
-    large_messages_.fetch_sub(1);
-    return nullptr;
-  }
-  return {this, [](Admission* admission) { admission->large_messages_.fetch_sub(1); }};
+  const auto max = static_cast<std::int64_t>(limits_.large_messages_max);
+  std::int64_t taken = large_messages_.Get();
+  do {
+    if (taken >= max) return nullptr;
+  } while (!large_messages_.value.compare_exchange_weak(taken, taken + 1));
+  return {this, [](Admission* admission) { admission->large_messages_.Add(-1); }};
 }
 
 std::size_t Admission::size() const {

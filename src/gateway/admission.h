@@ -8,10 +8,11 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
+
+#include "runtime/counters.h"
 
 namespace coterie::gateway {
 
@@ -22,7 +23,9 @@ class Admission {
     std::size_t sockets_per_address_max;
     std::size_t large_messages_max;
   };
-  explicit Admission(Limits limits) : limits_(limits) {}
+  // `large_messages` outlives it, and is touched by nobody else: how many are in memory now.
+  Admission(Limits limits, runtime::Gauge& large_messages)
+      : limits_(limits), large_messages_(large_messages) {}
 
   // One socket's place, given back when the last copy goes. The Admission outlives it.
   class Place {
@@ -50,7 +53,7 @@ class Admission {
   std::shared_ptr<void> AdmitLargeMessage();
 
   const Limits limits_;
-  std::atomic<std::size_t> large_messages_{0};
+  runtime::Gauge& large_messages_;
   mutable absl::Mutex mutex_;
   std::size_t sockets_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, std::size_t> of_address_ ABSL_GUARDED_BY(mutex_);

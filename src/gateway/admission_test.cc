@@ -6,7 +6,9 @@ namespace coterie::gateway {
 namespace {
 
 TEST(Admission, OneAddressCannotTakeAllPlaces) {
-  Admission admission({.sockets_max = 3, .sockets_per_address_max = 2, .large_messages_max = 1});
+  runtime::Gauge large_messages;
+  Admission admission({.sockets_max = 3, .sockets_per_address_max = 2, .large_messages_max = 1},
+                      large_messages);
   const auto first = admission.Admit("a");
   auto second = admission.Admit("a");
   EXPECT_EQ(admission.Admit("a"), nullptr);
@@ -21,7 +23,9 @@ TEST(Admission, OneAddressCannotTakeAllPlaces) {
 }
 
 TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
-  Admission admission({.sockets_max = 3, .sockets_per_address_max = 3, .large_messages_max = 1});
+  runtime::Gauge large_messages;
+  Admission admission({.sockets_max = 3, .sockets_per_address_max = 3, .large_messages_max = 1},
+                      large_messages);
   const auto first = admission.Admit("a");
   const auto second = admission.Admit("b");
 

@@ -15,6 +15,8 @@ struct Counters {
   Gauge sockets_hocuspocus;
   Gauge rooms;
   Gauge members;
+  Gauge large_messages;           // In memory.
+  Counter large_messages_waited;  // For a place.
   Counter sockets_refused;
   Counter sockets_slow;
   Counter messages_received;

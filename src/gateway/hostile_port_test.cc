@@ -9,8 +9,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "crdt/lib0.h"
+#include "gateway/limits.h"
 #include "gateway/test_port.h"
 #include "rpc/node_calls.h"
 #include "rpc/token.h"
@@ -101,6 +103,79 @@ TEST_F(HostilePort, AStrangersMessageIsSmall) {
   update.U8(0);
   friends->Send(key + Update(update.view()));
   EXPECT_TRUE(friends->Await(key + yproto::EncodeSyncStatus(yproto::SyncStatus::kSaved)));
+}
+
+// Documents with one text each that is more than a message may be without a place of its own.
+class LargeMessages : public HostilePort {
+ protected:
+  LargeMessages() {
+    for (int i = 0; i <= static_cast<int>(kLargeMessagesMax); ++i) {
+      editors_.push_back(OpenYjs(NameOf(i), ana_.token));
+      editors_.back()->Send(Ask());
+      EXPECT_TRUE(editors_.back()->Await(Nothing()));
+    }
+  }
+  static std::string NameOf(int number) { return absl::StrCat("large", number); }
+  static std::string MakeMessage() {
+    crdt::Lib0Writer update(FromHex("01 01 07 00 04 01 01 74"));
+    update.VarBytes(std::string(kTextBytes, 'x'));
+    update.U8(0);
+    return Update(update.view());
+  }
+  // Of the message: all but its last byte, and that.
+  void Begin(int number) {
+    const auto all_but_one = asio::buffer(message_, message_.size() - 1);
+    editors_[number]->error = Complete(io_, [&](auto handler) {
+      editors_[number]->socket().async_write_some(false, all_but_one, std::move(handler));
+    });
+    EXPECT_FALSE(editors_[number]->error) << editors_[number]->error.message();
+  }
+  void End(int number) {
+    const auto last = asio::buffer(message_) + (message_.size() - 1);
+    editors_[number]->error = Complete(io_, [&](auto handler) {
+      editors_[number]->socket().async_write_some(true, last, std::move(handler));
+    });
+    EXPECT_FALSE(editors_[number]->error) << editors_[number]->error.message();
+  }
+  bool IsSaved(int number) {
+    v1::GetDocumentRequest get;
+    get.mutable_document()->set_name(NameOf(number));
+    get.set_without_text(true);
+    const auto got = ana_.Call(&v1::DocumentService::Stub::GetDocument, get);
+    return got.document().size_bytes() == kTextBytes;
+  }
+  double InMemory() { return Metric("coterie_gateway_large_messages"); }
+  double Waited() { return Metric("coterie_gateway_large_messages_waited_total"); }
+
+  static constexpr std::size_t kTextBytes = kMessageBytesMax + (64 << 10);
+  const std::string message_ = MakeMessage();
+  std::vector<std::unique_ptr<Editor>> editors_;
+};
+
+TEST_F(LargeMessages, ThereAreEightInMemoryAndTheNinthWaits) {
+  constexpr int kNinth = static_cast<int>(kLargeMessagesMax);
+  for (int i = 0; i < kNinth; ++i) Begin(i);
+  ASSERT_TRUE(Becomes([&] { return InMemory() == kNinth; }));
+  EXPECT_EQ(Waited(), 0);
+
+  // Not waited for: all of it need not fit between here and there.
+  editors_[kNinth]->socket().async_write(asio::buffer(message_), [](auto&&...) {});
+  ASSERT_TRUE(Becomes([&] { return Waited() == 1; }));
+  const auto small = OpenYjs("small", ana_.token);
+  small->Send(Update(kAbc));
+  EXPECT_TRUE(small->Await(Update(kAbc))) << "small messages need no place";
+  EXPECT_EQ(InMemory(), kNinth);
+  EXPECT_FALSE(IsSaved(kNinth));
+
+  End(0);
+  EXPECT_TRUE(Becomes([&] { return IsSaved(0) && IsSaved(kNinth); }));
+  EXPECT_TRUE(Becomes([&] { return InMemory() == kNinth - 1; }));
+  editors_[1]->socket().next_layer().close();
+  for (int i = 2; i < kNinth; ++i) End(i);
+  EXPECT_TRUE(Becomes([&] { return InMemory() == 0; }));
+  for (int i = 2; i < kNinth; ++i) EXPECT_TRUE(IsSaved(i)) << i;
+  EXPECT_FALSE(IsSaved(1));
+  EXPECT_EQ(Waited(), 1);
 }
 
 // An answer may cost a thousand times what its question does.

@@ -75,7 +75,8 @@ void AddNode(const node::Status& status, Page& page) {
   page.Gauge("coterie_uptime_seconds", "Time since the node started.",
              static_cast<double>(status.uptime_ms) / 1'000.0);
   page.Family("coterie_alarm", "gauge", "1 for every alarm that is raised.");
-  for (const std::string alarm : {"NOSPACE", "DIVERGED", "REPAIRING"}) {
+  for (const std::string alarm :
+       {"NOSPACE", "DIVERGED", "REPAIRING", "OUTDATED", "OUTDATED_MEMBER"}) {
     const bool is_raised =
         std::find(status.alarms.begin(), status.alarms.end(), alarm) != status.alarms.end();
     page.Sample("coterie_alarm", absl::StrCat("{alarm=\"", alarm, "\"}"), is_raised ? 1 : 0);
@@ -135,6 +136,10 @@ void AddGateway(const Counters& counters, Page& page) {
   page.Gauge("coterie_gateway_rooms", "Documents that are open here.", counters.rooms.Get());
   page.Gauge("coterie_gateway_members", "Openings of documents by sockets.",
              counters.members.Get());
+  page.Gauge("coterie_gateway_large_messages", "Large messages in memory.",
+             counters.large_messages.Get());
+  page.Count("coterie_gateway_large_messages_waited_total", "Large messages that had to wait.",
+             counters.large_messages_waited);
   page.Count("coterie_gateway_connections_refused_total", "Connections beyond a limit.",
              counters.sockets_refused);
   page.Count("coterie_gateway_sockets_slow_total", "Sockets that were too slow and cut off.",

@@ -152,7 +152,8 @@ bool WebSocket::MayGrow() {
 
 void WebSocket::OnRead(const error_code& error) {
   if (!error && !web_socket_.is_message_done()) {
-    if (MayGrow()) ReadSome();
+    if (MayGrow()) return ReadSome();
+    counters_.large_messages_waited.Add();
     return;
   }
   is_reading_ = false;
