@@ -318,7 +318,7 @@ void Replica::Deliver(std::string_view frame) {
                  }
                },
                [this](ForwardRefused& refused) {
-                 static_cast<void>(core_inbox_.TryPush(std::move(refused)));
+                 static_cast<void>(core_inbox_.TryPush(ForwardRefused(refused)));
                },
                [this](RenewLeases& renewal) {
                  static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
