@@ -505,6 +505,8 @@ TEST(Replica, HeartbeatsOfOneMomentAreAnsweredOnceAndEveryReadIs) {
   const std::uint64_t later = sent();
   hear(903);
   EXPECT_EQ(sent(), later + 1);
+}
+
 absl::Status Change(TestingCluster& cluster, const raft::MembershipChange& change) {
   const NodeId leader = cluster.AwaitLeader();
   std::optional<absl::Status> answer;
