@@ -13,14 +13,14 @@ clients=${CLIENTS:-1,16}
 seconds_each=${SECONDS_EACH:-6}
 rounds=${ROUNDS:-3}
 model=${MODEL:-build/tinyllama-shaped.Q4_K_M.gguf}
-grpc_port=56053  # Of the first node; `up` takes others if it is taken.
 data=$(mktemp -d "$PWD/build/bench-beside.XXXXXX")
 results=${BESIDE_JSON:-$data/results.jsonl}
 read -ra llm_flags <<<"${LLM_FLAGS:-}"
 llm=
 asking=
 
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=bench/servers.sh
+source bench/servers.sh
 
 # stop PROCESS: waits for its end.
 stop() {
@@ -31,22 +31,15 @@ stop() {
 stop_all() {
   stop "$asking"
   stop "$llm"
-  HOME=$data "$bin/coterie" down --data "$data/nodes" >/dev/null 2>&1 || true
+  stop_servers
   rm -rf "$data"
 }
 trap stop_all EXIT
 
-# Sets `nodes`: the addresses for clients.
-start_nodes() {
-  nodes=$(HOME=$data "$bin/coterie" up --detach --json --data "$data/nodes" --http-port 0 \
-    --grpc-port "$grpc_port" --models "$data" --quiet | python3 -c '
-import json, sys
-print(",".join(node["client_address"] for node in json.load(sys.stdin)["nodes"]))')
-}
-
 # Sets `llm` and `address`.
 start_model() {
   local i
+  : >"$data/llm.log"  # Looked into before the program has opened it.
   "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --slots 8 --context 2048 \
     "${llm_flags[@]}" >"$data/llm.log" 2>&1 &
   llm=$!
@@ -83,7 +76,7 @@ main() {
   local address='' nodes='' round
   [[ -f $model ]] || { say "there is no $model: run bench/llm.sh first"; exit 1; }
   : >"$results"
-  start_nodes
+  start_coterie
   start_model
   say "load $(cut -d' ' -f1 /proc/loadavg); $(sed -n 's/.*ready at [^ ]*: //p' "$data/llm.log")"
   for ((round = 0; round < rounds; ++round)); do

@@ -35,35 +35,11 @@ options=(
 
 say() { printf '%s\n' "$*" >&2; }
 
-# widen SOURCE: llama.cpp's kernel for Q4_K on AVX-512 unpacks the weights once for 16 rows of a
-# batch, and for what is left once for every four: twice for eight answers at once. So its loop over
-# 16 rows is copied behind itself as one over 8, which computes the same sums. A release in which
-# that loop is not found, or has another shape, is built as it is.
-widen() {
-  local kernel=$1/ggml/src/ggml-cpu/arch/x86/repack.cpp
-  [[ -f $kernel ]] || return 0
-  awk '
-    /^void ggml_gemm_q4_K_8x8_q8_K\(/ { is_near = 1 }
-    is_near && /^    for \(; y < anr \/ 4; y \+= 4\) \{$/ { is_copying = 1; is_near = 0 }
-    { print }
-    is_copying { copy = copy $0 "\n" }
-    is_copying && /^    }$/ {
-      is_copying = 0
-      changes = gsub(/y < anr \/ 4; y \+= 4/, "y + 2 <= nr / 4; y += 2", copy)
-      changes += gsub(/a_ptrs\[4\]/, "a_ptrs[2]", copy) + gsub(/i < 3;/, "i < 1;", copy)
-      changes += gsub(/rows\[16\]/, "rows[8]", copy) + gsub(/i < 16;/, "i < 8;", copy)
-      changes += gsub(/rp < 4;/, "rp < 2;", copy)
-      if (changes == 9) printf "%s", copy
-    }' "$kernel" >"$kernel.new"
-  mv "$kernel.new" "$kernel"
-}
-
 # What a build depends on beside the source: processor, compiler, options.
 recipe_digest() {
   { grep -m1 -E '^(flags|Features)' /proc/cpuinfo || true
     c++ --version | head -1
     printf '%s\n' "${options[@]}"
-    declare -f widen
   } | sha256sum | cut -c1-12
 }
 
@@ -135,7 +111,6 @@ build() {
   rm -rf "$prefix"
   mkdir -p "$prefix"
   mv "$1/source" "$prefix/source"
-  widen "$prefix/source"
   { configure "$prefix/source" "$prefix/build" "$prefix" -DLLAMA_BUILD_COMMON=OFF \
       -DLLAMA_BUILD_TOOLS=OFF &&
     nice cmake --build "$prefix/build" &&

@@ -36,7 +36,7 @@ struct NodeOptions {
   rpc::TlsFiles tls;
   std::vector<std::string> llm_addresses;       // Of servers of a language model.
   std::string language = "en_US";               // Of the built-in assistant's dictionary.
-  std::uint64_t user_calls_per_second = 1'000;  // 0 = no limit.
+  std::uint64_t user_calls_per_second = 5'000;  // 0 = no limit.
   std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";
 };

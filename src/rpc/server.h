@@ -25,7 +25,7 @@ struct ServerOptions {
   // "host:port" of each server of a language model; at most LlmServers::kServersMax.
   std::vector<std::string> llm_addresses;
   // That one user may begin on this node; 0 = no limit.
-  double user_calls_per_second = 1'000;
+  double user_calls_per_second = 5'000;
   // The built-in assistant's dictionary, as Debian's hunspell packages name it.
   std::string language = "en_US";
 };
