@@ -4,9 +4,9 @@
 
 namespace coterie::bin {
 
-// Makes this process less urgent than others by `nice`, 0 to 19, as to its share of the processors
-// and as to how soon it leaves one to who wakes up. 0 = as urgent as they are. Before threads are
-// started: they inherit it. False if the system refuses.
+// Makes this process less urgent than others by `nice`, 0 to 19, as to its share of the processors.
+// 0 = as urgent as they are. Before threads are started: they inherit it. False if the system
+// refuses.
 bool BecomeLessUrgent(int nice);
 
 }  // namespace coterie::bin
