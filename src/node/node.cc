@@ -12,6 +12,7 @@
 #include "io/posix_file.h"
 #include "node/identity.h"
 #include "node/replica.h"
+#include "node/restore.h"
 #include "node/rocks_storage.h"
 #include "node/threads.h"
 #include "runtime/status_macros.h"
@@ -59,6 +60,11 @@ class Node::Impl {
 
   absl::Status Start(const Options& options, Peers& peers) {
     const std::uint64_t seed = RandomSeed();
+    // Before the folder is anybody's: what is wrong with the backup can then still be mended.
+    ASSIGN_OR_RETURN(const std::vector<std::string> files, log_directory_->List());
+    if (files.empty() && !options.restore_from.empty()) {
+      RETURN_IF_ERROR(CheckBackup(options.restore_from, options.cluster_id));
+    }
     ASSIGN_OR_RETURN(const wal::Identity identity,
                      EstablishIdentity(*log_directory_, {.cluster_id = options.cluster_id,
                                                          .node = options.id,

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <latch>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "backup/backup_file.h"
 #include "base/check.h"
 #include "store/store.h"
 
@@ -170,6 +172,27 @@ TEST_F(Trio, AStateOfAnotherVersionIsRefusedWithWhatToDo) {
     EXPECT_NE(node.status().message().find("coterie export"), std::string::npos);
     EXPECT_EQ(node.status().message().find('\n'), std::string::npos);
   }
+}
+
+// What was wrong is mended by another number or file, in the same folder.
+TEST_F(Trio, ABackupThatIsRefusedLeavesItsFolderNew) {
+  Options options = OptionsOf(NodeId(4));
+  options.founders = {{.id = NodeId(4), .address = "node4"}};
+  options.restore_from = (folder_ / "backup").string();
+  backup::Encoder encoder({.cluster_id = options.cluster_id, .revision = 1});
+  std::string whole = encoder.Head();
+  whole += encoder.Tail();
+  DirectPeers peers(switchboard_, NodeId(4));
+  std::ofstream(options.restore_from) << whole.substr(0, whole.size() - 2);
+  EXPECT_TRUE(absl::IsDataLoss(Node::Start(options, peers).status()));
+  std::ofstream(options.restore_from) << whole;
+  const absl::Status own = Node::Start(options, peers).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(own)) << own;
+
+  ++options.cluster_id;
+  options.restore_from.clear();
+  const auto node = Node::Start(options, peers);
+  EXPECT_TRUE(node.ok()) << node.status();
 }
 
 TEST_F(Trio, ServesManyThreads) {

@@ -10,21 +10,12 @@
 namespace coterie::node {
 namespace {
 
-absl::Status CheckHeader(const std::string& path, const backup::Header& header,
-                         std::uint64_t cluster_id) {
-  if (header.cluster_id != cluster_id) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(path, " is a backup of cluster ", cluster_id,
-                   " itself: give the new one another --cluster-id, "
-                   "so that nodes and programs of the old one cannot take it for theirs"));
-}
-
 absl::Status Install(backup::Reader& file, StateStorage& storage) {
   RETURN_IF_ERROR(storage.Open(Index()));
   RETURN_IF_ERROR(storage.BeginInstall());
   while (true) {
     ASSIGN_OR_RETURN(const std::string piece, file.Next());
-    if (piece.empty()) break;
+    if (piece.empty()) break;  // And all of it was what had been written.
     RETURN_IF_ERROR(storage.Write(piece));
   }
   RETURN_IF_ERROR(storage.Seal());
@@ -33,13 +24,19 @@ absl::Status Install(backup::Reader& file, StateStorage& storage) {
 
 }  // namespace
 
+absl::Status CheckBackup(const std::string& path, std::uint64_t cluster_id) {
+  ASSIGN_OR_RETURN(const backup::Header header, backup::Verify(path));
+  if (header.cluster_id != cluster_id) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      path, " is a backup of cluster ", cluster_id,
+      " itself: give the new one another --cluster-id, so that nodes and programs of the old one "
+      "cannot take it for theirs"));
+}
+
 absl::StatusOr<wal::SnapshotMark> Restore(const std::string& path, std::uint64_t cluster_id,
                                           const raft::Configuration& founders,
                                           const state::Machine::Options& options,
                                           StateStorage& storage) {
-  // All of it, before anything is written.
-  ASSIGN_OR_RETURN(const backup::Header header, backup::Verify(path));
-  RETURN_IF_ERROR(CheckHeader(path, header, cluster_id));
   ASSIGN_OR_RETURN(const std::unique_ptr<backup::Reader> file, backup::Reader::Open(path));
   RETURN_IF_ERROR(Install(*file, storage));
 

@@ -21,9 +21,14 @@ namespace coterie::node {
 // things. As etcd's advice for --bump-revision.
 inline constexpr std::uint64_t kRevisionsSkipped = 1'000'000'000;
 
+// Whether the file is a whole backup, and of another cluster. Reads all of it; changes nothing, so
+// that a folder for which this fails is as new as before. kInvalidArgument: no backup, or of a
+// cluster with this very number. kDataLoss: it is damaged.
+absl::Status CheckBackup(const std::string& path, std::uint64_t cluster_id);
+
 // Puts the backup's state into `storage`, which is then open, and says where the new log begins: to
 // be made durable last, so that a crash in between leaves a folder in which this can be done again.
-// kInvalidArgument: no backup, or of a cluster with this very number. kDataLoss: it is damaged.
+// Requires CheckBackup(); a file that has changed since is kDataLoss, and not taken over.
 absl::StatusOr<wal::SnapshotMark> Restore(const std::string& path, std::uint64_t cluster_id,
                                           const raft::Configuration& founders,
                                           const state::Machine::Options& options,
