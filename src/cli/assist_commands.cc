@@ -247,11 +247,7 @@ absl::Status TakeBack(Invocation& cli, const Flags& flags) {
   }
   request.set_base_revision(revision);
   ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
-  }
+  cli.Report(response, response.revision());
   return absl::OkStatus();
 }
 

@@ -78,17 +78,6 @@ absl::Status Status(Invocation& cli, const Flags& flags) {
   return absl::OkStatus();
 }
 
-// Either the message as JSON, or the number that matters, and a word for people.
-void Report(Invocation& cli, const google::protobuf::Message& response, std::uint64_t number,
-            const std::string& said) {
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-    return;
-  }
-  cli.PrintLine(absl::StrCat(number));
-  if (isatty(STDERR_FILENO) != 0) cli.Say(said);
-}
-
 absl::Status Add(Invocation& cli, const Flags& flags) {
   v1::AddNodeRequest request;
   request.set_node_id(flags.node_id);
@@ -97,9 +86,10 @@ absl::Status Add(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(*request.mutable_client_address(),
                    client::NormalizeAddress(flags.client_address, kDefaultPort));
   ASSIGN_OR_RETURN(const v1::AddNodeResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(),
-         absl::StrCat("n", flags.node_id,
-                      " learns; when it has caught up: coterie cluster promote ", flags.node_id));
+  cli.Report(
+      response, response.revision(),
+      absl::StrCat("n", flags.node_id, " learns; when it has caught up: coterie cluster promote ",
+                   flags.node_id));
   return absl::OkStatus();
 }
 
@@ -107,7 +97,7 @@ absl::Status Promote(Invocation& cli, const Flags& flags) {
   v1::PromoteNodeRequest request;
   request.set_node_id(flags.node_id);
   ASSIGN_OR_RETURN(const v1::PromoteNodeResponse response, cli.Call(request));
-  Report(cli, response, response.revision(), absl::StrCat("n", flags.node_id, " votes now"));
+  cli.Report(response, response.revision(), absl::StrCat("n", flags.node_id, " votes now"));
   return absl::OkStatus();
 }
 
@@ -117,7 +107,7 @@ absl::Status Remove(Invocation& cli, const Flags& flags) {
   v1::RemoveNodeRequest request;
   request.set_node_id(flags.node_id);
   ASSIGN_OR_RETURN(const v1::RemoveNodeResponse response, cli.Call(request));
-  Report(cli, response, response.revision(), absl::StrCat("n", flags.node_id, " was removed"));
+  cli.Report(response, response.revision(), absl::StrCat("n", flags.node_id, " was removed"));
   return absl::OkStatus();
 }
 
@@ -125,13 +115,13 @@ absl::Status Transfer(Invocation& cli, const Flags& flags) {
   v1::TransferLeadershipRequest request;
   request.set_node_id(flags.node_id);
   ASSIGN_OR_RETURN(const v1::TransferLeadershipResponse response, cli.Call(request));
-  Report(cli, response, response.leader_id(), absl::StrCat("n", response.leader_id(), " leads"));
+  cli.Report(response, response.leader_id(), absl::StrCat("n", response.leader_id(), " leads"));
   return absl::OkStatus();
 }
 
 absl::Status Snapshot(Invocation& cli, const Flags&) {
   ASSIGN_OR_RETURN(const v1::TakeSnapshotResponse response, cli.Call(v1::TakeSnapshotRequest()));
-  Report(cli, response, response.revision(), "the log is compacted up to here");
+  cli.Report(response, response.revision(), "the log is compacted up to here");
   return absl::OkStatus();
 }
 

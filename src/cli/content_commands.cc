@@ -46,11 +46,7 @@ absl::Status Edit(Invocation& cli, const Flags& flags) {
   splice.set_deleted(flags.count);
   splice.set_inserted(flags.text);
   ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
-  }
+  cli.Report(response, response.revision());
   return absl::OkStatus();
 }
 
@@ -131,11 +127,7 @@ absl::Status Import(Invocation& cli, const Flags& flags) {
     request.set_update(std::move(part));
     ASSIGN_OR_RETURN(response, cli.Call(std::move(request)));
   }
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
-  }
+  cli.Report(response, response.revision());
   return absl::OkStatus();
 }
 

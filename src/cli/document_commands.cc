@@ -44,17 +44,6 @@ absl::StatusOr<std::string> GetText(const std::vector<std::string>& words, Absen
   return ReadStandardInput(kTextBytesMax);
 }
 
-// Either the message as JSON, or its revision for scripts and a word for people.
-void Report(Invocation& cli, const google::protobuf::Message& response, std::uint64_t revision,
-            const std::string& said) {
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-    return;
-  }
-  cli.PrintLine(absl::StrCat(revision));
-  if (isatty(STDERR_FILENO) != 0) cli.Say(said);
-}
-
 absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
   std::vector<v1::Document> documents;
   v1::ListDocumentsResponse page;
@@ -98,7 +87,7 @@ absl::Status New(Invocation& cli, const Flags& flags) {
   request.set_name(flags.document);
   ASSIGN_OR_RETURN(*request.mutable_text(), GetText(flags.words, Absent::kEmpty));
   ASSIGN_OR_RETURN(const v1::CreateDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.document_id(), absl::StrCat("created ", flags.document));
+  cli.Report(response, response.document_id(), absl::StrCat("created ", flags.document));
   return absl::OkStatus();
 }
 
@@ -142,7 +131,7 @@ absl::Status Write(Invocation& cli, const Flags& flags) {
   const absl::StatusOr<v1::WriteDocumentResponse> response = cli.Call(std::move(request));
   lock.Release(cli);
   RETURN_IF_ERROR(response.status());
-  Report(cli, *response, response->revision(), absl::StrCat("saved ", SizeText(text.size())));
+  cli.Report(*response, response->revision(), absl::StrCat("saved ", SizeText(text.size())));
   return absl::OkStatus();
 }
 
@@ -154,7 +143,7 @@ absl::Status Append(Invocation& cli, const Flags& flags) {
   request.set_text(is_from_words ? text + "\n" : std::move(text));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));
   ASSIGN_OR_RETURN(const v1::AppendDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(), "saved");
+  cli.Report(response, response.revision(), "saved");
   return absl::OkStatus();
 }
 
@@ -164,7 +153,7 @@ absl::Status Remove(Invocation& cli, const Flags& flags) {
   RETURN_IF_ERROR(
       cli.Confirm(absl::StrCat("Delete ", flags.document, " and its history?"), flags.yes));
   ASSIGN_OR_RETURN(const v1::DeleteDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(), absl::StrCat("deleted ", flags.document));
+  cli.Report(response, response.revision(), absl::StrCat("deleted ", flags.document));
   return absl::OkStatus();
 }
 
@@ -173,7 +162,7 @@ absl::Status Rename(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_new_name(flags.to);
   ASSIGN_OR_RETURN(const v1::RenameDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(), absl::StrCat("is now ", flags.to));
+  cli.Report(response, response.revision(), absl::StrCat("is now ", flags.to));
   return absl::OkStatus();
 }
 
@@ -187,7 +176,7 @@ absl::Status Share(Invocation& cli, const Flags& flags) {
   request.mutable_grant()->set_user(flags.user == "everyone" ? "" : flags.user);
   request.mutable_grant()->set_role(roles.at(flags.to));
   ASSIGN_OR_RETURN(const v1::ShareDocumentResponse response, cli.Call(std::move(request)));
-  Report(cli, response, response.revision(), absl::StrCat(flags.user, " is ", flags.to));
+  cli.Report(response, response.revision(), absl::StrCat(flags.user, " is ", flags.to));
   return absl::OkStatus();
 }
 

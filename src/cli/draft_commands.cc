@@ -86,11 +86,7 @@ absl::Status Settle(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_user(flags.user);
   ASSIGN_OR_RETURN(const auto response, cli.Call(std::move(request)));
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
-  }
+  cli.Report(response, response.revision());
   return absl::OkStatus();
 }
 

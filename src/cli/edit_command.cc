@@ -142,11 +142,7 @@ absl::Status ApplyDelta(Invocation& cli, const Flags& flags) {
   request.set_unit(flags.unit == "utf16" ? v1::POSITION_UNIT_UTF16 : v1::POSITION_UNIT_CODE_POINT);
   RETURN_IF_ERROR(MaybeCreate(cli, flags));
   ASSIGN_OR_RETURN(const v1::EditDocumentResponse response, cli.Call(std::move(request)));
-  if (cli.is_json()) {
-    cli.PrintJson(ToJson(response));
-  } else {
-    cli.PrintLine(absl::StrCat(response.revision()));
-  }
+  cli.Report(response, response.revision());
   return absl::OkStatus();
 }
 

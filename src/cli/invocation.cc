@@ -144,6 +144,13 @@ void Invocation::PrintJson(nlohmann::json json) {
   PrintLine(JsonText(json));
 }
 
+void Invocation::Report(const google::protobuf::Message& response, std::uint64_t number,
+                        const std::string& said) {
+  if (is_json()) return PrintJson(ToJson(response));
+  PrintLine(absl::StrCat(number));
+  if (!said.empty() && isatty(STDERR_FILENO) != 0) Say(said);
+}
+
 void Invocation::Say(const std::string& text) {
   if (options.is_quiet) return;
   std::fflush(stdout);

@@ -76,6 +76,10 @@ class Invocation {
   void PrintLine(const std::string& text) { Print(text + "\n"); }
   // With {"v":1} added, on one line.
   void PrintJson(nlohmann::json json);
+  // What a change answered: all of it as JSON, or the number that matters, and for who sits there
+  // what it means.
+  void Report(const google::protobuf::Message& response, std::uint64_t number,
+              const std::string& said = "");
   // Standard error, unless --quiet.
   void Say(const std::string& text);
   std::string Paint(const std::string& text, Color color) const {
