@@ -13,37 +13,14 @@ export TOKENS=${TOKENS:-128}
 model=${MODEL:-build/tinyllama-shaped.Q4_K_M.gguf}
 data=$(mktemp -d "$PWD/build/bench-llm.XXXXXX")
 results=${JSON:-$data/results.jsonl}
-server=
 
-stop_server() {
-  [[ -z $server ]] || kill "$server" 2>/dev/null || true
-  [[ -z $server ]] || wait "$server" 2>/dev/null || true
-  server=
-}
-trap 'stop_server; rm -rf "$data"' EXIT
-
-say() { printf '%s\n' "$*" >&2; }
-
-# start_server SLOTS: sets `address`. As urgent as llama-bench, and as eager.
-start_server() {
-  : >"$data/server.log"  # Else what an earlier one said could be read.
-  "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --slots "$1" --threads "$threads" \
-    --context 2048 --nice 0 >"$data/server.log" 2>&1 &
-  server=$!
-  local i
-  for ((i = 0; i < 1200; ++i)); do
-    address=$(sed -n 's/.*ready at \([^ ]*\): .*/\1/p' "$data/server.log")
-    [[ -z $address ]] || return 0
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-  done
-  cat "$data/server.log" >&2
-  return 1
-}
+# shellcheck source=bench/servers.sh
+source bench/servers.sh
+trap 'stop_servers; rm -rf "$data"' EXIT
 
 # measure WORK RUN
 measure() {
-  "$bin/llm_load" --server "$address" --pid "$server" --work "$1" --run "$2" --tokens "$TOKENS" |
+  "$bin/llm_load" --server "$address" --pid "$llm" --work "$1" --run "$2" --tokens "$TOKENS" |
     tee -a "$results" >&2
 }
 
@@ -67,7 +44,7 @@ PYTHON
 }
 
 main() {
-  local address='' llama_bench round
+  local address='' llm='' llama_bench round
   llama_bench=$(scripts/llama.sh --bench)
   if [[ ! -f $model ]]; then
     say "Making up a model of 1.1 billion parameters (668 MB; some minutes, once)"
@@ -79,11 +56,12 @@ main() {
     "load $(cut -d' ' -f1 /proc/loadavg)"
   for ((round = 0; round < rounds; ++round)); do
     measure_llama_bench
-    start_server 8
+    # As urgent as llama-bench, and as eager.
+    start_model --slots 8 --threads "$threads" --nice 0
     measure alone "$((round * 10))"
     measure together "$((round * 10 + 1))"
     measure document "$((round * 10 + 2))"
-    stop_server
+    stop_servers
   done
   python3 bench/llm_report.py "$results"
 }

@@ -30,28 +30,10 @@ stop() {
 
 stop_all() {
   stop "$asking"
-  stop "$llm"
   stop_servers
   rm -rf "$data"
 }
 trap stop_all EXIT
-
-# Sets `llm` and `address`.
-start_model() {
-  local i
-  : >"$data/llm.log"  # Looked into before the program has opened it.
-  "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --slots 8 --context 2048 \
-    "${llm_flags[@]}" >"$data/llm.log" 2>&1 &
-  llm=$!
-  for ((i = 0; i < 600; ++i)); do
-    address=$(sed -n 's/.*ready at \([^ ]*\): .*/\1/p' "$data/llm.log")
-    [[ -z $address ]] || return 0
-    kill -0 "$llm" 2>/dev/null || break
-    sleep 0.1
-  done
-  cat "$data/llm.log" >&2
-  return 1
-}
 
 # ask_on FIRST_RUN: eight answers at once, again and again, until it is stopped.
 ask_on() {
@@ -77,7 +59,7 @@ main() {
   [[ -f $model ]] || { say "there is no $model: run bench/llm.sh first"; exit 1; }
   : >"$results"
   start_coterie
-  start_model
+  start_model --slots 8 "${llm_flags[@]}"
   say "load $(cut -d' ' -f1 /proc/loadavg); $(sed -n 's/.*ready at [^ ]*: //p' "$data/llm.log")"
   for ((round = 0; round < rounds; ++round)); do
     measure idle

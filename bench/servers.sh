@@ -57,3 +57,22 @@ start_coterie() {
   for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/coterie$i.log"; done
   nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
 }
+
+# start_model FLAG...: a coterie-llm with $model; sets `llm` (its process) and `address`. It is one
+# of those that stop_servers stops.
+start_model() {
+  local i
+  : >"$data/llm.log"  # Else what an earlier one said could be read.
+  "$bin/coterie-llm" --model "$model" --listen 127.0.0.1:0 --context 2048 "$@" \
+    >"$data/llm.log" 2>&1 &
+  llm=$!
+  pids+=("$llm")
+  for ((i = 0; i < 1200; ++i)); do
+    address=$(sed -n 's/.*ready at \([^ ]*\): .*/\1/p' "$data/llm.log")
+    [[ -z $address ]] || return 0
+    kill -0 "$llm" 2>/dev/null || break
+    sleep 0.1
+  done
+  cat "$data/llm.log" >&2
+  return 1
+}
