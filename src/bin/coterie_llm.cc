@@ -110,6 +110,10 @@ void AddFlags(CLI::App& app, LlmOptions& options) {
   app.add_option("--queue", options.waiting_max, "Requests that may wait")->capture_default_str();
   app.add_option("--nice", options.nice, "How much less urgent than other programs, 0 to 19")
       ->capture_default_str();
+  app.add_option("--yield-every", options.yield_microseconds,
+                 "Microseconds after which others get the processor while it computes; 0: when the "
+                 "kernel likes, often milliseconds")
+      ->capture_default_str();
   app.add_option("--drain-seconds", options.drain_seconds,
                  "How long running answers may go on after SIGTERM")
       ->capture_default_str();
@@ -177,6 +181,7 @@ int Run(const LlmOptions& options, const Credentials& credentials, const sigset_
       .slots = options.slots,
       .threads = threads,
       .poll = options.poll,
+      .yield_every = absl::Microseconds(options.yield_microseconds),
       .waiting_max = options.waiting_max,
       .waiting_per_client_max = (options.waiting_max - 1) / kQueueSharePerClient + 1,
       .seed = std::random_device()()};

@@ -7,6 +7,9 @@
 namespace coterie::bin {
 namespace {
 
+// More often would be felt by the model.
+constexpr std::uint32_t kYieldMicrosecondsMin = 50;
+
 absl::Status CheckRange(const char* flag, std::int64_t value, std::int64_t least,
                         std::int64_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
@@ -28,6 +31,11 @@ absl::Status CheckOptions(const LlmOptions& options) {
   status.Update(CheckRange("--poll", options.poll, 0, 100));
   status.Update(CheckRange("--queue", options.waiting_max, 1, 10'000));
   status.Update(CheckRange("--nice", options.nice, 0, 19));
+  if (options.yield_microseconds != 0 && options.yield_microseconds < kYieldMicrosecondsMin) {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--yield-every ", options.yield_microseconds, ": must be 0 or at least ",
+                     kYieldMicrosecondsMin)));
+  }
   status.Update(CheckRange("--drain-seconds", options.drain_seconds, 0, 3'600));
   return status;
 }

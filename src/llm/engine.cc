@@ -46,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const Model& model,
       .sequences = options.slots,
       .threads = options.threads,
       .poll = options.poll,
+      .yield_every = options.yield_every,
       .batch_tokens_max = std::max<std::size_t>(kPromptChunk, options.slots)};
   Engine* self = engine.get();
   ASSIGN_OR_RETURN(engine->decoder_,

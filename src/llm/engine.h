@@ -38,6 +38,7 @@ struct EngineOptions {
   std::uint32_t slots = 4;
   std::uint32_t threads = 1;
   std::uint32_t poll = 50;
+  absl::Duration yield_every;  // See scheduling_points.h; zero: never.
   std::size_t waiting_max = 64;
   std::size_t waiting_per_client_max = 16;
   std::uint64_t seed = 0;  // Of the answers that ask for none.
