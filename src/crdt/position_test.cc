@@ -39,6 +39,18 @@ TEST(RelativePosition, IsReadAndWrittenAsYjsDoes) {
   }
 }
 
+// relativePositionToJSON() leaves an empty name out, and the position is lost;
+// createRelativePositionFromJSON() reads it where it is given.
+TEST(RelativePosition, ARootMayHaveAnEmptyName) {
+  RelativePosition position;
+  ASSERT_FALSE(DecodeRelativePosition(FromHex("010000"), position));
+  const std::string json = RelativePositionToJson(position);
+  EXPECT_EQ(json, R"({"tname":"","assoc":0})");
+  RelativePosition from_json;
+  ASSERT_FALSE(RelativePositionFromJson(json, from_json));
+  EXPECT_EQ(from_json, position);
+}
+
 TEST(RelativePosition, OldOnesSayNoSide) {
   RelativePosition position;
   EXPECT_FALSE(DecodeRelativePosition(FromHex("000101"), position));

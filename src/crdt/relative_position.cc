@@ -101,8 +101,8 @@ Malformed DecodeRelativePosition(std::string_view bytes, RelativePosition& posit
 std::string RelativePositionToJson(const RelativePosition& position) {
   JsValue value{.kind = JsValue::Kind::kObject};
   if (position.type.has_value()) value.members.push_back({"type", ToValue(*position.type)});
-  // Yjs leaves an empty name out too.
-  if (position.root.has_value() && !position.root->empty()) {
+  // Yjs leaves an empty name out, and what is left says nothing; it reads it where it is given.
+  if (position.root.has_value()) {
     value.members.push_back({"tname", {.kind = JsValue::Kind::kString, .text = *position.root}});
   }
   if (position.item.has_value()) value.members.push_back({"item", ToValue(*position.item)});
