@@ -15,6 +15,8 @@
 
 #include "llm/testing/loaded_model.h"
 #include "llm/testing/test_models.h"
+#include "tests/authority.h"
+#include "tests/llm_process.h"
 
 #ifndef COTERIE_PROGRAM
 #error "COTERIE_PROGRAM is not defined"
@@ -107,6 +109,26 @@ TEST_F(Up, WithoutAModelSaysWhatToDownloadAndServes) {
   EXPECT_NE(up.output.find("Apache-2.0, 669 MB"), std::string::npos) << up.output;
   EXPECT_NE(up.output.find("curl -L -o models/"), std::string::npos) << up.output;
   EXPECT_NE(up.output.find("Coterie serves: 3 nodes"), std::string::npos) << up.output;
+}
+
+TEST_F(Up, AsksAModelThatRunsElsewhereOverTls) {
+  const Authority authority;
+  ASSERT_TRUE(authority.made());
+  const auto model = LlmProcess::Start({"--model", Model("chain.gguf"), "--listen", "127.0.0.1:0",
+                                        "--tls-cert", authority.certificate(), "--tls-key",
+                                        authority.key(), "--tls-ca", authority.ca()});
+  ASSERT_TRUE(model.ok()) << model.status();
+
+  const Ran up = RunUp("--llm " + (*model)->address() + " --llm-tls-ca " + authority.ca() +
+                       " --llm-tls-cert " + authority.certificate() + " --llm-tls-key " +
+                       authority.key());
+
+  ASSERT_EQ(up.exit_code, 0) << up.output;
+  EXPECT_EQ(Run("--nodes 127.0.0.1:57053 login ann").exit_code, 0);
+  const Ran asked = Run("--nodes 127.0.0.1:57053 ask Who?");
+  EXPECT_NE(asked.output.find("quick brown fox"), std::string::npos) << asked.output;
+  const Ran alone = RunUp("--llm-tls-ca " + authority.ca());
+  EXPECT_NE(alone.output.find("--llm-tls-ca requires --llm"), std::string::npos) << alone.output;
 }
 
 TEST_F(Up, AModelThatIsNoneIsAnErrorAndLeavesNothingRunning) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <utility>
 
 #include "backup/backup_file.h"
 #include "cli/credentials_file.h"
@@ -218,6 +219,11 @@ std::vector<std::string> LocalCluster::Arguments(const LocalNode& node) const {
   }
   for (const std::string& address : options_.llm_addresses) {
     arguments.insert(arguments.end(), {"--llm", address});
+  }
+  for (const auto& [flag, file] : {std::pair("--llm-tls-ca", &options_.llm_authority),
+                                   std::pair("--llm-tls-cert", &options_.llm_certificate),
+                                   std::pair("--llm-tls-key", &options_.llm_key)}) {
+    if (!file->empty()) arguments.insert(arguments.end(), {flag, *file});
   }
   if (!options_.restore_from.empty()) {
     arguments.insert(arguments.end(), {"--restore", options_.restore_from});

@@ -38,6 +38,10 @@ struct LocalOptions {
   bool is_temporary = false;               // The nodes end when this process dies, however it does.
   std::string node_program;                // Empty = coterie-node beside this program.
   std::vector<std::string> llm_addresses;  // Of model servers, for every node.
+  // Of the way to these, PEM; empty = without TLS, or without a certificate of the nodes' own.
+  std::string llm_authority;
+  std::string llm_certificate;
+  std::string llm_key;
 };
 
 struct LocalNode {

@@ -281,6 +281,26 @@ absl::Status Down(Invocation& cli, const Flags& flags) {
   return absl::OkStatus();
 }
 
+// Of `up`.
+void AddModelFlags(CLI::App& command, Flags& flags) {
+  command.add_option("--model", flags.model,
+                      "Serve this language model, a GGUF file; default: the only one in --models");
+  command.add_option("--models", flags.models, "Folder to look for a model in")
+      ->capture_default_str();
+  CLI::Option* llm =
+      command.add_option("--llm", flags.local.llm_addresses,
+                          "HOST:PORT of a coterie-llm that runs already, instead; repeat for each");
+  command
+      .add_option("--llm-tls-ca", flags.local.llm_authority,
+                   "TLS to those: who signs their certificates, PEM")
+      ->needs(llm);
+  command
+      .add_option("--llm-tls-cert", flags.local.llm_certificate,
+                   "The nodes' own certificate for them, PEM")
+      ->needs(llm);
+  command.add_option("--llm-tls-key", flags.local.llm_key, "Its key, PEM")->needs(llm);
+}
+
 }  // namespace
 
 void AddLocalCommands(CLI::App& app, Invocation& cli) {
@@ -321,12 +341,7 @@ void AddLocalCommands(CLI::App& app, Invocation& cli) {
       ->add_option("--admin", up->local.admin,
                    "With --secure: the first user, with the password in COTERIE_PASSWORD")
       ->capture_default_str();
-  command->add_option("--model", up->model,
-                      "Serve this language model, a GGUF file; default: the only one in --models");
-  command->add_option("--models", up->models, "Folder to look for a model in")
-      ->capture_default_str();
-  command->add_option("--llm", up->local.llm_addresses,
-                      "HOST:PORT of a coterie-llm that runs already, instead; repeat for each");
+  AddModelFlags(*command, *up);
   command->add_option("--node-program", up->local.node_program,
                       "Instead of coterie-node beside this program");
   command->add_option("--llm-program", up->llm_program,
