@@ -2,7 +2,8 @@
 
 #include <sched.h>
 #include <sys/prctl.h>
-#include <time.h>
+
+#include <ctime>
 
 namespace coterie::llm {
 namespace {
