@@ -31,6 +31,7 @@ struct Options {
   OpenMetrics open_metrics = OpenMetrics::kToSessions;
   std::size_t sockets_max = kSocketsMax;
   std::size_t sockets_per_address_max = kSocketsPerAddressMax;
+  absl::Duration silent_max = kSilentMax;  // Of a WebSocket that is listened to.
 };
 
 class Gateway {

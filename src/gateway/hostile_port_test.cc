@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +29,8 @@ const std::string kAbc = FromHex("01010100040101740361626300");
 
 class HostilePort : public PortTest {
  protected:
+  explicit HostilePort(Options options = {}) : PortTest(std::move(options)) {}
+
   // Sends pieces until the other side has had enough of it or `bytes_max` are sent.
   std::size_t Pour(RawClient& client, const std::string& piece, std::size_t bytes_max) {
     std::size_t sent = 0;
@@ -108,7 +112,7 @@ TEST_F(HostilePort, AStrangersMessageIsSmall) {
 // Documents with one text each that is more than a message may be without a place of its own.
 class LargeMessages : public HostilePort {
  protected:
-  LargeMessages() {
+  explicit LargeMessages(Options options = {}) : HostilePort(std::move(options)) {
     for (int i = 0; i <= static_cast<int>(kLargeMessagesMax); ++i) {
       editors_.push_back(OpenYjs(NameOf(i), ana_.token));
       editors_.back()->Send(Ask());
@@ -122,18 +126,16 @@ class LargeMessages : public HostilePort {
     update.U8(0);
     return Update(update.view());
   }
-  // Of the message: all but its last byte, and that.
-  void Begin(int number) {
-    const auto all_but_one = asio::buffer(message_, message_.size() - 1);
+  // Of the message: all but its last bytes, one of these, and the rest.
+  void Begin(int number) { Write(number, message_.size() - kLastBytes); }
+  void Drip(int number) { Write(number, 1); }
+  void End(int number) { Write(number, message_.size()); }
+  void Write(int number, std::size_t bytes_max) {
+    const auto piece = asio::buffer(asio::buffer(message_) + sent_[number], bytes_max);
+    sent_[number] += piece.size();
+    const bool is_end = sent_[number] == message_.size();
     editors_[number]->error = Complete(io_, [&](auto handler) {
-      editors_[number]->socket().async_write_some(false, all_but_one, std::move(handler));
-    });
-    EXPECT_FALSE(editors_[number]->error) << editors_[number]->error.message();
-  }
-  void End(int number) {
-    const auto last = asio::buffer(message_) + (message_.size() - 1);
-    editors_[number]->error = Complete(io_, [&](auto handler) {
-      editors_[number]->socket().async_write_some(true, last, std::move(handler));
+      editors_[number]->socket().async_write_some(is_end, piece, std::move(handler));
     });
     EXPECT_FALSE(editors_[number]->error) << editors_[number]->error.message();
   }
@@ -148,8 +150,10 @@ class LargeMessages : public HostilePort {
   double Waited() { return Metric("coterie_gateway_large_messages_waited_total"); }
 
   static constexpr std::size_t kTextBytes = kMessageBytesMax + (64 << 10);
+  static constexpr std::size_t kLastBytes = 1 << 10;
   const std::string message_ = MakeMessage();
   std::vector<std::unique_ptr<Editor>> editors_;
+  std::size_t sent_[kLargeMessagesMax + 1] = {};  // Of each one's message, by Write().
 };
 
 TEST_F(LargeMessages, ThereAreEightInMemoryAndTheNinthWaits) {
@@ -176,6 +180,38 @@ TEST_F(LargeMessages, ThereAreEightInMemoryAndTheNinthWaits) {
   for (int i = 2; i < kNinth; ++i) EXPECT_TRUE(IsSaved(i)) << i;
   EXPECT_FALSE(IsSaved(1));
   EXPECT_EQ(Waited(), 1);
+}
+
+class ImpatientPort : public LargeMessages {
+ protected:
+  ImpatientPort() : LargeMessages({.silent_max = kSilent}) {}
+  static constexpr absl::Duration kSilent = absl::Seconds(2);
+};
+
+TEST_F(ImpatientPort, WhoIsNotListenedToIsNotBlamedForSilence) {
+  constexpr int kNinth = static_cast<int>(kLargeMessagesMax);
+  for (int i = 0; i < kNinth; ++i) Begin(i);
+  ASSERT_TRUE(Becomes([&] { return InMemory() == kNinth; }));
+  editors_[kNinth]->socket().async_write(asio::buffer(message_), [](auto&&...) {});
+  ASSERT_TRUE(Becomes([&] { return Waited() == 1; }));
+
+  const absl::Time end = absl::Now() + 2 * kSilent;
+  while (absl::Now() < end) {
+    for (int i = 0; i < kNinth; ++i) Drip(i);
+    asio::steady_timer timer(io_, std::chrono::milliseconds(100));
+    Complete(io_, [&](auto handler) { timer.async_wait(std::move(handler)); });
+  }
+
+  EXPECT_EQ(InMemory(), kNinth);
+  EXPECT_FALSE(IsSaved(kNinth));
+  End(0);
+  EXPECT_TRUE(Becomes([&] { return IsSaved(0) && IsSaved(kNinth); }));
+}
+
+TEST_F(ImpatientPort, WhoIsListenedToAndSaysNothingIsDropped) {
+  // Its pings are answered by who reads, and nobody does.
+  const std::string sockets = "coterie_gateway_sockets{protocol=\"y-websocket\"}";
+  EXPECT_TRUE(Becomes([&] { return Metric(sockets) == 0; }));
 }
 
 // An answer may cost a thousand times what its question does.

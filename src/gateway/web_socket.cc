@@ -51,10 +51,11 @@ void AppendHead(std::string& to, std::size_t size) {
 }  // namespace
 
 WebSocket::WebSocket(Stream stream, Shard& shard, Counters& counters,
-                     std::shared_ptr<Admission::Place> place)
+                     std::shared_ptr<Admission::Place> place, absl::Duration silent_max)
     : shard_(shard),
       counters_(counters),
       place_(std::move(place)),
+      silent_max_(silent_max),
       web_socket_(std::move(stream)),
       allowance_(kMessagesBurst),
       allowed_at_(rpc::SteadyNow()),
@@ -65,11 +66,7 @@ void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
   shard_.AtDrop(this, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->session_ = nullptr;
   });
-  websocket::stream_base::timeout timeouts{};
-  timeouts.handshake_timeout = absl::ToChronoNanoseconds(kHeaderTimeout);
-  timeouts.idle_timeout = absl::ToChronoNanoseconds(kSilentMax);
-  timeouts.keep_alive_pings = true;
-  web_socket_.set_option(timeouts);
+  SetTimeouts(Hearing::kListens);
   web_socket_.read_message_max(kStrangerMessageBytesMax);
   web_socket_.binary(true);
   web_socket_.auto_fragment(false);
@@ -82,6 +79,16 @@ void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
   }
   web_socket_.async_accept(
       request, [self = shared_from_this()](const error_code& error) { self->OnAccepted(error); });
+}
+
+// Beast looks at them when a read begins and when its timer rings.
+void WebSocket::SetTimeouts(Hearing hearing) {
+  websocket::stream_base::timeout timeouts{};
+  timeouts.handshake_timeout = absl::ToChronoNanoseconds(kHeaderTimeout);
+  timeouts.idle_timeout = hearing == Hearing::kListens ? absl::ToChronoNanoseconds(silent_max_)
+                                                       : websocket::stream_base::none();
+  timeouts.keep_alive_pings = true;
+  web_socket_.set_option(timeouts);
 }
 
 void WebSocket::OnAccepted(const error_code& error) {
@@ -124,6 +131,7 @@ void WebSocket::Read() {
 }
 
 void WebSocket::ReadSome() {
+  SetTimeouts(Hearing::kListens);
   web_socket_.async_read_some(
       buffer_, kReadBytes,
       [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
@@ -151,6 +159,7 @@ bool WebSocket::MayGrow() {
 }
 
 void WebSocket::OnRead(const error_code& error) {
+  SetTimeouts(Hearing::kDoesNot);  // Until the next ReadSome(), whenever that is.
   if (!error && !web_socket_.is_message_done()) {
     if (MayGrow()) return ReadSome();
     counters_.large_messages_waited.Add();

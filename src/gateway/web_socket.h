@@ -12,6 +12,8 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +31,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   using Upgrade = boost::beast::http::request<boost::beast::http::string_body>;
 
   WebSocket(Stream stream, Shard& shard, Counters& counters,
-            std::shared_ptr<Admission::Place> place);
+            std::shared_ptr<Admission::Place> place, absl::Duration silent_max);
 
   // Answers the handshake, then lives until the connection ends.
   void Run(const Upgrade& request, std::shared_ptr<Session> session);
@@ -51,6 +53,9 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
     CloseCode code;
     std::string reason;
   };
+  enum class Hearing : std::uint8_t { kListens, kDoesNot };
+  // Who is not listened to cannot be blamed for silence: pings go unanswered then.
+  void SetTimeouts(Hearing hearing);
   void OnAccepted(const boost::system::error_code& error);
   void Read();
   void ReadSome();
@@ -71,6 +76,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   Shard& shard_;
   Counters& counters_;
   const std::shared_ptr<Admission::Place> place_;
+  const absl::Duration silent_max_;
   boost::beast::websocket::stream<Stream> web_socket_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Session> session_;  // Null when finished.
