@@ -28,7 +28,7 @@ struct LlmOptions {
   std::uint32_t poll = 50;
   std::uint32_t waiting_max = 64;
   int nice = 10;
-  std::uint32_t yield_microseconds = 200;
+  std::uint32_t yield_microseconds = 500;
   std::uint32_t drain_seconds = 30;
   std::string log_level = "info";
 };
