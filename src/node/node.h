@@ -35,7 +35,7 @@
 namespace coterie::node {
 
 struct Options {
-  std::string data_path;  // A folder of this node's own: wal/, store/, incoming/, outgoing/.
+  std::string data_path;  // A folder of this node's own: log/ and state/.
   NodeId id;
   std::uint64_t cluster_id = 0;
   // Who founds the cluster. Used only when the data folder is new; empty = this node joins an

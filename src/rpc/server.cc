@@ -91,7 +91,7 @@ class Server::Impl {
         draft_binding_(gate_),
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
-        backup_binding_(gate_, node),
+        backup_binding_(gate_, node, options.backup_stalled_max),
         presence_binding_(gate_, calls_, presence_hub_),
         assist_binding_(gate_, assist_runs_),
         peers_(node, options.cluster_id) {

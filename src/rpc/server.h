@@ -28,6 +28,8 @@ struct ServerOptions {
   double user_calls_per_second = 5'000;
   // The built-in assistant's dictionary, as Debian's hunspell packages name it.
   std::string language = "en_US";
+  // How long the reader of a backup may take nothing of it before it is cut off.
+  absl::Duration backup_stalled_max = absl::Seconds(60);
 };
 
 class AssistRuns;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "coterie/v1/auth.grpc.pb.h"
+#include "coterie/v1/backup.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
 #include "coterie/v1/events.grpc.pb.h"
@@ -30,7 +31,8 @@ class TestingNode {
  public:
   explicit TestingNode(Users users = Users::kMadeAtLogin,
                        const std::vector<std::string>& llm_addresses = {},
-                       double user_calls_per_second = 0);
+                       double user_calls_per_second = 0,
+                       absl::Duration backup_stalled_max = absl::Seconds(60));
   ~TestingNode();
   TestingNode(const TestingNode&) = delete;
   TestingNode& operator=(const TestingNode&) = delete;
@@ -38,6 +40,7 @@ class TestingNode {
   void StopServer();
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   Server& server() { return *server_; }
+  const std::string& folder() const { return folder_; }
 
  private:
   std::string folder_;
