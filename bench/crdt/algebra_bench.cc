@@ -1,6 +1,6 @@
 // How fast updates are checked, merged, compared and transcoded on their bytes, without a document
-// being built: crdt_algebra_bench FOLDER [OPERATION], the folder as workload.mjs wrote it (it needs
-// case B4).
+// being built: crdt_algebra_bench FOLDER [OPERATION [INPUT]], the folder as workload.mjs wrote it
+// (it needs case B4).
 //
 // For each input a line per operation: gigabytes a second of the bytes that go in (of V2: of the
 // same update in V1), by the processor time of this process, the best of many rounds.
@@ -44,12 +44,14 @@ double CpuSeconds() {
   return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) / 1e9;
 }
 
-// Only this operation, if any is named.
-std::string_view wanted;
+// Only this operation, if any is named, and only on this input.
+std::string_view wanted, wanted_input;
 
 template <typename Act>
 void Measure(std::string_view input, std::string_view what, std::size_t bytes, Act&& act) {
-  if (!wanted.empty() && wanted != what) return act();
+  const bool is_wanted =
+      (wanted.empty() || wanted == what) && (wanted_input.empty() || wanted_input == input);
+  if (!is_wanted) return act();
   double best = 1e9;
   for (int batch = 0; batch < kBatches; ++batch) {
     const double begun = CpuSeconds();
@@ -164,11 +166,12 @@ void Run(const std::string& folder) {
 }  // namespace coterie::bench
 
 int main(int argc, char** argv) {
-  if (argc != 2 && argc != 3) {
-    std::fprintf(stderr, "crdt_algebra_bench FOLDER [OPERATION]\n");
+  if (argc < 2 || argc > 4) {
+    std::fprintf(stderr, "crdt_algebra_bench FOLDER [OPERATION [INPUT]]\n");
     return 2;
   }
-  if (argc == 3) coterie::bench::wanted = argv[2];
+  if (argc > 2) coterie::bench::wanted = argv[2];
+  if (argc > 3) coterie::bench::wanted_input = argv[3];
   coterie::bench::Run(argv[1]);
   return 0;
 }

@@ -102,6 +102,14 @@ class Lib0Writer {
   void VarInt(std::uint64_t magnitude, bool is_negative);
   void VarBytes(std::string_view bytes);
   void Raw(std::string_view bytes);
+  // So many bytes that the caller writes, before the next call.
+  char* Claim(std::size_t bytes) {
+    MakeRoom(bytes);
+    size_ += bytes;
+    return bytes_.data() + size_ - bytes;
+  }
+  // Nothing is written any more, and the room is kept.
+  void Clear() { size_ = 0; }
 
   std::string_view view() const { return {bytes_.data(), size_}; }
   std::size_t size_bytes() const { return size_; }

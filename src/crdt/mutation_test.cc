@@ -136,6 +136,58 @@ void CompareRuns(Prng& prng, const std::string& update) {
   ASSERT_EQ(runs.malformed().reason, spans.malformed().reason);
 }
 
+// Texts are what is read one by one, the letters behind them too.
+void CompareTexts(const std::string& update) {
+  UpdateReader views(update);
+  UpdateReader texts(update);
+  StructView view;
+  StructView first;
+  TextStruct room[5];
+  while (texts.Next(first)) {
+    ASSERT_TRUE(views.Next(view));
+    ASSERT_EQ(views.bytes(), texts.bytes());
+    ASSERT_EQ(views.is_first_of_client(), texts.is_first_of_client());
+    for (const TextStruct& text : texts.NextTexts(room)) {
+      Lib0Writer letters;
+      text.CopyLetters(letters);
+      ASSERT_EQ(letters.size_bytes(), text.letters);
+      for (std::size_t i = 0; i <= text.letters; ++i) {
+        ASSERT_TRUE(views.Next(view));
+        ASSERT_FALSE(view.has_parent_sub);
+        ASSERT_EQ(view.id.clock, text.clock + (i == 0 ? 0 : text.length + i - 1));
+        ASSERT_EQ(view.length, i == 0 ? text.length : 1);
+        ASSERT_EQ(view.content, text.content);
+        ASSERT_EQ(view.has_origin, text.has_origin);
+        ASSERT_EQ(view.has_right_origin, text.has_right_origin);
+        const Id before = {.client = view.id.client, .clock = view.id.clock - 1};
+        ASSERT_EQ(view.origin, i == 0 ? text.origin : before);
+        ASSERT_EQ(view.right_origin, text.right_origin);
+        ASSERT_EQ(view.payload, i == 0 ? text.text() : letters.view().substr(i - 1, 1));
+        ASSERT_EQ(views.bytes().size(), text.bytes.size());
+      }
+    }
+  }
+  ASSERT_FALSE(views.Next(view));
+  ASSERT_EQ(texts.malformed().offset_bytes, views.malformed().offset_bytes);
+  ASSERT_EQ(texts.malformed().reason, views.malformed().reason);
+}
+
+// What is typed letter by letter; yields how many structs these are.
+std::uint64_t WriteLetters(Prng& prng, Client client, std::uint64_t clock, Lib0Writer& writer) {
+  const bool has_right = prng.Chance(1, 2);
+  const std::uint64_t right = prng.Below(clock);
+  const std::uint64_t letters = prng.Between(1, 400);
+  for (std::uint64_t i = 0; i < letters; ++i) {
+    writer.U8(has_right ? 0xc4 : 0x84);
+    writer.VarUint(client.value());
+    writer.VarUint(clock + i - 1);
+    if (has_right) writer.VarUint(client.value());
+    if (has_right) writer.VarUint(right);
+    writer.VarBytes(std::string(1, static_cast<char>('a' + prng.Below(26))));
+  }
+  return letters;
+}
+
 // One client's structs, most of them strings and deleted ones with neighbours, of every length that
 // an integer can have.
 std::string ManyStructs(Prng& prng) {
@@ -144,13 +196,15 @@ std::string ManyStructs(Prng& prng) {
   };
   const Client own(some(50));
   Lib0Writer writer;
-  writer.VarUint(1);
-  const std::uint64_t structs = prng.Between(2, 60);
-  writer.VarUint(structs);
-  writer.VarUint(own.value());
-  std::uint64_t clock = some(30);
-  writer.VarUint(clock);
-  for (std::uint64_t i = 0; i < structs; ++i) {
+  std::uint64_t structs = prng.Between(2, 60);
+  const std::uint64_t first_clock = some(30);
+  std::uint64_t clock = first_clock;
+  for (std::uint64_t left = structs; left > 0; --left) {
+    if (clock > 0 && prng.Chance(1, 50)) {
+      const std::uint64_t letters = WriteLetters(prng, own, clock, writer);
+      structs += letters;
+      clock += letters;
+    }
     const bool is_text = prng.Chance(2, 3);
     auto info = static_cast<std::uint8_t>(is_text ? 4 : 1);
     info |= static_cast<std::uint8_t>(prng.Between(1, 3) << 6);
@@ -170,8 +224,14 @@ std::string ManyStructs(Prng& prng) {
     writer.Raw(text);
     clock += length;
   }
-  writer.VarUint(0);
-  return writer.Take();
+  Lib0Writer update;
+  update.VarUint(1);
+  update.VarUint(structs);
+  update.VarUint(own.value());
+  update.VarUint(first_clock);
+  update.Raw(writer.view());
+  update.VarUint(0);
+  return update.Take();
 }
 
 void UseValid(Prng& prng, const std::string& update, const std::string& other) {
@@ -246,6 +306,7 @@ TEST(Mutation, QuickAndSlowReadersAgree) {
     valid += reader.ok() ? 1 : 0;
     CompareReaders(update);
     CompareRuns(prng, update);
+    CompareTexts(update);
     if (HasFatalFailure()) FAIL() << ToHex(update);
   }
   EXPECT_GT(valid, Rounds() / 4);

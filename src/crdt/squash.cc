@@ -1,4 +1,5 @@
-#include <vector>
+#include <array>
+#include <span>
 
 #include "base/check.h"
 #include "crdt/merge.h"
@@ -9,32 +10,55 @@
 namespace coterie::crdt {
 namespace {
 
+constexpr std::size_t kTextsAtOnce = 32;
+
 // Joins structs as a document would join their items. That they are neighbours in the document need
 // not be known: who must put something between them splits the joined one, which restores the same
 // origins.
 class Squasher {
  public:
   void Add(const StructView& view, std::string_view bytes, bool is_first_of_client);
+  // What follows that, of the same client.
+  void Add(const TextStruct& text);
   std::string Finish(const DeleteSet& deleted);
 
  private:
-  bool Continues(const StructView& view) const;
+  // What decides whether a struct continues the one that is held back.
+  struct Seam {
+    ContentKind content = ContentKind::kGc;
+    bool has_origin = false;
+    bool has_right_origin = false;
+    bool has_parent_sub = false;
+    Id origin;
+    Id right_origin;
+  };
+  bool Continues(const Seam& seam) const;
+  bool IsBehindLast(const Seam& seam) const;
+  void Join(const StructView& view);
+  void BeginJoin();
   void Flush();
   void WriteJoined(Lib0Writer& writer);
 
   StructWriter writer_;
-  StructView first_;
-  std::string_view first_bytes_;
-  std::vector<std::string_view> payloads_;  // Of what is joined; empty = nothing is held back.
-  Clock length_ = 0;
+  bool is_holding_ = false;
+  StructView held_;  // The first one of what is joined.
+  std::string_view held_bytes_;
+  Clock length_ = 0;  // Of all that is joined,
+  bool is_joined_ = false;
+  Lib0Writer joined_;  // and their contents, if these are more than one.
   // Whether it is an element of a list for sure. The values of a map's key follow each other too,
   // but must stay apart: each but the last is deleted by the next one.
   bool is_in_list_ = false;
 };
 
-bool Squasher::Continues(const StructView& view) const {
-  if (payloads_.empty() || view.content != first_.content) return false;
-  switch (view.content) {
+bool Squasher::IsBehindLast(const Seam& seam) const {
+  const Id last = {.client = held_.id.client, .clock = held_.id.clock + length_ - 1};
+  return seam.has_origin && seam.origin == last;
+}
+
+bool Squasher::Continues(const Seam& seam) const {
+  if (!is_holding_ || seam.content != held_.content) return false;
+  switch (seam.content) {
     case ContentKind::kGc:
       return true;
     case ContentKind::kDeleted:
@@ -52,65 +76,102 @@ bool Squasher::Continues(const StructView& view) const {
     case ContentKind::kSkip:
       return false;
   }
-  const Id last = {.client = first_.id.client, .clock = first_.id.clock + length_ - 1};
-  return view.has_origin && view.origin == last &&
-         view.has_right_origin == first_.has_right_origin &&
-         view.right_origin == first_.right_origin && view.has_parent_sub == first_.has_parent_sub;
+  return IsBehindLast(seam) && seam.has_right_origin == held_.has_right_origin &&
+         seam.right_origin == held_.right_origin && seam.has_parent_sub == held_.has_parent_sub;
+}
+
+// The content without what is written of all of it together, its length.
+std::string_view WithoutCount(ContentKind content, std::string_view payload) {
+  if (content != ContentKind::kAny && content != ContentKind::kJson) return payload;
+  Lib0Reader reader(payload);
+  static_cast<void>(reader.VarUint());
+  return reader.ahead();
+}
+
+void Squasher::BeginJoin() {
+  if (is_joined_) return;
+  is_joined_ = true;
+  joined_.Clear();
+  joined_.Raw(WithoutCount(held_.content, held_.payload));
 }
 
 void Squasher::Add(const StructView& view, std::string_view bytes, bool is_first_of_client) {
-  CHECK(is_first_of_client || view.id.client == first_.id.client);
-  if (!is_first_of_client && Continues(view)) {
-    payloads_.push_back(view.payload);
+  CHECK(is_first_of_client || view.id.client == held_.id.client);
+  const Seam seam = {.content = view.content,
+                     .has_origin = view.has_origin,
+                     .has_right_origin = view.has_right_origin,
+                     .has_parent_sub = view.has_parent_sub,
+                     .origin = view.origin,
+                     .right_origin = view.right_origin};
+  if (!is_first_of_client && Continues(seam)) {
+    BeginJoin();
+    joined_.Raw(WithoutCount(view.content, view.payload));
     length_ += view.length;
     return;
   }
-  const Id last = {.client = first_.id.client, .clock = first_.id.clock + length_ - 1};
-  const bool follows_list =
-      !is_first_of_client && is_in_list_ && view.has_origin && view.origin == last;
+  const bool follows_list = !is_first_of_client && is_in_list_ && IsBehindLast(seam);
   Flush();
   is_in_list_ = !view.has_parent_sub && (view.content == ContentKind::kString || follows_list ||
                                          view.parent != ParentKind::kNeighbour);
-  first_ = view;
-  first_bytes_ = bytes;
-  payloads_.push_back(view.payload);
+  is_holding_ = true;
+  held_ = view;
+  held_bytes_ = bytes;
   length_ = view.length;
 }
 
+void Squasher::Add(const TextStruct& text) {
+  const Seam seam = {.content = text.content,
+                     .has_origin = text.has_origin,
+                     .has_right_origin = text.has_right_origin,
+                     .origin = text.origin,
+                     .right_origin = text.right_origin};
+  if (Continues(seam)) {
+    BeginJoin();
+    joined_.Raw(text.text());
+    length_ += text.length;
+  } else {
+    is_in_list_ = text.content == ContentKind::kString || (is_in_list_ && IsBehindLast(seam));
+    Flush();
+    is_holding_ = true;
+    held_ = StructView{.id = {.client = held_.id.client, .clock = text.clock},
+                       .length = text.length,
+                       .content = text.content,
+                       .has_origin = text.has_origin,
+                       .has_right_origin = text.has_right_origin,
+                       .origin = text.origin,
+                       .right_origin = text.right_origin,
+                       .payload = text.text()};
+    held_bytes_ = text.bytes;
+    length_ = text.length;
+  }
+  if (text.letters == 0) return;
+  BeginJoin();
+  text.CopyLetters(joined_);
+  length_ += text.letters;
+}
+
 void Squasher::WriteJoined(Lib0Writer& writer) {
-  if (first_.content == ContentKind::kGc) {
+  if (held_.content == ContentKind::kGc) {
     writer.U8(0);
     return writer.VarUint(length_);
   }
-  WriteItemHead(first_, writer);
-  if (first_.content == ContentKind::kDeleted) return writer.VarUint(length_);
-  if (first_.content == ContentKind::kString) {
-    std::size_t size = 0;
-    for (const std::string_view text : payloads_) size += text.size();
-    writer.VarUint(size);
-    for (const std::string_view text : payloads_) writer.Raw(text);
-    return;
-  }
-  writer.VarUint(length_);
-  for (const std::string_view counted : payloads_) {
-    Lib0Reader reader(counted);
-    static_cast<void>(reader.VarUint());
-    writer.Raw(reader.ahead());
-  }
+  WriteItemHead(held_, writer);
+  const bool is_string = held_.content == ContentKind::kString;
+  writer.VarUint(is_string ? joined_.size_bytes() : length_);
+  writer.Raw(joined_.view());
 }
 
 void Squasher::Flush() {
-  if (payloads_.empty()) return;
-  StructSpan span{
-      .id = first_.id, .length = first_.length, .content = first_.content, .bytes = first_bytes_};
+  if (!is_holding_) return;
   // Idle bits stay: they are all that says that a struct with a neighbour is in a map.
-  if (payloads_.size() == 1) {
-    writer_.Write(Piece(span));
-  } else {
-    writer_.Count(first_.id);
+  if (is_joined_) {
+    writer_.Count(held_.id);
     WriteJoined(writer_.body());
+  } else {
+    writer_.WriteRun(held_.id, 1, held_bytes_);
   }
-  payloads_.clear();
+  is_joined_ = false;
+  is_holding_ = false;
 }
 
 std::string Squasher::Finish(const DeleteSet& deleted) {
@@ -124,7 +185,15 @@ MergeResult SquashUpdate(std::string_view update) {
   UpdateReader reader(update);
   Squasher squasher;
   StructView view;
-  while (reader.Next(view)) squasher.Add(view, reader.bytes(), reader.is_first_of_client());
+  std::array<TextStruct, kTextsAtOnce> texts;
+  while (reader.Next(view)) {
+    squasher.Add(view, reader.bytes(), reader.is_first_of_client());
+    for (;;) {
+      const std::span<const TextStruct> told = reader.NextTexts(texts);
+      if (told.empty()) break;
+      for (const TextStruct& text : told) squasher.Add(text);
+    }
+  }
   Lib0Reader& rest = reader.rest();
   DeleteSet deleted = DeleteSet::Decode(rest);
   if (rest.ok() && !rest.AtEnd()) rest.Fail(kBytesFollow);

@@ -213,6 +213,45 @@ template <int ids>
   return found.ids == 1 && SkimIds<1>(begin, end, group, found);
 }
 
+// Whether it is one letter whose origin is what its client wrote before it.
+bool IsLetterBehind(const Skimmed& skimmed, const SkimGroup& group, std::uint64_t own_clock) {
+  return skimmed.text_bytes == 1 && (skimmed.info & kHasOrigin) != 0 &&
+         skimmed.clients[0] == group.client && skimmed.clocks[0] + std::uint64_t{1} == own_clock;
+}
+
+// How many structs stand behind `first`, a letter behind another one, that differ from the one
+// before in the letter, and in that the clock of the origin is one higher. At most `max`, and only
+// as long as that clock, which is written `clock_at` bytes behind the front, differs in the low
+// seven bits alone. Reads no more than kSkimBytes of each.
+std::uint64_t CountLetters(std::string_view first, std::size_t clock_at, std::uint64_t max,
+                           const char* end) {
+  constexpr std::size_t kWords = 3;
+  static_assert(8 * kWords >= 1 + 2 * (kSkimClientBytes + kSkimClockBytes) + 1);
+  static_assert(8 * kWords < kSkimBytes);
+  const std::size_t head_bytes = first.size() - 1;
+  std::uint64_t words[kWords], masks[kWords], steps[kWords];
+  for (std::size_t i = 0; i < kWords; ++i) {
+    words[i] = LoadWord(first.data() + 8 * i);
+    const std::size_t counted =
+        head_bytes > 8 * i ? std::min<std::size_t>(8, head_bytes - 8 * i) : 0;
+    masks[i] = counted == 0 ? 0 : FirstBytes(~std::uint64_t{0}, static_cast<int>(counted));
+    steps[i] = clock_at / 8 == i ? std::uint64_t{1} << (8 * (clock_at % 8)) : 0;
+  }
+  const auto low_bits = static_cast<std::uint64_t>(first[clock_at] & 0x7f);
+  max = std::min({max, 0x7f - low_bits,
+                  (static_cast<std::uint64_t>(end - first.data()) - kSkimBytes) / first.size()});
+  const char* at = first.data() + first.size();
+  for (std::uint64_t letters = 0; letters < max; ++letters, at += first.size()) {
+    std::uint64_t different = 0;
+    for (std::size_t i = 0; i < kWords; ++i) {
+      words[i] += steps[i];
+      different |= (LoadWord(at + 8 * i) ^ words[i]) & masks[i];
+    }
+    if (different != 0 || static_cast<unsigned char>(at[head_bytes]) >= 0x80) return letters;
+  }
+  return max;
+}
+
 // Reads over the next struct, if it is one that can be skimmed.
 bool MaybeSkim(Lib0Reader& reader, const SkimGroup& group, Skimmed& found) {
   const std::string_view ahead = reader.ahead();
@@ -222,12 +261,35 @@ bool MaybeSkim(Lib0Reader& reader, const SkimGroup& group, Skimmed& found) {
   return true;
 }
 
+void Tell(const Skimmed& skimmed, const char* begin, std::uint64_t clock, TextStruct& text) {
+  text.clock = static_cast<Clock>(clock);
+  text.length = skimmed.length;
+  text.content = static_cast<ContentKind>(skimmed.info & kContentBits);
+  text.has_origin = (skimmed.info & kHasOrigin) != 0;
+  text.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
+  const Id first = {.client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
+  const Id second = {.client = Client(DecodeWord(skimmed.clients[1])), .clock = skimmed.clocks[1]};
+  text.origin = text.has_origin ? first : Id();
+  text.right_origin = text.has_origin ? second : first;
+  text.bytes = {begin, static_cast<std::size_t>(skimmed.end() - begin)};
+  text.text_bytes = skimmed.text_bytes;
+}
+
 }  // namespace
 
 std::uint8_t CanonicalInfo(std::uint8_t info) {
   if ((info & kContentBits) == 0) return 0;
   const bool has_neighbour = (info & (kHasOrigin | kHasRightOrigin)) != 0;
   return has_neighbour ? info & static_cast<std::uint8_t>(~kHasParentSub) : info;
+}
+
+void TextStruct::CopyLetters(Lib0Writer& to) const {
+  const char* letter = bytes.data() + bytes.size() - 1;
+  char* copy = to.Claim(letters);
+  for (std::uint32_t i = 0; i < letters; ++i) {
+    letter += bytes.size();
+    copy[i] = *letter;
+  }
 }
 
 UpdateReader::UpdateReader(std::string_view update) : reader_(update) {
@@ -365,36 +427,91 @@ bool UpdateReader::NextSpan(StructSpan& span) {
   return reader_.ok();
 }
 
-bool UpdateReader::NextRun(const RunLimit& limit, StructRun& run) {
-  if (!can_skim_) return false;
-  const char* const begin = reader_.ahead().data();
-  const char* const end = begin + reader_.remaining_bytes();
-  const char* at = begin;
-  SkimGroup group{.can_be_skimmed = true,
-                  .client = written_client_,
-                  .client_mask = written_client_mask_,
-                  .clock = clock_};
-  const std::uint64_t structs_max = std::min(limit.structs, structs_left_);
-  std::uint64_t structs = 0;
-  while (structs < structs_max && end - at >= static_cast<std::ptrdiff_t>(kSkimBytes)) {
-    Skimmed skimmed;
-    if (!SkimStruct(at, end, group, skimmed) || (skimmed.info & kHasParentSub) != 0) break;
-    if (group.clock + skimmed.length > limit.end) break;
-    group.clock += skimmed.length;
-    at = skimmed.end();
-    ++structs;
+// A walk over structs of one group that can be skimmed.
+struct UpdateReader::Skim {
+  const char* at;
+  const char* end;
+  SkimGroup group;
+  std::uint64_t structs_left;
+  std::uint64_t clock_end = kClockMax;
+  std::uint64_t structs = 0;  // That were passed.
+
+  // Passes one.
+  [[gnu::always_inline]] bool Next(Skimmed& skimmed) {
+    if (structs_left == 0 || end - at < static_cast<std::ptrdiff_t>(kSkimBytes)) return false;
+    if (!SkimStruct(at, end, group, skimmed) || (skimmed.info & kHasParentSub) != 0) return false;
+    if (group.clock + skimmed.length > clock_end) return false;
+    Pass(1, skimmed.length, skimmed.end());
+    return true;
   }
-  if (structs == 0) return false;
-  run = {.first = {.client = client_, .clock = static_cast<Clock>(clock_)},
-         .end = static_cast<Clock>(group.clock),
-         .structs = structs};
+  // Passes the letters behind the one that Next() passed last, which began at `begin`.
+  [[gnu::always_inline]] std::uint32_t NextLetters(const Skimmed& skimmed, const char* begin) {
+    const std::uint64_t own_clock = group.clock - skimmed.length;
+    if (!IsLetterBehind(skimmed, group, own_clock)) return 0;
+    const auto size = static_cast<std::size_t>(at - begin);
+    const auto clock_at = 1 + static_cast<std::size_t>(std::countr_one(group.client_mask)) / 8;
+    const std::uint64_t max = std::min(structs_left, clock_end - group.clock);
+    const std::uint64_t letters = CountLetters({begin, size}, clock_at, max, end);
+    Pass(letters, letters, at + letters * size);
+    return static_cast<std::uint32_t>(letters);
+  }
+  void Pass(std::uint64_t more, std::uint64_t clocks, const char* behind) {
+    structs += more;
+    structs_left -= more;
+    group.clock += clocks;
+    at = behind;
+  }
+};
+
+void UpdateReader::Pass(const Skim& skim) {
   is_first_of_client_ = false;
   struct_begin_ = reader_.offset_bytes();
-  reader_.Advance(static_cast<std::size_t>(at - begin));
+  reader_.Advance(static_cast<std::size_t>(skim.at - reader_.ahead().data()));
+  structs_left_ = skim.structs_left;
+  clock_ = skim.group.clock;
+}
+
+bool UpdateReader::NextRun(const RunLimit& limit, StructRun& run) {
+  if (!can_skim_) return false;
+  const std::string_view ahead = reader_.ahead();
+  const std::uint64_t structs_max = std::min(limit.structs, structs_left_);
+  Skim skim{.at = ahead.data(),
+            .end = ahead.data() + ahead.size(),
+            .group = {can_skim_, written_client_, written_client_mask_, clock_},
+            .structs_left = structs_max,
+            .clock_end = limit.end};
+  Skimmed skimmed;
+  for (const char* begin = skim.at; skim.Next(skimmed); begin = skim.at) {
+    static_cast<void>(skim.NextLetters(skimmed, begin));
+  }
+  if (skim.structs == 0) return false;
+  run = {.first = {.client = client_, .clock = static_cast<Clock>(clock_)},
+         .end = static_cast<Clock>(skim.group.clock),
+         .structs = skim.structs};
+  skim.structs_left = structs_left_ - skim.structs;
+  Pass(skim);
   run.bytes = bytes();
-  structs_left_ -= structs;
-  clock_ = group.clock;
   return true;
+}
+
+std::span<const TextStruct> UpdateReader::NextTexts(std::span<TextStruct> texts) {
+  if (!can_skim_) return {};
+  const std::string_view ahead = reader_.ahead();
+  Skim skim{.at = ahead.data(),
+            .end = ahead.data() + ahead.size(),
+            .group = {can_skim_, written_client_, written_client_mask_, clock_},
+            .structs_left = structs_left_};
+  std::size_t told = 0;
+  for (; told < texts.size(); ++told) {
+    Skimmed skimmed;
+    const char* const begin = skim.at;
+    const std::uint64_t clock = skim.group.clock;
+    if (!skim.Next(skimmed)) break;
+    Tell(skimmed, begin, clock, texts[told]);
+    texts[told].letters = skim.NextLetters(skimmed, begin);
+  }
+  if (told > 0) Pass(skim);
+  return texts.first(told);
 }
 
 void UpdateReader::ReadStruct(StructView& view) {

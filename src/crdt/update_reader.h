@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -97,6 +98,27 @@ struct StructRun {
   std::uint64_t structs = 0;
   std::string_view bytes;  // All of them.
 };
+// A struct of a text, told in full but without what is rare: of the reader's client, a string or
+// kDeleted, with a neighbour.
+struct TextStruct {
+  Clock clock = 0;
+  Clock length = 0;
+  // So many structs stand right behind it, as long in bytes and with the same right origin, each of
+  // which is one ASCII letter, its last byte, whose origin is the one before.
+  std::uint32_t letters = 0;
+  ContentKind content = ContentKind::kString;
+  bool has_origin = false;
+  bool has_right_origin = false;
+  Id origin;  // Zero if it has none, as is the right one.
+  Id right_origin;
+  std::string_view bytes;  // As it is written; the text, if any, is their end.
+  std::size_t text_bytes = 0;
+
+  std::string_view text() const { return bytes.substr(bytes.size() - text_bytes); }
+  // Those of the letters behind it.
+  void CopyLetters(Lib0Writer& to) const;
+};
+
 // How far a run goes at most.
 struct RunLimit {
   std::uint64_t structs = std::numeric_limits<std::uint64_t>::max();
@@ -141,6 +163,8 @@ class UpdateReader {
   // is none of these: a string or kDeleted, with a neighbour, without idle bits, and nothing about
   // it that is rare. Then Next() or NextSpan() has it.
   bool NextRun(const RunLimit& limit, StructRun& run);
+  // The same, told in full: of the front of `texts`, as many as are told.
+  std::span<const TextStruct> NextTexts(std::span<TextStruct> texts);
   // What was given last, as it is written.
   std::string_view bytes() const { return reader_.Between(struct_begin_, reader_.offset_bytes()); }
   // Whether the struct that Next() gave last is the first of its client.
@@ -152,8 +176,10 @@ class UpdateReader {
   const Malformed& malformed() const { return reader_.malformed(); }
 
  private:
+  struct Skim;
   bool EnterGroup();
   bool BeginGroup();
+  void Pass(const Skim& skim);
   void PrepareSkim();
   bool IsLater(Id id) const;
   Id ReadOtherId();
