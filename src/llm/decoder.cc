@@ -4,7 +4,6 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 
-#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -54,13 +53,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Make(const Model& model, const
   params.n_threads_batch = threads;
   params.kv_unified = false;
   params.no_perf = true;
-  // Asked between the operations of a step, about every tenth of a millisecond. Newer kernels take
-  // the processor from a thread that never enters them at the next tick alone, milliseconds later
-  // (PREEMPT_LAZY): so it offers it, and a node beside it that has something to do does it now.
-  params.abort_callback = [](void* self) {
-    std::this_thread::yield();
-    return static_cast<Decoder*>(self)->is_aborted_();
-  };
+  params.abort_callback = [](void* self) { return static_cast<Decoder*>(self)->is_aborted_(); };
   params.abort_callback_data = decoder.get();
   decoder->context_.reset(llama_init_from_model(model.llama(), params));
   if (decoder->context_ == nullptr) {

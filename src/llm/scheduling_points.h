@@ -2,11 +2,13 @@
 
 // Makes every processor enter the kernel's scheduler often while the model computes.
 //
-// A kernel with lazy preemption (PREEMPT_LAZY, Linux 6.13 and later) takes a processor from a
-// computing thread only when that thread enters the kernel or is interrupted, else at the next
-// tick, up to 4 ms later, however low its priority. A node on the same machine that wakes up for a
-// packet or a sync waits that long at every step of a write. A timer's interrupt is such an entry:
-// so a thread on each processor sleeps for one period after the other and does nothing else.
+// Whoever wakes a thread for another processor tells that one by an interrupt. On some virtual
+// machines such an interrupt comes late while the other processor computes: when it next enters the
+// kernel by itself, which is at a tick, up to 4 ms later, however low the priority of what computes
+// there. A node on the same machine that wakes up for a packet or a sync waits that long at every
+// step of a write. A timer of the processor's own is an entry, too: so a thread on each sleeps for
+// one period after the other and does nothing else. Where interrupts come at once this changes
+// nothing and costs little.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
