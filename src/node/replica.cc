@@ -162,7 +162,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
                     // What comes meanwhile travels and is synced together: that is what makes
                     // batches, and few of them are what makes writes cheap, and quick where
                     // cores are busy.
-                    .in_flight_messages_max = 1,
+                    .in_flight_per_tick_max = 1,
                     .uncommitted_bytes_max = options.uncommitted_bytes_max,
                     .append_jobs_in_flight_max = 1,
                     .trailing_entries_max = options.log_trailing_entries_max},

@@ -75,6 +75,8 @@ Core::Core(Options options, Recovered recovered, Prng prng)
   CHECK(options_.heartbeat_interval.value() >= 1);
   CHECK(options_.election_timeout.value() >= 3 * options_.heartbeat_interval.value());
   CHECK(options_.append_jobs_in_flight_max >= 1);
+  CHECK(options_.in_flight_messages_max >= 1);
+  CHECK(options_.in_flight_per_tick_max >= 1);
   CHECK(term_ >= log_.last().term);
   CHECK(applied_ >= log_.snapshot().index && applied_ <= log_.last().index);
   commit_ = std::clamp(recovered.hard_state.commit, applied_, log_.last().index);

@@ -42,6 +42,10 @@ struct Options {
   Ticks heartbeat_interval;  // At least 1.
   std::size_t append_bytes_max = 1 << 20;        // Per AppendRequest; one entry may exceed it.
   std::size_t in_flight_messages_max = 64;       // Per peer.
+  // Of those, sent since the last tick. With 1, what is proposed while an append is on its way
+  // travels with the next one, which a peer that answers within a tick makes a large one; a peer
+  // that is further away is sent one in every tick all the same.
+  std::size_t in_flight_per_tick_max = 64;
   std::size_t in_flight_bytes_max = 8 << 20;     // Per peer.
   std::size_t uncommitted_bytes_max = 64 << 20;  // Proposals beyond this are refused.
   std::size_t unapplied_bytes_max = 64 << 20;    // Handed to apply and not yet done.
@@ -218,6 +222,8 @@ class Core {
   void OnRejected(Progress& progress, const AppendReply& reply);
   void OnReplyDuringSnapshot(Progress& progress, const AppendReply& reply);
   void SendSnapshotProbe(NodeId peer, Progress& progress);
+  // Whether one more append may be on its way to a peer in kReplicate.
+  bool MayBeSentMore(const Progress& progress) const;
   void MaybeSend(NodeId peer, Progress& progress);
   void SendAppend(NodeId peer, Progress& progress);
   void SendHeartbeat(NodeId peer, Progress& progress);

@@ -4,6 +4,7 @@
 // whether it answers. Owner: the core.
 // Source: etcd-raft's progress; the bounds of the window are in messages and in bytes.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -15,8 +16,8 @@ namespace coterie::raft {
 // Appends sent and not yet acknowledged, in the order of their last index.
 class InFlight {
  public:
-  void Add(Index last, std::size_t bytes) {
-    sent_.push_back({.last = last, .bytes = bytes});
+  void Add(Index last, std::size_t bytes, Ticks now) {
+    sent_.push_back({.last = last, .bytes = bytes, .at = now});
     bytes_ += bytes;
   }
   // The peer has everything up to `match`.
@@ -33,11 +34,18 @@ class InFlight {
   bool empty() const { return sent_.empty(); }
   std::size_t messages() const { return sent_.size(); }
   std::size_t bytes() const { return bytes_; }
+  // Of the messages, those that were sent at `now`, the latest time of all.
+  std::size_t MessagesSentAt(Ticks now) const {
+    const auto is_older = [now](const Sent& sent) { return sent.at != now; };
+    return static_cast<std::size_t>(std::find_if(sent_.rbegin(), sent_.rend(), is_older) -
+                                    sent_.rbegin());
+  }
 
  private:
   struct Sent {
     Index last;
     std::size_t bytes = 0;
+    Ticks at;
   };
   std::deque<Sent> sent_;
   std::size_t bytes_ = 0;

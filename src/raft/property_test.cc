@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/prng.h"
@@ -79,24 +80,36 @@ TEST(InFlight, CountsLikeAList) {
   Prng prng(3);
   for (int round = 0; round < 2'000; ++round) {
     InFlight in_flight;
-    std::vector<std::pair<std::uint64_t, std::size_t>> naive;
+    struct Sent {
+      std::uint64_t last;
+      std::size_t bytes;
+      std::uint64_t at;
+    };
+    std::vector<Sent> naive;
     std::uint64_t last = 0;
+    std::uint64_t now = 0;
     for (int step = 0; step < 50; ++step) {
       if (prng.Chance(2, 3)) {
         last += prng.Below(4);
         const std::size_t bytes = prng.Below(1'000);
-        in_flight.Add(Index(last), bytes);
-        naive.emplace_back(last, bytes);
+        if (prng.Chance(1, 3)) ++now;
+        in_flight.Add(Index(last), bytes, Ticks(now));
+        naive.push_back({last, bytes, now});
       } else {
         const std::uint64_t match = prng.Below(last + 2);
         in_flight.FreeUpTo(Index(match));
-        while (!naive.empty() && naive.front().first <= match) naive.erase(naive.begin());
+        while (!naive.empty() && naive.front().last <= match) naive.erase(naive.begin());
       }
       std::size_t bytes = 0;
-      for (const auto& [index, size] : naive) bytes += size;
+      std::size_t young = 0;
+      for (const Sent& sent : naive) {
+        bytes += sent.bytes;
+        if (sent.at == now) ++young;
+      }
       ASSERT_EQ(in_flight.messages(), naive.size());
       ASSERT_EQ(in_flight.bytes(), bytes);
       ASSERT_EQ(in_flight.empty(), naive.empty());
+      ASSERT_EQ(in_flight.MessagesSentAt(Ticks(now)), young);
     }
   }
 }
@@ -502,6 +515,84 @@ TEST(Core, CountsNobodyHoweverLongItHasBeenSilent) {
   for (int bits = 12; bits <= 20; ++bits) {
     EXPECT_EQ(RoleWithoutAnswers((1ULL << bits) - 5), Role::kFollower) << bits;
   }
+}
+
+// What a leader sends its only peer, which answers when the test says so.
+class Replication {
+ public:
+  explicit Replication(std::size_t per_tick_max)
+      : core_({.id = NodeId(1),
+               .election_timeout = Ticks(100),
+               .heartbeat_interval = Ticks(30),
+               .in_flight_per_tick_max = per_tick_max},
+              {.hard_state = {},
+               .snapshot_configuration = {.voters = {NodeId(1), NodeId(3)},
+                                          .members = {{.id = NodeId(1)}, {.id = NodeId(3)}}}},
+              Prng(1)) {
+    core_.Campaign();
+    Receive(VoteReply{.kind = VoteKind::kPreVote, .granted = true});
+    Receive(VoteReply{.granted = true});
+    Acknowledge(1);
+  }
+  // The number of appends after these.
+  std::size_t Propose() {
+    EXPECT_TRUE(std::holds_alternative<LogPosition>(core_.Propose(Blob("x"))));
+    return Appends();
+  }
+  std::size_t Tick() {
+    core_.Tick();
+    return Appends();
+  }
+  std::size_t Acknowledge(std::uint64_t match) {
+    return Receive(AppendReply{.success = true, .match = Index(match)});
+  }
+
+ private:
+  std::size_t Receive(Body body) {
+    core_.Step(
+        Message{.from = NodeId(3), .to = NodeId(1), .term = Term(1), .body = std::move(body)});
+    return Appends();
+  }
+  std::size_t Appends() {
+    std::size_t appends = 0;
+    for (bool is_done = false; !is_done;) {
+      core_.Drain(effects_);
+      for (const Message& message : effects_.send_now) {
+        appends += std::holds_alternative<AppendRequest>(message.body) ? 1 : 0;
+      }
+      is_done = !effects_.append;
+      if (effects_.append) core_.Step(AppendDone{.sequence = effects_.append->sequence});
+    }
+    return appends;
+  }
+
+  Core core_;
+  Effects effects_;
+};
+
+TEST(Core, WhatIsProposedMeanwhileTravelsTogetherButWaitsNoLongerThanATick) {
+  Replication peer(1);
+  EXPECT_EQ(peer.Propose(), 1U);
+  EXPECT_EQ(peer.Propose(), 0U);
+  EXPECT_EQ(peer.Propose(), 0U);
+  EXPECT_EQ(peer.Acknowledge(2), 1U) << "it is near: the two others together";
+  EXPECT_EQ(peer.Acknowledge(4), 0U);
+
+  EXPECT_EQ(peer.Propose(), 1U);
+  EXPECT_EQ(peer.Propose(), 0U);
+  EXPECT_EQ(peer.Tick(), 1U) << "it is further away than a tick";
+  EXPECT_EQ(peer.Propose(), 0U);
+  EXPECT_EQ(peer.Propose(), 0U);
+  EXPECT_EQ(peer.Tick(), 1U);
+  EXPECT_EQ(peer.Tick(), 0U) << "all has been sent";
+}
+
+TEST(Core, ManyAppendsMayBeOnTheirWayAtOnce) {
+  Replication peer(3);
+  EXPECT_EQ(peer.Propose(), 1U);
+  EXPECT_EQ(peer.Propose(), 1U);
+  EXPECT_EQ(peer.Propose(), 1U);
+  EXPECT_EQ(peer.Propose(), 0U);
 }
 
 }  // namespace

@@ -171,8 +171,8 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
   // It answers, yet acknowledges nothing of what was sent: that was lost (etcd #14633).
   const std::uint64_t lost_after = kLostAfterHeartbeats * options_.heartbeat_interval.value();
   if (now_ - progress->waiting_since < lost_after) return;
-  // The mutant takes a full window for a busy peer.
-  if (IsMutant(31) && progress->in_flight.messages() >= options_.in_flight_messages_max) return;
+  // The mutant takes a peer with much on its way for a busy one.
+  if (IsMutant(31) && !progress->in_flight.empty()) return;
   if (progress->state == ProgressState::kReplicate && !progress->in_flight.empty()) {
     progress->BecomeProbe(now_);
   } else if (progress->state == ProgressState::kProbe) {
@@ -182,6 +182,13 @@ void Core::Handle(const Message& message, const HeartbeatReply& reply) {
              now_ - progress->waiting_since >= options_.election_timeout.value()) {
     SendSnapshotProbe(message.from, *progress);
   }
+}
+
+bool Core::MayBeSentMore(const Progress& progress) const {
+  const InFlight& in_flight = progress.in_flight;
+  return in_flight.messages() < options_.in_flight_messages_max &&
+         in_flight.bytes() < options_.in_flight_bytes_max &&
+         in_flight.MessagesSentAt(now_) < options_.in_flight_per_tick_max;
 }
 
 void Core::MaybeSend(NodeId peer, Progress& progress) {
@@ -198,11 +205,7 @@ void Core::MaybeSend(NodeId peer, Progress& progress) {
     progress.is_probe_outstanding = true;
     return;
   }
-  while (progress.next <= log_.last().index &&
-         progress.in_flight.messages() < options_.in_flight_messages_max &&
-         progress.in_flight.bytes() < options_.in_flight_bytes_max) {
-    SendAppend(peer, progress);
-  }
+  while (progress.next <= log_.last().index && MayBeSentMore(progress)) SendAppend(peer, progress);
   // An idle follower learns of a commit at once: it may have somebody waiting for it. To a busy one
   // the next append says so, as soon as there is room for it.
   const bool is_idle = progress.next > log_.last().index;
@@ -224,7 +227,7 @@ void Core::SendAppend(NodeId peer, Progress& progress) {
     std::size_t bytes = 0;
     for (const EntryRef& entry : request.entries) bytes += entry.size_bytes();
     if (progress.in_flight.empty()) progress.waiting_since = now_;
-    progress.in_flight.Add(last, bytes);
+    progress.in_flight.Add(last, bytes, now_);
     progress.next = last.Next();
   }
   progress.commit_sent = std::max(progress.commit_sent, std::min(commit_, last));
