@@ -21,23 +21,6 @@ results=${JSON:-$data/results.jsonl}
 source bench/servers.sh
 trap 'stop_servers; rm -rf "$data"' EXIT
 
-start_etcd() {
-  local ports i cluster=
-  read -ra ports < <(free_ports 6)
-  for i in 0 1 2; do cluster+=",n$i=http://127.0.0.1:${ports[i + 3]}"; done
-  for i in 0 1 2; do
-    etcd --name "n$i" --data-dir "$data/etcd$i" --logger zap --log-level error \
-      --listen-client-urls "http://127.0.0.1:${ports[i]}" \
-      --advertise-client-urls "http://127.0.0.1:${ports[i]}" \
-      --listen-peer-urls "http://127.0.0.1:${ports[i + 3]}" \
-      --initial-advertise-peer-urls "http://127.0.0.1:${ports[i + 3]}" \
-      --initial-cluster "${cluster:1}" --initial-cluster-state new >"$data/etcd$i.log" 2>&1 &
-    pids+=($!)
-  done
-  for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/etcd$i.log"; done
-  nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
-}
-
 # measure NAME: the whole of one system.
 measure() {
   [[ -z $only || $only == "$1" ]] || return 0

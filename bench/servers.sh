@@ -4,6 +4,8 @@
 # shellcheck shell=bash disable=SC2154,SC2034
 
 pids=()
+ports=()
+reach=()
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -11,6 +13,7 @@ stop_servers() {
   ((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true
   ((${#pids[@]} == 0)) || wait "${pids[@]}" 2>/dev/null || true
   pids=()
+  reach=()
 }
 
 # free_ports COUNT: ports that nobody listens on now.
@@ -36,25 +39,52 @@ wait_for_port() {
   return 1
 }
 
+# Sets `ports` (of clients, then of nodes) and `reach`, the ports by which nodes reach each other: the
+# same as theirs unless a benchmark has laid something between.
+take_ports() {
+  ((${#reach[@]} == 0)) || return 0
+  read -ra ports < <(free_ports 6)
+  reach=("${ports[@]:3:3}")
+}
+
 # start_node I: node I + 1 of those that start_coterie made up; again, after it was killed.
 start_node() {
   local i
   local founders=()
   for i in 0 1 2; do
-    founders+=(--founder "$((i + 1))=127.0.0.1:${ports[i + 3]}=127.0.0.1:${ports[i]}")
+    founders+=(--founder "$((i + 1))=127.0.0.1:${reach[i]}=127.0.0.1:${ports[i]}")
   done
   "$bin/coterie-node" --id $(($1 + 1)) --cluster-id 1 --data "$data/coterie$1" \
     --listen "127.0.0.1:${ports[$1]}" --peer-listen "127.0.0.1:${ports[$1 + 3]}" \
+    --peer-advertise "127.0.0.1:${reach[$1]}" \
     --user-calls-per-second 0 "${founders[@]}" >>"$data/coterie$1.log" 2>&1 &
   pids[$1]=$!
 }
 
-# Three nodes; sets `ports` (of clients, then of nodes) and `nodes` (where clients go).
+# Three nodes; sets `nodes`, where clients go.
 start_coterie() {
   local i
-  read -ra ports < <(free_ports 6)
+  take_ports
   for i in 0 1 2; do start_node "$i"; done
   for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/coterie$i.log"; done
+  nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
+}
+
+# The same of etcd.
+start_etcd() {
+  local i cluster=
+  take_ports
+  for i in 0 1 2; do cluster+=",n$i=http://127.0.0.1:${reach[i]}"; done
+  for i in 0 1 2; do
+    etcd --name "n$i" --data-dir "$data/etcd$i" --logger zap --log-level error \
+      --listen-client-urls "http://127.0.0.1:${ports[i]}" \
+      --advertise-client-urls "http://127.0.0.1:${ports[i]}" \
+      --listen-peer-urls "http://127.0.0.1:${ports[i + 3]}" \
+      --initial-advertise-peer-urls "http://127.0.0.1:${reach[i]}" \
+      --initial-cluster "${cluster:1}" --initial-cluster-state new >"$data/etcd$i.log" 2>&1 &
+    pids+=($!)
+  done
+  for i in 0 1 2; do wait_for_port "${ports[i]}" "$data/etcd$i.log"; done
   nodes="127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}"
 }
 
