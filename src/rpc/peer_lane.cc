@@ -3,7 +3,9 @@
 #include <absl/time/clock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <utility>
@@ -39,32 +41,33 @@ std::shared_ptr<grpc::Channel> ConnectToPeer(
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
-// One life of the connection. Owns itself: deleted when gRPC is done with it.
+// One life of the connection. Its operations end in the lane's queue, one after the other.
 class PeerLane::Stream {
  public:
   virtual ~Stream() = default;
+  virtual void Start() = 0;
   // Takes frames from the front of `queue`; returns their bytes.
   virtual std::size_t Load(std::deque<std::string>& queue) = 0;
   virtual void StartLoadedWrite() = 0;
   // No write is in flight and none will follow.
-  virtual void Release() = 0;
+  virtual void StartFinish() = 0;
+  // Any thread.
   virtual void Cancel() = 0;
 };
 
 template <class Request>
-class PeerLane::StreamOf final : public Stream, public grpc::ClientWriteReactor<Request> {
+class PeerLane::StreamOf final : public Stream {
  public:
-  explicit StreamOf(std::shared_ptr<PeerLane> lane) : lane_(std::move(lane)) {
-    context_.AddMetadata(kClusterIdKey, lane_->cluster_id_);
+  explicit StreamOf(PeerLane& lane) {
+    context_.AddMetadata(kClusterIdKey, lane.cluster_id_);
     if constexpr (std::is_same_v<Request, internal::v1::FramesRequest>) {
-      lane_->stub_->async()->Appends(&context_, &response_, this);
+      writer_ = lane.stub_->PrepareAsyncAppends(&context_, &response_, &lane.ends_);
     } else {
-      lane_->stub_->async()->Control(&context_, &response_, this);
+      writer_ = lane.stub_->PrepareAsyncControl(&context_, &response_, &lane.ends_);
     }
-    this->AddHold();  // Writes start from outside of reactions; Release() removes it.
   }
-  void Start() { this->StartCall(); }
 
+  void Start() override { writer_->StartCall(nullptr); }
   std::size_t Load(std::deque<std::string>& queue) override {
     request_.Clear();
     std::size_t bytes = 0;
@@ -75,25 +78,19 @@ class PeerLane::StreamOf final : public Stream, public grpc::ClientWriteReactor<
     }
     return bytes;
   }
-  void StartLoadedWrite() override { this->StartWrite(&request_); }
-  void Release() override { this->RemoveHold(); }
+  void StartLoadedWrite() override { writer_->Write(request_, nullptr); }
+  void StartFinish() override { writer_->Finish(&status_, nullptr); }
   void Cancel() override { context_.TryCancel(); }
 
  private:
   using Response = std::conditional_t<std::is_same_v<Request, internal::v1::FramesRequest>,
                                       internal::v1::FramesResponse, internal::v1::ControlResponse>;
 
-  void OnWriteDone(bool ok) override { lane_->OnWritten(ok); }
-  void OnDone(const grpc::Status& /*status*/) override {
-    const std::shared_ptr<PeerLane> lane = std::move(lane_);
-    delete this;
-    lane->OnStreamDone();
-  }
-
-  std::shared_ptr<PeerLane> lane_;
   grpc::ClientContext context_;
   Request request_;
   Response response_;
+  grpc::Status status_;
+  std::unique_ptr<grpc::ClientAsyncWriter<Request>> writer_;
 };
 
 PeerLane::PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane,
@@ -101,143 +98,183 @@ PeerLane::PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane,
     : lane_(lane),
       cluster_id_(std::to_string(cluster_id)),
       channel_(std::move(channel)),
-      stub_(internal::v1::PeerService::NewStub(channel_)),
-      pause_(kPauseMin) {}
+      stub_(internal::v1::PeerService::NewStub(channel_)) {}
 
-PeerLane::~PeerLane() = default;
+PeerLane::~PeerLane() {
+  absl::MutexLock lock(&mutex_);
+  CHECK(is_closed_ || !thread_.joinable());
+}
+
+void PeerLane::Start() {
+  thread_ = std::jthread([this] {
+    static_cast<void>(pthread_setname_np(pthread_self(), "peer lane"));
+    Run();
+  });
+}
+
+void PeerLane::Send(std::string frame) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (is_closed_ || queue_.size() >= kQueuedFramesMax ||
+        queued_bytes_ + frame.size() > kQueuedBytesMax) {
+      return;
+    }
+    queued_bytes_ += frame.size();
+    queue_.push_back(std::move(frame));
+    if (stream_ == nullptr) changed_.Signal();
+  }
+  Pump();
+}
+
+void PeerLane::Close() {
+  absl::MutexLock lock(&mutex_);
+  is_closed_ = true;
+  ClearQueue();
+  if (stream_ != nullptr) stream_->Cancel();
+  changed_.SignalAll();
+}
+
+bool PeerLane::IsGone() {
+  absl::MutexLock lock(&mutex_);
+  return is_gone_;
+}
 
 void PeerLane::ClearQueue() {
   queue_.clear();
   queued_bytes_ = 0;
 }
 
-void PeerLane::Send(std::string frame) {
-  bool opens = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (state_ == State::kClosed || queue_.size() >= kQueuedFramesMax ||
-        queued_bytes_ + frame.size() > kQueuedBytesMax) {
-      return;
-    }
-    queued_bytes_ += frame.size();
-    queue_.push_back(std::move(frame));
-    opens = state_ == State::kIdle;
-    if (opens) state_ = State::kOpening;
-  }
-  if (opens) OpenStream();
-  Pump();
-}
-
-void PeerLane::OpenStream() {
-  const auto open = [this](auto* stream) {
-    {
-      absl::MutexLock lock(&mutex_);
-      stream_ = stream;
-      is_writing_ = false;
-      is_proven_ = false;
-      if (state_ == State::kOpening) state_ = State::kOpen;
-      if (state_ == State::kClosed) stream->Cancel();
-    }
-    stream->Start();
-  };
-  if (lane_ == node::Lane::kAppends) {
-    open(new StreamOf<internal::v1::FramesRequest>(shared_from_this()));
-  } else {
-    open(new StreamOf<internal::v1::ControlRequest>(shared_from_this()));
-  }
-  Release();
-}
+// --- Any thread ---
 
 void PeerLane::Pump() {
-  Stream* stream = nullptr;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (state_ != State::kOpen || is_writing_ || queue_.empty()) return;
-    // A write into a connection that is gone would lose its frames.
-    const bool is_lost = is_proven_ && channel_->GetState(false) != GRPC_CHANNEL_READY;
-    if (is_lost) {
-      state_ = State::kBroken;
-    } else {
-      is_writing_ = true;
-      queued_bytes_ -= stream_->Load(queue_);
-      stream = stream_;
-    }
+  while (Stream* const stream = TakeWrite()) {
+    stream->StartLoadedWrite();
+    void* tag = nullptr;
+    bool ok = false;
+    const auto ended = ends_.AsyncNext(&tag, &ok, gpr_inf_past(GPR_CLOCK_MONOTONIC));
+    if (ended != grpc::CompletionQueue::GOT_EVENT) return HandOverWrite();
+    OnWritten(ok);
   }
-  if (stream == nullptr) return Release();
-  stream->StartLoadedWrite();  // It lives: its end is only told when no write is in flight.
+}
+
+PeerLane::Stream* PeerLane::TakeWrite() {
+  absl::MutexLock lock(&mutex_);
+  if (!is_open_ || is_closed_ || is_writing_ || queue_.empty()) return nullptr;
+  // A write into a connection that is gone would lose its frames.
+  if (is_proven_ && channel_->GetState(false) != GRPC_CHANNEL_READY) {
+    is_open_ = false;
+    changed_.Signal();
+    return nullptr;
+  }
+  is_writing_ = true;
+  queued_bytes_ -= stream_->Load(queue_);
+  return stream_;
 }
 
 void PeerLane::OnWritten(bool ok) {
-  {
-    absl::MutexLock lock(&mutex_);
-    CHECK(is_writing_);
-    is_writing_ = false;
-    if (ok) {
-      pause_ = kPauseMin;
-      is_proven_ = true;
-    } else {
-      if (state_ == State::kOpen) state_ = State::kBroken;
-      ClearQueue();  // Old by the time that the peer is back; its sender tries again.
-    }
+  absl::MutexLock lock(&mutex_);
+  CHECK(is_writing_);
+  is_writing_ = false;
+  is_handed_over_ = false;
+  if (ok) {
+    is_proven_ = true;
+  } else {
+    is_open_ = false;
+    ClearQueue();  // Old by the time that the peer is back; its sender tries again.
   }
-  if (ok) Pump();
-  Release();
+  if (!is_open_ || is_closed_) changed_.Signal();
 }
 
-void PeerLane::Release() {
-  Stream* stream = nullptr;
-  {
-    absl::MutexLock lock(&mutex_);
-    const bool is_ending = state_ == State::kBroken || state_ == State::kClosed;
-    if (!is_ending || is_writing_ || stream_ == nullptr || is_released_) return;
-    is_released_ = true;
-    stream = stream_;
-  }
-  stream->Release();
+void PeerLane::HandOverWrite() {
+  absl::MutexLock lock(&mutex_);
+  CHECK(is_writing_ && !is_handed_over_);
+  is_handed_over_ = true;
+  changed_.Signal();
 }
 
-void PeerLane::OnStreamDone() {
+// --- The lane's thread ---
+
+void PeerLane::Run() {
+  absl::Duration pause = kPauseMin;
+  while (AwaitFrames()) {
+    if (Carry(*MakeStream())) pause = kPauseMin;
+    Pause(pause);
+    pause = std::min(pause * 2, kPauseMax);
+  }
+  ends_.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  CHECK(!ends_.Next(&tag, &ok));  // All operations have been waited for.
+  absl::MutexLock lock(&mutex_);
+  is_gone_ = true;
+}
+
+bool PeerLane::AwaitFrames() {
+  absl::MutexLock lock(&mutex_);
+  while (queue_.empty() && !is_closed_) changed_.Wait(&mutex_);
+  return !is_closed_;
+}
+
+void PeerLane::Pause(absl::Duration pause) {
+  const absl::Time end = absl::Now() + pause;
+  absl::MutexLock lock(&mutex_);
+  while (!is_closed_ && !changed_.WaitWithDeadline(&mutex_, end)) {
+  }
+}
+
+std::unique_ptr<PeerLane::Stream> PeerLane::MakeStream() {
+  if (lane_ == node::Lane::kAppends) {
+    return std::make_unique<StreamOf<internal::v1::FramesRequest>>(*this);
+  }
+  return std::make_unique<StreamOf<internal::v1::ControlRequest>>(*this);
+}
+
+bool PeerLane::Carry(Stream& stream) {
+  {
+    absl::MutexLock lock(&mutex_);
+    stream_ = &stream;
+    if (is_closed_) stream.Cancel();  // Close() has not seen it.
+  }
+  stream.Start();
+  const bool is_connected = AwaitEnd();
+  {
+    absl::MutexLock lock(&mutex_);
+    is_open_ = is_connected;
+    if (!is_connected) ClearQueue();
+  }
+  Pump();
+  Tend();
+  stream.Cancel();
+  stream.StartFinish();
+  static_cast<void>(AwaitEnd());
   absl::MutexLock lock(&mutex_);
   stream_ = nullptr;
-  is_released_ = false;
-  if (state_ == State::kClosed) return;
-  state_ = State::kPausing;
-  is_alarm_set_ = true;
-  alarm_.Set(absl::ToChronoTime(absl::Now() + pause_),
-             [self = shared_from_this()](bool /*ok*/) { self->OnPauseOver(); });
-  pause_ = std::min(pause_ * 2, kPauseMax);
+  return std::exchange(is_proven_, false);
 }
 
-void PeerLane::OnPauseOver() {
-  bool opens = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    is_alarm_set_ = false;
-    if (state_ != State::kPausing) return;
-    opens = !queue_.empty();
-    state_ = opens ? State::kOpening : State::kIdle;
+// Until the stream is of no use any more, and nobody writes to it.
+void PeerLane::Tend() {
+  for (;;) {
+    {
+      absl::MutexLock lock(&mutex_);
+      while (!is_handed_over_ && (is_writing_ || (is_open_ && !is_closed_))) {
+        changed_.Wait(&mutex_);
+      }
+      if (!is_handed_over_) {
+        is_open_ = false;
+        return;
+      }
+    }
+    OnWritten(AwaitEnd());
+    Pump();
   }
-  if (!opens) return;
-  OpenStream();
-  Pump();
 }
 
-void PeerLane::Close() {
-  bool is_pausing = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    is_pausing = state_ == State::kPausing;
-    state_ = State::kClosed;
-    ClearQueue();
-    if (stream_ != nullptr) stream_->Cancel();
-  }
-  if (is_pausing) alarm_.Cancel();
-  Release();
-}
-
-void PeerLane::WaitUntilClosed() {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &PeerLane::IsGone));
+bool PeerLane::AwaitEnd() {
+  void* tag = nullptr;
+  bool ok = false;
+  CHECK(ends_.Next(&tag, &ok));
+  return ok;
 }
 
 }  // namespace coterie::rpc

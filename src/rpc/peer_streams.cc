@@ -17,23 +17,19 @@ constexpr std::size_t kSliceBytesMax = 16 << 20;
 }  // namespace
 
 PeerStreams::~PeerStreams() {
-  std::vector<Peer> peers;
+  std::vector<std::shared_ptr<PeerLane>> closing;
   {
     absl::MutexLock lock(&mutex_);
-    for (auto& [id, peer] : peers_) peers.push_back(std::move(peer));
+    for (auto& [id, peer] : peers_) Close(peer);
     peers_.clear();
-  }
-  Close(peers);
-  for (const Peer& peer : peers) {
-    peer.control->WaitUntilClosed();
-    peer.appends->WaitUntilClosed();
+    closing.swap(closing_);
   }
 }
 
-void PeerStreams::Close(std::vector<Peer> peers) {
-  for (const Peer& peer : peers) {
-    peer.control->Close();
-    peer.appends->Close();
+void PeerStreams::Close(Peer& peer) {
+  for (std::shared_ptr<PeerLane>* lane : {&peer.control, &peer.appends}) {
+    (*lane)->Close();
+    closing_.push_back(std::move(*lane));
   }
 }
 
@@ -51,28 +47,27 @@ void PeerStreams::Send(std::vector<node::Frame> frames) {
 }
 
 void PeerStreams::SetMembers(const std::vector<raft::Member>& members) {
-  std::vector<Peer> gone;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (auto it = peers_.begin(); it != peers_.end();) {
-      const bool stays = std::any_of(members.begin(), members.end(), [&](const auto& member) {
-        return member.id == it->first && member.address == it->second.address;
-      });
-      if (!stays) gone.push_back(std::move(it->second));
-      it = stays ? std::next(it) : peers_.erase(it);
-    }
-    for (const raft::Member& member : members) {
-      if (member.id == self_ || member.address.empty() || peers_.contains(member.id)) continue;
-      using enum node::Lane;
-      const auto open = [&](node::Lane lane) {
-        return std::make_shared<PeerLane>(ConnectToPeer(member.address, credentials_), lane,
-                                          cluster_id_);
-      };
-      peers_[member.id] = {
-          .address = member.address, .control = open(kControl), .appends = open(kAppends)};
-    }
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(closing_, [](const auto& lane) { return lane->IsGone(); });
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    const bool stays = std::any_of(members.begin(), members.end(), [&](const auto& member) {
+      return member.id == it->first && member.address == it->second.address;
+    });
+    if (!stays) Close(it->second);
+    it = stays ? std::next(it) : peers_.erase(it);
   }
-  Close(std::move(gone));
+  for (const raft::Member& member : members) {
+    if (member.id == self_ || member.address.empty() || peers_.contains(member.id)) continue;
+    using enum node::Lane;
+    const auto open = [&](node::Lane kind) {
+      auto lane = std::make_shared<PeerLane>(ConnectToPeer(member.address, credentials_), kind,
+                                             cluster_id_);
+      lane->Start();
+      return lane;
+    };
+    peers_[member.id] = {
+        .address = member.address, .control = open(kControl), .appends = open(kAppends)};
+  }
 }
 
 absl::StatusOr<node::Peers::SnapshotSlice> PeerStreams::FetchSnapshot(NodeId leader, Term term,

@@ -24,7 +24,7 @@ class PeerStreams final : public node::Peers {
   PeerStreams(std::uint64_t cluster_id, NodeId self,
               std::shared_ptr<grpc::ChannelCredentials> credentials)
       : cluster_id_(cluster_id), self_(self), credentials_(std::move(credentials)) {}
-  // Ends all streams.
+  // Ends all streams, and waits for that.
   ~PeerStreams() override;
 
   void Send(std::vector<node::Frame> frames) override;
@@ -40,13 +40,15 @@ class PeerStreams final : public node::Peers {
     std::shared_ptr<PeerLane> appends;
     std::shared_ptr<grpc::Channel> snapshots;  // Made when first needed.
   };
-  static void Close(std::vector<Peer> peers);
+  void Close(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::uint64_t cluster_id_;
   const NodeId self_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   absl::Mutex mutex_;
   std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
+  // Closed; who waits for their threads is not who changes the members.
+  std::vector<std::shared_ptr<PeerLane>> closing_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace coterie::rpc
