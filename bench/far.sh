@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# `./dev bench far`: three nodes that are far apart, of Coterie and of etcd 3.4, one after the other:
-# what goes between nodes takes its time, clients sit beside the leader. On this disk, fsync on.
-#   DELAY_MS=20 one way  CLIENTS=1,16,64,256  SECONDS_EACH=6  ONLY=etcd|coterie  BIN=build/release/bin
+# `./dev bench far`: three nodes that are far apart, of Coterie and of etcd 3.4, one after the
+# other: what goes between nodes takes its time, clients sit beside the leader. On this disk, fsync
+# on.
+#   DELAY_MS=20, one way  CLIENTS=1,16,64,256  SECONDS_EACH=6  ONLY=etcd|coterie
+#   BIN=build/release/bin
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -39,8 +39,8 @@ wait_for_port() {
   return 1
 }
 
-# Sets `ports` (of clients, then of nodes) and `reach`, the ports by which nodes reach each other: the
-# same as theirs unless a benchmark has laid something between.
+# Sets `ports` (of clients, then of nodes) and `reach`, the ports by which nodes reach each other:
+# their own unless a benchmark has laid something between.
 take_ports() {
   ((${#reach[@]} == 0)) || return 0
   read -ra ports < <(free_ports 6)
