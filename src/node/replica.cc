@@ -461,7 +461,7 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
 }
 
 Replica::Waiting Replica::waiting() const {
-  return {.core = core_inbox_.size() > 0 || !core_inputs_.empty(),
+  return {.core = core_inbox_.HasNews() || !core_inputs_.empty(),
           .log = log_inbox_.size() > 0 || !log_inputs_.empty(),
           .apply = apply_inbox_.size() > 0 || !apply_inputs_.empty(),
           .snapshots = snapshot_inbox_.size() > 0 || !snapshot_inputs_.empty()};

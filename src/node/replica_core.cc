@@ -70,6 +70,8 @@ bool Replica::PumpCore(absl::Duration wait) {
   TickCore();
   if (!is_fenced_.load(std::memory_order_relaxed)) DrainCore();
   core_->CheckInvariants();
+  // Before it waits: see AppendJobs().
+  is_disk_awaited_.store(core_->AwaitsDisk());
   return handled > 0;
 }
 
