@@ -251,6 +251,12 @@ class Replica {
   void PublishStatus();
 
   // Any thread.
+  struct Office {
+    NodeId leader;  // None = nobody else leads, or it is not known who.
+    Term term;
+    friend bool operator==(const Office&, const Office&) = default;
+  };
+  Office FollowedOffice() const;
   void SendRaft(std::vector<raft::Message>& messages);
   void SendTo(NodeId to, PeerBody body);
   PeerMessage Envelope(PeerBody body) const;
