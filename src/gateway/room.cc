@@ -281,16 +281,15 @@ void Room::Publish(const Blob& body) {
     }
   }
   options_.counters.deliveries.Add(members_.size());
+  const auto send = [](const std::vector<Target>& list, const Blob& frame) {
+    for (const Target& target : list) target.socket->Send(target.prefix, frame);
+  };
+  // The other threads first: they send while this one does.
   for (const auto& [shard, targets] : targets_) {
-    const auto send = [list = targets, body] {
-      for (const Target& target : *list) target.socket->Send(target.prefix, body);
-    };
-    if (shard == &options_.shard) {
-      send();
-    } else {
-      shard->Post(send);
-    }
+    if (shard != &options_.shard) shard->Post([send, list = targets, body] { send(*list, body); });
   }
+  const auto own = targets_.find(&options_.shard);
+  if (own != targets_.end()) send(*own->second, body);
 }
 
 // On Hocuspocus the other documents of the socket go on.

@@ -201,10 +201,26 @@ void Replica::Propose(const state::Command& command, absl::Duration timeout,
   Blob encoded = pending.command;
   // Kept aside so that a full table can still be answered.
   Done<state::Outcome> answer = pending.done;
+  const Office office = FollowedOffice();
+  if (!office.leader.IsNone()) {
+    pending.sent_term = office.term;
+    pending.sent_us = Now();
+  }
   const std::optional<std::uint64_t> waiter = proposals_.Add(std::move(pending));
   if (!waiter) {
     answer(absl::ResourceExhaustedError("too many calls wait on this node; retry in a moment"));
     return;
+  }
+  if (!office.leader.IsNone()) {
+    // Still the same: Handle(TermApplied) of a later one has yet to come, and will find it.
+    if (FollowedOffice() == office && !core_inbox_.IsClosed()) {
+      SendTo(office.leader, ForwardedProposal{.waiter = *waiter, .command = std::move(encoded)});
+      return;
+    }
+    proposals_.Update(*waiter, [](PendingProposal& unsent) {
+      unsent.sent_term = Term();
+      unsent.sent_us = 0;
+    });
   }
   if (!core_inbox_.TryPush(
           ProposalInput{.command = std::move(encoded), .origin = options_.id, .waiter = *waiter})) {
@@ -212,6 +228,14 @@ void Replica::Propose(const state::Command& command, absl::Duration timeout,
                               ? absl::UnavailableError("this node is stopping; ask another one")
                               : absl::ResourceExhaustedError("this node is overloaded; retry"));
   }
+}
+
+// A follower's proposals go to the leader without a stop at the core thread. It publishes a change
+// of office before anything that was committed in the new one is applied.
+Replica::Office Replica::FollowedOffice() const {
+  absl::MutexLock lock(&status_mutex_);
+  const bool is_follower = status_.role == raft::Role::kFollower && status_.leader != options_.id;
+  return is_follower ? Office{.leader = status_.leader, .term = status_.term} : Office();
 }
 
 void Replica::Read(Consistency consistency, absl::Duration timeout, Node::Query query,
@@ -461,7 +485,7 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
 }
 
 Replica::Waiting Replica::waiting() const {
-  return {.core = core_inbox_.size() > 0 || !core_inputs_.empty(),
+  return {.core = core_inbox_.HasNews() || !core_inputs_.empty(),
           .log = log_inbox_.size() > 0 || !log_inputs_.empty(),
           .apply = apply_inbox_.size() > 0 || !apply_inputs_.empty(),
           .snapshots = snapshot_inbox_.size() > 0 || !snapshot_inputs_.empty()};

@@ -251,6 +251,12 @@ class Replica {
   void PublishStatus();
 
   // Any thread.
+  struct Office {
+    NodeId leader;  // None = nobody else leads, or it is not known who.
+    Term term;
+    friend bool operator==(const Office&, const Office&) = default;
+  };
+  Office FollowedOffice() const;
   void SendRaft(std::vector<raft::Message>& messages);
   void SendTo(NodeId to, PeerBody body);
   PeerMessage Envelope(PeerBody body) const;
@@ -318,7 +324,8 @@ class Replica {
   Transfers transfers_;
   std::atomic<bool> has_room_{true};
   std::atomic<bool> is_fenced_{false};
-  std::atomic<bool> is_repairing_{false};  // Entries that it may have acknowledged are missing.
+  std::atomic<bool> is_repairing_{false};    // Entries that it may have acknowledged are missing.
+  std::atomic<bool> is_disk_awaited_{true};  // The core has something to do when a job is durable.
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> level_applied_{0};

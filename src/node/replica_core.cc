@@ -70,6 +70,8 @@ bool Replica::PumpCore(absl::Duration wait) {
   TickCore();
   if (!is_fenced_.load(std::memory_order_relaxed)) DrainCore();
   core_->CheckInvariants();
+  // Before it waits: see AppendJobs().
+  is_disk_awaited_.store(core_->AwaitsDisk());
   return handled > 0;
 }
 
@@ -387,12 +389,13 @@ void Replica::DrainCore() {
   core_->Drain(effects_);
   std::erase_if(effects_.send_now,
                 [this](const raft::Message& message) { return IsNeedlessAnswer(message); });
-  SendRaft(effects_.send_now);
+  // The other threads first: they work while this one sends.
   if (effects_.append) {
     open_jobs_.emplace(effects_.append->sequence, Now());
     log_inbox_.Push(*std::exchange(effects_.append, std::nullopt));
   }
   if (effects_.apply) apply_inbox_.Push(*std::exchange(effects_.apply, std::nullopt));
+  SendRaft(effects_.send_now);
   if (effects_.compact) log_inbox_.Push(*std::exchange(effects_.compact, std::nullopt));
   for (const raft::SendSnapshotJob& job : effects_.send_snapshots) {
     snapshot_inbox_.Push(raft::SendSnapshotJob(job));

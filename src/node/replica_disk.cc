@@ -53,7 +53,11 @@ void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
   }
   // Only now may anybody learn of it, and the own core first: it must not hear from a voter what
   // came of its candidacy before it hears that its own vote is durable.
-  core_inbox_.Push(raft::AppendDone{.sequence = jobs.back().sequence});
+  // Mostly it has nothing to do then, and is left asleep: a follower until it is told what is
+  // committed. It says so before it looks into its inbox for the last time, and is asked after
+  // the value is there, so that one of them sees the other's.
+  core_inbox_.PushQuietly(raft::AppendDone{.sequence = jobs.back().sequence});
+  if (is_disk_awaited_.load()) core_inbox_.Wake();
   for (raft::AppendJob& job : jobs) SendRaft(job.after_durable);
   appended_us_ = Now();
   counters_.log_append.Observe(static_cast<double>(appended_us_ - begun_us) / 1e6);

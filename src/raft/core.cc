@@ -414,6 +414,19 @@ void Core::AdvanceCommit(Index index) {
 
 // --- Queries ---
 
+bool Core::AwaitsDisk() const {
+  if (jobs_.empty()) return false;
+  const bool is_settled = role_ == Role::kFollower || role_ == Role::kLeader;
+  if (!is_settled || is_disk_stalled_ || installing_ || promised_ != LogPosition()) return true;
+  // More to hand over, or to say.
+  if (append_next_ <= log_.last().index || !truncate_from_.IsNone()) return true;
+  if (handed_over_.term != term_ || handed_over_.vote != vote_) return true;
+  if (!after_durable_.empty() || !held_.empty()) return true;
+  const Index durable = std::max(durable_, jobs_.back().last);
+  if (std::min(commit_, durable) >= apply_next_) return true;
+  return role_ == Role::kLeader && (AgreedIndex(durable) > commit_ || !transfer_target_.IsNone());
+}
+
 Role Core::role() const { return role_; }
 Term Core::term() const { return term_; }
 NodeId Core::leader() const { return leader_; }

@@ -113,6 +113,9 @@ class Core {
   void Drain(Effects& effects);
 
   // --- Queries ---
+  // Whether there is something to do as soon as jobs of the log are durable. If not, AppendDone may
+  // come as late as with the next input.
+  bool AwaitsDisk() const;
   Role role() const;
   Term term() const;
   NodeId leader() const;  // None if unknown.
@@ -230,6 +233,8 @@ class Core {
   void BroadcastHeartbeat();
   void TickLeader();
   void MaybeCommit();
+  // What a quorum has, if the own log counts up to `own`. Leader only.
+  Index AgreedIndex(Index own) const;
   // How far the own log counts.
   Index OwnMatch() const;
   // The peer's progress if this node leads and the peer is a member, noting that it answered.

@@ -276,14 +276,18 @@ Index Core::OwnMatch() const {
   return IsMutant(14) && is_alone ? log_.last().index : durable_;
 }
 
-// Only entries of the own term are committed by counting (Raft paper 5.4.2, logcabin #44).
-void Core::MaybeCommit() {
-  const auto match = [this](NodeId id) {
-    if (id == options_.id) return OwnMatch();
+Index Core::AgreedIndex(Index own) const {
+  const auto match = [this, own](NodeId id) {
+    if (id == options_.id) return own;
     const auto found = peers_.find(id);
     return found == peers_.end() ? Index() : found->second.match;
   };
-  const Index agreed = QuorumValue<Index>(log_.configuration(), match);
+  return QuorumValue<Index>(log_.configuration(), match);
+}
+
+// Only entries of the own term are committed by counting (Raft paper 5.4.2, logcabin #44).
+void Core::MaybeCommit() {
+  const Index agreed = AgreedIndex(OwnMatch());
   const bool is_of_term = log_.TermAt(agreed) == std::optional(term_);
   if (agreed > commit_ && (is_of_term || IsMutant(1))) AdvanceCommit(agreed);
 }

@@ -23,17 +23,41 @@ class Inbox {
 
   // False when full or closed; `value` is then untouched.
   [[nodiscard]] bool TryPush(T&& value) {
-    const std::lock_guard lock(mutex_);
-    if (closed_ || values_.size() >= capacity_) return false;
-    PushLocked(std::move(value));
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_ || values_.size() >= capacity_) return false;
+      values_.push_back(std::move(value));
+      if (std::exchange(has_news_, true)) return true;
+    }
+    filled_or_closed_.notify_one();  // Not before: who wakes would find the lock taken.
     return true;
   }
 
   // For producers whose number of outstanding values the consumer itself bounds (completions of its
   // own jobs): never refused for want of capacity. Dropped when closed.
   void Push(T&& value) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
+      values_.push_back(std::move(value));
+      if (std::exchange(has_news_, true)) return;
+    }
+    filled_or_closed_.notify_one();
+  }
+
+  // As Push, but leaves the consumer asleep: it finds the value when something else wakes it, or
+  // its wait is over.
+  void PushQuietly(T&& value) {
     const std::lock_guard lock(mutex_);
-    if (!closed_) PushLocked(std::move(value));
+    if (!closed_) values_.push_back(std::move(value));
+  }
+  // Ends the consumer's wait if there is anything.
+  void Wake() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (values_.empty() || std::exchange(has_news_, true)) return;
+    }
+    filled_or_closed_.notify_one();
   }
 
   // Moves everything queued to the end of `out`. Returns whether there was anything.
@@ -46,9 +70,9 @@ class Inbox {
   bool WaitAndTakeAll(std::deque<T>& out, absl::Duration timeout) {
     std::unique_lock lock(mutex_);
     // Waiting for no time at all is a system call too.
-    if (timeout > absl::ZeroDuration()) {
+    if (timeout > absl::ZeroDuration() && values_.empty() && !closed_) {
       filled_or_closed_.wait_for(lock, absl::ToChronoNanoseconds(timeout),
-                                 [this] { return closed_ || !values_.empty(); });
+                                 [this] { return closed_ || has_news_; });
     }
     return TakeAllLocked(out);
   }
@@ -63,17 +87,19 @@ class Inbox {
     const std::lock_guard lock(mutex_);
     return closed_;
   }
+  // Whether the consumer would be awake: there is more than what was pushed quietly.
+  bool HasNews() const {
+    const std::lock_guard lock(mutex_);
+    return has_news_;
+  }
   std::size_t size() const {
     const std::lock_guard lock(mutex_);
     return values_.size();
   }
 
  private:
-  void PushLocked(T&& value) {
-    values_.push_back(std::move(value));
-    if (values_.size() == 1) filled_or_closed_.notify_one();  // Else it has been woken already.
-  }
   bool TakeAllLocked(std::deque<T>& out) {
+    has_news_ = false;
     if (values_.empty()) return false;
     if (out.empty()) {
       out.swap(values_);
@@ -88,6 +114,7 @@ class Inbox {
   mutable std::mutex mutex_;  // Guards what follows.
   std::condition_variable filled_or_closed_;
   std::deque<T> values_;
+  bool has_news_ = false;  // Some value is a reason to be woken, or has been one.
   bool closed_ = false;
 };
 

@@ -208,8 +208,15 @@ bool Cluster::CompleteAppend(NodeId id) {
   server.jobs.pop_front();
   Persist(server.disk, job);
   for (Message& message : job.after_durable) network_.push_back(std::move(message));
+  const bool is_awaited = server.core->AwaitsDisk();
+  const auto all_asked = [&] {
+    return network_.size() + server.jobs.size() + server.applies.size() + server.open_reads.size() +
+           server.sends.size();
+  };
+  const std::size_t asked = all_asked();
   server.core->Step(AppendDone{.sequence = job.sequence});
   Drain(id);
+  CHECK(is_awaited || all_asked() == asked);  // A driver may have told it later.
   return true;
 }
 
