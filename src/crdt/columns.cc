@@ -10,8 +10,22 @@ constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 constexpr std::string_view kStringsEnd = "the strings end before the structs do";
 constexpr std::string_view kColumnEnds = "a column ends before the structs do";
 
-std::uint64_t Magnitude(std::int64_t value) {
-  return value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+constexpr std::size_t kRunBytesMax = 2 * kVarUintBytesMax;
+
+// Whether something comes more than once is foretold well enough, how long an integer is is not.
+char* PutTimes(std::uint64_t times, char* to) { return times > 1 ? PutVarUint(times - 2, to) : to; }
+
+char* PutUints(std::uint64_t times, std::uint64_t value, char* to) {
+  if (times == 0) return to;
+  return PutTimes(times, PutVarInt(value, times > 1, to));
+}
+
+char* PutDifferences(std::uint64_t times, std::int64_t difference, char* to) {
+  if (times == 0) return to;
+  const std::int64_t written = difference * 2 + (times > 1 ? 1 : 0);
+  const auto bits = static_cast<std::uint64_t>(written);
+  const std::uint64_t magnitude = written < 0 ? 0 - bits : bits;
+  return PutTimes(times, PutVarInt(magnitude, written < 0, to));
 }
 
 // Fails where the reader itself would not say that it is the column that is too short.
@@ -26,10 +40,25 @@ std::string_view TakeText(Lib0Reader& bytes) { return bytes.VarString(); }
 }  // namespace
 
 void RunUintWriter::Flush() {
-  if (times_ == 0) return;
-  out_.VarInt(value_, times_ > 1);
-  if (times_ > 1) out_.VarUint(times_ - 2);
+  out_.Keep(PutUints(times_, value_, out_.Room(kRunBytesMax)));
   times_ = 0;
+}
+
+void RunUintWriter::WriteAll(std::span<const std::uint64_t> values) {
+  char* to = out_.Room(kRunBytesMax * values.size());
+  std::uint64_t last = value_;
+  std::uint64_t times = times_;
+  for (const std::uint64_t value : values) {
+    if (value != last) {
+      to = PutUints(times, last, to);
+      times = 0;
+      last = value;
+    }
+    ++times;
+  }
+  out_.Keep(to);
+  value_ = last;
+  times_ = times;
 }
 
 std::string RunUintWriter::Take() {
@@ -47,11 +76,29 @@ bool RunUintReader::ReadRun() {
 }
 
 void RunDifferenceWriter::Flush() {
-  if (times_ == 0) return;
-  const std::int64_t written = difference_ * 2 + (times_ > 1 ? 1 : 0);
-  out_.VarInt(Magnitude(written), written < 0);
-  if (times_ > 1) out_.VarUint(times_ - 2);
+  out_.Keep(PutDifferences(times_, difference_, out_.Room(kRunBytesMax)));
   times_ = 0;
+}
+
+void RunDifferenceWriter::WriteAll(std::span<const std::uint64_t> values) {
+  char* to = out_.Room(kRunBytesMax * values.size());
+  std::int64_t before = value_;
+  std::int64_t last = difference_;
+  std::uint64_t times = times_;
+  for (const std::uint64_t value : values) {
+    const std::int64_t difference = static_cast<std::int64_t>(value) - before;
+    if (difference != last) {
+      to = PutDifferences(times, last, to);
+      times = 0;
+      last = difference;
+    }
+    ++times;
+    before = static_cast<std::int64_t>(value);
+  }
+  out_.Keep(to);
+  value_ = before;
+  difference_ = last;
+  times_ = times;
 }
 
 std::string RunDifferenceWriter::Take() {
@@ -80,15 +127,29 @@ std::uint64_t RunDifferenceReader::Next() {
   return 0;
 }
 
-void RunByteWriter::Write(std::uint8_t value) {
-  if (times_ > 0 && value == value_) {
-    ++times_;
-    return;
-  }
+void RunByteWriter::Begin(std::uint8_t value) {
   if (times_ > 0) out_.VarUint(times_ - 1);
   out_.U8(value);
   value_ = value;
-  times_ = 1;
+  times_ = 0;
+}
+
+void RunByteWriter::WriteAll(std::span<const std::uint8_t> values) {
+  if (values.empty()) return;
+  Write(values[0]);
+  char* to = out_.Room(kRunBytesMax * values.size());
+  std::uint8_t last = value_;
+  std::uint64_t times = times_;
+  for (const std::uint8_t value : values.subspan(1)) {
+    char* const end = PutVarUint(times - 1, to);
+    *end = static_cast<char>(value);
+    to = value != last ? end + 1 : to;
+    times = value != last ? 1 : times + 1;
+    last = value;
+  }
+  out_.Keep(to);
+  value_ = last;
+  times_ = times;
 }
 
 bool RunByteReader::ReadRun() {

@@ -6,6 +6,7 @@
 // Source: lib0 0.2, encoding.js and decoding.js, from RleEncoder on.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,11 +17,12 @@ namespace coterie::crdt {
 // Numbers that repeat: varInt, negative if it comes more than once; then varUint(times - 2).
 class RunUintWriter {
  public:
-  void Write(std::uint64_t value) {
+  void Write(std::uint64_t value, std::uint64_t times = 1) {
     if (value != value_) Flush();
     value_ = value;
-    ++times_;
+    times_ += times;
   }
+  void WriteAll(std::span<const std::uint64_t> values);
   std::string Take();
 
  private:
@@ -54,13 +56,15 @@ class RunUintReader {
 // varUint(times - 2).
 class RunDifferenceWriter {
  public:
-  void Write(std::uint64_t value) {
-    const std::int64_t difference = static_cast<std::int64_t>(value) - value_;
-    if (difference != difference_) Flush();
-    difference_ = difference;
-    value_ = static_cast<std::int64_t>(value);
-    ++times_;
+  void Write(std::uint64_t value) { WriteSteps(static_cast<std::int64_t>(value) - value_, 1); }
+  // So many values, each higher than the one before by `step`.
+  void WriteSteps(std::int64_t step, std::uint64_t times) {
+    if (step != difference_) Flush();
+    difference_ = step;
+    value_ += step * static_cast<std::int64_t>(times);
+    times_ += times;
   }
+  void WriteAll(std::span<const std::uint64_t> values);
   std::string Take();
 
  private:
@@ -91,10 +95,15 @@ class RunDifferenceReader {
 // Bytes that repeat: the byte, varUint(times - 1), but for the last one, which has no end.
 class RunByteWriter {
  public:
-  void Write(std::uint8_t value);
+  void Write(std::uint8_t value, std::uint64_t times = 1) {
+    if (value != value_ || times_ == 0) Begin(value);
+    times_ += times;
+  }
+  void WriteAll(std::span<const std::uint8_t> values);
   std::string Take() { return out_.Take(); }
 
  private:
+  void Begin(std::uint8_t value);
   Lib0Writer out_;
   std::uint8_t value_ = 0;
   std::uint64_t times_ = 0;
@@ -130,6 +139,16 @@ class StringsWriter {
   void Write(std::string_view text, std::uint64_t units) {
     text_.Raw(text);
     lengths_.Write(units);
+  }
+  // The lengths of texts that the caller writes before the next call.
+  Lib0Writer& WriteLengths(std::span<const std::uint64_t> units) {
+    lengths_.WriteAll(units);
+    return text_;
+  }
+  // So many of one ASCII letter each, which the caller writes before the next call.
+  Lib0Writer& WriteLetters(std::uint64_t letters) {
+    lengths_.Write(1, letters);
+    return text_;
   }
   std::string Take();
 

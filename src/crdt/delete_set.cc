@@ -35,6 +35,19 @@ void AddTo(DeleteSet::Ranges& ranges, ClockRange range) {
   ranges.insert(place, range);
 }
 
+// What is descending by client, as Yjs writes it, ascends afterwards. The ranges of each stay.
+void ReverseClients(std::vector<std::pair<Client, ClockRange>>& ranges) {
+  std::reverse(ranges.begin(), ranges.end());
+  auto begin = ranges.begin();
+  while (begin != ranges.end()) {
+    const Client client = begin->first;
+    const auto end = std::find_if(begin, ranges.end(),
+                                  [client](const auto& range) { return range.first != client; });
+    std::reverse(begin, end);
+    begin = end;
+  }
+}
+
 }  // namespace
 
 DeleteSet::Ranges& DeleteSet::MutableOf(Client client) {
@@ -126,7 +139,10 @@ DeleteSet DeleteSet::FromRanges(std::vector<std::pair<Client, ClockRange>> range
     return a.first != b.first ? a.first < b.first : a.second.begin < b.second.begin;
   };
   if (!std::is_sorted(ranges.begin(), ranges.end(), is_before)) {
-    std::sort(ranges.begin(), ranges.end(), is_before);
+    ReverseClients(ranges);
+    if (!std::is_sorted(ranges.begin(), ranges.end(), is_before)) {
+      std::sort(ranges.begin(), ranges.end(), is_before);
+    }
   }
   DeleteSet set;
   for (const auto& [client, range] : ranges) {

@@ -164,11 +164,10 @@ std::string Lib0Writer::Take() {
   return std::exchange(bytes_, {});
 }
 
-void Lib0Writer::VarInt(std::uint64_t magnitude, bool is_negative) {
-  const auto first = static_cast<std::uint8_t>((magnitude > 0x3f ? 0x80 : 0) |
-                                               (is_negative ? 0x40 : 0) | (magnitude & 0x3f));
-  U8(first);
-  if (magnitude > 0x3f) VarUint(magnitude >> 6);
+char* PutLongVarUint(std::uint64_t value, char* to) {
+  for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
+  *to++ = static_cast<char>(value);
+  return to;
 }
 
 void Lib0Writer::VarBytes(std::string_view bytes) {

@@ -5,8 +5,10 @@
 // input: the first bad field stops it, keeps the offset and the reason, and every later read yields
 // zero. Pure values; one owner. Source: lib0 0.2, encoding.js and decoding.js.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +24,45 @@ struct Malformed {
 
 // How deep arrays and objects in an `any` may nest.
 inline constexpr int kAnyDepthMax = 100;
+
+// A variable-length integer as it is written: a word whose first bytes in memory it is.
+struct VarUintWord {
+  std::uint64_t word = 0;
+  std::size_t bytes = 0;
+};
+
+// Requires a value below 2^56.
+inline VarUintWord EncodeVarUint(std::uint64_t value) {
+  // Eight groups of seven bits, moved apart in halves.
+  std::uint64_t word = (value & 0x0fff'ffff) | (value & 0x00ff'ffff'f000'0000) << 4;
+  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x0fff'c000'0fff'c000) << 2;
+  word = (word & 0x007f'007f'007f'007f) | (word & 0x3f80'3f80'3f80'3f80) << 1;
+  const auto last = static_cast<std::size_t>(std::bit_width(value | 1) - 1) / 7;
+  // All but the last one say that they go on.
+  word |= 0x8080'8080'8080'8080 & ((std::uint64_t{1} << (8 * last)) - 1);
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return {.word = word, .bytes = last + 1};
+}
+
+// What such an integer takes at most, and what is written over where it is put.
+inline constexpr std::size_t kVarUintBytesMax = 10;
+
+char* PutLongVarUint(std::uint64_t value, char* to);
+
+// Puts it where there is room for kVarUintBytesMax; yields what is behind it. There is no branch on
+// how long it is, because that cannot be foretold.
+inline char* PutVarUint(std::uint64_t value, char* to) {
+  if (value >> 56 != 0) return PutLongVarUint(value, to);
+  const VarUintWord written = EncodeVarUint(value);
+  std::memcpy(to, &written.word, sizeof(written.word));
+  return to + written.bytes;
+}
+
+// An integer with a sign, of a magnitude of at most 2^53 - 1: the same groups of seven bits, but
+// that the first one has six, and the sign above them.
+inline char* PutVarInt(std::uint64_t magnitude, bool is_negative, char* to) {
+  return PutVarUint((magnitude & 0x3f) | std::uint64_t{is_negative} << 6 | magnitude >> 6 << 7, to);
+}
 
 class Lib0Reader {
  public:
@@ -95,13 +136,21 @@ class Lib0Writer {
     MakeRoom(1);
     bytes_[size_++] = static_cast<char>(value);
   }
-  void VarUint(std::uint64_t value) {
-    MakeRoom(kIntegerBytesMax);
-    size_ = static_cast<std::size_t>(WriteVarUint(value, bytes_.data() + size_) - bytes_.data());
+  void VarUint(std::uint64_t value) { Keep(PutVarUint(value, Room(kVarUintBytesMax))); }
+  // Of a magnitude of at most 2^53 - 1.
+  void VarInt(std::uint64_t magnitude, bool is_negative) {
+    Keep(PutVarInt(magnitude, is_negative, Room(kVarUintBytesMax)));
   }
-  void VarInt(std::uint64_t magnitude, bool is_negative);
   void VarBytes(std::string_view bytes);
   void Raw(std::string_view bytes);
+  // For what is written before it is known whether it is wanted: room for so many bytes at least,
+  // where PutVarUint() and its like may write, and how far it is kept. In between nothing is
+  // called.
+  char* Room(std::size_t bytes) {
+    MakeRoom(bytes);
+    return bytes_.data() + size_;
+  }
+  void Keep(const char* end) { size_ = static_cast<std::size_t>(end - bytes_.data()); }
   // So many bytes that the caller writes, before the next call.
   char* Claim(std::size_t bytes) {
     MakeRoom(bytes);
@@ -117,14 +166,6 @@ class Lib0Writer {
   std::string Take();
 
  private:
-  static constexpr std::size_t kIntegerBytesMax = 10;
-
-  // Yields what is behind it.
-  static char* WriteVarUint(std::uint64_t value, char* to) {
-    for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
-    *to++ = static_cast<char>(value);
-    return to;
-  }
   void MakeRoom(std::size_t bytes) {
     if (bytes_.size() - size_ < bytes) Grow(bytes);
   }

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <span>
 
 #include "base/check.h"
@@ -10,21 +12,26 @@
 namespace coterie::crdt {
 namespace {
 
-constexpr std::size_t kTextsAtOnce = 32;
+constexpr std::size_t kTextsAtOnce = 64;
+// What is made may be far smaller than what it is made of.
+constexpr std::size_t kRoomBytesMax = std::size_t{256} << 10;
 
 // Joins structs as a document would join their items. That they are neighbours in the document need
 // not be known: who must put something between them splits the joined one, which restores the same
 // origins.
 class Squasher {
  public:
+  // Begins with room for so much.
+  explicit Squasher(std::size_t room_bytes) { writer_.Reserve(room_bytes); }
   void Add(const StructView& view, std::string_view bytes, bool is_first_of_client);
-  // What follows that, of the same client.
-  void Add(const TextStruct& text);
+  // What follows that, of the same client; at most kTextsAtOnce.
+  void Add(std::span<const TextStruct> texts);
   std::string Finish(const DeleteSet& deleted);
 
  private:
   // What decides whether a struct continues the one that is held back.
   struct Seam {
+    Id id;
     ContentKind content = ContentKind::kGc;
     bool has_origin = false;
     bool has_right_origin = false;
@@ -32,9 +39,16 @@ class Squasher {
     Id origin;
     Id right_origin;
   };
+  static Seam SeamOf(const TextStruct& text, Client client);
   bool Continues(const Seam& seam) const;
-  bool IsBehindLast(const Seam& seam) const;
-  void Join(const StructView& view);
+  static bool IsBehindLast(const Seam& seam);
+  struct Joints {
+    std::uint64_t joined = 0;
+    std::uint64_t alone = 0;
+  };
+  static Joints FindJoints(std::span<const TextStruct> texts, Client client);
+  void AddText(const TextStruct& text, bool is_joined);
+  void EnterText(const TextStruct& text);
   void BeginJoin();
   void Flush();
   void WriteJoined(Lib0Writer& writer);
@@ -51,9 +65,19 @@ class Squasher {
   bool is_in_list_ = false;
 };
 
-bool Squasher::IsBehindLast(const Seam& seam) const {
-  const Id last = {.client = held_.id.client, .clock = held_.id.clock + length_ - 1};
-  return seam.has_origin && seam.origin == last;
+Squasher::Seam Squasher::SeamOf(const TextStruct& text, Client client) {
+  return {.id = {.client = client, .clock = text.clock},
+          .content = text.content,
+          .has_origin = text.has_origin,
+          .has_right_origin = text.has_right_origin,
+          .origin = text.origin,
+          .right_origin = text.right_origin};
+}
+
+// Whether its origin is the last one of what its client wrote before it.
+bool Squasher::IsBehindLast(const Seam& seam) {
+  return seam.has_origin & (seam.origin.client == seam.id.client) &
+         (seam.origin.clock + std::uint64_t{1} == seam.id.clock);
 }
 
 bool Squasher::Continues(const Seam& seam) const {
@@ -97,7 +121,8 @@ void Squasher::BeginJoin() {
 
 void Squasher::Add(const StructView& view, std::string_view bytes, bool is_first_of_client) {
   CHECK(is_first_of_client || view.id.client == held_.id.client);
-  const Seam seam = {.content = view.content,
+  const Seam seam = {.id = view.id,
+                     .content = view.content,
                      .has_origin = view.has_origin,
                      .has_right_origin = view.has_right_origin,
                      .has_parent_sub = view.has_parent_sub,
@@ -119,18 +144,63 @@ void Squasher::Add(const StructView& view, std::string_view bytes, bool is_first
   length_ = view.length;
 }
 
-void Squasher::Add(const TextStruct& text) {
-  const Seam seam = {.content = text.content,
-                     .has_origin = text.has_origin,
-                     .has_right_origin = text.has_right_origin,
-                     .origin = text.origin,
-                     .right_origin = text.right_origin};
-  if (Continues(seam)) {
+// Which of them continue the one before, and which stay as they are, alone: neither they nor the
+// next ones do. Bit i is that of texts[i]; of the first and the last one it is not known. A string
+// that is told as a text is in a list for sure, and what a struct is behind is the one before it.
+Squasher::Joints Squasher::FindJoints(std::span<const TextStruct> texts, Client client) {
+  std::uint64_t joined = 1;
+  std::uint64_t with_letters = 0;
+  for (std::size_t i = 1; i < texts.size(); ++i) {
+    const TextStruct& text = texts[i];
+    const TextStruct& before = texts[i - 1];
+    const bool is_joined = IsBehindLast(SeamOf(text, client)) & (text.content == before.content) &
+                           (text.has_right_origin == before.has_right_origin) &
+                           (text.right_origin.client == before.right_origin.client) &
+                           (text.right_origin.clock == before.right_origin.clock);
+    joined |= std::uint64_t{is_joined} << i;
+    with_letters |= std::uint64_t{text.letters > 0} << i;
+  }
+  const std::uint64_t last = std::uint64_t{1} << (texts.size() - 1);
+  return {.joined = joined, .alone = ~(joined | joined >> 1 | with_letters | last)};
+}
+
+void Squasher::Add(std::span<const TextStruct> texts) {
+  CHECK(texts.size() <= kTextsAtOnce);
+  if (texts.empty()) return;
+  const Client client = held_.id.client;
+  const Joints joints = FindJoints(texts, client);
+  AddText(texts[0], Continues(SeamOf(texts[0], client)));
+  for (std::size_t i = 1; i < texts.size();) {
+    const auto alone = static_cast<std::size_t>(std::countr_one(joints.alone >> i));
+    if (alone == 0) {
+      AddText(texts[i], (joints.joined >> i & 1) != 0);
+      ++i;
+      continue;
+    }
+    Flush();
+    for (const TextStruct& text : texts.subspan(i, alone)) EnterText(text);
+    const TextStruct& last = texts[i + alone - 1];
+    const char* const begin = texts[i].bytes.data();
+    const char* const end = last.bytes.data() + last.bytes.size();
+    writer_.WriteRun({.client = client, .clock = texts[i].clock}, alone,
+                     {begin, static_cast<std::size_t>(end - begin)});
+    i += alone;
+  }
+}
+
+// Whether the next one is in a list for sure.
+void Squasher::EnterText(const TextStruct& text) {
+  const bool is_behind = IsBehindLast(SeamOf(text, held_.id.client));
+  is_in_list_ = (text.content == ContentKind::kString) | (is_in_list_ & is_behind);
+}
+
+void Squasher::AddText(const TextStruct& text, bool is_joined) {
+  if (is_joined) {
     BeginJoin();
     joined_.Raw(text.text());
     length_ += text.length;
   } else {
-    is_in_list_ = text.content == ContentKind::kString || (is_in_list_ && IsBehindLast(seam));
+    EnterText(text);
     Flush();
     is_holding_ = true;
     held_ = StructView{.id = {.client = held_.id.client, .clock = text.clock},
@@ -183,7 +253,7 @@ std::string Squasher::Finish(const DeleteSet& deleted) {
 
 MergeResult SquashUpdate(std::string_view update) {
   UpdateReader reader(update);
-  Squasher squasher;
+  Squasher squasher(std::min(update.size(), kRoomBytesMax));
   StructView view;
   std::array<TextStruct, kTextsAtOnce> texts;
   while (reader.Next(view)) {
@@ -191,7 +261,7 @@ MergeResult SquashUpdate(std::string_view update) {
     for (;;) {
       const std::span<const TextStruct> told = reader.NextTexts(texts);
       if (told.empty()) break;
-      for (const TextStruct& text : told) squasher.Add(text);
+      squasher.Add(told);
     }
   }
   Lib0Reader& rest = reader.rest();

@@ -1,5 +1,7 @@
 #include "crdt/struct_writer.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "base/utf8.h"
 
@@ -149,22 +151,30 @@ void StructWriter::Write(const Piece& piece) {
 
 std::string StructWriter::FinishWith(std::string_view deleted) {
   Flush();
-  Lib0Writer update;
-  // A group's head is at most three integers of nine bytes.
-  update.Reserve(body_.size_bytes() + deleted.size() + 27 * (groups_.size() + 1));
-  update.VarUint(groups_.size());
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const bool is_last = i + 1 == groups_.size();
-    const std::size_t end = is_last ? body_.size_bytes() : groups_[i + 1].begin;
-    update.VarUint(groups_[i].structs);
-    update.VarUint(groups_[i].first.client.value());
-    update.VarUint(groups_[i].first.clock);
-    update.Raw(body_.view().substr(groups_[i].begin, end - groups_[i].begin));
+  Lib0Writer heads;
+  std::vector<std::size_t> ends;  // Of each group's head, in `heads`.
+  heads.VarUint(groups_.size());
+  for (const Group& group : groups_) {
+    heads.VarUint(group.structs);
+    heads.VarUint(group.first.client.value());
+    heads.VarUint(group.first.clock);
+    ends.push_back(heads.size_bytes());
   }
-  update.Raw(deleted);
-  body_ = {};
+  // The structs move apart, the last group's first, and the heads come in between.
+  const std::size_t size = body_.size_bytes();
+  body_.Reserve(size + heads.size_bytes() + deleted.size());
+  char* const begin = body_.Claim(heads.size_bytes()) - size;
+  for (std::size_t i = groups_.size(); i-- > 0;) {
+    const std::size_t end = i + 1 < groups_.size() ? groups_[i + 1].begin : size;
+    const std::size_t head_begin = i > 0 ? ends[i - 1] : 0;
+    char* const structs = begin + groups_[i].begin;
+    std::memmove(structs + ends[i], structs, end - groups_[i].begin);
+    heads.view().substr(head_begin).copy(structs + head_begin, ends[i] - head_begin);
+  }
+  if (groups_.empty()) heads.view().copy(begin, heads.size_bytes());
+  body_.Raw(deleted);
   groups_.clear();
-  return update.Take();
+  return body_.Take();
 }
 
 std::string StructWriter::Finish(const DeleteSet& deleted) { return FinishWith(deleted.Encode()); }

@@ -38,6 +38,8 @@ struct Piece {
 
 class StructWriter {
  public:
+  // Makes room for so much, and for a little more.
+  void Reserve(std::size_t bytes) { body_.Reserve(bytes + kHeadsBytes); }
   // Begins a group, if the last struct was another client's.
   void Write(const Piece& piece);
   // Structs of one group that follow each other, the first one as `first`; all canonical.
@@ -57,6 +59,7 @@ class StructWriter {
     std::uint64_t structs = 0;
     std::size_t begin = 0;  // In body_.
   };
+  static constexpr std::size_t kHeadsBytes = 256;
   void Flush();
 
   Lib0Writer body_;

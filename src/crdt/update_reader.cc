@@ -26,7 +26,7 @@ constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
 // What SkimStruct() looks at: behind the first byte a window that holds the integers of two ids and
 // a length, each of these sizes at most; and what a text is looked at with.
 constexpr std::size_t kSkimWindow = 32;
-constexpr std::size_t kSkimTextBytes = 16;
+constexpr std::size_t kSkimTextBytes = 32;
 constexpr std::size_t kSkimBytes = 1 + kSkimWindow + 5 + kSkimTextBytes;
 constexpr int kSkimClientBytes = 7;  // Below 2^49.
 constexpr int kSkimClockBytes = 4;   // Below 2^28.
@@ -104,13 +104,16 @@ std::uint64_t FirstBytes(std::uint64_t word, int size) {
 }
 
 #ifdef __SSE2__
-// Whether the first `size` bytes of 16 are ASCII. size <= 16.
-bool IsAscii16(const char* bytes, std::size_t size) {
-  const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-  return (static_cast<std::uint32_t>(_mm_movemask_epi8(loaded)) & ((1u << size) - 1)) == 0;
+// Whether the first `size` bytes of 32 are ASCII. size <= 32.
+bool IsAscii32(const char* bytes, std::size_t size) {
+  const auto low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+  const auto high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16));
+  const auto wide = static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm_movemask_epi8(low))) |
+                    static_cast<std::uint64_t>(_mm_movemask_epi8(high)) << 16;
+  return (wide & ((std::uint64_t{1} << size) - 1)) == 0;
 }
 #else
-bool IsAscii16(const char* bytes, std::size_t size) {
+bool IsAscii32(const char* bytes, std::size_t size) {
   unsigned char seen = 0;
   for (std::size_t i = 0; i < size; ++i) seen |= static_cast<unsigned char>(bytes[i]);
   return seen < 0x80;
@@ -197,7 +200,7 @@ template <int ids>
   const bool is_string = (found.info & kContentBits) == kStringBits;
   found.text = window + length_end + 1;
   found.text_bytes = is_string ? found.length : 0;
-  if (found.text_bytes <= kSkimTextBytes && IsAscii16(found.text, found.text_bytes)) return true;
+  if (found.text_bytes <= kSkimTextBytes && IsAscii32(found.text, found.text_bytes)) return true;
   if (found.text_bytes > static_cast<std::size_t>(end - found.text)) return false;
   found.length = LengthOfText({found.text, found.text_bytes});
   return found.length > 0;
@@ -463,12 +466,12 @@ struct UpdateReader::Skim {
   }
 };
 
-void UpdateReader::Pass(const Skim& skim) {
+void UpdateReader::Pass(std::uint64_t structs, std::uint64_t clock, const char* behind) {
   is_first_of_client_ = false;
   struct_begin_ = reader_.offset_bytes();
-  reader_.Advance(static_cast<std::size_t>(skim.at - reader_.ahead().data()));
-  structs_left_ = skim.structs_left;
-  clock_ = skim.group.clock;
+  reader_.Advance(static_cast<std::size_t>(behind - reader_.ahead().data()));
+  structs_left_ -= structs;
+  clock_ = clock;
 }
 
 bool UpdateReader::NextRun(const RunLimit& limit, StructRun& run) {
@@ -488,8 +491,7 @@ bool UpdateReader::NextRun(const RunLimit& limit, StructRun& run) {
   run = {.first = {.client = client_, .clock = static_cast<Clock>(clock_)},
          .end = static_cast<Clock>(skim.group.clock),
          .structs = skim.structs};
-  skim.structs_left = structs_left_ - skim.structs;
-  Pass(skim);
+  Pass(skim.structs, skim.group.clock, skim.at);
   run.bytes = bytes();
   return true;
 }
@@ -510,7 +512,7 @@ std::span<const TextStruct> UpdateReader::NextTexts(std::span<TextStruct> texts)
     Tell(skimmed, begin, clock, texts[told]);
     texts[told].letters = skim.NextLetters(skimmed, begin);
   }
-  if (told > 0) Pass(skim);
+  if (told > 0) Pass(skim.structs, skim.group.clock, skim.at);
   return texts.first(told);
 }
 

@@ -12,7 +12,9 @@
 //
 // Pure values; one owner. Source: yjs 13.6, src/utils/encoding.js, src/structs/*.js.
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <set>
 #include <span>
@@ -114,7 +116,19 @@ struct TextStruct {
   std::string_view bytes;  // As it is written; the text, if any, is their end.
   std::size_t text_bytes = 0;
 
+  // So many bytes can be read at least from where the text begins on.
+  static constexpr std::size_t kTextSlackBytes = 32;
   std::string_view text() const { return bytes.substr(bytes.size() - text_bytes); }
+  void CopyText(Lib0Writer& to) const {
+    char* const copy = to.Room(std::max(kTextSlackBytes, text_bytes));
+    const char* const begin = bytes.data() + bytes.size() - text_bytes;
+    if (text_bytes <= kTextSlackBytes) {
+      std::memcpy(copy, begin, kTextSlackBytes);
+    } else {
+      std::memcpy(copy, begin, text_bytes);
+    }
+    to.Keep(copy + text_bytes);
+  }
   // Those of the letters behind it.
   void CopyLetters(Lib0Writer& to) const;
 };
@@ -179,7 +193,7 @@ class UpdateReader {
   struct Skim;
   bool EnterGroup();
   bool BeginGroup();
-  void Pass(const Skim& skim);
+  void Pass(std::uint64_t structs, std::uint64_t clock, const char* behind);
   void PrepareSkim();
   bool IsLater(Id id) const;
   Id ReadOtherId();

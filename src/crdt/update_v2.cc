@@ -1,6 +1,7 @@
 #include "crdt/update_v2.h"
 
-#include <optional>
+#include <array>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -20,6 +21,7 @@ constexpr std::uint8_t kHasOrigin = 0x80;
 constexpr std::uint8_t kHasRightOrigin = 0x40;
 constexpr std::uint8_t kHasParentSub = 0x20;
 constexpr std::uint8_t kContentBits = 0x1f;
+constexpr std::size_t kTextsAtOnce = 64;
 
 // The options of a subdocument that Yjs keeps, written as it does.
 JsValue KeptOptions(const JsValue& options) {
@@ -37,16 +39,26 @@ JsValue KeptOptions(const JsValue& options) {
   return kept;
 }
 
+std::uint8_t InfoOf(const TextStruct& text) {
+  return static_cast<std::uint8_t>(static_cast<std::uint8_t>(text.content) |
+                                   (text.has_origin ? kHasOrigin : 0) |
+                                   (text.has_right_origin ? kHasRightOrigin : 0));
+}
+
 class WriterV2 {
  public:
   explicit WriterV2(IdleBits idle_bits) : idle_bits_(idle_bits) {}
   void Write(const StructView& view, bool is_first_of_client);
+  // What follows that, of the same client.
+  void Write(std::span<const TextStruct> texts, Client client);
   std::string Finish(const DeleteSet& deleted);
 
  private:
   void WriteLeft(Id id);
   void WriteItem(const StructView& view);
   void WriteContent(const StructView& view);
+  void WriteColumns(std::span<const TextStruct> texts);
+  void WriteLetters(const TextStruct& text, Client client);
   void WriteKey(std::string_view key);
 
   IdleBits idle_bits_;
@@ -119,6 +131,66 @@ void WriterV2::WriteItem(const StructView& view) {
   WriteContent(view);
 }
 
+void WriterV2::Write(std::span<const TextStruct> texts, Client client) {
+  while (!texts.empty()) {
+    std::size_t count = 1;  // Up to the next one that has letters behind it.
+    while (count < texts.size() && texts[count - 1].letters == 0) ++count;
+    WriteColumns(texts.first(count));
+    const TextStruct& last = texts[count - 1];
+    if (last.letters > 0) WriteLetters(last, client);
+    texts = texts.subspan(count);
+  }
+}
+
+// Column after column. What a struct does not have in one is put there and written over by the next
+// one's: which structs have what cannot be foretold.
+void WriterV2::WriteColumns(std::span<const TextStruct> texts) {
+  std::array<std::uint8_t, kTextsAtOnce> infos;
+  std::array<std::uint64_t, 2 * kTextsAtOnce + 1> clients;
+  std::array<std::uint64_t, kTextsAtOnce> lefts, rights, lengths, units;
+  std::size_t client = 0, left = 0, right = 0, length = 0, unit = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const TextStruct& text = texts[i];
+    const bool is_string = text.content == ContentKind::kString;
+    infos[i] = InfoOf(text);
+    clients[client] = text.origin.client.value();
+    client += text.has_origin ? 1 : 0;
+    clients[client] = text.right_origin.client.value();
+    client += text.has_right_origin ? 1 : 0;
+    lefts[left] = text.origin.clock;
+    left += text.has_origin ? 1 : 0;
+    rights[right] = text.right_origin.clock;
+    right += text.has_right_origin ? 1 : 0;
+    units[unit] = text.length;
+    unit += is_string ? 1 : 0;
+    lengths[length] = text.length;
+    length += is_string ? 0 : 1;
+  }
+  groups_.back().structs += texts.size();
+  infos_.WriteAll({infos.data(), texts.size()});
+  clients_.WriteAll({clients.data(), client});
+  left_clocks_.WriteAll({lefts.data(), left});
+  right_clocks_.WriteAll({rights.data(), right});
+  lengths_.WriteAll({lengths.data(), length});
+  Lib0Writer& strings = strings_.WriteLengths({units.data(), unit});
+  for (const TextStruct& text : texts) text.CopyText(strings);
+}
+
+void WriterV2::WriteLetters(const TextStruct& text, Client client) {
+  groups_.back().structs += text.letters;
+  infos_.Write(InfoOf(text), text.letters);
+  left_clocks_.Write(text.clock);
+  left_clocks_.WriteSteps(1, text.letters - 1);
+  text.CopyLetters(strings_.WriteLetters(text.letters));
+  if (!text.has_right_origin) return clients_.Write(client.value(), text.letters);
+  right_clocks_.WriteSteps(0, text.letters);
+  if (text.right_origin.client == client) return clients_.Write(client.value(), 2 * text.letters);
+  for (std::uint32_t i = 0; i < text.letters; ++i) {
+    clients_.Write(client.value());
+    clients_.Write(text.right_origin.client.value());
+  }
+}
+
 // The payload was validated, so nothing in here can fail.
 void WriterV2::WriteContent(const StructView& view) {
   Lib0Reader payload(view.payload);
@@ -169,24 +241,24 @@ void WriterV2::WriteContent(const StructView& view) {
 }
 
 std::string WriterV2::Finish(const DeleteSet& deleted) {
+  const std::string columns[] = {key_clocks_.Take(),   clients_.Take(),    left_clocks_.Take(),
+                                 right_clocks_.Take(), infos_.Take(),      strings_.Take(),
+                                 parent_infos_.Take(), type_kinds_.Take(), lengths_.Take()};
+  Lib0Writer deletions;
+  EncodeDeleteSetV2(deleted, deletions);
+  std::size_t size = 1 + values_.size_bytes() + deletions.size_bytes();
+  for (const std::string& column : columns) size += column.size() + kVarUintBytesMax;
   Lib0Writer update;
+  update.Reserve(size + kVarUintBytesMax * (groups_.size() + 1));
   update.VarUint(0);
-  update.VarBytes(key_clocks_.Take());
-  update.VarBytes(clients_.Take());
-  update.VarBytes(left_clocks_.Take());
-  update.VarBytes(right_clocks_.Take());
-  update.VarBytes(infos_.Take());
-  update.VarBytes(strings_.Take());
-  update.VarBytes(parent_infos_.Take());
-  update.VarBytes(type_kinds_.Take());
-  update.VarBytes(lengths_.Take());
+  for (const std::string& column : columns) update.VarBytes(column);
   update.VarUint(groups_.size());
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const std::size_t end = i + 1 < groups_.size() ? groups_[i + 1].begin : values_.size_bytes();
     update.VarUint(groups_[i].structs);
     update.Raw(values_.view().substr(groups_[i].begin, end - groups_[i].begin));
   }
-  EncodeDeleteSetV2(deleted, update);
+  update.Raw(deletions.view());
   return update.Take();
 }
 
@@ -488,7 +560,15 @@ Transcoded TranscodeToV2(std::string_view v1, IdleBits idle_bits) {
   UpdateReader reader(v1);
   WriterV2 writer(idle_bits);
   StructView view;
-  while (reader.Next(view)) writer.Write(view, reader.is_first_of_client());
+  std::array<TextStruct, kTextsAtOnce> texts;
+  while (reader.Next(view)) {
+    writer.Write(view, reader.is_first_of_client());
+    for (;;) {
+      const std::span<const TextStruct> told = reader.NextTexts(texts);
+      if (told.empty()) break;
+      writer.Write(told, view.id.client);
+    }
+  }
   Lib0Reader& rest = reader.rest();
   const DeleteSet deleted = DeleteSet::Decode(rest);
   if (rest.ok() && !rest.AtEnd()) rest.Fail(kBytesFollow);
