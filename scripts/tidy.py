@@ -24,6 +24,7 @@ ALLOWED = {
     ("name", "src/gateway/connect_codec.cc"): "protobuf's namespace of its JSON functions",
     ("mutex", "src/runtime/inbox.h"): "the hottest lock, which ThreadSanitizer must see through",
     ("not-built", "src/runtime/tsan_mutex.cc"): "cmake/rooms.cmake adds it for ThreadSanitizer",
+    ("not-built", "src/runtime/tsan_grpc.cc"): "as above",
     ("name", "src/crdt/lib0.h"): "lib0 is the name of the encoding",
     ("name", "src/crdt/lib0.cc"): "as above",
     ("name", "src/crdt/lib0_test.cc"): "as above",

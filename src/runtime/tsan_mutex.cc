@@ -1,7 +1,7 @@
 // Only in builds for ThreadSanitizer. Debian's Abseil is not instrumented, so the sanitizer does
-// not see what an absl::Mutex orders and reports every use of one as a race. These definitions come
-// before those of the library, tell the sanitizer, and call on. Nothing here changes what a mutex
-// does.
+// not see what an absl::Mutex orders and reports every use of one as a race; likewise what shares
+// an absl::Status. These definitions come before those of the library, tell the sanitizer, and call
+// on. Nothing here changes what a mutex does.
 
 #include <absl/synchronization/mutex.h>
 #include <absl/synchronization/notification.h>
@@ -99,7 +99,20 @@ extern "C" void TsanAwait(void* mutex, const absl::Condition* condition) {
 AWAITS(TsanAwaitTimeout, "_ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE")
 AWAITS(TsanAwaitDeadline, "_ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE")
 
-GIVES(TsanNotify, "_ZN4absl7debian312Notification6NotifyEv")
+// HasBeenNotified() is inlined from the header: a load of the flag that the library stores.
+struct Notified {
+  void* mutex;
+  bool flag;
+};
+static_assert(sizeof(Notified) == sizeof(absl::Notification));
+extern "C" void TsanNotify(Notified* notification) __asm__(
+    "_ZN4absl7debian312Notification6NotifyEv");
+extern "C" void TsanNotify(Notified* notification) {
+  static auto* const next = Next<void(Notified*)>("_ZN4absl7debian312Notification6NotifyEv");
+  __tsan_release(notification);
+  __tsan_release(&notification->flag);
+  next(notification);
+}
 TAKES(TsanWaitForNotification, "_ZNK4absl7debian312Notification19WaitForNotificationEv")
 #define NOTIFIED(name, symbol)                                              \
   extern "C" bool name(void* notification, TwoWords until) __asm__(symbol); \
@@ -134,3 +147,29 @@ extern "C" void TsanWait(void* variable, void* mutex) {
   }
 WAITS(TsanWaitTimeout, "_ZN4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE")
 WAITS(TsanWaitDeadline, "_ZN4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE")
+
+// Status::UnrefNonInlined(rep): counts down who shares it; the last one destroys it. All have told
+// what they did with it before, and the last one has heard it. The lock, which the sanitizer does
+// not see, keeps telling and counting together, so that nobody else's hearing is as good.
+namespace {
+
+bool is_counting = false;
+
+__attribute__((no_sanitize_thread)) void LockCounting() {
+  while (__atomic_test_and_set(&is_counting, __ATOMIC_ACQUIRE)) continue;
+}
+__attribute__((no_sanitize_thread)) void UnlockCounting() {
+  __atomic_clear(&is_counting, __ATOMIC_RELEASE);
+}
+
+}  // namespace
+
+extern "C" void TsanUnref(void* shared) __asm__("_ZN4absl7debian36Status15UnrefNonInlinedEm");
+extern "C" void TsanUnref(void* shared) {
+  static auto* const next = Next<void(void*)>("_ZN4absl7debian36Status15UnrefNonInlinedEm");
+  LockCounting();
+  __tsan_acquire(shared);
+  __tsan_release(shared);
+  next(shared);
+  UnlockCounting();
+}
