@@ -19,20 +19,7 @@ void Lib0Reader::FailAt(std::size_t offset_bytes, std::string_view reason) {
   next_ = end_;
 }
 
-std::uint8_t Lib0Reader::U8() {
-  if (next_ == end_) {
-    Fail(kEndsEarly);
-    return 0;
-  }
-  return static_cast<std::uint8_t>(*next_++);
-}
-
-std::uint64_t Lib0Reader::VarUint() {
-  if (next_ != end_ && static_cast<unsigned char>(*next_) < 0x80) {
-    return static_cast<unsigned char>(*next_++);
-  }
-  return LongVarUint();
-}
+void Lib0Reader::FailEarly() { Fail(kEndsEarly); }
 
 std::uint64_t Lib0Reader::LongVarUint() {
   const std::size_t start = offset_bytes();
@@ -48,14 +35,6 @@ std::uint64_t Lib0Reader::LongVarUint() {
     if (byte < 0x80) return value;
   }
   FailAt(start, next_ == end_ ? kEndsEarly : "an integer is too long");
-  return 0;
-}
-
-std::uint64_t Lib0Reader::VarUintUpTo(std::uint64_t max, std::string_view reason) {
-  const std::size_t start = offset_bytes();
-  const std::uint64_t value = VarUint();
-  if (value <= max) return value;
-  FailAt(start, reason);
   return 0;
 }
 

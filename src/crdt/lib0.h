@@ -70,11 +70,26 @@ class Lib0Reader {
   explicit Lib0Reader(std::string_view bytes)
       : begin_(bytes.data()), next_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
-  std::uint8_t U8();
+  std::uint8_t U8() {
+    if (next_ != end_) return static_cast<std::uint8_t>(*next_++);
+    FailEarly();
+    return 0;
+  }
   // At most 2^53 - 1, as JavaScript can read it.
-  std::uint64_t VarUint();
+  std::uint64_t VarUint() {
+    if (next_ != end_ && static_cast<unsigned char>(*next_) < 0x80) {
+      return static_cast<unsigned char>(*next_++);
+    }
+    return LongVarUint();
+  }
   // A VarUint that is at most `max`; `reason` is why a larger one is refused.
-  std::uint64_t VarUintUpTo(std::uint64_t max, std::string_view reason);
+  std::uint64_t VarUintUpTo(std::uint64_t max, std::string_view reason) {
+    const char* const start = next_;
+    const std::uint64_t value = VarUint();
+    if (value <= max) return value;
+    FailAt(static_cast<std::size_t>(start - begin_), reason);
+    return 0;
+  }
   // A length-prefixed byte array.
   std::string_view VarBytes();
   // A length-prefixed string, checked to be UTF-8: an invalid one would throw in every Yjs client.
@@ -107,6 +122,7 @@ class Lib0Reader {
 
  private:
   std::uint64_t LongVarUint();
+  void FailEarly();
   void SkipAny(int depth);
   void SkipAnyItems(std::uint8_t tag, int depth);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "crdt/chains.h"
 #include "crdt/delete_set.h"
 #include "crdt/struct_writer.h"
 #include "crdt/update_reader.h"
@@ -345,10 +346,25 @@ MergeResult Merge(std::span<const std::string_view> updates, GroupOrder order) {
   return {.update = merger.writer().Finish(DeleteSet::FromRanges(std::move(deleted)))};
 }
 
+// Whether they are what was written bit by bit, each behind the others: then they are in `chains`.
+// Not tried with large ones, which would be read for nothing if they are not.
+bool AreChained(std::span<const std::string_view> updates, Chains& chains) {
+  constexpr std::size_t kMeanBytesMax = 256;
+  std::size_t bytes = 0;
+  for (const std::string_view update : updates) bytes += update.size();
+  return bytes <= kMeanBytesMax * updates.size() &&
+         std::all_of(updates.begin(), updates.end(),
+                     [&chains](std::string_view update) { return chains.Add(update); });
+}
+
 }  // namespace
 
 MergeResult MergeUpdates(std::span<const std::string_view> updates) {
-  if (updates.size() != 1) return Merge(updates, GroupOrder::kDescending);
+  if (updates.size() != 1) {
+    Chains chains;
+    return AreChained(updates, chains) ? MergeResult{.update = chains.Finish()}
+                                       : Merge(updates, GroupOrder::kDescending);
+  }
   if (const Malformed malformed = ValidateUpdate(updates[0])) return {.malformed = malformed};
   return {.update = std::string(updates[0])};
 }

@@ -173,10 +173,10 @@ void CompareTexts(const std::string& update) {
 }
 
 // What is typed letter by letter; yields how many structs these are.
-std::uint64_t WriteLetters(Prng& prng, Client client, std::uint64_t clock, Lib0Writer& writer) {
+std::uint64_t WriteLetters(Prng& prng, Client client, std::uint64_t clock, std::uint64_t letters,
+                           Lib0Writer& writer) {
   const bool has_right = prng.Chance(1, 2);
   const std::uint64_t right = prng.Below(clock);
-  const std::uint64_t letters = prng.Between(1, 400);
   for (std::uint64_t i = 0; i < letters; ++i) {
     writer.U8(has_right ? 0xc4 : 0x84);
     writer.VarUint(client.value());
@@ -186,6 +186,43 @@ std::uint64_t WriteLetters(Prng& prng, Client client, std::uint64_t clock, Lib0W
     writer.VarBytes(std::string(1, static_cast<char>('a' + prng.Below(26))));
   }
   return letters;
+}
+
+// What three clients write, each update behind those before it; some delete.
+std::vector<std::string> Typed(Prng& prng) {
+  Clock ends[] = {0, static_cast<Clock>(prng.Below(3)), 200};
+  std::vector<std::string> updates;
+  for (std::uint64_t left = prng.Between(2, 60); left > 0; --left) {
+    const std::uint64_t who = prng.Below(3);
+    const Client client(5 + 1000 * who);
+    Lib0Writer writer;
+    const std::uint64_t structs = prng.Below(3);
+    writer.VarUint(structs > 0 ? 1 : 0);
+    if (structs > 0) writer.VarUint(structs);
+    if (structs > 0) writer.VarUint(client.value());
+    if (structs > 0) writer.VarUint(ends[who]);
+    for (std::uint64_t i = 0; i < structs; ++i) {
+      if (ends[who] > 0 && prng.Chance(2, 3)) {
+        ends[who] += static_cast<Clock>(WriteLetters(prng, client, ends[who], 1, writer));
+        continue;
+      }
+      // Collected, or deleted in a root's key.
+      const Clock length = 1 + static_cast<Clock>(prng.Below(3));
+      writer.Raw(prng.Chance(1, 3) ? std::string_view("\0", 1) : "\x21\1\1r\1k");
+      writer.VarUint(length);
+      ends[who] += length;
+    }
+    const bool has_deleted = ends[who] > 0 && prng.Chance(1, 2);
+    writer.VarUint(has_deleted ? 1 : 0);
+    if (has_deleted) {
+      writer.VarUint(client.value());
+      writer.VarUint(1);
+      writer.VarUint(prng.Below(ends[who]));
+      writer.VarUint(prng.Between(1, 3));
+    }
+    updates.push_back(writer.Take());
+  }
+  return updates;
 }
 
 // One client's structs, most of them strings and deleted ones with neighbours, of every length that
@@ -201,7 +238,7 @@ std::string ManyStructs(Prng& prng) {
   std::uint64_t clock = first_clock;
   for (std::uint64_t left = structs; left > 0; --left) {
     if (clock > 0 && prng.Chance(1, 50)) {
-      const std::uint64_t letters = WriteLetters(prng, own, clock, writer);
+      const std::uint64_t letters = WriteLetters(prng, own, clock, prng.Between(1, 400), writer);
       structs += letters;
       clock += letters;
     }
@@ -310,6 +347,26 @@ TEST(Mutation, QuickAndSlowReadersAgree) {
     if (HasFatalFailure()) FAIL() << ToHex(update);
   }
   EXPECT_GT(valid, Rounds() / 4);
+}
+
+TEST(Mutation, WhatIsTypedMergesAsAllElse) {
+  Prng prng(kSeed);
+  int valid = 0;
+  for (int round = 0; round < Rounds(); ++round) {
+    std::vector<std::string> typed = Typed(prng);
+    if (prng.Chance(1, 4)) Mutate(prng, typed[prng.Below(typed.size())]);
+    std::vector<std::string_view> updates(typed.begin(), typed.end());
+    const MergeResult merged = MergeUpdates(updates);
+    // What comes once more is no continuation.
+    updates.insert(updates.end(), typed.begin(), typed.end());
+    const MergeResult twice = MergeUpdates(updates);
+    ASSERT_EQ(merged.malformed.reason, twice.malformed.reason);
+    ASSERT_EQ(merged.malformed.offset_bytes, twice.malformed.offset_bytes);
+    ASSERT_EQ(merged.which, twice.which);
+    ASSERT_EQ(ToHex(merged.update), ToHex(twice.update));
+    valid += merged.malformed ? 0 : 1;
+  }
+  EXPECT_GT(valid, Rounds() / 2);
 }
 
 TEST(Mutation, OfV2IsRefusedOrHarmless) {
