@@ -131,6 +131,31 @@ TEST(Replica, AProposalOutlivesTheLeaderItWasSentTo) {
   EXPECT_EQ(TextOf(cluster, follower, doc), "once");
 }
 
+TEST(Replica, AFollowerSendsAProposalOnWithoutItsCore) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  const NodeId follower = leader == kOne ? kTwo : kOne;
+  const auto frames = [&cluster] {
+    std::uint64_t sent = 0;
+    for (const auto& [version, count] : cluster.frames_of_version) sent += count;
+    return sent;
+  };
+  const std::uint64_t frames_before = frames();
+
+  bool is_answered = false;
+  cluster.replica(follower).Propose(
+      ann.Make(state::Append{.doc = doc, .text = "x"}), TestingCluster::kTimeout,
+      [&is_answered](const absl::StatusOr<state::Outcome>& got) { is_answered = got.ok(); });
+
+  EXPECT_EQ(frames(), frames_before + 1);
+  EXPECT_FALSE(cluster.replica(follower).waiting().core);
+  cluster.Work();
+  EXPECT_TRUE(is_answered);
+  EXPECT_EQ(TextOf(cluster, leader, doc), "x");
+}
+
 TEST(Replica, WithoutAMajorityNothingIsAcknowledged) {
   TestingCluster cluster(3);
   const NodeId leader = cluster.AwaitLeader();
