@@ -1,9 +1,9 @@
 // Only in builds for ThreadSanitizer. Debian's gRPC is not instrumented, and hands what is to be
 // done from thread to thread without locks, so the sanitizer does not see what that orders. What
-// gRPC promises is: whatever comes before a batch of operations is begun comes before its end is
-// told, and that is told by the tag of the batch (grpc.h, grpc_call_start_batch). These definitions
-// come before those of the library, tell the sanitizer just that, and call on. As
-// tsan_mutex.cc, nothing here changes what is done.
+// gRPC promises is: whatever comes before a batch of operations is begun, and what is done to end
+// it, comes before its end is told, and that is told by the tag of the batch (grpc.h,
+// grpc_call_start_batch). These definitions come before those of the library, tell the sanitizer
+// just that, and call on. As in tsan_mutex.cc, nothing here changes what is done.
 //
 // The callback API rests on the same: a thread of libgrpc++ takes the tags of all its calls by
 // grpc_completion_queue_next (completion_queue_cc.cc, CallbackAlternativeCQ; gRPC 1.51), and runs
@@ -63,6 +63,20 @@ extern "C" int grpc_call_start_batch(void* call, const void* operations, std::si
       Next<int(void*, const void*, std::size_t, void*, void*)>("grpc_call_start_batch");
   __tsan_release(tag);
   return next(call, operations, count, tag, reserved);
+}
+
+// grpc_cq_end_op: whoever ends the batch has its tag told. The status is passed by its address.
+#define END_OP                                                                  \
+  "_Z14grpc_cq_end_opP21grpc_completion_queuePvN4absl7debian36StatusEPFvS1_P18" \
+  "grpc_cq_completionES1_S6_b"
+extern "C" void TsanEndOp(void* queue, void* tag, void* status, void (*done)(void*, void*),
+                          void* argument, void* storage, bool is_internal) __asm__(END_OP);
+extern "C" void TsanEndOp(void* queue, void* tag, void* status, void (*done)(void*, void*),
+                          void* argument, void* storage, bool is_internal) {
+  static auto* const next =
+      Next<void(void*, void*, void*, void (*)(void*, void*), void*, void*, bool)>(END_OP);
+  __tsan_release(tag);
+  next(queue, tag, status, done, argument, storage, is_internal);
 }
 
 extern "C" Event grpc_completion_queue_next(void* queue, Deadline deadline, void* reserved) {
