@@ -427,10 +427,10 @@ bool UpdateReader::NextSpan(StructSpan& span) {
 
 // A walk over structs of one group that can be skimmed.
 struct UpdateReader::Skim {
-  const char* at;
-  const char* end;
+  const char* at = nullptr;
+  const char* end = nullptr;
   SkimGroup group;
-  std::uint64_t structs_left;
+  std::uint64_t structs_left = 0;
   std::uint64_t clock_end = kClockMax;
   std::uint64_t structs = 0;  // That were passed.
 

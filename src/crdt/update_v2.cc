@@ -76,6 +76,15 @@ class WriterV2 {
   StringsWriter strings_;
   std::uint64_t keys_ = 0;
 
+  // What WriteColumns() gathers of texts.
+  struct Gathered {
+    std::array<std::uint8_t, kTextsAtOnce> infos;
+    // One more, for what is written over.
+    std::array<std::uint64_t, 2 * kTextsAtOnce + 1> clients;
+    std::array<std::uint64_t, kTextsAtOnce + 1> lefts, rights, lengths, units;
+  };
+  Gathered gathered_{};
+
   // The rest, in which the count of a group's structs stands before them.
   struct Group {
     std::uint64_t structs = 0;
@@ -153,9 +162,7 @@ void WriterV2::Write(std::span<const TextStruct> texts, Client client) {
 // Column after column. What a struct does not have in one is put there and written over by the next
 // one's: which structs have what cannot be foretold.
 void WriterV2::WriteColumns(std::span<const TextStruct> texts) {
-  std::array<std::uint8_t, kTextsAtOnce> infos;
-  std::array<std::uint64_t, 2 * kTextsAtOnce + 1> clients;
-  std::array<std::uint64_t, kTextsAtOnce> lefts, rights, lengths, units;
+  auto& [infos, clients, lefts, rights, lengths, units] = gathered_;
   std::size_t client = 0, left = 0, right = 0, length = 0, unit = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const TextStruct& text = texts[i];
@@ -192,7 +199,8 @@ void WriterV2::WriteLetters(const TextStruct& text, Client client) {
   text.CopyLetters(strings_.WriteLetters(text.letters));
   if (!text.has_right_origin) return clients_.Write(client.value(), text.letters);
   right_clocks_.WriteSteps(0, text.letters);
-  if (text.right_origin.client == client) return clients_.Write(client.value(), 2 * text.letters);
+  if (text.right_origin.client == client)
+    return clients_.Write(client.value(), std::uint64_t{2} * text.letters);
   for (std::uint32_t i = 0; i < text.letters; ++i) {
     clients_.Write(client.value());
     clients_.Write(text.right_origin.client.value());
