@@ -106,17 +106,20 @@ std::string RunDifferenceWriter::Take() {
   return out_.Take();
 }
 
+bool RunDifferenceReader::ReadRun() {
+  if (!HasMore(in_)) return false;
+  const Lib0Reader::SignedInt read = in_.VarInt();
+  const auto magnitude = static_cast<std::int64_t>(read.magnitude);
+  const std::int64_t written = read.is_negative ? -magnitude : magnitude;
+  const bool is_run = (written & 1) != 0;
+  difference_ = (written - (is_run ? 1 : 0)) / 2;
+  times_ = is_run ? in_.VarUint() + 2 : 1;
+  if (!in_.ok()) times_ = 0;
+  return in_.ok();
+}
+
 std::uint64_t RunDifferenceReader::Next() {
-  if (times_ == 0) {
-    if (!HasMore(in_)) return 0;
-    const Lib0Reader::SignedInt read = in_.VarInt();
-    const auto magnitude = static_cast<std::int64_t>(read.magnitude);
-    const std::int64_t written = read.is_negative ? -magnitude : magnitude;
-    const bool is_run = (written & 1) != 0;
-    difference_ = (written - (is_run ? 1 : 0)) / 2;
-    times_ = is_run ? in_.VarUint() + 2 : 1;
-    if (!in_.ok()) return 0;
-  }
+  if (times_ == 0 && !ReadRun()) return 0;
   --times_;
   value_ += difference_;  // Below 2^53 before, and so is the difference.
   if (value_ >= 0 && static_cast<std::uint64_t>(value_) <= max_) {

@@ -5,7 +5,9 @@
 // Lib0Reader that they were made with. Pure values; one owner.
 // Source: lib0 0.2, encoding.js and decoding.js, from RleEncoder on.
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +46,14 @@ class RunUintReader {
   Lib0Reader& in() { return in_; }
   const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
+  // How often `value` comes next, as far as is known at once. Who asks must need the next value.
+  std::uint64_t TimesOf(std::uint64_t value) {
+    return (times_ > 0 || ReadRun()) && value_ == value ? times_ : 0;
+  }
+  // Of a run that has begun alone.
+  std::uint64_t TimesLeftOf(std::uint64_t value) const { return value_ == value ? times_ : 0; }
+  // Requires as many to be there.
+  void Skip(std::uint64_t times) { times_ -= times; }
 
  private:
   bool ReadRun();
@@ -83,8 +93,23 @@ class RunDifferenceReader {
   Lib0Reader& in() { return in_; }
   const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return times_ == 0 && in_.AtEnd(); }
+  // How many values come next, each by `step` above the one before, as far as is known at once. Who
+  // asks must need the next value.
+  std::uint64_t TimesOf(std::int64_t step) {
+    return (times_ > 0 || ReadRun()) && difference_ == step ? times_ : 0;
+  }
+  // Of a run that has begun alone.
+  std::uint64_t TimesLeftOf(std::int64_t step) const { return difference_ == step ? times_ : 0; }
+  // The last one that was given.
+  std::uint64_t last() const { return static_cast<std::uint64_t>(value_); }
+  // Requires as many to be there, and the last one not to be above the maximum.
+  void Skip(std::uint64_t times) {
+    times_ -= times;
+    value_ += difference_ * static_cast<std::int64_t>(times);
+  }
 
  private:
+  bool ReadRun();
   Lib0Reader in_;
   std::uint64_t max_;
   std::int64_t value_ = 0;
@@ -121,6 +146,15 @@ class RunByteReader {
   Lib0Reader& in() { return in_; }
   const Lib0Reader& in() const { return in_; }
   bool AtEnd() const { return (is_last_ || times_ == 0) && in_.AtEnd(); }
+  // The next one, and how often it comes; 0 if it has failed. Who asks must need it.
+  std::uint64_t Peek(std::uint8_t& value) {
+    const bool has_one = times_ > 0 || is_last_ || ReadRun();
+    value = value_;
+    if (is_last_) return std::numeric_limits<std::uint64_t>::max();
+    return has_one ? times_ : 0;
+  }
+  // Requires as many to be there.
+  void Skip(std::uint64_t times) { times_ -= is_last_ ? 0 : times; }
 
  private:
   bool ReadRun();
@@ -165,6 +199,19 @@ class StringsReader {
   Lib0Reader& in() { return lengths_.in(); }
   const Lib0Reader& in() const { return lengths_.in(); }
   bool AtEnd() const { return at_ == text_.size() && !has_half_ && lengths_.AtEnd(); }
+  // How many ASCII letters come next, each a string, as far as is known at once. Who asks must need
+  // the next string.
+  std::uint64_t Letters() {
+    return is_ascii_ ? std::min<std::uint64_t>(lengths_.TimesOf(1), text_.size() - at_) : 0;
+  }
+  // Of a run that has begun alone.
+  std::uint64_t LettersLeft() const { return is_ascii_ ? lengths_.TimesLeftOf(1) : 0; }
+  // Requires as many to be there.
+  std::string_view TakeLetters(std::uint64_t letters) {
+    lengths_.Skip(letters);
+    at_ += letters;
+    return text_.substr(at_ - letters, letters);
+  }
 
  private:
   std::string_view NextWide(std::uint64_t units);

@@ -22,6 +22,8 @@ void Lib0Reader::FailAt(std::size_t offset_bytes, std::string_view reason) {
 void Lib0Reader::FailEarly() { Fail(kEndsEarly); }
 
 std::uint64_t Lib0Reader::LongVarUint() {
+  std::uint64_t bits = 0;
+  if (MaybeTakeWord(7, bits)) return bits;
   const std::size_t start = offset_bytes();
   std::uint64_t value = 0;
   for (int shift = 0; shift < 63; shift += 7) {
@@ -64,7 +66,7 @@ std::string_view Lib0Reader::VarString() {
   return {};
 }
 
-Lib0Reader::SignedInt Lib0Reader::VarInt() {
+Lib0Reader::SignedInt Lib0Reader::LongVarInt() {
   const std::size_t start = offset_bytes();
   const std::uint8_t first = U8();
   SignedInt value{.magnitude = first & 0x3fu, .is_negative = (first & 0x40) != 0};

@@ -44,6 +44,14 @@ inline VarUintWord EncodeVarUint(std::uint64_t value) {
   return {.word = word, .bytes = last + 1};
 }
 
+// The other way: a word of an integer's bytes, those behind it 0.
+inline std::uint64_t DecodeVarUint(std::uint64_t word) {
+  word &= 0x7f7f'7f7f'7f7f'7f7f;
+  word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
+  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
+  return (word & 0x0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
+}
+
 // What such an integer takes at most, and what is written over where it is put.
 inline constexpr std::size_t kVarUintBytesMax = 10;
 
@@ -99,7 +107,13 @@ class Lib0Reader {
     std::uint64_t magnitude = 0;
     bool is_negative = false;
   };
-  SignedInt VarInt();
+  SignedInt VarInt() {
+    std::uint64_t bits = 0;
+    // Each integer of this size, and no larger one, is at most 2^53 - 1 for sure.
+    constexpr std::size_t kBytesMax = 7;
+    if (!MaybeTakeWord(kBytesMax, bits)) return LongVarInt();
+    return {.magnitude = (bits & 0x3f) | bits >> 7 << 6, .is_negative = (bits & 0x40) != 0};
+  }
   std::string_view Raw(std::size_t size);
   // Reads over one `any` of any depth up to kAnyDepthMax and returns its bytes.
   std::string_view Any();
@@ -121,7 +135,22 @@ class Lib0Reader {
   void FailAt(std::size_t offset_bytes, std::string_view reason);
 
  private:
+  // Takes the groups of seven bits of the integer ahead, if it has at most so many bytes
+  // and can be read as a word.
+  bool MaybeTakeWord(std::size_t bytes_max, std::uint64_t& bits) {
+    if (std::endian::native == std::endian::big || remaining_bytes() < 8) return false;
+    std::uint64_t word = 0;
+    std::memcpy(&word, next_, sizeof(word));
+    const std::uint64_t ends = ~word & 0x8080'8080'8080'8080;
+    if (ends == 0) return false;
+    const auto bytes = static_cast<std::size_t>(std::countr_zero(ends)) / 8 + 1;
+    if (bytes > bytes_max) return false;
+    next_ += bytes;
+    bits = DecodeVarUint(word & (~std::uint64_t{0} >> (64 - 8 * bytes)));
+    return true;
+  }
   std::uint64_t LongVarUint();
+  SignedInt LongVarInt();
   void FailEarly();
   void SkipAny(int depth);
   void SkipAnyItems(std::uint8_t tag, int depth);
@@ -173,8 +202,8 @@ class Lib0Writer {
     size_ += bytes;
     return bytes_.data() + size_ - bytes;
   }
-  // Nothing is written any more, and the room is kept.
-  void Clear() { size_ = 0; }
+  // Takes back what is behind the first `bytes`, and keeps the room.
+  void Truncate(std::size_t bytes) { size_ = bytes; }
 
   std::string_view view() const { return {bytes_.data(), size_}; }
   std::size_t size_bytes() const { return size_; }

@@ -115,7 +115,7 @@ std::string_view WithoutCount(ContentKind content, std::string_view payload) {
 void Squasher::BeginJoin() {
   if (is_joined_) return;
   is_joined_ = true;
-  joined_.Clear();
+  joined_.Truncate(0);
   joined_.Raw(WithoutCount(held_.content, held_.payload));
 }
 

@@ -122,18 +122,17 @@ Lib0Writer& StructWriter::body() {
   return body_;
 }
 
-void StructWriter::Count(Id id) {
-  if (groups_.empty() || groups_.back().first.client != id.client) {
+void StructWriter::Count(Id first, std::uint64_t structs) {
+  if (groups_.empty() || groups_.back().first.client != first.client) {
     Flush();
-    groups_.push_back({.first = id, .begin = body_.size_bytes()});
+    groups_.push_back({.first = first, .begin = body_.size_bytes()});
   }
-  ++groups_.back().structs;
+  groups_.back().structs += structs;
 }
 
 void StructWriter::WriteRun(Id first, std::uint64_t structs, std::string_view bytes) {
   if (structs == 0) return;
-  Count(first);
-  groups_.back().structs += structs - 1;
+  Count(first, structs);
   if (!pending_.empty() && pending_.data() + pending_.size() == bytes.data()) {
     pending_ = {pending_.data(), pending_.size() + bytes.size()};
     return;

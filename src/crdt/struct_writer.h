@@ -44,8 +44,8 @@ class StructWriter {
   void Write(const Piece& piece);
   // Structs of one group that follow each other, the first one as `first`; all canonical.
   void WriteRun(Id first, std::uint64_t structs, std::string_view bytes);
-  // A struct that the caller writes, into body().
-  void Count(Id id);
+  // Structs of one client that the caller writes, into body(). Before that, if they begin a group.
+  void Count(Id first, std::uint64_t structs = 1);
   Lib0Writer& body();
 
   // The whole update. The writer is empty afterwards.

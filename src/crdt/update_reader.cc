@@ -70,15 +70,7 @@ ByteMasks MasksOf(const char* bytes) {
 #endif
 }
 
-// The variable-length integer that is written as this word, the bytes behind it 0.
-std::uint64_t DecodeWord(std::uint64_t word) {
-  word &= 0x7f7f'7f7f'7f7f'7f7f;
-  word = (word & 0x007f'007f'007f'007f) | (word & 0x7f00'7f00'7f00'7f00) >> 1;
-  word = (word & 0x0000'3fff'0000'3fff) | (word & 0x3fff'0000'3fff'0000) >> 2;
-  return (word & 0x0fff'ffff) | (word & 0x0fff'ffff'0000'0000) >> 4;
-}
-
-// The same of at most four bytes.
+// DecodeVarUint() of at most four bytes.
 std::uint32_t DecodeShort(std::uint64_t word) {
   const auto low = static_cast<std::uint32_t>(word);
   return (low & 0x7f) | (low & 0x7f00) >> 1 | (low & 0x7f'0000) >> 2 | (low & 0x7f00'0000) >> 3;
@@ -270,8 +262,10 @@ void Tell(const Skimmed& skimmed, const char* begin, std::uint64_t clock, TextSt
   text.content = static_cast<ContentKind>(skimmed.info & kContentBits);
   text.has_origin = (skimmed.info & kHasOrigin) != 0;
   text.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
-  const Id first = {.client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
-  const Id second = {.client = Client(DecodeWord(skimmed.clients[1])), .clock = skimmed.clocks[1]};
+  const Id first = {.client = Client(DecodeVarUint(skimmed.clients[0])),
+                    .clock = skimmed.clocks[0]};
+  const Id second = {.client = Client(DecodeVarUint(skimmed.clients[1])),
+                     .clock = skimmed.clocks[1]};
   text.origin = text.has_origin ? first : Id();
   text.right_origin = text.has_origin ? second : first;
   text.bytes = {begin, static_cast<std::size_t>(skimmed.end() - begin)};
@@ -390,14 +384,15 @@ bool UpdateReader::Next(StructView& view) {
     view.has_origin = (skimmed.info & kHasOrigin) != 0;
     view.has_right_origin = (skimmed.info & kHasRightOrigin) != 0;
     view.has_parent_sub = (skimmed.info & kHasParentSub) != 0;
-    const Id first = {.client = Client(DecodeWord(skimmed.clients[0])), .clock = skimmed.clocks[0]};
+    const Id first = {.client = Client(DecodeVarUint(skimmed.clients[0])),
+                      .clock = skimmed.clocks[0]};
     if (view.has_origin) {
       view.origin = first;
     } else {
       view.right_origin = first;
     }
     if (skimmed.ids == 2) {
-      view.right_origin = {.client = Client(DecodeWord(skimmed.clients[1])),
+      view.right_origin = {.client = Client(DecodeVarUint(skimmed.clients[1])),
                            .clock = skimmed.clocks[1]};
     }
     view.payload = {skimmed.text, skimmed.text_bytes};
@@ -432,10 +427,10 @@ bool UpdateReader::NextSpan(StructSpan& span) {
 
 // A walk over structs of one group that can be skimmed.
 struct UpdateReader::Skim {
-  const char* at;
-  const char* end;
+  const char* at = nullptr;
+  const char* end = nullptr;
   SkimGroup group;
-  std::uint64_t structs_left;
+  std::uint64_t structs_left = 0;
   std::uint64_t clock_end = kClockMax;
   std::uint64_t structs = 0;  // That were passed.
 

@@ -1,7 +1,9 @@
 #include "crdt/update_v2.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "base/check.h"
@@ -17,10 +19,16 @@ namespace {
 
 constexpr std::string_view kCountTooLarge = "a count is larger than what follows";
 constexpr std::string_view kLengthTooLarge = "a length leads past the clock 2^32 - 1";
+constexpr std::string_view kTooLarge = "the update is too large in V1";
 constexpr std::uint8_t kHasOrigin = 0x80;
 constexpr std::uint8_t kHasRightOrigin = 0x40;
 constexpr std::uint8_t kHasParentSub = 0x20;
 constexpr std::uint8_t kContentBits = 0x1f;
+constexpr auto kStringBits = static_cast<std::uint8_t>(ContentKind::kString);
+constexpr auto kDeletedBits = static_cast<std::uint8_t>(ContentKind::kDeleted);
+// So many letters at least and at most are read at once.
+constexpr std::uint64_t kLettersMin = 4;
+constexpr std::uint64_t kLettersMax = 1024;
 constexpr std::size_t kTextsAtOnce = 64;
 
 // The options of a subdocument that Yjs keeps, written as it does.
@@ -67,6 +75,15 @@ class WriterV2 {
   RunByteWriter infos_, parent_infos_;
   StringsWriter strings_;
   std::uint64_t keys_ = 0;
+
+  // What WriteColumns() gathers of texts.
+  struct Gathered {
+    std::array<std::uint8_t, kTextsAtOnce> infos;
+    // One more, for what is written over.
+    std::array<std::uint64_t, 2 * kTextsAtOnce + 1> clients;
+    std::array<std::uint64_t, kTextsAtOnce + 1> lefts, rights, lengths, units;
+  };
+  Gathered gathered_{};
 
   // The rest, in which the count of a group's structs stands before them.
   struct Group {
@@ -145,9 +162,7 @@ void WriterV2::Write(std::span<const TextStruct> texts, Client client) {
 // Column after column. What a struct does not have in one is put there and written over by the next
 // one's: which structs have what cannot be foretold.
 void WriterV2::WriteColumns(std::span<const TextStruct> texts) {
-  std::array<std::uint8_t, kTextsAtOnce> infos;
-  std::array<std::uint64_t, 2 * kTextsAtOnce + 1> clients;
-  std::array<std::uint64_t, kTextsAtOnce> lefts, rights, lengths, units;
+  auto& [infos, clients, lefts, rights, lengths, units] = gathered_;
   std::size_t client = 0, left = 0, right = 0, length = 0, unit = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const TextStruct& text = texts[i];
@@ -184,7 +199,8 @@ void WriterV2::WriteLetters(const TextStruct& text, Client client) {
   text.CopyLetters(strings_.WriteLetters(text.letters));
   if (!text.has_right_origin) return clients_.Write(client.value(), text.letters);
   right_clocks_.WriteSteps(0, text.letters);
-  if (text.right_origin.client == client) return clients_.Write(client.value(), 2 * text.letters);
+  if (text.right_origin.client == client)
+    return clients_.Write(client.value(), std::uint64_t{2} * text.letters);
   for (std::uint32_t i = 0; i < text.letters; ++i) {
     clients_.Write(client.value());
     clients_.Write(text.right_origin.client.value());
@@ -271,6 +287,11 @@ class ReaderV2 {
  private:
   Lib0Reader Column();
   void ReadGroup();
+  // What most structs of a text are, at most `structs` of them, and how many these were.
+  std::uint64_t ReadLetters(Client client, std::uint64_t& clock, std::uint64_t structs);
+  std::uint64_t ReadTexts(Client client, std::uint64_t& clock, std::uint64_t structs);
+  enum class TextRead : std::uint8_t { kRead, kOther, kOdd };
+  TextRead ReadText(Client client, std::uint64_t& clock);
   // False if something is malformed.
   bool ReadStruct(Client client, std::uint64_t& clock);
   // What is read is written at once; of malformed updates nothing is used.
@@ -309,6 +330,7 @@ class ReaderV2 {
   RunUintReader type_kinds_;
   RunUintReader lengths_;
 
+  std::uint64_t slow_structs_ = 0;  // So many are to be read by ReadStruct().
   std::vector<std::string> keys_;
   SeenClients seen_;
   StructWriter writer_;
@@ -524,9 +546,107 @@ bool ReaderV2::ReadStruct(Client client, std::uint64_t& clock) {
   if (DependsOnLater(view)) rest_.Fail(kDependsOnLater);
   if (view.length == 0) rest_.Fail("a struct has no length");
   if (clock + view.length > kClockMax) rest_.Fail(kLengthTooLarge);
-  if (body().size_bytes() > size_bytes_max_) rest_.Fail("the update is too large in V1");
+  if (body().size_bytes() > size_bytes_max_) rest_.Fail(kTooLarge);
   clock += view.length;
   return rest_.ok();
+}
+
+// Letters that one client typed one behind the other. Where they lie, every column repeats itself.
+std::uint64_t ReaderV2::ReadLetters(Client client, std::uint64_t& clock, std::uint64_t structs) {
+  std::uint8_t info = 0;
+  structs = std::min(structs, infos_.Peek(info));
+  const bool has_right = (info & kHasRightOrigin) != 0;
+  if ((info | kHasRightOrigin) != (kStringBits | kHasOrigin | kHasRightOrigin)) return 0;
+  if (structs < kLettersMin) return 0;
+  structs = std::min(structs, strings_.Letters());
+  if (structs < kLettersMin || left_clocks_.last() + 2 != clock) return 0;
+  structs = std::min(structs, left_clocks_.TimesOf(1));
+  structs = std::min(structs, clients_.TimesOf(client.value()) / (has_right ? 2 : 1));
+  if (has_right && structs > 0) structs = std::min(structs, right_clocks_.TimesOf(0));
+  const std::uint64_t right = right_clocks_.last();
+  structs = std::min({structs, kLettersMax, kClockMax - clock});
+  if (structs < kLettersMin || (has_right && right >= clock)) return 0;
+
+  infos_.Skip(structs);
+  left_clocks_.Skip(structs);
+  clients_.Skip(has_right ? 2 * structs : structs);
+  if (has_right) right_clocks_.Skip(structs);
+  const std::string_view letters = strings_.TakeLetters(structs);
+  writer_.Count({.client = client, .clock = static_cast<Clock>(clock)}, structs);
+  char* to = body().Room(structs * (1 + 5 * kVarUintBytesMax));
+  for (const char letter : letters) {
+    *to++ = static_cast<char>(info);
+    to = PutVarUint(client.value(), to);
+    to = PutVarUint(clock - 1, to);
+    if (has_right) to = PutVarUint(right, PutVarUint(client.value(), to));
+    *to++ = 1;
+    *to++ = letter;
+    ++clock;
+  }
+  body().Keep(to);
+  if (body().size_bytes() > size_bytes_max_) rest_.Fail(kTooLarge);
+  return structs;
+}
+
+// One struct of ReadTexts().
+ReaderV2::TextRead ReaderV2::ReadText(Client client, std::uint64_t& clock) {
+  std::uint8_t info = 0;
+  if (infos_.Peek(info) == 0) return TextRead::kOdd;
+  const std::uint8_t content = info & static_cast<std::uint8_t>(~(kHasOrigin | kHasRightOrigin));
+  const bool is_string = content == kStringBits;
+  if (info == content || !(is_string || content == kDeletedBits)) return TextRead::kOther;
+  infos_.Skip(1);
+  Lib0Writer& to = body();
+  char* at = to.Room(1 + 5 * kVarUintBytesMax);
+  *at++ = static_cast<char>(info);
+  bool is_odd = false;
+  const auto read_neighbour = [&](RunDifferenceReader& clocks) {
+    const Id id = {.client = Client(clients_.Next()), .clock = static_cast<Clock>(clocks.Next())};
+    is_odd |= (id.client == client) & (id.clock >= clock);
+    at = PutVarUint(id.clock, PutVarUint(id.client.value(), at));
+  };
+  if ((info & kHasOrigin) != 0) read_neighbour(left_clocks_);
+  if ((info & kHasRightOrigin) != 0) read_neighbour(right_clocks_);
+  std::uint64_t length = 0;
+  const std::string_view text = is_string ? strings_.Next(length) : std::string_view();
+  if (!is_string) length = lengths_.Next();
+  to.Keep(PutVarUint(is_string ? text.size() : length, at));
+  to.Raw(text);
+  is_odd |= length == 0 || length > kClockMax - clock;
+  clock += length;
+  return is_odd ? TextRead::kOdd : TextRead::kRead;
+}
+
+// Strings and deleted ones, with neighbours. If there is anything odd in any of them, even if it is
+// valid, then none was read, and none of the next ones is to be: ReadStruct() alone judges.
+std::uint64_t ReaderV2::ReadTexts(Client client, std::uint64_t& clock, std::uint64_t structs) {
+  constexpr std::uint64_t kTextsMax = 64;
+  if (slow_structs_ > 0) {
+    --slow_structs_;
+    return 0;
+  }
+  const std::tuple before(clients_, left_clocks_, right_clocks_, infos_, strings_, lengths_);
+  const std::size_t size_before = body().size_bytes();
+  const std::uint64_t most = std::min(structs, kTextsMax);
+  std::uint64_t now = clock;
+  std::uint64_t read = 0;
+  TextRead last = TextRead::kRead;
+  while (read < most && last == TextRead::kRead) {
+    last = ReadText(client, now);
+    read += last == TextRead::kRead ? 1 : 0;
+    const bool are_letters_next =
+        left_clocks_.TimesLeftOf(1) >= kLettersMin && strings_.LettersLeft() >= kLettersMin;
+    if (are_letters_next) break;
+  }
+  if (last == TextRead::kOdd || !ok() || body().size_bytes() > size_bytes_max_) {
+    std::tie(clients_, left_clocks_, right_clocks_, infos_, strings_, lengths_) = before;
+    body().Truncate(size_before);
+    slow_structs_ = kTextsMax;
+    return 0;
+  }
+  if (read > 0) writer_.Count({.client = client, .clock = static_cast<Clock>(clock)}, read);
+  clock = now;
+  return read;
 }
 
 void ReaderV2::ReadGroup() {
@@ -537,8 +657,12 @@ void ReaderV2::ReadGroup() {
   if (!seen_.Add(Client(client))) rest_.FailAt(start, "a client has two groups");
   std::uint64_t clock = rest_.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1");
   bool is_sound = ok();
-  for (std::uint64_t i = 0; i < structs && is_sound; ++i) {
-    is_sound = ReadStruct(Client(client), clock);
+  for (std::uint64_t i = 0; i < structs && is_sound;) {
+    // Not the first one, with which the group begins.
+    std::uint64_t read = i > 0 ? ReadLetters(Client(client), clock, structs - i) : 0;
+    if (read == 0 && i > 0) read = ReadTexts(Client(client), clock, structs - i);
+    i += std::max<std::uint64_t>(read, 1);
+    is_sound = read > 0 ? rest_.ok() : ReadStruct(Client(client), clock);
   }
 }
 
@@ -551,7 +675,7 @@ Transcoded ReaderV2::Run() {
   if (const Malformed malformed = FindMalformed()) return {.malformed = malformed};
   Transcoded made{.update = writer_.Finish(deleted)};
   if (made.update.size() <= size_bytes_max_) return made;
-  return {.malformed = {.offset_bytes = v2_.size(), .reason = "the update is too large in V1"}};
+  return {.malformed = {.offset_bytes = v2_.size(), .reason = kTooLarge}};
 }
 
 }  // namespace
