@@ -127,8 +127,12 @@ Client::Client(Options options, std::uint64_t client_id)
 
 Client::~Client() { nodes_->Close(); }
 
+// Waits while another call is so slow that too many have overtaken it; that one has a timeout.
 Client::OpenRequest::OpenRequest(Client& client, v1::RequestId& id) : client_(client) {
-  absl::MutexLock lock(&client.mutex_);
+  const auto may_open = [&client]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(client.mutex_) {
+    return client.request_ids_.MayOpen();
+  };
+  absl::MutexLock lock(&client.mutex_, absl::Condition(&may_open));
   sequence_ = client.request_ids_.Open();
   id.set_client_id(client.request_ids_.client_id());
   id.set_sequence(sequence_);

@@ -118,6 +118,18 @@ TEST(RequestIds, AckOnlyWhatAllLowerNumbersHaveEnded) {
   EXPECT_EQ(ids.acked_below(), 3u);
 }
 
+TEST(RequestIds, WaitForTheOldestBeforeTheClusterWouldRefuseThem) {
+  RequestIds ids(9);
+  const std::uint64_t oldest = ids.Open();
+  for (std::uint64_t i = 1; i < RequestIds::kSpanMax; ++i) {
+    ASSERT_TRUE(ids.MayOpen()) << i;
+    ids.Close(ids.Open());
+  }
+  EXPECT_FALSE(ids.MayOpen());
+  ids.Close(oldest);
+  EXPECT_TRUE(ids.MayOpen());
+}
+
 TEST(ErrorDetail, SurvivesTheStatus) {
   absl::Status status = absl::AbortedError("locked");
   SetDetail(status, {.reason = "LOCKED",

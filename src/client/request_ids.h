@@ -16,8 +16,14 @@ class RequestIds {
   // `client_id` is random per process and never 0.
   explicit RequestIds(std::uint64_t client_id) : client_id_(client_id) { CHECK(client_id != 0); }
 
-  // Opens the next number. Close() it once its answer is known or nobody will retry it.
+  // How far numbers may run ahead of the oldest open one: the cluster keeps no more outcomes of a
+  // client (state/command.h, kOutcomesPerClientMax), and refuses what comes beyond.
+  static constexpr std::uint64_t kSpanMax = 1'024;
+  bool MayOpen() const { return open_.empty() || last_ + 1 - *open_.begin() < kSpanMax; }
+
+  // Opens the next number. Requires MayOpen(). Close() it once its answer is known or nobody will retry it.
   std::uint64_t Open() {
+    CHECK(MayOpen());
     const std::uint64_t sequence = ++last_;
     open_.insert(sequence);
     return sequence;
