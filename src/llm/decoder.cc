@@ -28,7 +28,7 @@ void Decoder::FreeContext::operator()(llama_context* context) const { llama_free
 void Decoder::FreeThreads::operator()(ggml_threadpool* threads) const {
   ggml_threadpool_free(threads);
 }
-Decoder::Decoder(absl::Duration yield_every) : scheduling_points_(yield_every) {}
+Decoder::Decoder() = default;
 Decoder::~Decoder() = default;
 
 absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Make(const Model& model, const Options& options,
@@ -37,7 +37,7 @@ absl::StatusOr<std::unique_ptr<Decoder>> Decoder::Make(const Model& model, const
   CHECK(options.sequences > 0);
   CHECK(options.threads > 0);
   CHECK(options.batch_tokens_max >= options.sequences);
-  std::unique_ptr<Decoder> decoder(new Decoder(options.yield_every));
+  std::unique_ptr<Decoder> decoder(new Decoder());
   decoder->is_aborted_ = std::move(is_aborted);
   decoder->batch_tokens_max_ = options.batch_tokens_max;
   decoder->batch_ = std::make_unique<Batch>(options.batch_tokens_max);
@@ -89,7 +89,6 @@ void Decoder::Add(const Entry& entry) {
 absl::Status Decoder::Decode() {
   CHECK(entries_ > 0);
   batch_->llama.n_tokens = static_cast<std::int32_t>(entries_);
-  const SchedulingPoints::Scope scope(scheduling_points_);
   const std::int32_t result = llama_decode(context_.get(), batch_->llama);
   if (result == 0) return absl::OkStatus();
   if (result == kDecodeAborted) return absl::CancelledError("aborted");

@@ -11,7 +11,6 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
-#include <absl/time/time.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +19,6 @@
 
 #include "llm/model.h"
 #include "llm/request.h"
-#include "llm/scheduling_points.h"
 
 struct llama_context;
 struct ggml_threadpool;
@@ -34,7 +32,6 @@ class Decoder {
     std::uint32_t sequences = 0;
     std::uint32_t threads = 0;
     std::uint32_t poll = 0;  // 0 to 100: how long idle threads spin before they sleep.
-    absl::Duration yield_every;  // See scheduling_points.h; zero: never.
     std::size_t batch_tokens_max = 0;
   };
   // `is_aborted` is asked many times during Decode(), by the same thread. kResourceExhausted: not
@@ -81,9 +78,8 @@ class Decoder {
   struct FreeThreads {
     void operator()(ggml_threadpool* threads) const;
   };
-  explicit Decoder(absl::Duration yield_every);
+  Decoder();
 
-  SchedulingPoints scheduling_points_;
   absl::AnyInvocable<bool()> is_aborted_;
   std::unique_ptr<ggml_threadpool, FreeThreads> threads_;  // Outlives the context.
   std::unique_ptr<llama_context, FreeContext> context_;

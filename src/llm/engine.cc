@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "llm/placement.h"
+#include "llm/scheduling_points.h"
+#include "llm/waited_time.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::llm {
@@ -46,7 +48,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const Model& model,
       .sequences = options.slots,
       .threads = options.threads,
       .poll = options.poll,
-      .yield_every = options.yield_every,
       .batch_tokens_max = std::max<std::size_t>(kPromptChunk, options.slots)};
   Engine* self = engine.get();
   ASSIGN_OR_RETURN(engine->decoder_,
@@ -164,7 +165,10 @@ absl::Duration Engine::RetryAfter() const {
 // --- The engine's thread ---
 
 void Engine::Run() {
+  const WaitedTime waited;
+  SchedulingPoints points(options_.yield_every, [&waited] { return waited.Get(); });
   while (WaitForWork()) {
+    const SchedulingPoints::Scope scope(points);
     EndCancelled();
     Admit();
     Step();

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
 namespace coterie::llm {
 namespace {
+
+constexpr absl::Duration kPeriod = absl::Microseconds(100);
 
 // Times that threads of this process have gone to sleep.
 long Sleeps() {
@@ -26,43 +29,72 @@ bool SleepsGrowBy(long sleeps) {
   return true;
 }
 
-TEST(SchedulingPointsTest, ThreadsSleepAndWakeWhileAScopeLives) {
-  SchedulingPoints points(absl::Microseconds(100));
+// How many there are within a time in which the points would be thousands.
+long SleepsInAWhile() {
+  const long before = Sleeps();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  while (std::chrono::steady_clock::now() < end) continue;
+  return Sleeps() - before;
+}
+
+// Of who computes: every second it waits for half a second, or never.
+class Waits {
+ public:
+  absl::Duration Half() { return waited_ += absl::Milliseconds(50); }
+  static absl::Duration Never() { return absl::Seconds(7); }
+
+ private:
+  absl::Duration waited_;
+};
+
+TEST(SchedulingPointsTest, AreMadeWhileAScopeLivesAndSomebodyWaits) {
+  Waits waits;
+  SchedulingPoints points(kPeriod, [&] { return waits.Half(); });
+  const SchedulingPoints::Scope outer(points);
+  EXPECT_TRUE(SleepsGrowBy(500));
+  { const SchedulingPoints::Scope inner(points); }
+  EXPECT_TRUE(SleepsGrowBy(500)) << "not until the last one ends";
+}
+
+TEST(SchedulingPointsTest, AreNotMadeWhileNobodyWaits) {
+  SchedulingPoints points(kPeriod, Waits::Never);
+  const SchedulingPoints::Scope scope(points);
+  EXPECT_LT(SleepsInAWhile(), 200) << "only looking";
+}
+
+TEST(SchedulingPointsTest, StopWhenNobodyWaitsAnyMore) {
+  std::atomic<bool> is_over = false;
+  Waits waits;
+  absl::Duration last;
+  SchedulingPoints points(kPeriod, [&] { return is_over ? last : last = waits.Half(); });
   const SchedulingPoints::Scope scope(points);
   EXPECT_TRUE(SleepsGrowBy(500));
+  is_over = true;
+  for (int i = 0; i < 4; ++i) SleepsInAWhile();  // It is believed for a while.
+  EXPECT_LT(SleepsInAWhile(), 200);
 }
 
-TEST(SchedulingPointsTest, GoOnUntilTheLastScopeEnds) {
-  SchedulingPoints points(absl::Microseconds(100));
-  const SchedulingPoints::Scope outer(points);
-  { const SchedulingPoints::Scope inner(points); }
-  EXPECT_TRUE(SleepsGrowBy(500));
-}
-
-TEST(SchedulingPointsTest, NothingWakesUpWithoutAScope) {
-  SchedulingPoints points(absl::Microseconds(100));
-  { const SchedulingPoints::Scope scope(points); }
-  const long before = Sleeps();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  while (std::chrono::steady_clock::now() < end) {
+TEST(SchedulingPointsTest, AreNotMadeWithoutAScope) {
+  Waits waits;
+  SchedulingPoints points(kPeriod, [&] { return waits.Half(); });
+  {
+    const SchedulingPoints::Scope scope(points);
+    EXPECT_TRUE(SleepsGrowBy(500));
   }
-  // It would be a thousand for each processor. A few were on their way.
-  EXPECT_LT(Sleeps() - before, 200);
+  EXPECT_LT(SleepsInAWhile(), 200) << "a few were on their way";
 }
 
 TEST(SchedulingPointsTest, APeriodOfZeroMakesNone) {
-  SchedulingPoints points(absl::ZeroDuration());
-  const long before = Sleeps();
+  Waits waits;
+  SchedulingPoints points(absl::ZeroDuration(), [&] { return waits.Half(); });
   const SchedulingPoints::Scope scope(points);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-  while (std::chrono::steady_clock::now() < end) {
-  }
-  EXPECT_LT(Sleeps() - before, 50);
+  EXPECT_LT(SleepsInAWhile(), 50);
 }
 
 TEST(SchedulingPointsTest, EndWhateverTheyDo) {
-  for (int i = 0; i < 100; ++i) {
-    SchedulingPoints points(absl::Microseconds(50));
+  for (int i = 0; i < 20; ++i) {
+    Waits waits;
+    SchedulingPoints points(absl::Microseconds(50), [&] { return waits.Half(); });
     const SchedulingPoints::Scope scope(points);
   }
 }
