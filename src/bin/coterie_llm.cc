@@ -111,8 +111,8 @@ void AddFlags(CLI::App& app, LlmOptions& options) {
   app.add_option("--nice", options.nice, "How much less urgent than other programs, 0 to 19")
       ->capture_default_str();
   app.add_option("--yield-every", options.yield_microseconds,
-                 "Microseconds after which others who wait get a processor while it computes; 0: when "
-                 "the kernel likes, on some machines milliseconds")
+                 "Microseconds after which others who wait get a processor while it computes; 0: "
+                 "when the kernel likes, on some machines milliseconds")
       ->capture_default_str();
   app.add_option("--drain-seconds", options.drain_seconds,
                  "How long running answers may go on after SIGTERM")

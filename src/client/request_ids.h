@@ -21,7 +21,8 @@ class RequestIds {
   static constexpr std::uint64_t kSpanMax = 1'024;
   bool MayOpen() const { return open_.empty() || last_ + 1 - *open_.begin() < kSpanMax; }
 
-  // Opens the next number. Requires MayOpen(). Close() it once its answer is known or nobody will retry it.
+  // Opens the next number. Requires MayOpen(). Close() it once its answer is known or nobody will
+  // retry it.
   std::uint64_t Open() {
     CHECK(MayOpen());
     const std::uint64_t sequence = ++last_;
