@@ -132,7 +132,8 @@ Client::OpenRequest::OpenRequest(Client& client, v1::RequestId& id) : client_(cl
   const auto may_open = [&client]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(client.mutex_) {
     return client.request_ids_.MayOpen();
   };
-  absl::MutexLock lock(&client.mutex_, absl::Condition(&may_open));
+  absl::MutexLock lock(&client.mutex_);
+  client.mutex_.Await(absl::Condition(&may_open));
   sequence_ = client.request_ids_.Open();
   id.set_client_id(client.request_ids_.client_id());
   id.set_sequence(sequence_);

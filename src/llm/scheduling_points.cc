@@ -77,7 +77,8 @@ void SchedulingPoints::Watch() {
   absl::Time contended_at = absl::InfinitePast();
   while (true) {
     {
-      absl::MutexLock lock(&mutex_, absl::Condition(&has_scope));
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&has_scope));
       if (is_ending_) return;
     }
     Nap(kLookInterval);
@@ -115,7 +116,8 @@ bool SchedulingPoints::MayMake() {
   const auto has_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return is_ending_ || (scopes_ > 0 && is_contended_);
   };
-  absl::MutexLock lock(&mutex_, absl::Condition(&has_news));
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&has_news));
   return !is_ending_;
 }
 
