@@ -119,9 +119,9 @@ TEST_F(Up, AsksAModelThatRunsElsewhereOverTls) {
                                         authority.key(), "--tls-ca", authority.ca()});
   ASSERT_TRUE(model.ok()) << model.status();
 
-  const Ran up = RunUp("--llm " + (*model)->address() + " --llm-tls-ca " + authority.ca() +
-                       " --llm-tls-cert " + authority.certificate() + " --llm-tls-key " +
-                       authority.key());
+  const Ran up =
+      RunUp("--llm " + (*model)->address() + " --llm-tls-ca " + authority.ca() +
+            " --llm-tls-cert " + authority.certificate() + " --llm-tls-key " + authority.key());
 
   ASSERT_EQ(up.exit_code, 0) << up.output;
   EXPECT_EQ(Run("--nodes 127.0.0.1:57053 login ann").exit_code, 0);

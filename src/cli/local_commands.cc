@@ -284,19 +284,19 @@ absl::Status Down(Invocation& cli, const Flags& flags) {
 // Of `up`.
 void AddModelFlags(CLI::App& command, Flags& flags) {
   command.add_option("--model", flags.model,
-                      "Serve this language model, a GGUF file; default: the only one in --models");
+                     "Serve this language model, a GGUF file; default: the only one in --models");
   command.add_option("--models", flags.models, "Folder to look for a model in")
       ->capture_default_str();
   CLI::Option* llm =
       command.add_option("--llm", flags.local.llm_addresses,
-                          "HOST:PORT of a coterie-llm that runs already, instead; repeat for each");
+                         "HOST:PORT of a coterie-llm that runs already, instead; repeat for each");
   command
       .add_option("--llm-tls-ca", flags.local.llm_authority,
-                   "TLS to those: who signs their certificates, PEM")
+                  "TLS to those: who signs their certificates, PEM")
       ->needs(llm);
   command
       .add_option("--llm-tls-cert", flags.local.llm_certificate,
-                   "The nodes' own certificate for them, PEM")
+                  "The nodes' own certificate for them, PEM")
       ->needs(llm);
   command.add_option("--llm-tls-key", flags.local.llm_key, "Its key, PEM")->needs(llm);
 }

@@ -253,9 +253,8 @@ void HttpConnection::Upgrade() {
   } else {
     return Answer(TextResponse(404, "WebSockets are at /yjs/DOCUMENT and /hocuspocus.\n"));
   }
-  const auto socket =
-      std::make_shared<WebSocket>(std::move(stream_), shard_, context_.counters, std::move(place_),
-                                  context_.options.silent_max);
+  const auto socket = std::make_shared<WebSocket>(std::move(stream_), shard_, context_.counters,
+                                                  std::move(place_), context_.options.silent_max);
   socket->Run(parser_->release(), std::move(session));
 }
 

@@ -40,8 +40,8 @@ struct Options {
   Incarnation incarnation;
   Ticks election_timeout;    // Randomised in [timeout, 2 * timeout). At least 3 heartbeats.
   Ticks heartbeat_interval;  // At least 1.
-  std::size_t append_bytes_max = 1 << 20;        // Per AppendRequest; one entry may exceed it.
-  std::size_t in_flight_messages_max = 64;       // Per peer.
+  std::size_t append_bytes_max = 1 << 20;   // Per AppendRequest; one entry may exceed it.
+  std::size_t in_flight_messages_max = 64;  // Per peer.
   // Of those, sent since the last tick. With 1, what is proposed while an append is on its way
   // travels with the next one, which a peer that answers within a tick makes a large one; a peer
   // that is further away is sent one in every tick all the same.
