@@ -6,11 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "client/request_ids.h"
+#include "state/command.h"
 #include "tests/pacing.h"
 #include "tests/story.h"
 
 namespace coterie::tests {
 namespace {
+
+// For every call that a client may repeat, the cluster still knows what came of it.
+static_assert(client::RequestIds::kSpanMax <= state::kOutcomesPerClientMax);
 
 class Chaos : public Story, public testing::WithParamInterface<std::size_t> {
  protected:

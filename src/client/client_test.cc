@@ -303,6 +303,33 @@ TEST_F(StreamTest, ManyEventsAgainstASlowReaderArriveWhole) {
   for (std::uint64_t i = 1; i <= 1000; ++i) ASSERT_EQ(Next(*subscription), i);
 }
 
+TEST_F(StreamTest, OneReadToItsEndWaitsForItsReader) {
+  {
+    absl::MutexLock lock(&cluster_.mutex);
+    cluster_.backup.assign(40, std::string(64 << 10, 'x'));  // More than a connection has room for.
+  }
+  node(0).Fail({Kind::kUnavailable});
+  node(1).Fail({Kind::kUnavailable});
+  std::size_t bytes = 0;
+  const absl::Status status =
+      client_->TakeBackup(absl::Now() + absl::Seconds(30), [&](const std::string& piece) {
+        bytes += piece.size();
+        return true;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(bytes, 40u * (64 << 10));
+}
+
+TEST_F(StreamTest, OneReadToItsEndIsGivenUpByItsReader) {
+  {
+    absl::MutexLock lock(&cluster_.mutex);
+    cluster_.backup.assign(40, std::string(64 << 10, 'x'));
+  }
+  const absl::Status status = client_->TakeBackup(absl::Now() + absl::Seconds(30),
+                                                  [&](const std::string&) { return false; });
+  EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
 TEST_F(StreamTest, AGapIsAnError) {
   {
     absl::MutexLock lock(&cluster_.mutex);

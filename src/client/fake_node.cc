@@ -142,6 +142,30 @@ class FakeNode::Service final : public v1::DocumentService::Service {
     FakeNode& node_;
   };
 
+  class Backup final : public v1::BackupService::Service {
+   public:
+    explicit Backup(FakeNode& node) : node_(node) {}
+    grpc::Status TakeBackup(grpc::ServerContext* context, const v1::TakeBackupRequest*,
+                            grpc::ServerWriter<v1::TakeBackupResponse>* writer) override {
+      bool drop_reply = false;
+      if (grpc::Status fate = node_.Enter(context, &drop_reply); !fate.ok()) return fate;
+      std::vector<std::string> pieces;
+      {
+        absl::MutexLock lock(&node_.cluster_.mutex);
+        pieces = node_.cluster_.backup;
+      }
+      for (std::string& piece : pieces) {
+        v1::TakeBackupResponse response;
+        response.set_data(std::move(piece));
+        if (!writer->Write(response)) return grpc::Status::CANCELLED;
+      }
+      return grpc::Status::OK;
+    }
+
+   private:
+    FakeNode& node_;
+  };
+
   class Presence final : public v1::PresenceService::Service {
    public:
     explicit Presence(FakeNode& node) : node_(node) {}
@@ -180,6 +204,7 @@ FakeNode::FakeNode(FakeCluster& cluster, const std::string& address) : cluster_(
   services_.push_back(std::make_unique<Service::Cluster>(*this));
   services_.push_back(std::make_unique<Service::Events>(*this));
   services_.push_back(std::make_unique<Service::Presence>(*this));
+  services_.push_back(std::make_unique<Service::Backup>(*this));
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);

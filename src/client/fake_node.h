@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "coterie/v1/auth.grpc.pb.h"
+#include "coterie/v1/backup.grpc.pb.h"
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/documents.grpc.pb.h"
 #include "coterie/v1/events.grpc.pb.h"
@@ -39,6 +40,8 @@ struct FakeCluster {
   std::vector<v1::NodeStatus> members ABSL_GUARDED_BY(mutex);
   std::uint64_t leader_id ABSL_GUARDED_BY(mutex) = 0;
   int attached ABSL_GUARDED_BY(mutex) = 0;
+  // What a backup consists of, a message each.
+  std::vector<std::string> backup ABSL_GUARDED_BY(mutex);
   int left_cleanly ABSL_GUARDED_BY(mutex) = 0;
 
   // Adds an event; returns its revision.
