@@ -1,6 +1,7 @@
 #include "crdt/doctor.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "base/check.h"
@@ -126,6 +127,9 @@ void Examination::Run(UpdateReport& report) {
   if (reader_.ok()) ReadDeleted();
   if (!reader_.ok()) {
     Find(Finding::Kind::kBroken, reader_.malformed().offset_bytes, reader_.malformed().reason);
+  } else if (!reader_.AtEnd() && groups_.empty() && deleted_.empty()) {
+    Find(Finding::Kind::kBroken, reader_.offset_bytes(),
+         "bytes follow an update of nothing; this is no Yjs update, or not its beginning");
   } else if (!reader_.AtEnd()) {
     Find(Finding::Kind::kTrailingBytes, reader_.offset_bytes(), kBytesFollow);
   }
@@ -149,13 +153,35 @@ void Measure(std::string_view v1, UpdateReport& report) {
   report.v2_bytes = TranscodeToV2(v1).update.size();
 }
 
-// The V1 form of whatever it is.
-std::string_view ToV1(std::string_view update, std::size_t size_bytes_max, std::string& storage,
-                      UpdateReport& report) {
+// Whether it begins as V2 does: the columns' lengths lead nowhere but into it. As V1 it holds no
+// structs.
+bool LooksLikeV2(std::string_view update) {
+  constexpr int kColumns = 9;
+  Lib0Reader reader(update);
+  if (reader.U8() != 0) return false;
+  for (int i = 0; i < kColumns && reader.ok(); ++i) reader.VarBytes();
+  return reader.ok() && !reader.AtEnd();
+}
+
+// The V1 form of whatever it is; nothing, and a finding, if it is a V2 that cannot be read.
+std::optional<std::string_view> ToV1(std::string_view update, std::size_t size_bytes_max,
+                                     std::string& storage, UpdateReport& report) {
   if (!ValidateUpdate(update)) return update;
   Transcoded v1 = TranscodeToV1(update, size_bytes_max);
   const bool is_empty_v1 = update.size() <= kEmptyUpdateBytes;
-  if (v1.malformed || is_empty_v1) return update;
+  if (is_empty_v1 || (v1.malformed && !LooksLikeV2(update))) return update;
+  if (v1.malformed) {
+    // Deletions in V1 may look like it, too. Those read to an end, or nearly.
+    UpdateReport as_v1;
+    Examination(update).Run(as_v1);
+    if (as_v1.deleted_ranges > 0 && !as_v1.IsBroken()) return update;
+    report.format = WireFormat::kV2;
+    report.findings.push_back({.kind = Finding::Kind::kBroken,
+                               .offset_bytes = v1.malformed.offset_bytes,
+                               .reason = v1.malformed.reason,
+                               .client = {}});
+    return std::nullopt;
+  }
   report.format = WireFormat::kV2;
   storage = std::move(v1.update);
   return storage;
@@ -224,21 +250,23 @@ bool UpdateReport::IsBroken() const {
 UpdateReport Examine(std::string_view update, std::size_t size_bytes_max) {
   UpdateReport report;
   std::string storage;
-  const std::string_view v1 = ToV1(update, size_bytes_max, storage, report);
-  Examination(v1).Run(report);
-  if (report.findings.empty()) Measure(v1, report);
+  const std::optional<std::string_view> v1 = ToV1(update, size_bytes_max, storage, report);
+  if (!v1) return report;
+  Examination(*v1).Run(report);
+  if (report.findings.empty()) Measure(*v1, report);
   return report;
 }
 
 Repaired Repair(std::string_view update, std::size_t size_bytes_max) {
   Repaired repaired;
   std::string storage;
-  const std::string_view v1 = ToV1(update, size_bytes_max, storage, repaired.report);
-  Examination examination(v1);
+  const std::optional<std::string_view> v1 = ToV1(update, size_bytes_max, storage, repaired.report);
+  if (!v1) return repaired;
+  Examination examination(*v1);
   examination.Run(repaired.report);
   if (repaired.report.IsBroken()) return repaired;
   if (repaired.report.findings.empty()) {
-    repaired.update = v1;
+    repaired.update = *v1;
     return repaired;
   }
   // Merging drops skips in front, and joins what one client has in several places.

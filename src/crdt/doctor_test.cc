@@ -58,6 +58,20 @@ TEST(Doctor, KnowsV2) {
   EXPECT_EQ(ToHex(Repair(v2, kSizeMax).update), kText);
 }
 
+// As V1 every one of them is an update of nothing, and bytes behind it.
+TEST(Doctor, DoesNotMendADamagedV2IntoNothing) {
+  const std::string v2 = TranscodeToV2(FromHex(kText)).update;
+  std::string flipped = v2;
+  flipped[v2.size() / 2] = static_cast<char>(flipped[v2.size() / 2] ^ 0x80);
+  for (const std::string& damaged : {v2.substr(0, v2.size() - 1), v2 + "x", flipped,
+                                     v2.substr(0, 3), v2.substr(0, v2.size() / 2)}) {
+    const Repaired repaired = Repair(damaged, kSizeMax);
+    EXPECT_TRUE(repaired.report.IsBroken()) << ToHex(damaged);
+    EXPECT_TRUE(repaired.update.empty()) << ToHex(damaged);
+  }
+  EXPECT_EQ(Examine(v2 + "x", kSizeMax).format, WireFormat::kV2);
+}
+
 TEST(Doctor, TrailingBytesAreCutOff) {
   const std::string longer = std::string(kText) + "0102";
   EXPECT_EQ(Found(longer), "24: bytes follow the delete set; ");
