@@ -44,10 +44,31 @@ std::uint64_t ScannedMax(Content::Searches searches, std::uint64_t before) {
 // The machine applies commands one after the other and the same ones everywhere, so that a document
 // needs one writer for all of its edits, at a time. Editors draw 32 bits at random; so does this,
 // in effect.
-crdt::Client WriterOf(DocId doc, std::uint64_t seed, std::uint64_t turn) {
+constexpr std::uint64_t kTurnStep = 0x9e37'79b2;
+constexpr std::uint64_t kClientMask = 0xffff'ffff;
+
+std::uint64_t FirstOf(DocId doc, std::uint64_t seed) {
   const std::uint64_t mixed =
       (doc.value() + 1) * 0x9e37'79b9'7f4a'7c15 + seed * 0xd6e8'feb8'6659'fd93;
-  return crdt::Client((((mixed >> 32) ^ (turn * 0x9e37'79b2)) & 0xffff'ffff) | 1);
+  return mixed >> 32;
+}
+
+crdt::Client WriterOf(std::uint64_t first, std::uint64_t turn) {
+  return crdt::Client(((first ^ (turn * kTurnStep)) & kClientMask) | 1);
+}
+
+// The inverse, modulo 2^32, of an odd number: Newton's iteration, which doubles the bits.
+constexpr std::uint64_t InverseOf(std::uint64_t odd) {
+  std::uint64_t inverse = odd;
+  for (int i = 0; i < 5; ++i) inverse *= 2 - odd * inverse;
+  return inverse & kClientMask;
+}
+
+// Whose turn it is when this client writes; kTurnsMax or more if it never is.
+std::uint64_t TurnOf(std::uint64_t first, crdt::Client client) {
+  const std::uint64_t client_bits = client.value();
+  if (client_bits > kClientMask || (client_bits & 1) == 0) return Content::kTurnsMax;
+  return ((client_bits ^ first) >> 1) * InverseOf(kTurnStep / 2) & (kClientMask >> 1);
 }
 
 // Deletes that many bytes of the text, and nothing that is no text: an embed stands between two
@@ -64,9 +85,8 @@ void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64
 
 }  // namespace
 
-Content::Content(DocId doc, std::string root, std::uint64_t writers_seed)
-    : id_(doc),
-      writers_seed_(writers_seed),
+Content::Content(DocId doc, std::string root, std::uint64_t writer_seed)
+    : first_writer_(FirstOf(doc, writer_seed)),
       root_(std::move(root)),
       doc_({.garbage = crdt::Garbage::kCollect}) {}
 
@@ -81,34 +101,52 @@ bool Content::LoadBounded(std::string_view update) {
 
 std::uint64_t Content::WritersTurn() const {
   std::uint64_t turn = 0;
-  while (doc_.ClockOf(WriterOf(id_, writers_seed_, turn)) > kWriterClockMax) ++turn;
+  while (turn < kTurnsMax && doc_.ClockOf(WriterOf(first_writer_, turn)) > kWriterClockMax) ++turn;
   return turn;
 }
 
-crdt::Client Content::Writer() const { return WriterOf(id_, writers_seed_, WritersTurn()); }
+crdt::Client Content::Writer() const {
+  const std::uint64_t turn = WritersTurn();
+  CHECK(turn < kTurnsMax);
+  return WriterOf(first_writer_, turn);
+}
 
-// Whether the update has structs of who writes for the machine, did so, or will next.
-bool Content::SpeaksForWriter(std::string_view update) const {
-  std::vector<crdt::Client> writers;
-  for (std::uint64_t turn = 0; turn <= WritersTurn() + 1; ++turn) {
-    writers.push_back(WriterOf(id_, writers_seed_, turn));
-  }
+// Whether it is of a writer, and not written yet.
+bool Content::IsAhead(crdt::Client client, crdt::Clock end) const {
+  return TurnOf(first_writer_, client) < kTurnsMax && end > doc_.ClockOf(client);
+}
+
+// No editor may write as one that writes for the machine, does so now or will. Nor may anything
+// wait for what they have not written: it would come with an edit of the machine's for who loads
+// that edit, and not for who makes it.
+crdt::Malformed Content::RefuseWriters(std::string_view update) const {
+  constexpr crdt::Malformed kSpeaks = {.reason =
+                                           "it writes as the server's client; reload the document"};
+  constexpr crdt::Malformed kIsAhead = {
+      .reason = "it builds on what the server has not written; reload the document"};
   crdt::UpdateReader reader(update);
-  crdt::StructSpan span;
-  while (reader.NextSpan(span)) {
-    if (std::find(writers.begin(), writers.end(), span.id.client) != writers.end()) return true;
+  crdt::StructView view;
+  while (reader.Next(view)) {
+    if (TurnOf(first_writer_, view.id.client) < kTurnsMax) return kSpeaks;
+    const bool is_ahead =
+        (view.has_origin && IsAhead(view.origin.client, view.origin.clock + 1)) ||
+        (view.has_right_origin && IsAhead(view.right_origin.client, view.right_origin.clock + 1)) ||
+        (view.parent == crdt::ParentKind::kItem &&
+         IsAhead(view.parent_item.client, view.parent_item.clock + 1));
+    if (is_ahead) return kIsAhead;
   }
-  return false;
+  const crdt::DeleteSet deleted = crdt::DeleteSet::Decode(reader.rest());
+  for (const auto& [client, ranges] : deleted.clients()) {
+    if (IsAhead(client, ranges.back().end)) return kIsAhead;
+  }
+  return {};
 }
 
 crdt::Malformed Content::FindNews(std::string_view update, std::string& news) const {
   crdt::Malformed malformed;
   news = doc_.WithoutKnown(update, malformed);
   if (malformed || news.empty()) return malformed;
-  if (SpeaksForWriter(news)) {
-    return {.reason = "it writes as the server's client; reload the document"};
-  }
-  return {};
+  return RefuseWriters(news);
 }
 
 crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Searches searches,

@@ -27,9 +27,12 @@ inline constexpr std::string_view kTextRoot = "text";
 
 class Content {
  public:
-  // `root`: what the head of the document says; "" = not known yet. `writers_seed`: whose client
-  // ids the machine's own edits have; the same for all contents of a machine.
-  Content(DocId doc, std::string root, std::uint64_t writers_seed = 0);
+  // So many client ids, one after the other, write for the machine: each up to 2^31 units.
+  static constexpr std::uint64_t kTurnsMax = 256;
+
+  // `root`: what the head of the document says; "" = not known yet. `writer_seed`: which client ids
+  // the machine's own edits have; another one for the documents of every cluster.
+  Content(DocId doc, std::string root, std::uint64_t writer_seed);
 
   // Merges what is stored ("" = nothing); false if that is damaged.
   [[nodiscard]] bool Load(std::string_view update);
@@ -45,13 +48,13 @@ class Content {
     std::string stored;
     std::vector<crdt::TextChange> changes;  // Of the text.
   };
-  // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client,
-  // nothing happens. Also decides on the root if there is none yet.
-  // `embeds`: whether the changes tell of embeds, too. An update whose places take longer to find
-  // than `searches` says is refused, and then this content is spoilt: it must be loaded anew.
-  // kShort: longer than a millisecond or so. kBounded: than an update may cost. That is counted in
-  // items, and how items are cut may depend on whether a content was loaded or changed since: so
-  // whoever must judge as all others do asks a content that was just loaded.
+  // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client
+  // or builds on what that has not written, nothing happens. Also decides on the root if there is
+  // none yet. `embeds`: whether the changes tell of embeds, too. An update whose places take longer
+  // to find than `searches` says is refused, and then this content is spoilt: it must be loaded
+  // anew. kShort: longer than a millisecond or so. kBounded: than an update may cost. That is
+  // counted in items, and how items are cut may depend on whether a content was loaded or changed
+  // since: so whoever must judge as all others do asks a content that was just loaded.
   enum class Searches : std::uint8_t { kUnbounded, kShort, kBounded };
   [[nodiscard]] crdt::Malformed Apply(std::string_view update, crdt::Embeds embeds,
                                       Searches searches, Effect& effect);
@@ -67,6 +70,8 @@ class Content {
                                           Effect& effect);
   // What that would say. Costs about as much.
   crdt::Malformed RefuseNews(std::string_view news) const { return doc_.Refuse(news); }
+  // Whether the machine can still write; else no Change() and no BecomeLike().
+  bool HasWriter() const { return WritersTurn() < kTurnsMax; }
   // Changes the text, in order, each in what the one before left. Requires IsText(kTold), and
   // places that are there.
   Effect Change(const std::vector<crdt::TextChange>& changes);
@@ -110,10 +115,10 @@ class Content {
   // The client id of the machine's own edits, in no editor's hands, and how many there were before.
   crdt::Client Writer() const;
   std::uint64_t WritersTurn() const;
-  bool SpeaksForWriter(std::string_view update) const;
+  bool IsAhead(crdt::Client client, crdt::Clock end) const;
+  crdt::Malformed RefuseWriters(std::string_view update) const;
 
-  DocId id_;
-  std::uint64_t writers_seed_;
+  std::uint64_t first_writer_;
   std::string root_;
   bool is_spoilt_ = false;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.

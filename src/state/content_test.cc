@@ -251,7 +251,7 @@ TEST_F(ContentTest, AnIdThatIsUsedTwiceDividesNobody) {
 
 // Clocks have 32 bits. A document whose machine had used them up stopped every node for good.
 TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
-  Content content(DocId(7), "text");
+  Content content(DocId(7), "text", /*writer_seed=*/1);
   const Content::Effect first = content.Change({{.position = {}, .deleted = "", .inserted = "a"}});
   Editor reader(1);
   reader.Receive(first.update);
@@ -267,7 +267,7 @@ TEST(ContentWriters, TheNextOneGoesOnWhereTheClocksEnd) {
   content.Change({{.position = content.size(), .deleted = "", .inserted = std::string(100, 'b')}});
   EXPECT_EQ(content.ToString(), "a" + std::string(100, 'b'));
 
-  Content again(DocId(7), "text");
+  Content again(DocId(7), "text", /*writer_seed=*/1);
   ASSERT_TRUE(again.Load(content.Encode()));
   Content::Effect effect;
   EXPECT_TRUE(content

@@ -110,11 +110,16 @@ std::optional<std::string> Machine::Impl::CheckpointBytes(DocId doc,
   return std::nullopt;
 }
 
+// No two documents have the same, and none has it again in a cluster that begins with a backup.
+std::uint64_t Machine::Impl::WriterSeedOf(const Document& document) const {
+  return writers_seed_ * 0x9e37'79b9'7f4a'7c15 + document.record.created_at_ms;
+}
+
 // Requires `ordinal` to be that of a version which is shown, or the newest.
 std::optional<Content> Machine::Impl::LoadContent(const Document& document,
                                                   std::uint64_t ordinal) const {
   const Checkpoint checkpoint = CheckpointFor(document.head, ordinal);
-  Content content(document.id, document.head.root, writers_seed_);
+  Content content(document.id, document.head.root, WriterSeedOf(document));
   if (checkpoint.ordinal > 0) {
     const std::optional<std::string> bytes = CheckpointBytes(document.id, checkpoint);
     if (!bytes) return std::nullopt;
@@ -277,7 +282,7 @@ void Machine::Impl::MaybeCheckpoint(Document& document, std::uint64_t cost_befor
   const std::optional<Content> content = LoadContent(document, head.ordinal);
   if (!content) return;
   const std::string bytes = content->Encode();
-  Content copy(document.id, head.root);
+  Content copy(document.id, head.root, WriterSeedOf(document));
   // An editor that uses an id twice can make a content that its own encoding does not tell whole.
   // Then the updates stay what counts, until RefuseUnstorable() ends it.
   // And updates can be made that cost little one by one and very much together.

@@ -7,7 +7,7 @@
 namespace coterie::state {
 
 std::optional<std::vector<TextChange>> ChangesOf(const DraftSource& source) {
-  Content content(source.doc, source.root);
+  Content content(source.doc, source.root, /*writer_seed=*/0);  // Nobody writes for the machine.
   if (!content.Load(source.content)) return std::nullopt;
   Content::Effect effect;
   if (content.Apply(source.draft, crdt::Embeds::kIgnored, Content::Searches::kBounded, effect))

@@ -108,6 +108,19 @@ PlacedDelta PlaceDelta(const Content& text, const EditDelta& command,
 
 }  // namespace
 
+// Of a command that changes the text by position.
+std::optional<Outcome> Machine::Impl::RefusePositions(const Content& content) const {
+  if (!content.HasWriter()) return WornOut();
+  if (!content.IsText(embeds())) return NoPlainText();
+  return std::nullopt;
+}
+
+Outcome Machine::Impl::WornOut() {
+  return Refusal(Code::kExhausted,
+                 "The text was written anew so often that its clocks are used up; export it and "
+                 "start another document.");
+}
+
 Outcome Machine::Impl::TooMuchContent() {
   return Refusal(Code::kExhausted,
                  "The document's content would be larger than 64 MiB (kContentBytesMax); start "
@@ -154,6 +167,7 @@ Outcome Machine::Impl::Apply(const Restore& command) {
   const std::optional<Content> earlier = LoadContent(*document, *ordinal);
   Content* content = ContentOf(*document);
   if (!earlier || content == nullptr) return {};  // The Kv is broken; nothing counts any more.
+  if (!content->HasWriter()) return WornOut();
   return Changed(*document, ChangeKind::kRestore, content->BecomeLike(*earlier, embeds()));
 }
 
@@ -213,7 +227,7 @@ Outcome Machine::Impl::ReplaceText(Document& document, ChangeKind kind, std::str
   CHECK(text.size() <= kTextBytesMax);
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
-  if (!content->IsText(embeds())) return NoPlainText();
+  if (auto refused = RefusePositions(*content)) return *refused;
   return ChangeText(document, kind, crdt::DiffTexts(content->ToString(), text));
 }
 
@@ -223,7 +237,7 @@ Outcome Machine::Impl::Apply(const Append& command) {
   if (std::optional<Outcome> refused = RefuseEdit(*document, command.token)) return *refused;
   const Content* content = ContentOf(*document);
   if (content == nullptr) return {};
-  if (!content->IsText(embeds())) return NoPlainText();
+  if (auto refused = RefusePositions(*content)) return *refused;
   if (command.text.size() > kTextBytesMax - document->head.size.bytes) return TooLong();
   if (command.text.empty()) return {};
   return ChangeText(*document, ChangeKind::kEdit,
@@ -240,7 +254,7 @@ Outcome Machine::Impl::Apply(const Edit& command) {
   }
   const Content* text = ContentOf(*document);
   if (text == nullptr) return {};
-  if (!text->IsText(embeds())) return NoPlainText();
+  if (auto refused = RefusePositions(*text)) return *refused;
 
   std::vector<crdt::TextChange> changes;
   TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
@@ -295,7 +309,7 @@ Outcome Machine::Impl::Apply(const EditDelta& command) {
   if (auto refused = FollowChanges(*document, base, end, spans.size(), move)) return *refused;
   Content* content = ContentOf(*document);
   if (content == nullptr) return {};
-  if (!content->IsText(embeds())) return NoPlainText();
+  if (auto refused = RefusePositions(*content)) return *refused;
   PlacedDelta placed = PlaceDelta(*content, command, spans);
   if (placed.is_within_character) return WithinCharacter();
   if (placed.delta.empty()) return {};

@@ -189,6 +189,8 @@ class Machine::Impl {
   crdt::Malformed ApplyNews(const Document& document, const std::string& news,
                             Content::Effect& effect);
   Outcome MergeUpdate(Document& document, std::string_view update);
+  std::optional<Outcome> RefusePositions(const Content& content) const;
+  static Outcome WornOut();
   static Outcome TooMuchContent();
   static Outcome TooMuchWaits();
   static Outcome NotApplied(const crdt::Malformed& malformed);
@@ -282,6 +284,7 @@ class Machine::Impl {
   void DropCached(DocId doc) const;
   void TrimContents(DocId keep) const;
   std::optional<std::string> CheckpointBytes(DocId doc, const Checkpoint& checkpoint) const;
+  std::uint64_t WriterSeedOf(const Document& document) const;
   std::optional<Content> LoadContent(const Document& document, std::uint64_t ordinal) const;
   std::optional<VersionRecord> VersionAt(DocId doc, std::uint64_t ordinal) const;
   std::optional<VersionDelta> DeltaOf(DocId doc, std::uint64_t ordinal,

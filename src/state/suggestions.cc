@@ -178,6 +178,11 @@ Outcome Machine::Impl::Accept(Document& document, std::vector<OpenSuggestion> wa
     return Refusal(Code::kExhausted,
                    "The document would be longer than 64 MiB (kTextBytesMax); start another one.");
   }
+  if (!changes.empty()) {
+    const Content* content = ContentOf(document);
+    if (content == nullptr) return {};
+    if (auto refused = RefusePositions(*content)) return *refused;
+  }
   for (const OpenSuggestion& open : wanted) {
     Resolve(document, open.id, open.range ? Resolution::kAccepted : Resolution::kStale);
   }
