@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -332,6 +334,102 @@ std::uint64_t FirstWriterOf(const Machine& machine, DocId doc) {
   return clocks.clocks().at(0).first.value();
 }
 
+std::string AnyLetters(Prng& prng) {
+  constexpr const char* kLetters[] = {"a", "zz", "\U0001F600", "\u5b57\u5b57", " b ", "\n", ""};
+  return kLetters[prng.Below(std::size(kLetters))];
+}
+
+std::vector<DeltaStep> AnyDelta(Prng& prng) {
+  const std::vector<std::pair<std::string, std::string>> marks[] = {
+      {}, {{"b", "true"}}, {{"b", "null"}}, {{"i", "{\"k\":1}"}, {"b", "\"x\""}}};
+  std::vector<DeltaStep> steps;
+  for (std::uint64_t i = prng.Between(1, 4); i > 0; --i) {
+    const auto& attributes = marks[prng.Below(std::size(marks))];
+    switch (prng.Below(4)) {
+      case 0:
+        steps.push_back({.kind = StepKind::kInsert, .text = "d", .attributes = attributes});
+        break;
+      case 1:
+        steps.push_back({.kind = StepKind::kEmbed, .text = "{\"image\":1}"});
+        break;
+      case 2:
+        steps.push_back({.kind = StepKind::kDelete, .length = prng.Between(1, 2)});
+        break;
+      default:
+        steps.push_back(
+            {.kind = StepKind::kRetain, .length = prng.Between(1, 3), .attributes = attributes});
+    }
+  }
+  return steps;
+}
+
+// What people and programs do with the document meanwhile, some of it in vain.
+class Others {
+ public:
+  using Apply = std::function<Outcome(CommandBody)>;
+  Others(const Machine& machine, DocId doc, std::uint64_t seed, Apply apply)
+      : machine_(machine), doc_(doc), prng_(seed), apply_(std::move(apply)) {}
+
+  void DoSomething(RandomStructs& structs) {
+    switch (prng_.Below(6)) {
+      case 0:
+        apply_(EditDelta{.doc = doc_, .steps = AnyDelta(prng_)});
+        break;
+      case 1:
+        Locked([&](FencingToken token) {
+          apply_(Write{.doc = doc_, .token = token, .text = Altered()});
+        });
+        break;
+      case 2:
+        Locked([&](FencingToken token) {
+          apply_(Restore{.doc = doc_, .token = token, .version = AnyVersion()});
+        });
+        break;
+      case 3: {
+        const Revision batch =
+            apply_(AddSuggestions{.doc = doc_,
+                                  .author = "AI",
+                                  .changes = {{.position = prng_.Below(6), .after = "s"}}})
+                .revision;
+        apply_(ResolveSuggestions{.doc = doc_, .batch = batch});
+        break;
+      }
+      case 4:
+        apply_(SaveDraft{.doc = doc_, .update = structs.NextUpdate()});
+        apply_(MergeDraft{.doc = doc_, .user = "ann"});
+        break;
+      default:
+        apply_(Edit{.doc = doc_,
+                    .base = AnyVersion(),
+                    .unit = PositionUnit::kUtf16,
+                    .splices = {{prng_.Below(6), prng_.Below(3), AnyLetters(prng_)}}});
+    }
+  }
+
+ private:
+  void Locked(const std::function<void(FencingToken)>& change) {
+    const FencingToken token = apply_(Lock{.doc = doc_, .ttl_ms = 1'000'000}).token;
+    change(token);
+    apply_(Unlock{.doc = doc_, .token = token});
+  }
+  Revision AnyVersion() {
+    const auto versions = machine_.Versions(doc_);
+    return versions[prng_.Below(versions.size())].revision;
+  }
+  // The text, with something else somewhere.
+  std::string Altered() {
+    std::string text = machine_.TextAt(doc_, Revision()).value_or("");
+    std::size_t at = prng_.Below(text.size() + 1);
+    while (at > 0 && at < text.size() && (text[at] & 0xc0) == 0x80) --at;
+    return text.substr(0, at) + AnyLetters(prng_) + (prng_.Chance(1, 2) ? text.substr(at) : "");
+  }
+
+  const Machine& machine_;
+  const DocId doc_;
+  Prng prng_;
+  const Apply apply_;
+};
+
 class Hostile : public testing::TestWithParam<bool> {};
 
 // One machine is never restarted and has all in memory, one loads the document for every command.
@@ -361,6 +459,7 @@ TEST_P(Hostile, AllMachinesMakeTheSameOfIt) {
     apply(ann, Append{.doc = doc, .text = "first"});
     RandomStructs structs(seed, GetParam() ? FirstWriterOf(hot, doc) : 0);
     Prng prng(seed);
+    Others others(hot, doc, seed, [&](CommandBody body) { return apply(ann, std::move(body)); });
     int accepted = 0;
     std::uint64_t sequence = 0;
     for (int step = 0; step < 150; ++step) {
@@ -388,6 +487,7 @@ TEST_P(Hostile, AllMachinesMakeTheSameOfIt) {
                         .unit = PositionUnit::kCodePoint,
                         .splices = {{prng.Below(4), prng.Below(3), "m"}}});
       }
+      if (GetParam() && prng.Chance(1, 3)) others.DoSomething(structs);
       if (prng.Chance(1, 40)) {
         for (CommandBody& command : MuchThatGoes(hot, doc)) apply(ann, std::move(command));
       }
