@@ -66,6 +66,39 @@ TEST_F(ContentOfACluster, IsLookedIntoByTheDoctorWhichWritesFilesOnly) {
   EXPECT_NE(Sh("coterie doc doctor ./notes"), 0);  // A path is a file.
 }
 
+TEST_F(ContentOfACluster, GoesOutAndComesBackInEveryForm) {
+  ASSERT_EQ(Sh("coterie new notes 'caf\u00e9 \U0001F600' && coterie append notes more"), 0)
+      << shell_.output();
+  ASSERT_EQ(Sh("coterie export notes --as yjs2 > v2 && coterie import again -c --as yjs2 < v2 && "
+               "coterie import again --as yjs2 < v2 && coterie export notes > v1 && "
+               "coterie import again < v1 && coterie export again | cmp - v1"),
+            0)
+      << shell_.output();
+
+  ASSERT_EQ(Sh("coterie export notes --as text > text && echo more >> text && "
+               "coterie import notes --as text < text && coterie cat notes | cmp - text"),
+            0)
+      << shell_.output();
+
+  const std::string board =
+      R"({"board":{"done":[true,1.5,null],"title":"x","who":{"ann":1}},"tasks":["one",{"n":2}],)"
+      R"("text":"caf\u00e9"})";
+  ASSERT_EQ(Sh("echo '" + board +
+               "' > board && coterie import board -c --as json < board && "
+               "coterie export board --as json > back && cat back && "
+               "coterie import copy -c --as json < back && "
+               "coterie export copy --as json | cmp - back"),
+            0)
+      << shell_.output();
+  EXPECT_TRUE(Says("\"tasks\":[\"one\",{\"n\":2}]")) << shell_.output();
+  EXPECT_TRUE(Says("\"done\":[true,1.5,null]")) << shell_.output();
+  EXPECT_NE(Sh("coterie import copy --as json < back"), 0);
+  EXPECT_TRUE(Says("copy is not empty")) << shell_.output();
+  EXPECT_NE(Sh("echo '[1]' | coterie import list -c --as json"), 0);
+  EXPECT_TRUE(Says("an object of roots")) << shell_.output();
+  EXPECT_NE(Sh("coterie cat list"), 0);  // Nothing was made.
+}
+
 TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
   std::ifstream documents(COTERIE_RICH_DOCUMENTS);
   std::string name;

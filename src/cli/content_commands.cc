@@ -1,7 +1,9 @@
 // insert, delete: changing a part of a text without a lock. export, import: a whole content, as a
 // Yjs update that loses nothing, or as what can be read.
 
+#include <absl/random/random.h>
 #include <absl/strings/str_cat.h>
+#include <absl/time/time.h>
 #include <unistd.h>
 
 #include <map>
@@ -10,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/content_json.h"
 #include "cli/explain.h"
+#include "cli/whole_text.h"
 #include "crdt/split.h"
 #include "crdt/update_v2.h"
 #include "runtime/status_macros.h"
@@ -106,19 +109,47 @@ absl::StatusOr<std::vector<std::string>> PartsOf(std::string update, As as) {
   return std::move(split.parts);
 }
 
+absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
+  if (!flags.create) return absl::OkStatus();
+  v1::CreateDocumentRequest create;
+  create.set_name(flags.document);
+  const absl::Status status = cli.Call(std::move(create)).status();
+  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
+}
+
+absl::Status ImportText(Invocation& cli, const Flags& flags, std::string text) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(const v1::WriteDocumentResponse response,
+                   ReplaceText(cli, document, std::move(text), absl::ZeroDuration()));
+  cli.Report(response, response.revision());
+  return absl::OkStatus();
+}
+
+// JSON does not tell what was there before, so that merging would double it.
+absl::Status RefuseUnlessEmpty(Invocation& cli, const Flags& flags) {
+  ASSIGN_OR_RETURN(const v1::GetUpdateResponse now, GetUpdate(cli, flags));
+  constexpr std::string_view kNothing("\0\0", 2);
+  if (now.update() == kNothing) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition,
+               absl::StrCat(flags.document, " is not empty, and JSON cannot be merged"),
+               "import it into a new document: coterie import NAME -c --as json < FILE");
+}
+
 absl::Status Import(Invocation& cli, const Flags& flags) {
   if (isatty(STDIN_FILENO) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
                  "pipe it in: coterie import notes < notes.yjs");
   }
   ASSIGN_OR_RETURN(std::string update, ReadStandardInput(kImportBytesMax));
-  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(std::move(update), flags.as));
-  if (flags.create) {
-    v1::CreateDocumentRequest create;
-    create.set_name(flags.document);
-    const absl::Status status = cli.Call(std::move(create)).status();
-    if (!status.ok() && !absl::IsAlreadyExists(status)) return status;
+  if (flags.as == As::kText) return ImportText(cli, flags, std::move(update));
+  if (flags.as == As::kJson) {
+    absl::BitGen random;
+    ASSIGN_OR_RETURN(update, ContentFromJson(update, absl::Uniform<std::uint32_t>(random)));
   }
+  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(std::move(update), flags.as));
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  if (flags.as == As::kJson) RETURN_IF_ERROR(RefuseUnlessEmpty(cli, flags));
   // In an order in which a node has what each part refers to; each is one change of the document.
   v1::ApplyUpdateResponse response;
   for (std::string& part : parts) {
@@ -174,13 +205,18 @@ void AddContentCommands(CLI::App& app, Invocation& cli) {
 
   auto imported = std::make_shared<Flags>();
   command = AddCommand<Flags>(
-      app, cli, "import", "Merge a Yjs update of any size from standard input; twice does no harm",
-      "  coterie import notes -c < notes.yjs\n  coterie import notes --as yjs2 < notes.yjs2",
+      app, cli, "import",
+      "Take a content from standard input: a Yjs update is merged, twice is once",
+      "  coterie import notes -c < notes.yjs        of any size, from any Yjs program\n"
+      "  coterie import notes --as text < notes.txt   changes what differs\n"
+      "  coterie import board -c --as json < board.json",
       imported, Import);
   command->add_option("DOCUMENT", imported->document, "Its name, or id:NUMBER")->required();
-  const std::map<std::string, As> updates = {{"yjs", As::kYjs}, {"yjs2", As::kYjsV2}};
-  command->add_option("--as", imported->as, "yjs (format V1) or yjs2 (V2)")
-      ->transform(CLI::CheckedTransformer(updates));
+  command
+      ->add_option("--as", imported->as,
+                   "yjs (an update, format V1), yjs2 (V2), text, or json: an object of texts, "
+                   "arrays and maps, into an empty document")
+      ->transform(CLI::CheckedTransformer(kForms));
   command->add_flag("-c,--create", imported->create, "Make the document first if it is not there");
 }
 

@@ -5,10 +5,15 @@
 #include <optional>
 #include <vector>
 
+#include "base/utf8.h"
+#include "cli/explain.h"
 #include "crdt/array.h"
 #include "crdt/doc.h"
+#include "crdt/js_value.h"
+#include "crdt/json.h"
 #include "crdt/map.h"
 #include "crdt/text.h"
+#include "crdt/transaction.h"
 #include "crdt/xml.h"
 
 namespace coterie::cli {
@@ -29,7 +34,82 @@ crdt::TypeKind KindOfRoot(crdt::Doc& doc, crdt::TypeHandle root) {
   return crdt::Map(doc, root).keys().empty() ? crdt::TypeKind::kText : crdt::TypeKind::kMap;
 }
 
+using Kind = crdt::JsValue::Kind;
+
+// Fills new types with what JSON says. Recursive: CheckJson() bounds the depth.
+class JsonContent {
+ public:
+  JsonContent(crdt::Doc& doc, crdt::Transaction& transaction)
+      : doc_(doc), transaction_(transaction) {}
+
+  void FillArray(crdt::TypeHandle array, const std::vector<crdt::JsValue>& items) {
+    std::vector<crdt::NewContent> contents;
+    contents.reserve(items.size());
+    for (const crdt::JsValue& item : items) contents.push_back(ContentOf(item));
+    const std::vector<crdt::TypeHandle> made =
+        crdt::Array(doc_, array).Push(transaction_, contents);
+    auto type = made.begin();
+    for (const crdt::JsValue& item : items) {
+      if (IsType(item)) Fill(*type++, item);
+    }
+  }
+  void FillMap(crdt::TypeHandle map, const std::vector<crdt::JsMember>& members) {
+    for (const crdt::JsMember& member : members) {
+      const crdt::TypeHandle type = crdt::Map(doc_, map).Set(
+          transaction_, crdt::ToUtf8(member.first), ContentOf(member.second));
+      if (IsType(member.second)) Fill(type, member.second);
+    }
+  }
+  void Fill(crdt::TypeHandle type, const crdt::JsValue& value) {
+    value.kind == Kind::kArray ? FillArray(type, value.items) : FillMap(type, value.members);
+  }
+
+ private:
+  static bool IsType(const crdt::JsValue& value) {
+    return value.kind == Kind::kArray || value.kind == Kind::kObject;
+  }
+  static crdt::NewContent ContentOf(const crdt::JsValue& value) {
+    if (value.kind == Kind::kArray) return crdt::NewType{.kind = crdt::TypeKind::kArray};
+    if (value.kind == Kind::kObject) return crdt::NewType{.kind = crdt::TypeKind::kMap};
+    crdt::Lib0Writer any;
+    crdt::WriteAny(value, any);
+    return crdt::NewAny{.any = any.Take()};
+  }
+
+  crdt::Doc& doc_;
+  crdt::Transaction& transaction_;
+};
+
+absl::Status NotJson(std::string_view what, std::size_t offset) {
+  return Error(absl::StatusCode::kInvalidArgument,
+               absl::StrCat("this is no JSON that can be imported: ", std::string(what),
+                            ", at byte ", offset),
+               R"(it must be an object of roots, for example {"text":"hello","tasks":["one"]})");
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> ContentFromJson(std::string_view json, std::uint64_t client) {
+  if (!IsValidUtf8(json)) return NotJson("it is no UTF-8", 0);
+  if (const crdt::Malformed wrong = crdt::CheckJson(json)) {
+    return NotJson(wrong.reason, wrong.offset_bytes);
+  }
+  const crdt::JsValue value = crdt::ParseJson(json);
+  if (value.kind != Kind::kObject) return NotJson("not an object", 0);
+  crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+  crdt::Transaction transaction(doc, crdt::Client(client));
+  JsonContent content(doc, transaction);
+  for (const auto& [name, root] : value.members) {
+    if (root.kind == Kind::kString) {
+      crdt::Text(doc, doc.Root(crdt::ToUtf8(name))).Insert(transaction, 0, crdt::ToUtf8(root.text));
+    } else if (root.kind == Kind::kArray || root.kind == Kind::kObject) {
+      content.Fill(doc.Root(crdt::ToUtf8(name)), root);
+    } else {
+      return NotJson(absl::StrCat("the root \"", name, "\" is no string, array or object"), 0);
+    }
+  }
+  return transaction.Commit().update;
+}
 
 absl::StatusOr<std::string> ContentAsJson(std::string_view update) {
   crdt::Doc doc({.garbage = crdt::Garbage::kCollect});

@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,11 @@ namespace coterie::cli {
 
 // kDataLoss: `update` is no Yjs update of format V1.
 absl::StatusOr<std::string> ContentAsJson(std::string_view update);
+
+// The other way: an update that makes such roots in an empty document, written by `client`, an id
+// that nobody else has. A member that is a string becomes a text, objects and arrays within others
+// become maps and arrays of Yjs, so that people can edit parts of them; XML stays a text.
+// kInvalidArgument: no JSON, or not an object of strings, arrays and objects.
+absl::StatusOr<std::string> ContentFromJson(std::string_view json, std::uint64_t client);
 
 }  // namespace coterie::cli

@@ -10,13 +10,13 @@
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
+#include "cli/whole_text.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::cli {
 namespace {
 
 // The lock that one write takes: long enough for a failover, short enough if this process dies.
-constexpr absl::Duration kWriteLock = absl::Seconds(30);
 
 struct Flags {
   std::string document;
@@ -121,17 +121,12 @@ absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
 absl::Status Write(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
   ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
-  ASSIGN_OR_RETURN(const std::string text, GetText(flags.words, Absent::kStandardInput));
+  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));
-  ASSIGN_OR_RETURN(HeldLock lock, HeldLock::Take(cli, document, kWriteLock, wait));
-  v1::WriteDocumentRequest request;
-  *request.mutable_document() = document;
-  request.set_lock_token(lock.token());
-  request.set_text(text);
-  const absl::StatusOr<v1::WriteDocumentResponse> response = cli.Call(std::move(request));
-  lock.Release(cli);
-  RETURN_IF_ERROR(response.status());
-  cli.Report(*response, response->revision(), absl::StrCat("saved ", SizeText(text.size())));
+  const std::string size = SizeText(text.size());
+  ASSIGN_OR_RETURN(const v1::WriteDocumentResponse response,
+                   ReplaceText(cli, document, std::move(text), wait));
+  cli.Report(response, response.revision(), absl::StrCat("saved ", size));
   return absl::OkStatus();
 }
 
