@@ -51,7 +51,8 @@ absl::StatusOr<wal::SnapshotMark> Restore(const std::string& path, std::uint64_t
   machine.BeginAnew({.term = last.term,
                      .index = last.index,
                      .configuration = raft::EncodeConfiguration(founders),
-                     .writers_seed = cluster_id});
+                     // Also of another backup under a number that was used before.
+                     .writers_seed = cluster_id * 1'000'003 + file->header().taken_at_ms});
   RETURN_IF_ERROR(storage.Flush());
   return wal::SnapshotMark{.last = last, .configuration = founders};
 }

@@ -201,7 +201,9 @@ void AuthService::SetPassword(const Call& call, v1::SetPasswordRequest request,
     if (!user.ok()) return reply(user.status());
     RunSlowly(reply, [this, call, request, name, reply, user = *user] {
       const bool had_none = user.exists && user.hash.empty() && request.old_password().empty();
-      if (!had_none && !VerifyPassword(user.hash, request.old_password())) {
+      // A repeated call whose first try was done finds the new one, and its answer in the state.
+      if (!had_none && !VerifyPassword(user.hash, request.old_password()) &&
+          !VerifyPassword(user.hash, request.new_password())) {
         return reply(Error(absl::StatusCode::kPermissionDenied, "WRONG_PASSWORD",
                            "The old password is wrong."));
       }

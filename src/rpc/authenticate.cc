@@ -1,6 +1,7 @@
 #include "rpc/authenticate.h"
 
 #include <absl/strings/str_format.h>
+#include <absl/time/clock.h>
 
 #include <algorithm>
 #include <utility>
@@ -21,10 +22,6 @@ absl::Status NotLoggedIn(const std::string& what) {
                what + " Log in, and send \"authorization: Bearer TOKEN\".");
 }
 
-absl::Status NoSession() {
-  return NotLoggedIn("The session is unknown or over: it was logged out or has expired.");
-}
-
 absl::Status TooManyCalls(double per_second, absl::Duration retry_after) {
   return WithDetail(absl::ResourceExhaustedError(
                         absl::StrFormat("You call more than %.0f times a second "
@@ -36,7 +33,17 @@ absl::Status TooManyCalls(double per_second, absl::Duration retry_after) {
                      .retry_after = std::max(retry_after, kPauseMin)});
 }
 
+// By this node's clock. Whether it really is over, the leader says.
+bool MayBeOver(const std::optional<absl::StatusOr<Caller>>& known) {
+  return known && known->ok() &&
+         absl::FromUnixMillis(static_cast<std::int64_t>((*known)->expires_at_ms)) <= absl::Now();
+}
+
 }  // namespace
+
+absl::Status NoSession() {
+  return NotLoggedIn("The session is unknown or over: it was logged out or has expired.");
+}
 
 std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& sessions,
                                                  const Token& token) {
@@ -69,7 +76,7 @@ void Authenticator::Admit(const Policy& policy, std::string_view authorization, 
                                                   : "The token is malformed."));
   }
   std::optional<absl::StatusOr<Caller>> known = CheckToken(node_.sessions(), *token);
-  if (known) return done(Permit(policy, *std::move(known)));
+  if (known && !MayBeOver(known)) return done(Permit(policy, *std::move(known)));
   if (looking_again_.fetch_add(1) >= kLookingAgainMax) {
     looking_again_.fetch_sub(1);
     return done(NoSession());

@@ -2,7 +2,8 @@
 
 // Whether a call may go on: its method's policy against the session that its token names. Usually
 // answered at once from the node's session directory; a session that this node has not heard of may
-// be so new that only other nodes know it, and is looked for once more after a linearizable read.
+// be so new that only other nodes know it, and one that should be over by now may have been renewed
+// or ended: these are looked for once more after a linearizable read.
 // Any thread.
 
 #include <absl/status/statusor.h>
@@ -41,6 +42,9 @@ class Authenticator {
   CallRates rates_;
   std::atomic<int> looking_again_{0};
 };
+
+// kUnauthenticated.
+absl::Status NoSession();
 
 // What `sessions` says of the token. Empty if it knows no such session.
 std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& sessions,

@@ -99,15 +99,16 @@ v1::ListDocumentsResponse List(const state::Machine& state, const Caller& caller
   const std::uint32_t size =
       request.page_size() == 0 ? kPageMax : std::min(request.page_size(), kPageMax);
   v1::ListDocumentsResponse response;
-  for (const state::DocumentView& document : state.Documents()) {
-    if (!request.page_token().empty() && document.name <= request.page_token()) continue;
-    const state::DocumentRole role = state.RoleOf(caller.user, document.id);
-    if (role == state::DocumentRole::kNone) continue;
-    if (static_cast<std::uint32_t>(response.documents_size()) == size) {
-      response.set_next_page_token(response.documents(response.documents_size() - 1).name());
-      break;
-    }
-    *response.add_documents() = ToProto(document, role, caller.session);
+  // One more, to know whether there is another page.
+  std::vector<state::DocumentView> documents =
+      state.DocumentsFor(caller.user, request.page_token(), size + std::size_t{1});
+  if (documents.size() > size) {
+    documents.pop_back();
+    response.set_next_page_token(documents.back().name);
+  }
+  for (const state::DocumentView& document : documents) {
+    *response.add_documents() =
+        ToProto(document, state.RoleOf(caller.user, document.id), caller.session);
   }
   return response;
 }
@@ -363,9 +364,7 @@ void DocumentService::ListVersions(const Call& call, v1::ListVersionsRequest req
         const absl::StatusOr<DocId> id = FindVisible(state, caller, ref);
         if (!id.ok()) return id.status();
         v1::ListVersionsResponse response;
-        for (const state::VersionView& version : state.Versions(*id)) {
-          if (!before.IsNone() && version.revision >= before) continue;
-          if (static_cast<std::uint32_t>(response.versions_size()) == limit) break;
+        for (const state::VersionView& version : state.Versions(*id, before, limit)) {
           *response.add_versions() = ToProto(version);
         }
         return response;

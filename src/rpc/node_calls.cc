@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "rpc/authenticate.h"
 #include "state/command_check.h"
 
 namespace coterie::rpc {
@@ -48,6 +49,11 @@ void NodeCalls::Propose(const Call& call, const v1::RequestId& request, state::C
                   if (!outcome->ok()) return done(FromOutcome(*outcome));
                   done(std::move(outcome));
                 });
+}
+
+absl::Status CheckSession(const state::Machine& state, const Caller& caller) {
+  if (caller.session.IsNone() || state.FindSession(caller.session)) return absl::OkStatus();
+  return NoSession();
 }
 
 absl::StatusOr<DocId> FindVisible(const state::Machine& state, const Caller& caller,

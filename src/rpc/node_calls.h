@@ -58,6 +58,10 @@ class NodeCalls {
 absl::StatusOr<DocId> FindVisible(const state::Machine& state, const Caller& caller,
                                   const v1::DocumentRef& ref);
 
+// kUnauthenticated if the caller's session is over in `state`: it was there when the call came in,
+// on a node that may have been behind.
+absl::Status CheckSession(const state::Machine& state, const Caller& caller);
+
 template <class Value>
 void NodeCalls::Ask(const Call& call, node::Consistency consistency,
                     std::function<absl::StatusOr<Value>(const state::Machine&)> answer,
@@ -65,8 +69,9 @@ void NodeCalls::Ask(const Call& call, node::Consistency consistency,
   auto result = std::make_shared<absl::StatusOr<Value>>(absl::UnknownError("not asked"));
   node_.Read(
       consistency, call.deadline,
-      [result, answer = std::move(answer)](const state::Machine& state) {
-        *result = answer(state);
+      [result, caller = call.caller, answer = std::move(answer)](const state::Machine& state) {
+        const absl::Status session = CheckSession(state, caller);
+        *result = session.ok() ? answer(state) : absl::StatusOr<Value>(session);
       },
       [this, result, done = std::move(done)](const absl::StatusOr<Revision>& read) {
         if (!read.ok()) return done(FromNode(read.status(), Effect::kNone, node_.status()));

@@ -287,9 +287,18 @@ TEST(Service, AChangedPasswordIsTheOneThatCounts) {
   mia.Call(&Auth::SetPassword, set);
   EXPECT_EQ(mia.Reason(), "WRONG_PASSWORD");
 
+  // The first try was done, and its answer lost.
+  set.set_old_password("first");
+  set.mutable_request_id()->set_client_id(5);
+  set.mutable_request_id()->set_sequence(1);
+  const std::uint64_t revision = mia.Call(&Auth::SetPassword, set).revision();
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+  EXPECT_EQ(mia.Call(&Auth::SetPassword, set).revision(), revision);
+  EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
+
   v1::LoginRequest login;
   login.set_user("mia");
-  login.set_password("first");
+  login.set_password("second");
   mia.Call(&Auth::Login, login);
   EXPECT_TRUE(mia.status.ok());
 }

@@ -63,13 +63,25 @@ TEST_F(AccountsTest, PasswordsAreSetByTheirUserOrAnAdministrator) {
   const SessionId ann = LoginAs("ann");
   Ok(ann, SetPassword{.name = "ann", .password_hash = "mine"});
   EXPECT_EQ(machine_->FindUser("ann")->password_hash, "mine");
-  Ok(root, SetPassword{.name = "ann", .password_hash = "reset"});
-  EXPECT_EQ(machine_->FindUser("ann")->password_hash, "reset");
   EXPECT_EQ(CodeOf(ann, SetPassword{.name = "root", .password_hash = "x"}),
             Code::kPermissionDenied);
   EXPECT_EQ(CodeOf(ann, SetPassword{.name = "nobody", .password_hash = "x"}),
             Code::kPermissionDenied);  // Who is there is not told to everybody.
+  Ok(root, SetPassword{.name = "ann", .password_hash = "reset"});
+  EXPECT_EQ(machine_->FindUser("ann")->password_hash, "reset");
   EXPECT_EQ(CodeOf(root, SetPassword{.name = "nobody", .password_hash = "x"}), Code::kNotFound);
+}
+
+TEST_F(AccountsTest, ANewPasswordEndsTheSessionsThatTheOldOneOpened) {
+  const SessionId root = LoginAs("root", true);
+  const SessionId ann = LoginAs("ann");
+  const SessionId elsewhere = LoginAs("ann");
+  Ok(ann, SetPassword{.name = "ann", .password_hash = "mine"});
+  EXPECT_TRUE(machine_->FindSession(ann).has_value());
+  EXPECT_FALSE(machine_->FindSession(elsewhere).has_value());
+  Ok(root, SetPassword{.name = "ann", .password_hash = "reset"});
+  EXPECT_FALSE(machine_->FindSession(ann).has_value());
+  EXPECT_TRUE(machine_->FindSession(root).has_value());
 }
 
 TEST_F(AccountsTest, ANewUserOfAnOldNameInheritsNoGrants) {
@@ -306,6 +318,56 @@ TEST_F(AccountsTest, SharingRefusesWhatWouldMakeNoSense) {
   Ok(ann, ShareDocument{.doc = doc, .user = "ann", .role = DocumentRole::kViewer});
   EXPECT_EQ(machine_->RoleOf("ann", doc), DocumentRole::kViewer);
   EXPECT_EQ(CodeOf(ann, RenameDocument{.doc = doc, .name = "x"}), Code::kPermissionDenied);
+}
+
+TEST_F(AccountsTest, ADocumentWhoseOwnersAreGoneIsSharedByAnAdministrator) {
+  const SessionId root = LoginAs("root", true);
+  const SessionId ann = LoginAs("ann");
+  LoginAs("bob");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  Ok(root, RemoveUser{.name = "ann"});
+  Ok(root, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kViewer});
+  Ok(root, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kOwner});
+  EXPECT_EQ(CodeOf(root, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kNone}),
+            Code::kInvalidArgument);
+}
+
+TEST_F(AccountsTest, DocumentsAreListedInPagesOfThoseThatOneMaySee) {
+  const SessionId root = LoginAs("root", true);
+  LoginAs("ann");
+  for (int i = 0; i < 9; ++i) {
+    Ok(root, CreateDocument{.name = "d" + std::to_string(i),
+                            .everyone = i % 2 == 0 ? DocumentRole::kViewer : DocumentRole::kNone});
+  }
+  const auto names = [&](const std::string& user, const std::string& after, std::size_t max) {
+    std::string all;
+    for (const DocumentView& view : machine_->DocumentsFor(user, after, max))
+      all += view.name + " ";
+    return all;
+  };
+  EXPECT_EQ(names("ann", "", 100), "d0 d2 d4 d6 d8 ");
+  EXPECT_EQ(names("ann", "", 2), "d0 d2 ");
+  EXPECT_EQ(names("ann", "d2", 2), "d4 d6 ");
+  EXPECT_EQ(names("ann", "d3", 9), "d4 d6 d8 ");
+  EXPECT_EQ(names("root", "d6", 9), "d7 d8 ");
+  EXPECT_EQ(names("ann", "d8", 9), "");
+}
+
+TEST_F(AccountsTest, NobodyMakesAllTheDocumentsThatThereMayBe) {
+  const SessionId ann = LoginAs("ann");
+  const SessionId bob = LoginAs("bob");
+  DocId last;
+  for (std::size_t i = 0; i < kDocumentsPerUserMax; ++i) {
+    last = Ok(ann, CreateDocument{.name = std::to_string(i)}).doc;
+    payloads_.clear();
+  }
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "more"}), Code::kExhausted);
+  Ok(bob, CreateDocument{.name = "bob's"});
+  Restart();
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "more"}), Code::kExhausted);
+  Ok(ann, DeleteDocument{.doc = last});
+  Ok(ann, CreateDocument{.name = "more"});
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "still more"}), Code::kExhausted);
 }
 
 TEST_F(AccountsTest, AGrantSaysMoreThanWhatEveryoneHas) {

@@ -31,6 +31,7 @@ inline constexpr std::size_t kDeltaStepsMax = 10'000;      // In one EditDelta.
 inline constexpr std::size_t kAttributesMax = 64;          // Of one step of it.
 inline constexpr std::size_t kAttributeBytesMax = 64 << 10;  // Name and value; and one embed.
 inline constexpr std::size_t kDocumentsMax = 1'000'000;
+inline constexpr std::size_t kDocumentsPerUserMax = 100'000;  // That one has made.
 inline constexpr std::size_t kSessionsPerUserMax = 1'000;    // The oldest goes first.
 inline constexpr std::size_t kClientsPerSessionMax = 64;     // The least recent goes first.
 inline constexpr std::size_t kOutcomesPerClientMax = 1'024;  // Kept for retries, by sequence.

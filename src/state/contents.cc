@@ -221,12 +221,18 @@ std::optional<std::string> Machine::Impl::UpdateAt(DocId doc, Revision revision,
                       [&known](const Content& content) { return content.EncodeFrom(known); });
 }
 
-std::vector<VersionView> Machine::Impl::Versions(DocId doc) const {
+std::vector<VersionView> Machine::Impl::Versions(DocId doc, Revision before,
+                                                 std::size_t count_max) const {
   const Document* document = DocumentOf(doc);
   if (document == nullptr) return {};
+  std::uint64_t ordinal = document->head.ordinal;
+  if (!before.IsNone()) {
+    const std::optional<std::uint64_t> last = OrdinalAt(*document, Revision(before.value() - 1));
+    if (!last) return {};
+    ordinal = *last;
+  }
   std::vector<VersionView> views;
-  for (std::uint64_t ordinal = document->head.ordinal; ordinal >= document->head.visible_ordinal;
-       --ordinal) {
+  for (; ordinal >= document->head.visible_ordinal && views.size() < count_max; --ordinal) {
     std::optional<VersionRecord> version = VersionAt(doc, ordinal);
     if (!version) return views;
     views.push_back({.revision = version->revision,

@@ -71,6 +71,11 @@ Outcome Machine::Impl::Apply(const CreateDocument& command) {
     return Refusal(Code::kExhausted,
                    "There are 1000000 documents (kDocumentsMax); delete some first.");
   }
+  const auto owned = documents_of_owner_.find(entry_.user);
+  if (owned != documents_of_owner_.end() && owned->second >= kDocumentsPerUserMax) {
+    return Refusal(Code::kExhausted,
+                   "You have made 100000 documents (kDocumentsPerUserMax); delete some first.");
+  }
   const DocId id(entry_.revision.value());
   Document& document = documents_[id];
   document.id = id;
@@ -82,6 +87,7 @@ Outcome Machine::Impl::Apply(const CreateDocument& command) {
                                  .role = DocumentRole::kOwner}},
                      .created_at_ms = meta_.time_ms};
   documents_by_name_[command.name] = id;
+  ++documents_of_owner_[entry_.user];
   StoreDocument(document);
   Emit(DocumentCreated{.doc = id, .name = command.name});
   if (command.text.empty()) {
@@ -120,6 +126,8 @@ Outcome Machine::Impl::Apply(const DeleteDocument& command) {
   DropDrafts(*document);
   DropContent(*document);
   documents_by_name_.erase(document->record.name);
+  const auto owned = documents_of_owner_.find(document->record.owner);
+  if (--owned->second == 0) documents_of_owner_.erase(owned);
   deletions_.emplace(entry_.revision, document->id);
   deleted_[document->id] = std::move(document->record);
   documents_.erase(command.doc);
@@ -146,13 +154,15 @@ Outcome Machine::Impl::Apply(const ShareDocument& command) {
     }
     grant->user_created = user->record.created;
     grant->role = command.role;
-    const bool has_owner =
-        std::any_of(changed.grants.begin(), changed.grants.end(), [this](const Grant& kept) {
-          const User* owner = UserOf(kept.user);
-          return kept.role == DocumentRole::kOwner && owner != nullptr &&
-                 owner->record.created == kept.user_created;
-        });
-    if (!has_owner) {
+    const auto has_owner = [this](const std::vector<Grant>& grants) {
+      return std::any_of(grants.begin(), grants.end(), [this](const Grant& kept) {
+        const User* owner = UserOf(kept.user);
+        return kept.role == DocumentRole::kOwner && owner != nullptr &&
+               owner->record.created == kept.user_created;
+      });
+    };
+    // Where the last one's account was removed, an administrator shares it without one.
+    if (has_owner(document->record.grants) && !has_owner(changed.grants)) {
       return Refusal(Code::kInvalidArgument,
                      "This is the document's last owner; make another one first.");
     }
@@ -210,6 +220,19 @@ std::vector<DocumentView> Machine::Impl::Documents() const {
   std::vector<DocumentView> views;
   views.reserve(documents_.size());
   for (const auto& [name, id] : documents_by_name_) views.push_back(ViewOf(documents_.at(id)));
+  return views;
+}
+
+std::vector<DocumentView> Machine::Impl::DocumentsFor(std::string_view user,
+                                                      std::string_view after_name,
+                                                      std::size_t count_max) const {
+  std::vector<DocumentView> views;
+  auto next =
+      after_name.empty() ? documents_by_name_.begin() : documents_by_name_.upper_bound(after_name);
+  for (; next != documents_by_name_.end() && views.size() < count_max; ++next) {
+    if (RoleOf(user, next->second) == DocumentRole::kNone) continue;
+    views.push_back(ViewOf(documents_.at(next->second)));
+  }
   return views;
 }
 

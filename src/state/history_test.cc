@@ -82,6 +82,22 @@ TEST_F(HistoryTest, ADocumentBeginsWithAVersion) {
   EXPECT_TRUE(machine_->Versions(DocId(999)).empty());
 }
 
+TEST_F(HistoryTest, VersionsAreListedInPages) {
+  const DocId doc = Make("0");
+  for (int i = 1; i < 20; ++i) Ok(ann_, Append{.doc = doc, .text = "x"});
+  const std::vector<VersionView> all = machine_->Versions(doc);
+  ASSERT_EQ(all.size(), 20u);
+  Revision before;
+  for (std::size_t i = 0; i < all.size(); i += 3) {
+    const std::vector<VersionView> page = machine_->Versions(doc, before, 3);
+    ASSERT_EQ(page.size(), std::min<std::size_t>(3, all.size() - i));
+    for (std::size_t k = 0; k < page.size(); ++k) EXPECT_EQ(page[k].revision, all[i + k].revision);
+    before = page.back().revision;
+  }
+  EXPECT_TRUE(machine_->Versions(doc, before, 3).empty());
+  EXPECT_EQ(machine_->Versions(doc, Revision(all[0].revision.value() + 9), 1).size(), 1u);
+}
+
 TEST_F(HistoryTest, WhatChangesNothingMakesNoVersion) {
   const DocId doc = Make("same");
   LockFor(doc);

@@ -109,28 +109,41 @@ void Machine::Impl::MergeParts(Document& document, std::vector<Part>& parts) {
   Changed(document, ChangeKind::kEdit, std::move(effect));
 }
 
-// All together would be searched for too long (crdt/integrate.h): refuses those that are, beside
-// the ones before. The content is loaded for every part, of which there are few.
+// All together would be searched for too long (crdt/integrate.h): refuses the first with which they
+// are, and what else its user sent, until the others are not. That is a few contents loaded for
+// every user whose updates are such.
 std::string Machine::Impl::MergeWhatIsFound(const Document& document,
                                             std::vector<Part>& parts) const {
-  std::string merged;
+  std::vector<Part*> left;
   for (Part& part : parts) {
-    if (part.news.empty()) continue;
-    const std::string_view both[] = {merged, part.news};
-    std::string more = merged.empty() ? part.news : crdt::MergeUpdates(both).update;
-    std::optional<Content> content = LoadContent(document, document.head.ordinal);
-    if (!content) return {};  // The Kv is broken; nothing counts any more.
-    Content::Effect effect;
-    const crdt::Malformed malformed =
-        content->ApplyNews(more, embeds(), Content::Searches::kBounded, effect);
-    if (malformed) {
-      part.outcome = NotApplied(malformed);
-      part.news.clear();
-    } else {
-      merged = std::move(more);
-    }
+    if (!part.news.empty()) left.push_back(&part);
   }
-  return merged;
+  const auto merge = [&left](std::size_t count) {
+    std::vector<std::string_view> news;
+    for (std::size_t i = 0; i < count; ++i) news.push_back(left[i]->news);
+    return news.empty() ? std::string() : crdt::MergeUpdates(news).update;
+  };
+  const auto is_found = [&](std::size_t count) {
+    std::optional<Content> content = LoadContent(document, document.head.ordinal);
+    Content::Effect effect;
+    if (!content) return true;  // The Kv is broken; nothing counts any more.
+    return !content->ApplyNews(merge(count), embeds(), Content::Searches::kBounded, effect);
+  };
+  do {
+    std::size_t found = 0;  // So many of them are found together, and not one more.
+    for (std::size_t end = left.size(); end - found > 1;) {
+      const std::size_t middle = found + (end - found) / 2;
+      (is_found(middle) ? found : end) = middle;
+    }
+    const std::string user = left[found]->user;
+    for (Part* const part : left) {
+      if (part->user != user) continue;
+      part->outcome = NotApplied({.reason = crdt::kTooManyConflicts});
+      part->news.clear();
+    }
+    std::erase_if(left, [](const Part* part) { return part->news.empty(); });
+  } while (!left.empty() && !is_found(left.size()));
+  return merge(left.size());
 }
 
 std::optional<Outcome> Machine::Impl::RefuseNews(const Content& content,

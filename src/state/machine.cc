@@ -268,6 +268,7 @@ void Machine::Impl::LoadDocument(std::string_view key, DocumentRecord&& record) 
     return;
   }
   documents_by_name_[record.name] = id;
+  ++documents_of_owner_[record.owner];
   Document& document = documents_[id];
   document.id = id;
   document.record = std::move(record);
@@ -316,6 +317,7 @@ void Machine::Impl::LoadDraft(std::string_view key, DraftRecord&& record) {
 
 void Machine::Impl::CheckInvariants() const {
   CHECK(documents_.size() == documents_by_name_.size());
+  CHECK(documents_of_owner_.size() <= documents_.size());
   CHECK(deleted_.size() == deletions_.size());
   CHECK(locked_.size() <= documents_.size());
   CHECK(applied_.configuration_index <= applied_.index);
@@ -369,6 +371,10 @@ std::string Machine::Impl::DumpMirrors() const {
       out.Id(draft.id);
       codec::Put(out, draft.record);
     }
+  }
+  for (const auto& [owner, count] : documents_of_owner_) {
+    out.Bytes(owner);
+    out.Varint(count);
   }
   for (const auto& [id, record] : deleted_) {
     out.Id(id);
@@ -450,6 +456,10 @@ std::optional<DocumentView> Machine::FindDocumentByName(std::string_view name) c
   return impl_->FindDocumentByName(name);
 }
 std::vector<DocumentView> Machine::Documents() const { return impl_->Documents(); }
+std::vector<DocumentView> Machine::DocumentsFor(std::string_view user, std::string_view after_name,
+                                                std::size_t count_max) const {
+  return impl_->DocumentsFor(user, after_name, count_max);
+}
 DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
   return impl_->RoleOf(user, doc);
 }
@@ -464,7 +474,10 @@ std::optional<std::string> Machine::UpdateAt(DocId doc, Revision revision,
                                              const crdt::StateVector& known) const {
   return impl_->UpdateAt(doc, revision, known);
 }
-std::vector<VersionView> Machine::Versions(DocId doc) const { return impl_->Versions(doc); }
+std::vector<VersionView> Machine::Versions(DocId doc, Revision before,
+                                           std::size_t count_max) const {
+  return impl_->Versions(doc, before, count_max);
+}
 std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }
 std::vector<SuggestionView> Machine::Suggestions(DocId doc) const {
   return impl_->Suggestions(doc);

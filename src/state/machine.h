@@ -185,6 +185,9 @@ class Machine {
   std::optional<DocumentView> FindDocument(DocId id) const;
   std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
   std::vector<DocumentView> Documents() const;  // By name.
+  // Those that `user` may see, by name, from behind that name on, `count_max` at most.
+  std::vector<DocumentView> DocumentsFor(std::string_view user, std::string_view after_name,
+                                         std::size_t count_max) const;
   // The effective role: admins own everything; none if the document does not exist. Still answers
   // for a deleted document while its events are retained.
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
@@ -196,8 +199,10 @@ class Machine {
   // The same content as a Yjs update (V1), without what `known` covers.
   std::optional<std::string> UpdateAt(DocId doc, Revision revision,
                                       const crdt::StateVector& known) const;
-  std::vector<VersionView> Versions(DocId doc) const;  // Newest first.
-  std::vector<LockView> Locks() const;                 // By document name.
+  // Those before `before` (none = all), newest first, `count_max` at most.
+  std::vector<VersionView> Versions(DocId doc, Revision before = {},
+                                    std::size_t count_max = kVersionsPerDocumentMax) const;
+  std::vector<LockView> Locks() const;  // By document name.
 
   // The open ones, oldest first. None if there is no such document.
   std::vector<SuggestionView> Suggestions(DocId doc) const;

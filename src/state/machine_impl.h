@@ -67,12 +67,14 @@ class Machine::Impl {
   std::optional<DocumentView> FindDocument(DocId id) const;
   std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
   std::vector<DocumentView> Documents() const;
+  std::vector<DocumentView> DocumentsFor(std::string_view user, std::string_view after_name,
+                                         std::size_t count_max) const;
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
   std::optional<Reading> ReadingAt(DocId doc, Revision revision, std::string_view root) const;
   std::optional<std::string> UpdateAt(DocId doc, Revision revision,
                                       const crdt::StateVector& known) const;
-  std::vector<VersionView> Versions(DocId doc) const;
+  std::vector<VersionView> Versions(DocId doc, Revision before, std::size_t count_max) const;
   std::vector<LockView> Locks() const;
   std::vector<SuggestionView> Suggestions(DocId doc) const;
   std::vector<DraftView> Drafts(DocId doc) const;
@@ -329,6 +331,8 @@ class Machine::Impl {
   std::map<SessionId, Session> sessions_;
   std::unordered_map<DocId, Document> documents_;                // Alive; found by id only.
   std::map<std::string, DocId, std::less<>> documents_by_name_;  // The same ones.
+  // How many of them each has made; nobody with none.
+  std::map<std::string, std::size_t, std::less<>> documents_of_owner_;
   std::map<DocId, DocumentRecord> deleted_;
   std::set<std::pair<Revision, DocId>> deletions_;  // Of deleted_, oldest first.
   std::map<DocId, ContentHead> deleted_contents_;   // Still to be swept from the Kv.

@@ -47,6 +47,11 @@ Outcome Machine::Impl::Apply(const SetPassword& command) {
   if (found == users_.end()) return Refusal(Code::kNotFound, "There is no user of this name.");
   found->second.record.password_hash = command.password_hash;
   Put(UserKey(command.name), codec::EncodeRecord(found->second.record));
+  // Whoever got hold of the old one, or of a token, is out.
+  const std::set<SessionId> sessions = found->second.sessions;
+  for (const SessionId id : sessions) {
+    if (id != entry_.session) EndSession(id, LeaveReason::kLoggedOut);
+  }
   return {};
 }
 
