@@ -123,6 +123,50 @@ void Text::Delete(Transaction& transaction, std::uint64_t index, std::uint64_t l
   rich.Delete(length);
 }
 
+Text::Stretch Text::StretchAt(BranchRef branch, std::uint64_t index,
+                              std::uint64_t length_max) const {
+  ItemStore& store = doc_->store();
+  const bool is_indexed = store.MaybeBuildIndex(branch);
+  const auto is_rich = [&store](ItemRef ref) {
+    const ContentKind kind = store.At(ref).kind();
+    return kind == ContentKind::kString || kind == ContentKind::kEmbed ||
+           kind == ContentKind::kType;
+  };
+  const Seeked seeked = SeekUnit(store, branch, index);
+  Stretch stretch{.is_rich = is_rich(seeked.item)};
+  ItemRef ref = seeked.item;
+  std::uint64_t offset = index - seeked.start;
+  while (ref != 0 && stretch.length < length_max) {
+    if (store.At(ref).IsVisible()) {
+      if (is_rich(ref) != stretch.is_rich) return stretch;
+      stretch.length += store.At(ref).length - offset;
+      offset = 0;
+    }
+    ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
+  }
+  stretch.length = std::min(stretch.length, length_max);
+  return stretch;
+}
+
+void Text::DeleteAll(Transaction& transaction, std::uint64_t index, std::uint64_t length) {
+  CHECK(&transaction.doc() == doc_);
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length == 0) return;
+  CHECK(index + length <= store.BranchAt(branch).length);
+  if (!store.BranchAt(branch).has_formats) return DeleteUnits(store, branch, index, length);
+  while (length > 0) {
+    const Stretch stretch = StretchAt(branch, index, length);
+    CHECK(stretch.length > 0);
+    if (stretch.is_rich) {
+      Delete(transaction, index, stretch.length);
+    } else {
+      DeleteUnits(store, branch, index, stretch.length);
+    }
+    length -= stretch.length;
+  }
+}
+
 void Text::Format(Transaction& transaction, std::uint64_t index, std::uint64_t length,
                   const Attributes& attributes) {
   CHECK(&transaction.doc() == doc_);

@@ -37,8 +37,10 @@ class Text {
                    const Attributes& attributes);
   TypeHandle InsertType(Transaction& transaction, std::uint64_t index, const NewType& type,
                         const Attributes& attributes);
-  // Deletes up to `length` units.
+  // Deletes up to `length` units. In a formatted text it goes over values of arrays, as Yjs does.
   void Delete(Transaction& transaction, std::uint64_t index, std::uint64_t length);
+  // Deletes exactly these units, whatever they are. Requires that they are there.
+  void DeleteAll(Transaction& transaction, std::uint64_t index, std::uint64_t length);
   void Format(Transaction& transaction, std::uint64_t index, std::uint64_t length,
               const Attributes& attributes);
   // Requires ops of kinds kText, kEmbed, kRetain and kDelete.
@@ -67,6 +69,12 @@ class Text {
  private:
   OrderIndex::Spot FindSpot(BranchRef branch, std::uint64_t position, Measure measure) const;
   std::optional<TextSize> LocateIn(std::uint64_t position, Measure measure) const;
+  // Units that follow each other, and whether they are what RichText deletes.
+  struct Stretch {
+    bool is_rich = false;
+    std::uint64_t length = 0;
+  };
+  Stretch StretchAt(BranchRef branch, std::uint64_t index, std::uint64_t length_max) const;
   ItemRef InsertRich(Transaction& transaction, std::uint64_t index,
                      const RichText::Insertion& insertion, const Attributes& attributes);
 

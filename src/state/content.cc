@@ -10,8 +10,10 @@
 #include "crdt/relative_position.h"
 #include "crdt/restore.h"
 #include "crdt/text.h"
+#include "crdt/text_diff.h"
 #include "crdt/transaction.h"
 #include "crdt/update_reader.h"
+#include "state/change.h"
 
 namespace coterie::state {
 namespace {
@@ -69,18 +71,6 @@ std::uint64_t TurnOf(std::uint64_t first, crdt::Client client) {
   const std::uint64_t client_bits = client.value();
   if (client_bits > kClientMask || (client_bits & 1) == 0) return Content::kTurnsMax;
   return ((client_bits ^ first) >> 1) * InverseOf(kTurnStep / 2) & (kClientMask >> 1);
-}
-
-// Deletes that many bytes of the text, and nothing that is no text: an embed stands between two
-// letters and takes no bytes.
-void DeleteLetters(crdt::Text& text, crdt::Transaction& transaction, std::uint64_t position_bytes,
-                   std::uint64_t size_bytes) {
-  while (size_bytes > 0) {
-    const TextSize begin = text.LocateByte(position_bytes);
-    const TextSize letters = text.LettersFrom(position_bytes, size_bytes);
-    text.Delete(transaction, begin.utf16, letters.utf16);
-    size_bytes -= letters.bytes;
-  }
 }
 
 }  // namespace
@@ -209,16 +199,54 @@ Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   CHECK(IsText(crdt::Embeds::kTold));
   if (changes.empty()) return {};
   if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
+  TextSize expected = size();
   crdt::Text text(doc_, doc_.Root(root_));
   crdt::Transaction transaction(doc_, Writer());
   for (const crdt::TextChange& change : changes) {
-    const TextSize begin = text.LocateByte(change.position.bytes);
-    DeleteLetters(text, transaction, change.position.bytes, change.deleted.size());
-    if (!change.inserted.empty()) text.Insert(transaction, begin.utf16, change.inserted);
+    const Shift shift = ShiftOf(change);
+    text.DeleteAll(transaction, change.position.utf16, shift.deleted.utf16);
+    if (!change.inserted.empty()) {
+      text.Insert(transaction, change.position.utf16, change.inserted);
+    }
+    expected -= shift.deleted;
+    expected += shift.inserted;
   }
   Effect effect{.update = transaction.Commit().update, .changes = changes};
   effect.stored = effect.update;
+  CHECK(size() == expected);  // What the changes tell is what happened.
   return effect;
+}
+
+Content::Effect Content::ReplaceLetters(std::string_view letters) {
+  return Change(PlaceBesideEmbeds(crdt::DiffTexts(ToString(), letters)));
+}
+
+// Changes of the letters, placed in the text with its embeds: a change that deletes letters on both
+// sides of one becomes several.
+std::vector<crdt::TextChange> Content::PlaceBesideEmbeds(
+    const std::vector<crdt::TextChange>& changes) const {
+  std::vector<crdt::TextChange> placed;
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  if (!root) return changes;
+  const crdt::Text text(doc_, *root);
+  TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
+  TextSize deleted;
+  for (const crdt::TextChange& change : changes) {
+    TextSize begin = text.LocateByte((change.position - inserted + deleted).bytes);
+    placed.push_back({.position = begin + inserted - deleted, .inserted = change.inserted});
+    inserted += MeasureUtf8(change.inserted);
+    for (std::string_view rest = change.deleted; !rest.empty();) {
+      const TextSize letters = text.LettersFrom(begin.bytes, rest.size());
+      placed.back().deleted += rest.substr(0, letters.bytes);
+      rest.remove_prefix(letters.bytes);
+      deleted += letters;
+      const TextSize end = begin + letters;
+      if (rest.empty()) break;
+      begin = text.LocateByte(end.bytes);
+      if (begin != end) placed.push_back({.position = begin + inserted - deleted});
+    }
+  }
+  return placed;
 }
 
 Content::Effect Content::Change(const crdt::Delta& delta) {

@@ -72,9 +72,12 @@ class Content {
   crdt::Malformed RefuseNews(std::string_view news) const { return doc_.Refuse(news); }
   // Whether the machine can still write; else no Change() and no BecomeLike().
   bool HasWriter() const { return WritersTurn() < kTurnsMax; }
-  // Changes the text, in order, each in what the one before left. Requires IsText(kTold), and
-  // places that are there.
+  // Changes the text, in order, each in what the one before left: at its position in UTF-16 units,
+  // what it deletes and as many embeds, all of which are there. Requires IsText(kTold).
   Effect Change(const std::vector<crdt::TextChange>& changes);
+  // Makes `letters` of the text, with as little change as can be found. Embeds stay; where one is
+  // and letters come, they come behind it. Requires IsText(kTold).
+  Effect ReplaceLetters(std::string_view letters);
   // The same with formatting and embeds, in UTF-16 units; tells of embeds. Requires places that are
   // there and IsText(crdt::Embeds::kTold).
   Effect Change(const crdt::Delta& delta);
@@ -112,6 +115,8 @@ class Content {
 
  private:
   void MaybeChooseRoot();
+  std::vector<crdt::TextChange> PlaceBesideEmbeds(
+      const std::vector<crdt::TextChange>& changes) const;
   // The client id of the machine's own edits, in no editor's hands, and how many there were before.
   crdt::Client Writer() const;
   std::uint64_t WritersTurn() const;

@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "crdt/js_value.h"
-#include "crdt/text_diff.h"
 #include "state/machine_impl.h"
 
 namespace coterie::state {
@@ -228,7 +227,7 @@ Outcome Machine::Impl::ReplaceText(Document& document, ChangeKind kind, std::str
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
   if (auto refused = RefusePositions(*content)) return *refused;
-  return ChangeText(document, kind, crdt::DiffTexts(content->ToString(), text));
+  return Changed(document, kind, content->ReplaceLetters(text));
 }
 
 Outcome Machine::Impl::Apply(const Append& command) {
@@ -268,8 +267,10 @@ Outcome Machine::Impl::Apply(const Edit& command) {
     crdt::TextChange change{.position = *begin + inserted - deleted,
                             .deleted = text->Slice(begin->bytes, end->bytes - begin->bytes),
                             .inserted = std::move(splice.inserted)};
+    const TextSize gone = *end - *begin;
+    change.embeds_deleted = gone.utf16 - Utf16Length(change.deleted);
     inserted += MeasureUtf8(change.inserted);
-    deleted += MeasureUtf8(change.deleted);  // Embeds in between stay.
+    deleted += gone;
     changes.push_back(std::move(change));
   }
   if ((text->size() + inserted - deleted).bytes > kTextBytesMax) return TooLong();
