@@ -2,302 +2,471 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "base/utf8.h"
-#include "crdt/array.h"
+#include "crdt/doc.h"
+#include "crdt/integrate.h"
 #include "crdt/item_store.h"
-#include "crdt/js_value.h"
-#include "crdt/json.h"
-#include "crdt/map.h"
-#include "crdt/text.h"
+#include "crdt/list_diff.h"
+#include "crdt/restore_marks.h"
+#include "crdt/seek.h"
 #include "crdt/text_diff.h"
-#include "crdt/xml.h"
+#include "crdt/type_numbers.h"
+#include "crdt/unit_cursor.h"
 
 namespace coterie::crdt {
 namespace {
 
-// Stands for an embed or a type when texts are compared: OBJECT REPLACEMENT CHARACTER, one unit.
-constexpr std::string_view kObject = "\xef\xbf\xbc";
+// So many letters of the private use area stand for what is no letter when texts are compared, each
+// for objects that are equal, or types that can be changed into each other; one unit each, as the
+// objects. If there are more objects, or a text has such letters, what is found to be in common may
+// not be: see Restorer::Compare().
+constexpr std::uint32_t kStandInFirst = 0xe000;
+constexpr std::size_t kStandInsMax = 6400;
 
-bool IsText(TypeKind kind) { return kind == TypeKind::kText || kind == TypeKind::kXmlText; }
-bool IsMap(TypeKind kind) { return kind == TypeKind::kMap; }
-
-// A root has no kind of its own: letters make it a text.
-TypeKind KindOfRoot(Doc& doc, TypeHandle root) {
-  return Text(doc, root).size().bytes > 0 ? TypeKind::kText : TypeKind::kXmlFragment;
+bool IsText(const Branch& branch) {
+  return branch.has_kind && (branch.kind == TypeKind::kText || branch.kind == TypeKind::kXmlText);
 }
 
-std::string Flat(const Delta& delta) {
-  std::string text;
-  for (const DeltaOp& op : delta) {
-    op.kind == DeltaOp::Kind::kText ? text.append(op.text) : text.append(kObject);
+std::string_view ContentOf(const ItemStore& store, const Item& item) {
+  if (item.kind() == ContentKind::kType) return {};
+  return item.kind() == ContentKind::kString ? store.TextOf(item) : store.BytesOf(item);
+}
+
+// Texts with a letter in place of each object.
+class Flattener {
+ public:
+  std::string Flat(const ItemStore& store, BranchRef branch) {
+    std::string text;
+    for (UnitCursor units(store, branch); !units.AtEnd();) {
+      if (units.kind() == ContentKind::kString) {
+        text += units.Take(units.left());
+      } else {
+        text += StandIn(store, units);
+      }
+    }
+    return text;
   }
-  return text;
-}
 
-std::uint64_t UnitsOf(const DeltaOp& op) {
-  return op.kind == DeltaOp::Kind::kText ? Utf16Length(op.text) : 1;
-}
+ private:
+  // Goes over one unit.
+  std::string StandIn(const ItemStore& store, UnitCursor& units) {
+    std::string object(1, static_cast<char>(units.kind()));
+    if (units.kind() == ContentKind::kType) {
+      const Branch& type = store.BranchAt(store.TypeOf(store.At(units.item())));
+      object += static_cast<char>(type.kind);
+      if (type.name != 0) object += store.atoms().Text(type.name);
+    }
+    object += units.Take(1);
+    std::size_t number = stand_ins_.size();
+    if (const auto found = stand_ins_.find(object); found != stand_ins_.end()) {
+      number = found->second;
+    } else if (number < kStandInsMax) {
+      stand_ins_.emplace(std::move(object), number);
+    }
+    const std::uint32_t code = kStandInFirst + static_cast<std::uint32_t>(number % kStandInsMax);
+    return {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3f)),
+            static_cast<char>(0x80 | (code & 0x3f))};
+  }
 
-// What to set so that `mine` becomes `theirs`.
-Attributes Difference(const Attributes& mine, const Attributes& theirs) {
-  const auto find = [](const Attributes& attributes, const std::string& key) {
-    return std::find_if(attributes.begin(), attributes.end(),
-                        [&key](const auto& attribute) { return attribute.first == key; });
-  };
-  Attributes difference;
-  for (const auto& [key, value] : theirs) {
-    const auto found = find(mine, key);
-    if (found == mine.end() || found->second != value) difference.emplace_back(key, value);
-  }
-  for (const auto& [key, value] : mine) {
-    if (find(theirs, key) == theirs.end()) difference.emplace_back(key, "null");
-  }
-  return difference;
-}
+  std::map<std::string, std::size_t> stand_ins_;
+};
+
+// At `position`, as it is after the splices before, so many units make way for as many as the
+// target has there. Ascending, and none begins before the end of the one before.
+struct Splice {
+  std::uint64_t position = 0;
+  std::uint64_t deleted = 0;
+  std::uint64_t inserted = 0;
+};
 
 class Restorer {
  public:
-  Restorer(Transaction& transaction, Doc& doc, Doc& target)
-      : transaction_(transaction), doc_(doc), target_(target) {}
+  Restorer(Transaction& transaction, const ItemStore& target)
+      : store_(transaction.store()), writer_(transaction.writer()), target_(target) {}
 
-  void Run(TypeHandle mine, TypeHandle theirs, TypeKind kind) {
-    Restore(mine, theirs, kind);
-    while (!pairs_.empty()) {
+  void Run(BranchRef mine, BranchRef theirs) {
+    TypeNumbers numbers;
+    my_numbers_ = numbers.Number(store_, mine);
+    their_numbers_ = numbers.Number(target_, theirs);
+    pairs_.push_back({.mine = mine, .theirs = theirs});
+    while (!pairs_.empty()) {  // No recursion: types nest as deep as an update says.
       const Pair next = pairs_.back();
       pairs_.pop_back();
-      RestoreOne(next);
+      RestoreValues(next);
+      RestoreChildren(next);
     }
   }
 
  private:
   // A type that shall become like another one.
   struct Pair {
-    TypeHandle mine;
-    TypeHandle theirs;
-    TypeKind kind;
+    BranchRef mine;
+    BranchRef theirs;
   };
-  // One element of a list, or value of a map.
+  // One of a list.
   struct Element {
-    std::optional<TypeHandle> type;
-    std::string shape;  // Of a type: which others can be changed into it.
-    std::string json;   // Of anything else: what it is.
+    std::string_view bytes;
+    BranchRef type = 0;
+    ContentKind kind = ContentKind::kAny;
   };
+  using Values = std::vector<std::pair<std::string_view, ItemRef>>;
 
-  // Soon. No recursion: types nest as deep as an update says.
-  void Restore(TypeHandle mine, TypeHandle theirs, TypeKind kind) {
-    if (!paired_.insert(mine.branch).second) return;
-    pairs_.push_back({.mine = mine, .theirs = theirs, .kind = kind});
+  // Whether one can be changed into the other.
+  bool IsAlike(BranchRef mine, BranchRef theirs) const {
+    const Branch& a = store_.BranchAt(mine);
+    const Branch& b = target_.BranchAt(theirs);
+    const auto name = [](const ItemStore& store, const Branch& branch) {
+      return branch.name == 0 ? std::string_view() : store.atoms().Text(branch.name);
+    };
+    return a.kind == b.kind && name(store_, a) == name(target_, b);
+  }
+  bool IsSame(BranchRef mine, BranchRef theirs) const {
+    return mine < my_numbers_.size() && my_numbers_[mine] == their_numbers_[theirs];
+  }
+  void RestoreLater(BranchRef mine, BranchRef theirs) {
+    if (!IsSame(mine, theirs)) pairs_.push_back({.mine = mine, .theirs = theirs});
   }
 
-  void RestoreOne(const Pair& pair) {
-    if (doc_.store().Resolve(pair.mine) == 0) return;  // It was replaced meanwhile.
-    RestoreKeys(pair.mine, pair.theirs);
-    if (IsText(pair.kind)) {
-      RestoreText(pair.mine, pair.theirs);
-    } else if (!IsMap(pair.kind)) {
-      RestoreList(pair.mine, pair.theirs);
+  // --- Values by key ---
+
+  static Values ValuesOf(const ItemStore& store, BranchRef branch) {
+    Values values;
+    SequenceRef key = store.BranchAt(branch).first_key;
+    for (; key != 0; key = store.SequenceAt(key).next_key) {
+      const Sequence& sequence = store.SequenceAt(key);
+      if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
+      values.emplace_back(store.atoms().Text(sequence.key), sequence.tail);
     }
+    std::sort(values.begin(), values.end());  // By key; as on every node.
+    return values;
   }
 
-  static std::string ShapeOf(const Doc& doc, TypeHandle type) {
-    return std::to_string(static_cast<int>(*KindOf(doc, type))) + NodeName(doc, type);
+  void RestoreValues(const Pair& pair) {
+    const Values mine = ValuesOf(store_, pair.mine);
+    const Values theirs = ValuesOf(target_, pair.theirs);
+    auto held = mine.begin();
+    for (const auto& [key, wanted] : theirs) {
+      for (; held != mine.end() && held->first < key; ++held) Delete(store_, held->second);
+      if (held != mine.end() && held->first == key && MaybeKeep((held++)->second, wanted)) continue;
+      const SequenceRef sequence = store_.KeyOf(pair.mine, store_.atoms().Intern(key));
+      const Item& item = target_.At(wanted);
+      Put(sequence, {.left = store_.SequenceAt(sequence).tail, .right = 0},
+          {.item = wanted, .units = item.length, .bytes = ContentOf(target_, item)});
+    }
+    for (; held != mine.end(); ++held) Delete(store_, held->second);
   }
 
-  static std::string JsonOf(Doc& doc, TypeHandle type) {
-    const TypeKind kind = *KindOf(doc, type);
-    if (IsMap(kind)) return Map(doc, type).ToJson();
-    if (kind == TypeKind::kArray) return Array(doc, type).ToJson();
-    return ToXml(doc, type);
+  // False: the value has to be replaced.
+  bool MaybeKeep(ItemRef mine, ItemRef theirs) {
+    const Item& a = store_.At(mine);
+    const Item& b = target_.At(theirs);
+    if (a.kind() != b.kind()) return false;
+    if (a.kind() != ContentKind::kType) {
+      // A mark is no value; only its kind can be seen.
+      return a.kind() == ContentKind::kFormat || ContentOf(store_, a) == ContentOf(target_, b);
+    }
+    if (!IsAlike(store_.TypeOf(a), target_.TypeOf(b))) return false;
+    RestoreLater(store_.TypeOf(a), target_.TypeOf(b));
+    return true;
   }
 
-  static Element ElementOf(Doc& doc, std::optional<TypeHandle> type,
-                           const std::optional<std::string>& json) {
-    if (!type) return {.json = json.value_or("null")};
-    return {.type = type, .shape = ShapeOf(doc, *type), .json = {}};
+  // --- Children ---
+
+  void RestoreChildren(const Pair& pair) {
+    std::optional<MarkRestorer> marks;
+    if (store_.BranchAt(pair.mine).has_formats || target_.BranchAt(pair.theirs).has_formats) {
+      marks.emplace(MarkRestorer::Texts{.store = store_,
+                                        .writer = writer_,
+                                        .mine = pair.mine,
+                                        .target = target_,
+                                        .theirs = pair.theirs});
+    }
+    const bool is_text = marks || IsText(store_.BranchAt(pair.mine)) ||
+                         HasLetters(store_, pair.mine) || HasLetters(target_, pair.theirs);
+    const auto gap_at = [&](std::uint64_t position) {
+      if (marks) return marks->GapAt(position);
+      return is_text ? GapBeforeUnit(store_, pair.mine, position)
+                     : GapAfterUnit(store_, pair.mine, position);
+    };
+    const std::vector<Splice> splices = is_text ? DiffFlat(pair) : DiffLists(pair);
+    Perform(splices, pair, gap_at);
+    const std::vector<Splice> more = Compare(pair);
+    Perform(more, pair, gap_at);
+    if (marks) marks->Restore(PlacesOf(splices, more));
   }
 
-  static std::vector<Element> ElementsOf(Doc& doc, TypeHandle list) {
-    const Array array(doc, list);
+  static bool HasLetters(const ItemStore& store, BranchRef branch) {
+    ItemRef ref = store.HeadOf(branch);
+    while (ref != 0 && (store.At(ref).is_deleted || store.At(ref).kind() != ContentKind::kString)) {
+      ref = store.At(ref).right;
+    }
+    return ref != 0;
+  }
+
+  std::vector<Splice> DiffFlat(const Pair& pair) const {
+    Flattener flattener;
+    const std::string mine = flattener.Flat(store_, pair.mine);
+    const std::string theirs = flattener.Flat(target_, pair.theirs);
+    std::vector<Splice> splices;
+    for (const TextChange& change : DiffTexts(mine, theirs)) {
+      splices.push_back({.position = change.position.utf16,
+                         .deleted = Utf16Length(change.deleted),
+                         .inserted = Utf16Length(change.inserted)});
+    }
+    return splices;
+  }
+
+  static std::vector<Element> ElementsOf(const ItemStore& store, BranchRef branch) {
     std::vector<Element> elements;
-    for (std::uint64_t i = 0; i < array.length(); ++i) {
-      const std::optional<TypeHandle> type = array.GetType(i);
-      elements.push_back(ElementOf(doc, type, type ? std::nullopt : array.GetJson(i)));
+    elements.reserve(store.BranchAt(branch).length);
+    for (UnitCursor units(store, branch); !units.AtEnd();) {
+      Element element{.bytes = {}, .type = 0, .kind = units.kind()};
+      if (element.kind == ContentKind::kType) {
+        element.type = store.TypeOf(store.At(units.item()));
+      }
+      element.bytes = units.Take(1);
+      elements.push_back(element);
     }
     return elements;
   }
 
-  bool IsSame(const Element& mine, const Element& theirs) const {
-    if (mine.shape != theirs.shape || mine.json != theirs.json) return false;
-    return !mine.type || JsonOf(doc_, *mine.type) == JsonOf(target_, *theirs.type);
-  }
-  static bool IsAlike(const Element& a, const Element& b) {
-    return a.type && b.type && a.shape == b.shape;
+  // By number: what is equal has the same one. First those of mine, then those of theirs.
+  std::vector<std::uint32_t> Ranks(const std::vector<Element>& mine,
+                                   const std::vector<Element>& theirs) const {
+    const auto key = [&](std::uint32_t place) {
+      const bool is_mine = place < mine.size();
+      const Element& element = is_mine ? mine[place] : theirs[place - mine.size()];
+      const TypeNumbers::Numbers& numbers = is_mine ? my_numbers_ : their_numbers_;
+      return std::tuple(element.kind, element.type == 0 ? 0 : numbers.at(element.type),
+                        element.bytes);
+    };
+    std::vector<std::uint32_t> places(mine.size() + theirs.size());
+    std::iota(places.begin(), places.end(), 0u);
+    std::sort(places.begin(), places.end(),
+              [&key](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+    std::vector<std::uint32_t> ranks(places.size());
+    std::uint32_t rank = 0;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (i > 0 && key(places[i - 1]) != key(places[i])) ++rank;
+      ranks[places[i]] = rank;
+    }
+    return ranks;
   }
 
-  NewContent ContentOf(const Element& theirs) const {
-    if (theirs.type) {
-      return NewType{.kind = *KindOf(target_, *theirs.type),
-                     .name = NodeName(target_, *theirs.type)};
+  std::vector<Splice> DiffLists(const Pair& pair) const {
+    const std::uint64_t my_length = store_.BranchAt(pair.mine).length;
+    const std::uint64_t their_length = target_.BranchAt(pair.theirs).length;
+    if (std::max(my_length, their_length) > kComparedListMax) return DiffBeginnings(pair);
+    const std::vector<Element> mine = ElementsOf(store_, pair.mine);
+    const std::vector<Element> theirs = ElementsOf(target_, pair.theirs);
+    const std::vector<std::uint32_t> ranks = Ranks(mine, theirs);
+    const auto middle = ranks.begin() + static_cast<std::ptrdiff_t>(mine.size());
+    std::vector<ListMatch> kept = MatchLists({ranks.begin(), middle}, {middle, ranks.end()});
+    kept.push_back({.source = mine.size(), .target = theirs.size()});
+    std::vector<Splice> splices;
+    // Those in pairs that are alike are changed, the rest replaced.
+    const auto is_kept = [&](std::size_t source, std::size_t target) {
+      const BranchRef type = mine[source].type;
+      if (type == 0 || theirs[target].type == 0) {
+        return ranks[source] == ranks[mine.size() + target];
+      }
+      return IsAlike(type, theirs[target].type);
+    };
+    ListMatch at;
+    for (ListMatch end : kept) {
+      const ListMatch next{.source = end.source + 1, .target = end.target + 1};
+      while (at.source < end.source && at.target < end.target && is_kept(at.source, at.target)) {
+        ++at.source;
+        ++at.target;
+      }
+      while (at.source < end.source && at.target < end.target &&
+             is_kept(end.source - 1, end.target - 1)) {
+        --end.source;
+        --end.target;
+      }
+      if (at.source < end.source || at.target < end.target) {
+        splices.push_back({.position = at.target,
+                           .deleted = end.source - at.source,
+                           .inserted = end.target - at.target});
+      }
+      at = next;
     }
-    Lib0Writer writer;
-    WriteAny(ParseJson(theirs.json), writer);
-    return NewAny{.any = writer.Take()};
+    return splices;
   }
 
-  void RestoreKeys(TypeHandle mine_type, TypeHandle theirs_type) {
-    Map mine(doc_, mine_type);
-    const Map theirs(target_, theirs_type);
-    for (const std::string& key : mine.keys()) {
-      if (!theirs.Has(key)) mine.Delete(transaction_, key);
+  std::vector<Splice> DiffBeginnings(const Pair& pair) const {
+    UnitCursor mine(store_, pair.mine);
+    UnitCursor theirs(target_, pair.theirs);
+    std::uint64_t common = 0;
+    while (!mine.AtEnd() && !theirs.AtEnd() && IsKept(mine, theirs)) {
+      mine.Take(1);
+      theirs.Take(1);
+      ++common;
     }
-    for (const std::string& key : theirs.keys()) {
-      const Element wanted = ElementOf(target_, theirs.GetType(key), theirs.GetJson(key));
-      const Element held =
-          mine.Has(key) ? ElementOf(doc_, mine.GetType(key), mine.GetJson(key)) : Element{};
-      if (mine.Has(key) && IsSame(held, wanted)) continue;
-      if (IsAlike(held, wanted)) {
-        Restore(*held.type, *wanted.type, *KindOf(target_, *wanted.type));
+    return {{.position = common,
+             .deleted = store_.BranchAt(pair.mine).length - common,
+             .inserted = target_.BranchAt(pair.theirs).length - common}};
+  }
+
+  // Whether what is ahead is no letter and equal, or a type that can be changed into the other. The
+  // cursors stay.
+  bool IsKept(UnitCursor mine, UnitCursor theirs) const {
+    if (mine.kind() != theirs.kind()) return false;
+    if (mine.kind() != ContentKind::kType) return mine.Take(1) == theirs.Take(1);
+    return IsAlike(store_.TypeOf(store_.At(mine.item())),
+                   target_.TypeOf(target_.At(theirs.item())));
+  }
+
+  bool IsMade(ItemRef mine) const {
+    const Item& item = store_.At(mine);
+    return item.client == writer_ && item.clock >= store_.BeforeClock(writer_);
+  }
+
+  // When both have as many units: what differs nevertheless, because it was taken for the same when
+  // texts were compared. Of types that are alike the contents come later.
+  std::vector<Splice> Compare(const Pair& pair) {
+    std::vector<Splice> splices;
+    UnitCursor mine(store_, pair.mine);
+    UnitCursor theirs(target_, pair.theirs);
+    while (!mine.AtEnd()) {
+      CHECK(!theirs.AtEnd());
+      if (mine.kind() == ContentKind::kString && theirs.kind() == ContentKind::kString) {
+        const std::uint64_t units = std::min(mine.left(), theirs.left());
+        CHECK(mine.Take(units) == theirs.Take(units));
         continue;
       }
-      const TypeHandle made = mine.Set(transaction_, key, ContentOf(wanted));
-      if (wanted.type) Restore(made, *wanted.type, *KindOf(target_, *wanted.type));
+      if (!IsKept(mine, theirs)) {
+        splices.push_back({.position = mine.position(), .deleted = 1, .inserted = 1});
+      } else if (mine.kind() == ContentKind::kType && !IsMade(mine.item())) {
+        RestoreLater(store_.TypeOf(store_.At(mine.item())),
+                     target_.TypeOf(target_.At(theirs.item())));
+      }
+      mine.Take(1);
+      theirs.Take(1);
     }
+    CHECK(theirs.AtEnd());
+    return splices;
   }
 
-  void RestoreList(TypeHandle mine_type, TypeHandle theirs_type) {
-    const std::vector<Element> mine = ElementsOf(doc_, mine_type);
-    const std::vector<Element> theirs = ElementsOf(target_, theirs_type);
-    const std::size_t shorter = std::min(mine.size(), theirs.size());
-    std::size_t prefix = 0;
-    while (prefix < shorter && IsSame(mine[prefix], theirs[prefix])) ++prefix;
-    std::size_t suffix = 0;
-    while (suffix < shorter - prefix &&
-           IsSame(mine[mine.size() - 1 - suffix], theirs[theirs.size() - 1 - suffix])) {
-      ++suffix;
-    }
-    const std::size_t mine_end = mine.size() - suffix;
-    const std::size_t theirs_end = theirs.size() - suffix;
-    std::size_t at = prefix;  // Those in pairs of the same shape are changed, the rest replaced.
-    for (; at < mine_end && at < theirs_end && IsAlike(mine[at], theirs[at]); ++at) {
-      Restore(*mine[at].type, *theirs[at].type, *KindOf(target_, *theirs[at].type));
-    }
-    Array array(doc_, mine_type);
-    if (at < mine_end) array.Delete(transaction_, at, mine_end - at);
-    for (; at < theirs_end; ++at) {
-      const std::vector<TypeHandle> made = array.Insert(transaction_, at, {ContentOf(theirs[at])});
-      if (theirs[at].type) {
-        Restore(made.front(), *theirs[at].type, *KindOf(target_, *theirs[at].type));
+  // Where something was deleted or inserted, as Restore() of marks wants it.
+  static std::vector<std::uint64_t> PlacesOf(const std::vector<Splice>& splices,
+                                             const std::vector<Splice>& more) {
+    std::vector<std::uint64_t> places;
+    for (const std::vector<Splice>* list : {&splices, &more}) {
+      for (const Splice& splice : *list) {
+        places.push_back(splice.position);
+        places.push_back(splice.position + splice.inserted);
       }
     }
+    std::sort(places.begin(), places.end());
+    return places;
   }
 
-  void RestoreText(TypeHandle mine_type, TypeHandle theirs_type) {
-    Text mine(doc_, mine_type);
-    const Delta theirs = Text(target_, theirs_type).ToDelta();
-    for (const TextChange& change : DiffTexts(Flat(mine.ToDelta()), Flat(theirs))) {
-      mine.Delete(transaction_, change.position.utf16, Utf16Length(change.deleted));
-      // The changes so far have made everything up to here what it is in the target.
-      InsertFrom(theirs, change.position.utf16, Utf16Length(change.inserted), mine);
-    }
-    RestoreAttributes(mine, theirs);
-  }
-
-  // Copies the units [begin, begin + length) of `theirs` to the same place of `mine`.
-  void InsertFrom(const Delta& theirs, std::uint64_t begin, std::uint64_t length, Text& mine) {
-    std::uint64_t at = 0;
-    const std::uint64_t end = begin + length;
-    for (const DeltaOp& op : theirs) {
-      const std::uint64_t first = std::max(at, begin);
-      const std::uint64_t last = std::min(at + UnitsOf(op), end);
-      if (first < last) InsertPart(op, first - at, last - at, first, mine);
-      at += UnitsOf(op);
+  template <class GapAt>
+  void Perform(const std::vector<Splice>& splices, const Pair& pair, const GapAt& gap_at) {
+    UnitCursor theirs(target_, pair.theirs);
+    for (const Splice& splice : splices) {
+      DeleteUnits(store_, pair.mine, splice.position, splice.deleted);
+      theirs.Skip(splice.position - theirs.position());
+      if (splice.inserted > 0) Insert(pair, theirs, splice.inserted, gap_at(splice.position));
     }
   }
 
-  // Inserts the units [from, to) of an op at `index`.
-  void InsertPart(const DeltaOp& op, std::uint64_t from, std::uint64_t to, std::uint64_t index,
-                  Text& mine) {
-    if (op.kind == DeltaOp::Kind::kText) {
-      mine.Insert(transaction_, index, Part(op.text, from, to), op.attributes);
-    } else if (op.kind == DeltaOp::Kind::kEmbed) {
-      mine.InsertEmbed(transaction_, index, op.text, op.attributes);
-    } else {
-      const TypeKind kind = *KindOf(target_, op.type);
-      const NewType content{.kind = kind, .name = NodeName(target_, op.type)};
-      Restore(mine.InsertType(transaction_, index, content, op.attributes), op.type, kind);
+  // Copies the next `units` of `theirs`. Letters become one item, and so do values, however they
+  // are cut into items there.
+  void Insert(const Pair& pair, UnitCursor& theirs, std::uint64_t units, Gap gap) {
+    const SequenceRef children = store_.ChildrenOf(pair.mine);
+    const std::uint64_t end = theirs.position() + units;
+    std::string bytes;
+    while (theirs.position() < end) {
+      const ContentKind kind = theirs.kind();
+      const ItemRef item = theirs.item();
+      const bool is_row =
+          kind == ContentKind::kString || kind == ContentKind::kAny || kind == ContentKind::kJson;
+      const std::uint64_t begin = theirs.position();
+      bytes.clear();
+      do {
+        bytes += theirs.Take(std::min(theirs.left(), end - theirs.position()));
+      } while (is_row && theirs.position() < end && theirs.kind() == kind);
+      gap.left = Put(
+          children, gap,
+          {.item = item, .units = static_cast<Clock>(theirs.position() - begin), .bytes = bytes});
     }
   }
 
-  // The UTF-16 units [from, to) of a text; both at boundaries of code points.
-  static std::string_view Part(std::string_view text, std::uint64_t from, std::uint64_t to) {
-    const auto bytes_of = [text](std::uint64_t units) {
-      std::size_t bytes = 0;
-      while (units > 0 && bytes < text.size()) {
-        const std::size_t size = CodePointLength(text.substr(bytes));
-        units -= std::min<std::uint64_t>(units, size == 4 ? 2 : 1);
-        bytes += size;
+  // --- Items ---
+
+  // So many units of one of the target's items, and their content as UnitCursor has it.
+  struct Piece {
+    ItemRef item;
+    Clock units;
+    std::string_view bytes;
+  };
+
+  // A new item with that; the content of a type comes later.
+  ItemRef Put(SequenceRef sequence, Gap gap, const Piece& piece) {
+    CHECK(std::uint64_t{store_.ClientAt(writer_).end} + piece.units <= kClockMax);
+    const Item& from = target_.At(piece.item);
+    const ItemRef ref = NewBetween(store_, writer_, gap.left, gap.right, sequence);
+    store_.At(ref).length = piece.units;
+    switch (from.kind()) {
+      case ContentKind::kString:
+        store_.SetText(store_.At(ref), piece.bytes);
+        break;
+      case ContentKind::kFormat: {  // As the value of a key, which reads as undefined.
+        const std::string_view key = target_.atoms().Text(target_.ExtentOf(from).extra);
+        store_.SetFormat(store_.At(ref), store_.atoms().Intern(key), piece.bytes);
+        break;
       }
-      return bytes;
-    };
-    const std::size_t begin = bytes_of(from);
-    return text.substr(begin, bytes_of(to) - begin);
-  }
-
-  // Both have the same letters by now, and objects at the same places.
-  void RestoreAttributes(Text& mine, const Delta& theirs) {
-    const Delta before = mine.ToDelta();
-    std::size_t i = 0;
-    std::size_t k = 0;
-    std::uint64_t i_used = 0;  // Units of before[i] and theirs[k] that are behind us.
-    std::uint64_t k_used = 0;
-    for (std::uint64_t at = 0; i < before.size() && k < theirs.size();) {
-      const std::uint64_t units =
-          std::min(UnitsOf(before[i]) - i_used, UnitsOf(theirs[k]) - k_used);
-      RestoreObject(before[i], theirs[k], at, mine);
-      const Attributes difference = Difference(before[i].attributes, theirs[k].attributes);
-      if (!difference.empty()) mine.Format(transaction_, at, units, difference);
-      at += units;
-      i_used += units;
-      k_used += units;
-      if (i_used == UnitsOf(before[i])) ++i, i_used = 0;
-      if (k_used == UnitsOf(theirs[k])) ++k, k_used = 0;
+      case ContentKind::kType: {
+        const BranchRef theirs = target_.TypeOf(from);
+        const Branch& type = target_.BranchAt(theirs);
+        store_.SetType(ref, type.kind,
+                       type.name == 0 ? std::string_view() : target_.atoms().Text(type.name));
+        pairs_.push_back({.mine = store_.TypeOf(store_.At(ref)), .theirs = theirs});
+        break;
+      }
+      case ContentKind::kJson:
+      case ContentKind::kBinary:
+      case ContentKind::kEmbed:
+      case ContentKind::kAny:
+      case ContentKind::kDoc:
+        store_.SetPayload(store_.At(ref), from.kind(), piece.bytes);
+        break;
+      case ContentKind::kGc:
+      case ContentKind::kDeleted:
+      case ContentKind::kSkip:
+        CHECK(false);  // Never visible.
     }
+    Integrate(store_, ref);
+    return ref;
   }
 
-  void RestoreObject(const DeltaOp& held, const DeltaOp& wanted, std::uint64_t at, Text& mine) {
-    if (wanted.kind == DeltaOp::Kind::kText) return;
-    if (held.kind == DeltaOp::Kind::kType && wanted.kind == DeltaOp::Kind::kType &&
-        ShapeOf(doc_, held.type) == ShapeOf(target_, wanted.type)) {
-      return Restore(held.type, wanted.type, *KindOf(target_, wanted.type));
-    }
-    const bool is_same =
-        held.kind == wanted.kind && held.kind == DeltaOp::Kind::kEmbed && held.text == wanted.text;
-    if (is_same) return;
-    mine.Delete(transaction_, at, 1);
-    InsertPart(wanted, 0, 1, at, mine);
-  }
-
-  Transaction& transaction_;
-  Doc& doc_;
-  Doc& target_;
+  ItemStore& store_;
+  ClientIndex writer_;
+  const ItemStore& target_;
+  TypeNumbers::Numbers my_numbers_;
+  TypeNumbers::Numbers their_numbers_;
   std::vector<Pair> pairs_;
-  std::unordered_set<BranchRef> paired_;  // Those of pairs_ now or before, by `mine`.
 };
 
 }  // namespace
 
 void RestoreRoot(Transaction& transaction, Doc& doc, Doc& target, const std::string& name) {
+  CHECK(&transaction.doc() == &doc && &doc != &target);
   const TypeHandle mine = doc.Root(name);
   const TypeHandle theirs = target.Root(name);
-  const bool is_text =
-      KindOfRoot(doc, mine) == TypeKind::kText || KindOfRoot(target, theirs) == TypeKind::kText;
-  Restorer(transaction, doc, target)
-      .Run(mine, theirs, is_text ? TypeKind::kText : TypeKind::kXmlFragment);
+  Restorer(transaction, target.store()).Run(mine.branch, theirs.branch);
 }
 
 }  // namespace coterie::crdt

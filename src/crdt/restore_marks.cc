@@ -1,0 +1,157 @@
+#include "crdt/restore_marks.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+
+#include "base/check.h"
+#include "crdt/integrate.h"
+#include "crdt/item_store.h"
+
+namespace coterie::crdt {
+namespace {
+
+constexpr std::string_view kNull = "null";
+
+}  // namespace
+
+// What marks of one key there are between two units.
+struct MarkRestorer::KeyInGap {
+  std::vector<ItemRef> mine;     // In order.
+  const Mark* theirs = nullptr;  // The last one.
+  bool is_settled = false;
+};
+
+// And of all keys.
+struct MarkRestorer::MarksInGap {
+  const std::vector<ItemRef>& mine;
+  std::span<const Mark> theirs;
+  ItemRef before;  // The unit behind the gap; 0 = the end.
+  bool is_touched;
+};
+
+std::string_view MarkRestorer::Attributes::At(Atom key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? kNull : std::string_view(found->second);
+}
+
+MarkRestorer::MarkRestorer(const Texts& texts)
+    : store_(texts.store), writer_(texts.writer), branch_(texts.mine) {
+  std::uint64_t position = 0;
+  ItemRef ref = texts.target.HeadOf(texts.theirs);
+  for (; ref != 0; ref = texts.target.At(ref).right) {
+    const Item& item = texts.target.At(ref);
+    position += texts.target.VisibleUnits(ref);
+    if (item.is_deleted || item.kind() != ContentKind::kFormat) continue;
+    const Atom key =
+        store_.atoms().Intern(texts.target.atoms().Text(texts.target.ExtentOf(item).extra));
+    wanted_marks_.push_back({.position = position, .key = key, .json = texts.target.BytesOf(item)});
+  }
+}
+
+Atom MarkRestorer::KeyOf(ItemRef ref) const { return store_.ExtentOf(store_.At(ref)).extra; }
+
+std::string_view MarkRestorer::ValueOf(ItemRef ref) const { return store_.BytesOf(store_.At(ref)); }
+
+Gap MarkRestorer::GapAt(std::uint64_t position) {
+  if (next_for_gaps_ > 0 && wanted_marks_[next_for_gaps_ - 1].position > position) {
+    next_for_gaps_ = 0;
+    wanted_for_gaps_ = {};
+  }
+  for (; next_for_gaps_ < wanted_marks_.size(); ++next_for_gaps_) {
+    const Mark& mark = wanted_marks_[next_for_gaps_];
+    if (mark.position > position) break;
+    wanted_for_gaps_.Set(mark.key, mark.json);
+  }
+  Gap gap = GapAfterUnit(store_, branch_, position);
+  while (gap.right != 0 && !store_.At(gap.right).IsVisible()) {
+    const Item& item = store_.At(gap.right);
+    const bool is_mark = !item.is_deleted && item.kind() == ContentKind::kFormat;
+    if (is_mark && wanted_for_gaps_.At(KeyOf(gap.right)) != ValueOf(gap.right)) break;
+    gap = {.left = gap.right, .right = item.right};
+  }
+  return gap;
+}
+
+std::vector<ItemRef> MarkRestorer::TakeMarks(ItemRef& ref) const {
+  std::vector<ItemRef> marks;
+  for (; ref != 0 && !store_.At(ref).IsVisible(); ref = store_.At(ref).right) {
+    const Item& item = store_.At(ref);
+    if (!item.is_deleted && item.kind() == ContentKind::kFormat) marks.push_back(ref);
+  }
+  return marks;
+}
+
+void MarkRestorer::Restore(const std::vector<std::uint64_t>& touched) {
+  std::uint64_t position = 0;
+  std::size_t next = 0;  // Of wanted_marks_.
+  auto touch = touched.begin();
+  ItemRef ref = store_.HeadOf(branch_);
+  while (true) {
+    const std::vector<ItemRef> marks = TakeMarks(ref);
+    const std::size_t first = next;
+    while (next < wanted_marks_.size() && wanted_marks_[next].position == position) ++next;
+    while (touch != touched.end() && *touch < position) ++touch;
+    const std::span<const Mark> wanted(wanted_marks_);
+    RestoreGap({.mine = marks,
+                .theirs = wanted.subspan(first, next - first),
+                .before = ref,
+                .is_touched = touch != touched.end() && *touch == position});
+    if (ref == 0) break;
+    // Up to the end of the item, or to a mark of theirs that is within it.
+    std::uint64_t end = position + store_.At(ref).length;
+    if (next < wanted_marks_.size()) end = std::min(end, wanted_marks_[next].position);
+    const auto length = static_cast<Clock>(end - position);
+    if (length < store_.At(ref).length) store_.Split(ref, length);
+    position = end;
+    ref = store_.At(ref).right;
+  }
+  CHECK(next == wanted_marks_.size());
+}
+
+void MarkRestorer::RestoreGap(const MarksInGap& gap) {
+  if (gap.mine.empty() && gap.theirs.empty()) return;
+  std::map<Atom, KeyInGap> keys;
+  for (const ItemRef mark : gap.mine) keys[KeyOf(mark)].mine.push_back(mark);
+  for (const Mark& mark : gap.theirs) keys[mark.key].theirs = &mark;
+  for (auto& [key, state] : keys) RestoreKey(gap, key, state);
+  // In their order, because that of atoms is not the same on every node. What is not settled has
+  // such a mark.
+  for (const Mark& mark : gap.theirs) {
+    KeyInGap& state = keys.at(mark.key);
+    if (!state.is_settled) Insert(mark.key, state.theirs->json, gap.before);
+    state.is_settled = true;
+  }
+}
+
+// Takes away what marks of the key do not belong there. To the left of the gap the key is what it
+// is in the target.
+void MarkRestorer::RestoreKey(const MarksInGap& gap, Atom key, KeyInGap& state) {
+  // No copies: a long value may be in force while short ones come and go on the other side.
+  const std::string_view held_before = held_.At(key);
+  const std::string_view wanted_before = wanted_.At(key);
+  const std::string_view held = state.mine.empty() ? held_before : ValueOf(state.mine.back());
+  const std::string_view wanted = state.theirs == nullptr ? wanted_before : state.theirs->json;
+  const bool is_right = held == wanted;
+  const bool says_nothing = wanted == wanted_before;
+  std::size_t kept = 0;  // From the last one on.
+  if (is_right && held_before == wanted_before && !gap.is_touched) {
+    kept = state.mine.size();
+  } else if (is_right && !says_nothing && !state.mine.empty()) {
+    kept = 1;
+  }
+  state.is_settled = says_nothing || kept > 0;
+  if (!state.mine.empty()) held_.Set(key, held);
+  if (state.theirs != nullptr) wanted_.Set(key, wanted);
+  for (std::size_t i = 0; i + kept < state.mine.size(); ++i) Delete(store_, state.mine[i]);
+}
+
+void MarkRestorer::Insert(Atom key, std::string_view json, ItemRef before) {
+  const ItemRef left = before == 0 ? store_.TailOf(branch_) : store_.At(before).left;
+  const ItemRef mark = NewBetween(store_, writer_, left, before, store_.ChildrenOf(branch_));
+  store_.At(mark).length = 1;
+  store_.SetFormat(store_.At(mark), key, json);
+  Integrate(store_, mark);
+}
+
+}  // namespace coterie::crdt
