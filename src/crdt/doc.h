@@ -30,7 +30,9 @@
 namespace coterie::crdt {
 
 inline constexpr std::string_view kTooManyConflicts =
-    "too much of it was written at places where others wrote at the same time";
+    "too much of it was written at places where others wrote at the same time, or it formats a "
+    "text "
+    "with too many different attributes";
 
 class ItemStore;
 class Transaction;
@@ -60,8 +62,9 @@ class Doc {
   // What Apply() would say of it. Costs less.
   Malformed Refuse(std::string_view update) const;
   // So many items were gone over while places were looked for, for what came at the same place at
-  // the same time, since this doc was made. All else costs what the updates are long; this can cost
-  // the square of it. The same for all who made and applied the same, in the same order.
+  // the same time, since this doc was made; and so many attributes, in texts that have very many.
+  // All else costs what the updates are long; this can cost the square of it. The same for all who
+  // made and applied the same, in the same order.
   std::uint64_t scanned_items() const;
   // As Apply(), but refused with kTooManyConflicts where scanned_items() would come to be more than
   // `scanned_max`. Then this doc is spoilt: it may only be destroyed.

@@ -194,7 +194,7 @@ void Integrate(ItemStore& store, ItemRef ref) {
   const Sequence sequence = store.SequenceAt(item.sequence);
   if (sequence.key != 0) ReplaceValue(store, item);
   store.AppendStruct(ref);
-  if (item.kind() == ContentKind::kFormat) store.BranchAt(sequence.branch).has_formats = true;
+  if (item.kind() == ContentKind::kFormat) store.NoteMark(sequence.branch, item);
   NoteChanged(store, sequence.branch, sequence.key);
   if (IsBornDeleted(store, item)) Delete(store, ref);
 }

@@ -87,9 +87,9 @@ struct Branch {
   std::uint32_t items_count = 0;  // Of the children.
   TypeKind kind = TypeKind::kArray;
   bool is_root = false;
-  bool has_kind = false;     // A root has none.
-  bool has_formats = false;  // A formatting mark was ever among the children.
-  SequenceRef children = 0;  // 0 = never had any.
+  bool has_kind = false;          // A root has none.
+  std::uint32_t marks_count = 0;  // Formatting marks that ever came among the children.
+  SequenceRef children = 0;       // 0 = never had any.
   SequenceRef first_key = 0;
   SequenceRef last_key = 0;
   std::uint32_t index_root = 0;  // Of the order index; 0 = not built.
@@ -97,6 +97,8 @@ struct Branch {
   // The item around which edits happen, and how many units are left of it. 0 = none.
   ItemRef cached_item = 0;
   std::uint64_t cached_start = 0;
+
+  bool has_formats() const { return marks_count > 0; }
 };
 
 }  // namespace coterie::crdt

@@ -203,8 +203,17 @@ BranchRef ItemStore::NewBranch() {
   return ref;
 }
 
+void ItemStore::NoteMark(BranchRef ref, const Item& mark) {
+  // Nearly all texts have fewer, and keep no list of what they are about.
+  constexpr std::uint32_t kMarksNotListed = 256;
+  if (++branches_[ref].marks_count <= kMarksNotListed) return;
+  std::unordered_set<Atom>& keys = marked_keys_[ref];
+  if (keys.insert(ExtentOf(mark).extra).second) CountScanned(keys.size());
+}
+
 void ItemStore::FreeBranch(BranchRef ref) {
   DropIndex(ref);
+  marked_keys_.erase(ref);
   const auto free_sequence = [this](SequenceRef sequence) {
     sequences_[sequence] = {.next_key = free_sequence_};
     free_sequence_ = sequence;
@@ -291,6 +300,7 @@ std::size_t ItemStore::memory_bytes() const {
   bytes += branches_.capacity() * sizeof(Branch) + sequences_.capacity() * sizeof(Sequence);
   bytes += extents_.capacity() * sizeof(Extent);
   bytes += (keys_.size() + root_names_.size() + redone_.size()) * kMapEntryBytes;
+  for (const auto& [branch, keys] : marked_keys_) bytes += (keys.size() + 3) * kMapEntryBytes;
   return bytes;
 }
 

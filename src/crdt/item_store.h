@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/utf8.h"
@@ -105,6 +106,9 @@ class ItemStore {
   BranchRef InternRoot(std::string_view name);
   BranchRef FindRoot(std::string_view name) const;  // 0 if there is none.
   const std::vector<BranchRef>& roots() const { return roots_; }
+  // Of a formatting mark that came among the children. Counts the attributes that the text has by
+  // then if it is one of them that is new: who edits or reads it may have to go over all of them.
+  void NoteMark(BranchRef ref, const Item& mark);
   // 0 if the handle's type is gone, or its item is deleted.
   BranchRef Resolve(TypeHandle handle) const;
   TypeHandle HandleOf(BranchRef ref) const {
@@ -183,7 +187,8 @@ class ItemStore {
   const Changes& changes() const { return changes_; }
   void EndChanges();
   ScanSet& scan_set() { return scan_set_; }
-  // So many items were gone over by searches for a place (integrate.h) since the store was made.
+  // So many items were gone over by searches for a place (integrate.h) since the store was made,
+  // and attributes by those for what is in force at one (rich_text.h) and by NoteMark().
   std::uint64_t scanned_items() const { return scanned_items_; }
   // Once there are more than that the searches give up, and the order of things is no longer Yjs's.
   void LimitScannedItems(std::uint64_t max) { scanned_items_max_ = max; }
@@ -231,7 +236,8 @@ class ItemStore {
   std::vector<BranchRef> roots_;
   std::unordered_map<Atom, BranchRef> root_names_;
   std::unordered_map<ItemRef, LocalId> redone_;
-  std::vector<Extent> extents_;  // [0] is not used.
+  std::unordered_map<BranchRef, std::unordered_set<Atom>> marked_keys_;  // Of the many, see there.
+  std::vector<Extent> extents_;                                          // [0] is not used.
   BranchRef free_branch_ = 0;
   SequenceRef free_sequence_ = 0;
   std::uint32_t free_extent_ = 0;

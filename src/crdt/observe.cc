@@ -199,9 +199,9 @@ class DeltaBuilder {
 
 Attributes DeltaBuilder::ToList(const AttributeMap& map, bool with_nulls) const {
   Attributes list;
-  for (const auto& [key, json] : map.entries()) {
+  map.ForEach([&](Atom key, const std::string& json) {
     if (with_nulls || json != "null") list.emplace_back(store_.atoms().Text(key), json);
-  }
+  });
   return list;
 }
 
@@ -326,7 +326,7 @@ void DeltaBuilder::Mark(const Item& item) {
   }
   if (item.is_deleted) return;
   if (has_op_ && op_.kind == DeltaOp::Kind::kText) Flush();
-  current_.Apply(key, value);
+  ApplyMark(current_, key, value);
 }
 
 void DeltaBuilder::Step(const Item& item) {

@@ -40,31 +40,11 @@ bool IsSameAttribute(std::string_view a, std::string_view b) {
          });
 }
 
-const std::string* AttributeMap::Find(Atom key) const {
-  for (const Entry& entry : entries_) {
-    if (entry.first == key) return &entry.second;
-  }
-  return nullptr;
-}
-
-void AttributeMap::Set(Atom key, std::string_view json) {
-  for (Entry& entry : entries_) {
-    if (entry.first != key) continue;
-    entry.second = json;
-    return;
-  }
-  entries_.emplace_back(key, json);
-}
-
-void AttributeMap::Erase(Atom key) {
-  std::erase_if(entries_, [key](const Entry& entry) { return entry.first == key; });
-}
-
-void AttributeMap::Apply(Atom key, std::string_view json) {
+void ApplyMark(AttributeMap& attributes, Atom key, std::string_view json) {
   if (json == kNull) {
-    Erase(key);
+    attributes.Erase(key);
   } else {
-    Set(key, json);
+    attributes.Set(key, std::string(json));
   }
 }
 
@@ -90,25 +70,49 @@ void RichText::MoveTo(std::uint64_t index) {
   const Gap gap = GapAfterUnit(store_, branch_, index_);
   left_ = gap.left;
   right_ = gap.right;
-  current_ = AttributesAfter(left_);
+  anchor_ = left_;
+  is_current_known_ = false;
+}
+
+const AttributeMap& RichText::Current() {
+  if (!is_current_known_) current_ = AttributesAfter(anchor_);
+  is_current_known_ = true;
+  return current_;
+}
+
+void RichText::SetCurrent(Atom key, std::string_view json) {
+  NoteOld(key);
+  current_.Set(key, std::string(json));
+}
+
+void RichText::ApplyCurrent(Atom key, std::string_view json) {
+  NoteOld(key);
+  ApplyMark(current_, key, json);
+}
+
+void RichText::NoteOld(Atom key) {
+  const std::string* old = Current().Find(key);
+  if (before_ && before_->Find(key) == nullptr)
+    before_->Set(key, old == nullptr ? std::string(kNull) : *old);
 }
 
 // What the marks up to `left`, a visible item, say.
 AttributeMap RichText::AttributesAfter(ItemRef left) const {
   AttributeMap map;
-  if (left == 0 || !store_.BranchAt(branch_).has_formats) return map;
+  if (left == 0 || !store_.BranchAt(branch_).has_formats()) return map;
   if (!is_indexed_) {
     for (ItemRef ref = store_.HeadOf(branch_); ref != left; ref = store_.At(ref).right) {
-      if (IsMark(ref) && !store_.At(ref).is_deleted) map.Apply(KeyOf(ref), ValueOf(ref));
+      if (IsMark(ref) && !store_.At(ref).is_deleted) ApplyMark(map, KeyOf(ref), ValueOf(ref));
     }
     return map;
   }
   std::vector<OrderIndex::Mark> marks = store_.index().MarksBefore(left);
+  store_.CountScanned(marks.size());
   std::erase_if(marks, [](const OrderIndex::Mark& mark) { return mark.start == 0; });
   std::sort(marks.begin(), marks.end(), [this](const auto& a, const auto& b) {
     return a.start != b.start && store_.index().IsBefore(a.start, b.start);
   });
-  for (const OrderIndex::Mark& mark : marks) map.Set(mark.key, ValueOf(mark.last));
+  for (const OrderIndex::Mark& mark : marks) map.Set(mark.key, std::string(ValueOf(mark.last)));
   return map;
 }
 
@@ -129,7 +133,7 @@ void RichText::Forward() {
     return;
   }
   if (IsMark(right_)) {
-    current_.Apply(KeyOf(right_), ValueOf(right_));
+    ApplyCurrent(KeyOf(right_), ValueOf(right_));
   } else {
     index_ += store_.At(right_).length;
   }
@@ -161,13 +165,13 @@ void RichText::InsertMark(Atom key, std::string_view json) {
 // Sets what is not in force already; yields what has to be set behind it to undo that.
 AttributeMap RichText::InsertMarks(const AttributeMap& attributes) {
   AttributeMap negated;
-  for (const auto& [key, json] : attributes.entries()) {
-    const std::string* current = current_.Find(key);
+  attributes.ForEach([&](Atom key, const std::string& json) {
+    const std::string* current = Current().Find(key);
     const std::string before(current == nullptr ? kNull : *current);
-    if (IsSameAttribute(before, json)) continue;
+    if (IsSameAttribute(before, json)) return;
     negated.Set(key, before);
     InsertMark(key, json);
-  }
+  });
   return negated;
 }
 
@@ -181,7 +185,7 @@ void RichText::InsertNegated(AttributeMap negated) {
     }
     Forward();
   }
-  for (const auto& [key, json] : negated.entries()) InsertMark(key, json);
+  negated.ForEach([this](Atom key, const std::string& json) { InsertMark(key, json); });
 }
 
 ItemRef RichText::InsertContent(const Insertion& insertion) {
@@ -207,9 +211,9 @@ ItemRef RichText::InsertContent(const Insertion& insertion) {
 ItemRef RichText::Insert(const Insertion& insertion, const Attributes& attributes) {
   AttributeMap wanted = ToMap(attributes);
   // What is in force and not wanted is turned off.
-  for (const auto& [key, json] : current_.entries()) {
-    if (wanted.Find(key) == nullptr) wanted.Set(key, kNull);
-  }
+  Current().ForEach([&wanted](Atom key, const std::string&) {
+    if (wanted.Find(key) == nullptr) wanted.Set(key, std::string(kNull));
+  });
   SkipSame(wanted);
   AttributeMap negated = InsertMarks(wanted);
   const ItemRef item = InsertContent(insertion);
@@ -218,12 +222,16 @@ ItemRef RichText::Insert(const Insertion& insertion, const Attributes& attribute
 }
 
 ItemRef RichText::InsertLikeLeft(const Insertion& insertion) {
-  const AttributeMap wanted = current_;
-  SkipSame(wanted);
-  AttributeMap negated = InsertMarks(wanted);
-  const ItemRef item = InsertContent(insertion);
-  InsertNegated(std::move(negated));
-  return item;
+  // What is in force is what is wanted: no mark has to be set.
+  while (right_ != 0) {
+    if (!store_.At(right_).is_deleted) {
+      if (!IsMark(right_)) break;
+      const std::string* value = Current().Find(KeyOf(right_));
+      if (!IsSameAttribute(value == nullptr ? kNull : *value, ValueOf(right_))) break;
+    }
+    Forward();
+  }
+  return InsertContent(insertion);
 }
 
 // What a mark within what is being formatted means for it. False: formatting ends in front of it.
@@ -233,7 +241,7 @@ bool RichText::FormatMark(const AttributeMap& attributes, AttributeMap& negated,
   const std::string value(ValueOf(right_));
   const std::string* wanted = attributes.Find(key);
   if (wanted == nullptr) {
-    current_.Set(key, value);
+    SetCurrent(key, value);
     return true;
   }
   if (IsSameAttribute(*wanted, value)) {
@@ -280,7 +288,7 @@ void RichText::Retain(std::uint64_t length) {
 }
 
 void RichText::Delete(std::uint64_t length) {
-  const AttributeMap before = current_;
+  before_.emplace();
   const ItemRef start = right_;
   while (length > 0 && right_ != 0) {
     const Item& item = store_.At(right_);
@@ -297,15 +305,15 @@ void RichText::Delete(std::uint64_t length) {
       Forward();
     }
   }
-  if (start != 0) CleanGap(start, before);
+  if (start != 0) CleanGap(start);
+  before_.reset();
 }
 
 // The first visible item from `start` on; and of the marks up to there the last one of each key.
-ItemRef RichText::FindContent(ItemRef start, std::vector<ItemRef>& last_marks) const {
+ItemRef RichText::FindContent(ItemRef start, AtomMap<ItemRef>& last_marks) const {
   ItemRef end = NextLiveFrom(start);
   while (end != 0 && IsMark(end)) {
-    std::erase_if(last_marks, [&](ItemRef mark) { return KeyOf(mark) == KeyOf(end); });
-    last_marks.push_back(end);
+    last_marks.Set(KeyOf(end), end);
     end = NextLiveFrom(store_.At(end).right);
   }
   return end;
@@ -313,8 +321,8 @@ ItemRef RichText::FindContent(ItemRef start, std::vector<ItemRef>& last_marks) c
 
 // Deletes the marks between `start` and the next visible item that say nothing: those that a later
 // one there overrides, and those that say what was in force at `start` anyway.
-void RichText::CleanGap(ItemRef start, const AttributeMap& before) {
-  std::vector<ItemRef> last;
+void RichText::CleanGap(ItemRef start) {
+  AtomMap<ItemRef> last;
   const ItemRef end = FindContent(start, last);
   bool reached = false;  // `right_`, up to which current_ has to be kept right.
   for (ItemRef ref = start; ref != end;) {
@@ -323,16 +331,16 @@ void RichText::CleanGap(ItemRef start, const AttributeMap& before) {
     if (!store_.At(ref).is_deleted && IsMark(ref)) {
       const Atom key = KeyOf(ref);
       const std::string value(ValueOf(ref));
-      const std::string* found = before.Find(key);
-      const std::string at_start(found == nullptr ? kNull : *found);
-      const bool is_last = std::find(last.begin(), last.end(), ref) != last.end();
-      if (!is_last || at_start == value) {
+      const std::string* current = Current().Find(key);
+      const bool is_current = (current == nullptr ? kNull : *current) == value;
+      const std::string* changed = before_->Find(key);
+      if (changed == nullptr) changed = current;
+      const std::string at_start(changed == nullptr ? kNull : *changed);
+      if (*last.Find(key) != ref || at_start == value) {
         crdt::Delete(store_, ref);
-        const std::string* current = current_.Find(key);
-        const bool is_current = (current == nullptr ? kNull : *current) == value;
-        if (!reached && is_current && at_start != value) current_.Apply(key, at_start);
+        if (!reached && is_current && at_start != value) ApplyCurrent(key, at_start);
       } else if (!reached) {
-        current_.Apply(key, value);
+        ApplyCurrent(key, value);
       }
     }
     ref = store_.At(ref).right;

@@ -6,11 +6,11 @@
 // Source: yjs 13.6, src/types/YText.js.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "crdt/atom_map.h"
 #include "crdt/events.h"
 #include "crdt/item.h"
 #include "crdt/type_handle.h"
@@ -22,23 +22,10 @@ class ItemStore;
 // Whether two attribute values, JSON as JSON.stringify writes it, are the same to Yjs.
 bool IsSameAttribute(std::string_view a, std::string_view b);
 
-// Attributes by name, in JavaScript's order of a Map: where a name was set first.
-class AttributeMap {
- public:
-  using Entry = std::pair<Atom, std::string>;
-
-  // Null if there is none.
-  const std::string* Find(Atom key) const;
-  void Set(Atom key, std::string_view json);
-  void Erase(Atom key);
-  // What a mark does: "null" erases.
-  void Apply(Atom key, std::string_view json);
-  bool empty() const { return entries_.empty(); }
-  const std::vector<Entry>& entries() const { return entries_; }
-
- private:
-  std::vector<Entry> entries_;
-};
+// The JSON of attributes, by name.
+using AttributeMap = AtomMap<std::string>;
+// What a mark does: "null" erases.
+void ApplyMark(AttributeMap& attributes, Atom key, std::string_view json);
 
 class RichText {
  public:
@@ -70,6 +57,10 @@ class RichText {
   std::string_view ValueOf(ItemRef ref) const;
   AttributeMap ToMap(const Attributes& attributes) const;
   AttributeMap AttributesAfter(ItemRef left) const;
+  const AttributeMap& Current();
+  void SetCurrent(Atom key, std::string_view json);
+  void ApplyCurrent(Atom key, std::string_view json);
+  void NoteOld(Atom key);
   ItemRef NextLiveFrom(ItemRef ref) const;
   void Forward();
   void SkipSame(const AttributeMap& attributes);
@@ -78,8 +69,8 @@ class RichText {
   void InsertMark(Atom key, std::string_view json);
   ItemRef InsertContent(const Insertion& insertion);
   bool FormatMark(const AttributeMap& attributes, AttributeMap& negated, std::uint64_t length);
-  void CleanGap(ItemRef start, const AttributeMap& before);
-  ItemRef FindContent(ItemRef start, std::vector<ItemRef>& last_marks) const;
+  void CleanGap(ItemRef start);
+  ItemRef FindContent(ItemRef start, AtomMap<ItemRef>& last_marks) const;
 
   ItemStore& store_;
   ClientIndex writer_;
@@ -88,7 +79,14 @@ class RichText {
   std::uint64_t index_ = 0;
   ItemRef left_ = 0;
   ItemRef right_ = 0;
+  // What is in force behind left_. Of many attributes that takes long to find out and most edits do
+  // not need it, so it is found when it is asked for: until then no mark is between anchor_, a
+  // visible item or 0, and left_.
   AttributeMap current_;
+  ItemRef anchor_ = 0;
+  bool is_current_known_ = true;
+  // While a deletion goes on: what was in force at its start, of the keys that changed since.
+  std::optional<AttributeMap> before_;
 };
 
 }  // namespace coterie::crdt

@@ -72,7 +72,7 @@ void Text::Insert(Transaction& transaction, std::uint64_t index, std::string_vie
   const BranchRef branch = doc_->store().Resolve(type_);
   if (branch == 0 || text.empty()) return;
   ItemStore& store = doc_->store();
-  if (!store.BranchAt(branch).has_formats) {
+  if (!store.BranchAt(branch).has_formats()) {
     return InsertPlain(store, transaction.writer(), branch, index, text);
   }
   RichText rich(store, transaction.writer(), branch);
@@ -117,7 +117,7 @@ void Text::Delete(Transaction& transaction, std::uint64_t index, std::uint64_t l
   ItemStore& store = doc_->store();
   const BranchRef branch = store.Resolve(type_);
   if (branch == 0 || length == 0) return;
-  if (!store.BranchAt(branch).has_formats) return DeleteUnits(store, branch, index, length);
+  if (!store.BranchAt(branch).has_formats()) return DeleteUnits(store, branch, index, length);
   RichText rich(store, transaction.writer(), branch);
   rich.MoveTo(index);
   rich.Delete(length);

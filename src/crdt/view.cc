@@ -334,9 +334,9 @@ Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
   AttributeMap current;
   const auto attributes = [&] {
     Attributes list;
-    for (const auto& [key, json] : current.entries()) {
+    current.ForEach([&](Atom key, const std::string& json) {
       list.emplace_back(store.atoms().Text(key), json);
-    }
+    });
     return list;
   };
   std::string text;
@@ -357,7 +357,7 @@ Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
       text += store.TextOf(item);
     } else if (item.kind() == ContentKind::kFormat) {
       flush();
-      current.Apply(store.ExtentOf(item).extra, store.BytesOf(item));
+      ApplyMark(current, store.ExtentOf(item).extra, store.BytesOf(item));
     } else if (item.kind() == ContentKind::kEmbed) {
       flush();
       Lib0Reader reader(store.BytesOf(item));

@@ -137,8 +137,8 @@ Outcome Machine::Impl::NotApplied(const crdt::Malformed& malformed) {
   if (malformed.reason == crdt::kTooManyConflicts) {
     return Refusal(Code::kExhausted,
                    "Too much of the update was written at places where others wrote at the same "
-                   "time; send it in smaller parts, or write it anew into the document as it is "
-                   "now.");
+                   "time, or it formats a text with too many different attributes; send it in "
+                   "smaller parts, or write it anew into the document as it is now.");
   }
   return Refusal(Code::kInvalidArgument, "The update cannot be applied, at byte " +
                                              std::to_string(malformed.offset_bytes) + ": " +
