@@ -17,7 +17,9 @@
 namespace coterie::llm {
 namespace {
 
-constexpr int kRequestBytesMax = 4 << 20;
+// A document's text, which has 64 MiB at most, and a question: what does not fit the context is
+// refused with a reason, which gRPC would not give.
+constexpr int kRequestBytesMax = 65 << 20;
 constexpr std::size_t kMemoryMax = 256 << 20;
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
