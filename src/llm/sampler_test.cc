@@ -3,6 +3,7 @@
 #include "llm/sampler.h"
 
 #include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 #include <gtest/gtest.h>
@@ -96,9 +97,10 @@ std::string RandomGrammar(Prng& prng) {
 
 // What is taken is one that llama.cpp takes, and that can be followed.
 TEST_F(SamplerTest, RandomGrammarsAreRefusedOrFollowed) {
-  const char* longer = std::getenv("COTERIE_GRAMMARS");
-  const int grammars = longer == nullptr ? 3'000 : std::atoi(longer);
-  const std::uint64_t seed = longer == nullptr ? 11 : std::random_device()();
+  const char* more = std::getenv("COTERIE_GRAMMARS");
+  int grammars = 3'000;
+  const bool is_more = more != nullptr && absl::SimpleAtoi(more, &grammars);
+  const std::uint64_t seed = is_more ? std::random_device()() : 11;
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   Prng prng(seed);
   const std::vector<float> logits = Logits();

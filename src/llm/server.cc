@@ -75,8 +75,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   return server;
 }
 
+void Server::SetHealthy(bool is_healthy) {
+  server_->GetHealthCheckService()->SetServingStatus(is_healthy);
+}
+
 void Server::Stop(absl::Time deadline) {
-  server_->GetHealthCheckService()->SetServingStatus(false);
+  server_->GetHealthCheckService()->Shutdown();
   options_.stop(deadline);
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastWrites));
 }

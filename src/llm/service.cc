@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/overload.h"
+#include "llm/client_name.h"
 #include "llm/error_detail.h"
 
 namespace coterie::llm {
@@ -94,9 +95,6 @@ v1::FinishReason ReasonOf(FinishReason reason) {
   return v1::FINISH_REASON_UNSPECIFIED;
 }
 
-// "ipv4:10.0.0.7:41234": without the port, which is another one for each connection.
-std::string OtherEnd(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
-
 // One answer on its way to a client. Kept alive by gRPC (self_) until OnDone(), and by the engine
 // until the last event.
 class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
@@ -111,7 +109,7 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
     if (huge) return End(*huge);
     absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, wanted);
     if (!prompt.ok()) return End(ToGrpc(prompt.status()));
-    Request request{.client = wanted.client().empty() ? OtherEnd(context.peer()) : wanted.client(),
+    Request request{.client = ClientName(wanted.client(), context.peer()),
                     .cache_key = wanted.cache_key(),
                     .prompt = *std::move(prompt),
                     .max_tokens = wanted.max_tokens(),
