@@ -165,6 +165,11 @@ void ServeUntilSignal(llm::Server& server, const LlmOptions& options, const sigs
   spdlog::info("stopped");
 }
 
+// Of those that may wait, so many may be one client's.
+std::uint32_t PerClient(std::uint32_t waiting_max) {
+  return (waiting_max - 1) / kQueueSharePerClient + 1;
+}
+
 using Credentials = std::shared_ptr<grpc::ServerCredentials>;
 
 int Run(const LlmOptions& options, const Credentials& credentials, const sigset_t& signals) {
@@ -183,7 +188,7 @@ int Run(const LlmOptions& options, const Credentials& credentials, const sigset_
       .poll = options.poll,
       .yield_every = absl::Microseconds(options.yield_microseconds),
       .waiting_max = options.waiting_max,
-      .waiting_per_client_max = (options.waiting_max - 1) / kQueueSharePerClient + 1,
+      .waiting_per_client_max = PerClient(options.waiting_max),
       .seed = std::random_device()()};
   absl::StatusOr<std::unique_ptr<llm::Engine>> engine =
       llm::Engine::Start(**model, engine_options, clock);
@@ -242,14 +247,15 @@ int RunOpenAi(const LlmOptions& options, const Credentials& credentials, const s
     spdlog::warn("the API key goes to {} without TLS: whoever is on the way can read it",
                  url->host);
   }
-  auto service =
-      std::make_unique<llm::OpenAiService>(llm::OpenAiOptions{.url = *url,
-                                                              .model = options.model_name,
-                                                              .api_key = *key,
-                                                              .context = options.context,
-                                                              .slots = options.slots,
-                                                              .waiting_max = options.waiting_max},
-                                           clock);
+  auto service = std::make_unique<llm::OpenAiService>(
+      llm::OpenAiOptions{.url = *url,
+                         .model = options.model_name,
+                         .api_key = *key,
+                         .context = options.context,
+                         .slots = options.slots,
+                         .waiting_max = options.waiting_max,
+                         .waiting_per_client_max = PerClient(options.waiting_max)},
+      clock);
   llm::OpenAiService& asked = *service;
   const absl::StatusOr<std::string> model = asked.Probe();
   if (absl::IsUnavailable(model.status()) || absl::IsDeadlineExceeded(model.status())) {
@@ -263,6 +269,12 @@ int RunOpenAi(const LlmOptions& options, const Credentials& credentials, const s
                           .service = std::move(service),
                           .stop = [&asked](absl::Time) { asked.Stop(); }});
   if (!server.ok()) return Fail(kExitStart, server.status());
+  (*server)->SetHealthy(model.ok());
+  asked.Watch([&server](const absl::Status& health) {
+    (*server)->SetHealthy(health.ok());
+    if (health.ok()) return spdlog::info("the model's server is well again");
+    spdlog::warn("nodes are sent elsewhere: {}", std::string(health.message()));
+  });
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   spdlog::info("ready at {}:{}: {} at {}, {} answers at once", host, (*server)->port(),
                model.ok() ? *model : "no model yet", options.url, options.slots);

@@ -24,7 +24,11 @@ class ChatTemplate {
                                           const std::string& end_of_text);
 
   // The prompt up to where the assistant begins.
+  // Requires that no message has a NUL in it.
   std::string Render(const std::vector<ChatMessage>& messages) const;
+  // What it writes around messages to say whose they are and where they end: found by rendering,
+  // whether the vocabulary has tokens for it or not. What is in brackets, and words with a colon.
+  std::vector<std::string> Marks() const;
 
  private:
   enum class Kind : std::uint8_t {

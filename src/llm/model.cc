@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -22,6 +23,11 @@ namespace {
 constexpr char kMagic[] = "GGUF";
 constexpr std::size_t kMagicBytes = 4;
 constexpr std::size_t kTextBytesMax = std::numeric_limits<std::int32_t>::max() / 4;
+constexpr std::uint64_t kCharacterBytesMax = 4;
+constexpr std::size_t kByteValues = 256;
+// Some vocabularies drop blanks beside control tokens, or put several characters into one first: as
+// much as this times what is left is then taken for a text's size.
+constexpr std::uint64_t kDroppedMax = 4;
 constexpr const char* kRoles[] = {"system", "user", "assistant"};
 
 std::string MetadataOf(const llama_model* model, const char* key) {
@@ -31,6 +37,19 @@ std::string MetadataOf(const llama_model* model, const char* key) {
   llama_model_meta_val_str(model, key, value.data(), value.size());
   value.resize(static_cast<std::size_t>(size));
   return value;
+}
+
+enum class ControlPieces : std::uint8_t { kEmpty, kNames };
+
+std::string PieceOf(const llama_vocab* vocab, Token token, ControlPieces control) {
+  const bool with_control = control == ControlPieces::kNames;
+  char piece[256];
+  const std::int32_t size =
+      llama_token_to_piece(vocab, token, piece, sizeof piece, 0, with_control);
+  if (size >= 0) return std::string(piece, static_cast<std::size_t>(size));
+  std::string longer(static_cast<std::size_t>(-size), '\0');
+  llama_token_to_piece(vocab, token, longer.data(), -size, 0, with_control);
+  return longer;
 }
 
 absl::Status CheckMagic(const std::string& path) {
@@ -134,12 +153,32 @@ void Model::ReadMetadata(const Options& options) {
       options.chat_template.empty() ? (own == nullptr ? "" : own) : options.chat_template,
       end == LLAMA_TOKEN_NULL ? "" : llama_vocab_get_text(vocab(), end));
 
+  ReadVocabulary();
+}
+
+void Model::ReadVocabulary() {
+  std::vector<std::string> marks;
+  if (template_) marks = template_->Marks();
+  std::set<char> bytes;  // That are a token each.
+  bool drops_blanks = false;
+  std::uint64_t longest = kCharacterBytesMax;  // An unknown character is one token.
   for (Token token = 0; token < llama_vocab_n_tokens(vocab()); ++token) {
+    const std::string piece = PieceOf(vocab(), token, ControlPieces::kNames);
+    longest = std::max<std::uint64_t>(longest, piece.size());
+    if (piece.size() == 1) bytes.insert(piece.front());
     const int attributes = llama_vocab_get_attr(vocab(), token);
-    if ((attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) == 0) continue;
-    const std::string text = llama_vocab_get_text(vocab(), token);
-    if (text.size() > 1) control_tokens_.push_back(text);
+    if ((attributes & (LLAMA_TOKEN_ATTR_LSTRIP | LLAMA_TOKEN_ATTR_RSTRIP)) != 0) {
+      drops_blanks = true;
+    }
+    if ((attributes & (LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN)) != 0) {
+      marks.emplace_back(llama_vocab_get_text(vocab(), token));
+    }
   }
+  marks_ = Marks(marks);
+  const auto type = llama_vocab_type(vocab());
+  const bool keeps_all =
+      type == LLAMA_VOCAB_TYPE_SPM || (type == LLAMA_VOCAB_TYPE_BPE && bytes.size() == kByteValues);
+  token_bytes_max_ = keeps_all && !drops_blanks ? longest : longest * kDroppedMax;
 }
 
 std::uint64_t Model::size_bytes() const { return llama_model_size(llama()); }
@@ -184,32 +223,13 @@ absl::StatusOr<std::vector<Token>> Model::TokenizeChat(
       return absl::InvalidArgumentError(
           absl::StrCat("unknown role \"", message.role, "\": system, user or assistant"));
     }
-    chat.push_back({.role = message.role, .content = WithoutControlTokens(message.content)});
+    chat.push_back({.role = message.role, .content = marks_.Broken(message.content)});
   }
   return Tokenize(template_->Render(chat), ControlTokens::kCount);
 }
 
-// A space behind the first character of each: "</s>" becomes "< /s>".
-std::string Model::WithoutControlTokens(std::string text) const {
-  for (const std::string& token : control_tokens_) {
-    const std::size_t first =
-        1 + std::count_if(token.begin() + 1, token.begin() + std::min<std::size_t>(4, token.size()),
-                          [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; });
-    if (first >= token.size()) continue;
-    for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at)) {
-      text.insert(at + first, 1, ' ');
-    }
-  }
-  return text;
-}
-
 std::string Model::Piece(Token token) const {
-  char piece[256];
-  const std::int32_t size = llama_token_to_piece(vocab(), token, piece, sizeof piece, 0, false);
-  if (size >= 0) return std::string(piece, static_cast<std::size_t>(size));
-  std::string longer(static_cast<std::size_t>(-size), '\0');
-  llama_token_to_piece(vocab(), token, longer.data(), -size, 0, false);
-  return longer;
+  return PieceOf(vocab(), token, ControlPieces::kEmpty);
 }
 
 bool Model::IsEndOfAnswer(Token token) const { return llama_vocab_is_eog(vocab(), token); }

@@ -19,6 +19,7 @@
 
 #include "llm/chat_template.h"
 #include "llm/llama_log.h"
+#include "llm/marks.h"
 #include "llm/request.h"
 
 struct llama_model;
@@ -51,10 +52,13 @@ class Model {
   bool has_chat_template() const { return template_.has_value(); }
 
   std::vector<Token> Tokenize(std::string_view text, ControlTokens control) const;
-  // The chat as a prompt that ends where the assistant begins. Names of control tokens in contents
-  // are broken up, so that they are text. kFailedPrecondition: no chat template;
-  // kInvalidArgument: no messages, or an unknown role.
+  // The chat as a prompt that ends where the assistant begins. Names of control tokens and the
+  // template's marks in contents are broken up, so that they are text; a NUL becomes a space.
+  // kFailedPrecondition: no chat template; kInvalidArgument: no messages, or an unknown role.
   absl::StatusOr<std::vector<Token>> TokenizeChat(const std::vector<ChatMessage>& messages) const;
+
+  // A text of so many bytes has at least so many tokens, without looking at it.
+  std::uint64_t LeastTokens(std::uint64_t bytes) const { return bytes / token_bytes_max_; }
 
   // The bytes of a token, which may be a part of a character. Control tokens have none.
   std::string Piece(Token token) const;
@@ -69,14 +73,15 @@ class Model {
   };
   Model() = default;
   void ReadMetadata(const Options& options);
-  std::string WithoutControlTokens(std::string text) const;
+  void ReadVocabulary();
 
   std::unique_ptr<llama_model, Free> model_;
   std::string name_;
   std::string description_;
   std::string architecture_;
   std::optional<ChatTemplate> template_;
-  std::vector<std::string> control_tokens_;
+  Marks marks_;
+  std::uint64_t token_bytes_max_ = 1;  // Of a text, for one token.
 };
 
 }  // namespace coterie::llm

@@ -1,6 +1,6 @@
 #include "llm/openai_service.h"
 
-#include <absl/strings/numbers.h>
+#include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 
@@ -10,7 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "llm/client_name.h"
 #include "llm/error_detail.h"
+#include "llm/openai_refusal.h"
 #include "llm/openai_stream.h"
 #include "llm/text_stream.h"
 #include "runtime/status_macros.h"
@@ -25,71 +28,47 @@ constexpr std::uint32_t kAnswerTokensDefault = 512;
 constexpr std::uint64_t kMicrosPerMs = 1'000;
 constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
 constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
-constexpr absl::Duration kRetryAfterDefault = absl::Seconds(5);
-constexpr absl::Duration kRetryAfterMax = absl::Seconds(600);
-constexpr std::size_t kQuotedMax = 200;
+constexpr absl::Duration kRetryAfter = absl::Seconds(5);
+constexpr float kTemperatureMax = 4.0F;
 
-// What an answer that is no success says of itself, in one line.
-std::string MessageOf(const HttpEnd& end) {
-  const nlohmann::json body = nlohmann::json::parse(end.body, nullptr, /*allow_exceptions=*/false);
-  std::string message = end.body;
-  if (body.is_object() && body.contains("error")) {
-    const nlohmann::json& error = body["error"];
-    if (error.is_string()) message = error.get<std::string>();
-    if (error.is_object() && error.contains("message") && error["message"].is_string()) {
-      message = error["message"].get<std::string>();
-    }
-  }
-  message = message.substr(0, kQuotedMax);
-  std::replace_if(
-      message.begin(), message.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; },
-      ' ');
-  return message;
-}
-
-absl::Status StatusOf(const HttpEnd& end) {
-  const std::string said =
-      absl::StrCat("the model's server says ", end.status, ": ", MessageOf(end));
-  switch (end.status) {
-    case 401:
-    case 403:
-      return absl::PermissionDeniedError(
-          absl::StrCat(said, "; give coterie-llm its key: --api-key-file, or --api-key-variable"));
-    case 404:
-      return absl::NotFoundError(absl::StrCat(said, "; see --url and --model-name"));
-    case 429:
-      return absl::ResourceExhaustedError(said);
-    case 400:
-    case 413:
-    case 422:
-      return absl::InvalidArgumentError(said);
-    default:
-      return absl::UnavailableError(said);
-  }
-}
-
-absl::Duration RetryAfter(const HttpEnd& end) {
-  std::uint32_t seconds = 0;
-  if (!absl::SimpleAtoi(end.retry_after, &seconds)) return kRetryAfterDefault;
-  return std::min(absl::Duration(absl::Seconds(seconds)), kRetryAfterMax);
-}
-
-// What nodes tell apart: busy (elsewhere, or later), gone (elsewhere), the request's own fault, and
-// the rest, which is a matter of this server's configuration.
-grpc::Status ToGrpcStatus(const absl::Status& status, absl::Duration retry_after) {
+// An error that is not the HTTP server's own answer. What nodes tell apart: gone (elsewhere), the
+// request's own fault, and the rest, which is a matter of this server's configuration.
+const char* ReasonOf(const absl::Status& status) {
   switch (status.code()) {
-    case absl::StatusCode::kResourceExhausted:
-      return ToGrpc(status, {.reason = "QUEUE_FULL", .retry_after = retry_after});
     case absl::StatusCode::kUnavailable:
-      return ToGrpc(status, {.reason = "MODEL_UNREACHABLE"});
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kNotFound:
-      return ToGrpc(absl::FailedPreconditionError(status.message()), {.reason = "MISCONFIGURED"});
+      return "MODEL_UNREACHABLE";
+    case absl::StatusCode::kFailedPrecondition:
+      return "MISCONFIGURED";
     case absl::StatusCode::kDeadlineExceeded:
-      return ToGrpc(status, {.reason = "DEADLINE"});
+      return "DEADLINE";
     default:
-      return ToGrpc(status);
+      return "";
   }
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status, errors::Detail detail) {
+  if (detail.reason.empty()) detail.reason = ReasonOf(status);
+  return detail.reason.empty() ? ToGrpc(status) : ToGrpc(status, detail);
+}
+
+absl::Status Stopping() { return absl::UnavailableError("the LLM server is stopping"); }
+
+// What the HTTP API has no word for; but to want none of it is no wish.
+absl::Status CheckSampling(const v1::Sampling& sampling) {
+  const char* missing = sampling.top_k() != 0   ? "top_k"
+                        : sampling.min_p() != 0 ? "min_p"
+                        : sampling.has_repeat_penalty() && sampling.repeat_penalty() != 1
+                            ? "repeat_penalty"
+                            : nullptr;
+  if (missing != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the HTTP API behind this server has no ", missing));
+  }
+  const auto is_within = [](float value, float most) { return value >= 0 && value <= most; };
+  if (!is_within(sampling.temperature(), kTemperatureMax) || !is_within(sampling.top_p(), 1)) {
+    return absl::InvalidArgumentError("temperature must be 0 to 4, top_p 0 to 1");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckRequest(const v1::GenerateRequest& request) {
@@ -109,15 +88,18 @@ absl::Status CheckRequest(const v1::GenerateRequest& request) {
           absl::StrCat("a stop string has 1 to ", kStopBytesMax, " bytes"));
     }
   }
-  return absl::OkStatus();
+  return CheckSampling(request.sampling());
+}
+
+std::uint32_t MaxTokensOf(const v1::GenerateRequest& request) {
+  return request.max_tokens() == 0 ? kAnswerTokensDefault : request.max_tokens();
 }
 
 std::string BodyOf(const v1::GenerateRequest& request, const std::string& model) {
-  nlohmann::json body = {
-      {"model", model},
-      {"stream", true},
-      {"messages", nlohmann::json::array()},
-      {"max_tokens", request.max_tokens() == 0 ? kAnswerTokensDefault : request.max_tokens()}};
+  nlohmann::json body = {{"model", model},
+                         {"stream", true},
+                         {"messages", nlohmann::json::array()},
+                         {"max_tokens", MaxTokensOf(request)}};
   for (const v1::ChatMessage& message : request.chat().messages()) {
     body["messages"].push_back({{"role", message.role()}, {"content", message.content()}});
   }
@@ -164,10 +146,12 @@ class OpenAiService::Answer {
                         : is_cut           ? v1::FINISH_REASON_MAX_TOKENS
                                            : v1::FINISH_REASON_END);
     finished.set_answer_tokens(static_cast<std::uint32_t>(stream_.chunks()));
+    const absl::Time now = absl::Now();
+    // An empty answer's first token is its end.
+    const absl::Time first = std::min(first_text_, now);
     finished.set_first_token_ms(
-        static_cast<std::uint64_t>(absl::ToInt64Milliseconds(first_text_ - arrived)));
-    finished.set_total_ms(
-        static_cast<std::uint64_t>(absl::ToInt64Milliseconds(absl::Now() - arrived)));
+        static_cast<std::uint64_t>(absl::ToInt64Milliseconds(first - arrived)));
+    finished.set_total_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(now - arrived)));
     writer_.Write(response);
     return absl::OkStatus();
   }
@@ -185,7 +169,7 @@ class OpenAiService::Answer {
   }
   void Say(std::string text) {
     if (text.empty() || !is_there_) return;
-    if (first_text_ == absl::InfinitePast()) first_text_ = absl::Now();
+    first_text_ = std::min(first_text_, absl::Now());
     v1::GenerateResponse response;
     response.set_text(std::move(text));
     is_there_ = writer_.Write(response);
@@ -197,16 +181,27 @@ class OpenAiService::Answer {
   TextStream text_;
   bool has_started_ = false;
   bool is_there_ = true;  // The client still listens.
-  absl::Time first_text_ = absl::InfinitePast();
+  absl::Time first_text_ = absl::InfiniteFuture();
 };
 
 OpenAiService::OpenAiService(OpenAiOptions options, const io::Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       started_micros_(clock.NowMicros()),
-      model_(options_.model) {}
+      model_(options_.model),
+      waiting_(options_.waiting_max, options_.waiting_per_client_max) {}
+
+OpenAiService::~OpenAiService() { Stop(); }
 
 absl::StatusOr<std::string> OpenAiService::Probe() {
+  absl::StatusOr<std::string> model = FindModel();
+  absl::MutexLock lock(&mutex_);
+  if (model.ok()) model_ = *model;
+  if (!is_stopping_) health_.TakeProbe(model.status(), absl::Now());
+  return model;
+}
+
+absl::StatusOr<std::string> OpenAiService::FindModel() const {
   std::string body;
   ASSIGN_OR_RETURN(const HttpEnd end,
                    RunHttp({.url = options_.url,
@@ -221,25 +216,68 @@ absl::StatusOr<std::string> OpenAiService::Probe() {
                              if (body.size() <= kModelsBytesMax) return absl::OkStatus();
                              return absl::InternalError("the list of models has no end");
                            }));
-  if (end.status != 200) return StatusOf(end);
+  if (end.status != 200) return RefusalOf(end, 0).status;
   const nlohmann::json list = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   const bool is_list = list.is_object() && list.contains("data") && list["data"].is_array();
   if (!is_list) return absl::InternalError("/v1/models does not answer with a list of models");
-  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> listed;
   for (const nlohmann::json& model : list["data"]) {
     if (!model.is_object() || !model.contains("id") || !model["id"].is_string()) continue;
-    const auto id = model["id"].get<std::string>();
-    if (model_.empty()) model_ = id;
-    if (id == model_) return model_;
+    listed.push_back(model["id"].get<std::string>());
   }
-  return absl::NotFoundError(model_.empty()
-                                 ? std::string("the server lists no model")
-                                 : absl::StrCat("the server does not list the model ", model_));
+  if (listed.empty()) return absl::NotFoundError("the server lists no model");
+  absl::MutexLock lock(&mutex_);
+  if (std::find(listed.begin(), listed.end(), model_) != listed.end()) return model_;
+  if (options_.model.empty()) return listed.front();
+  return absl::NotFoundError(absl::StrCat("the server does not list the model ", options_.model));
+}
+
+absl::StatusOr<std::string> OpenAiService::Model() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!model_.empty()) return model_;
+  }
+  return Probe();
+}
+
+void OpenAiService::Watch(std::function<void(const absl::Status& health)> on_change) {
+  CHECK(!watch_.joinable());
+  on_change_ = std::move(on_change);
+  watch_ = std::thread([this] { RunWatch(); });
+}
+
+void OpenAiService::RunWatch() {
+  absl::Status told;
+  while (true) {
+    absl::Status health;
+    {
+      absl::MutexLock lock(&mutex_);
+      health = health_.status();
+    }
+    if (health.ok() != told.ok()) on_change_(health);
+    told = health;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto has_reason_to_wake = [this, &told] {
+        mutex_.AssertReaderHeld();
+        return is_stopping_ || health_.status().ok() != told.ok();
+      };
+      const bool is_woken =
+          mutex_.AwaitWithTimeout(absl::Condition(&has_reason_to_wake),
+                                  told.ok() ? options_.probe_every : options_.probe_again_every);
+      if (is_stopping_) return;
+      if (is_woken) continue;
+    }
+    static_cast<void>(Probe());  // Its outcome is part of the health.
+  }
 }
 
 void OpenAiService::Stop() {
-  absl::MutexLock lock(&mutex_);
-  is_stopping_ = true;
+  {
+    absl::MutexLock lock(&mutex_);
+    is_stopping_ = true;
+  }
+  if (watch_.joinable()) watch_.join();
 }
 
 bool OpenAiService::IsStopping() const {
@@ -247,36 +285,56 @@ bool OpenAiService::IsStopping() const {
   return is_stopping_;
 }
 
-std::string OpenAiService::model() const {
-  absl::MutexLock lock(&mutex_);
-  return model_;
-}
-
 // A place among those that are answered at once. Leave() follows if that was OK.
-absl::Status OpenAiService::Enter(const grpc::ServerContext& context) {
+absl::Status OpenAiService::Enter(const grpc::ServerContext& context, const std::string& client) {
   absl::MutexLock lock(&mutex_);
-  if (waiting_ >= options_.waiting_max) {
+  Waiter waiter;
+  if (!waiting_.TryPush(client, &waiter)) {
     counters_.set_refused(counters_.refused() + 1);
-    return absl::ResourceExhaustedError("as many requests wait as may; try again");
+    return absl::ResourceExhaustedError(
+        absl::StrCat("as many requests wait as may: at most ", options_.waiting_max, ", and ",
+                     options_.waiting_per_client_max, " of one client; ask again later"));
   }
-  const auto is_next = [this] {
+  GivePlaces();
+  const auto has_news = [this, &waiter] {
     mutex_.AssertReaderHeld();
-    return is_stopping_ || active_ < options_.slots;
+    return is_stopping_ || waiter.has_place;
   };
-  ++waiting_;
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&is_next), kLookEvery)) {
+  // Whether the client has gone nobody tells.
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&has_news), kLookEvery)) {
     if (context.IsCancelled()) break;
   }
-  --waiting_;
-  if (context.IsCancelled()) return absl::CancelledError("the client has gone");
-  if (is_stopping_) return absl::UnavailableError("the LLM server is stopping");
-  ++active_;
-  return absl::OkStatus();
+  if (waiter.has_place && !is_stopping_ && !context.IsCancelled()) return absl::OkStatus();
+  if (waiter.has_place) {
+    --active_;
+    GivePlaces();
+  } else {
+    CHECK(waiting_.Remove([&](const Waiter* other) { return other == &waiter; }).has_value());
+  }
+  if (is_stopping_) return Stopping();
+  counters_.set_cancelled(counters_.cancelled() + 1);
+  return absl::CancelledError("the client has gone");
 }
 
-void OpenAiService::Leave(const absl::Status& status) {
+void OpenAiService::GivePlaces() {
+  while (active_ < options_.slots) {
+    const std::optional<Waiter*> next = waiting_.Pop();
+    if (!next) return;
+    (*next)->has_place = true;
+    ++active_;
+  }
+}
+
+void OpenAiService::Leave() {
   absl::MutexLock lock(&mutex_);
+  CHECK(active_ > 0);
   --active_;
+  GivePlaces();
+}
+
+void OpenAiService::Count(const absl::Status& status, std::size_t tokens, absl::Time begun) {
+  absl::MutexLock lock(&mutex_);
+  counters_.set_answer_tokens(counters_.answer_tokens() + tokens);
   if (status.ok()) {
     counters_.set_finished(counters_.finished() + 1);
   } else if (absl::IsCancelled(status)) {
@@ -284,6 +342,34 @@ void OpenAiService::Leave(const absl::Status& status) {
   } else {
     counters_.set_failed(counters_.failed() + 1);
   }
+  if (!is_stopping_) health_.TakeAnswer(status, begun, absl::Now());
+}
+
+OpenAiService::Outcome OpenAiService::Ask(grpc::ServerContext& context,
+                                          const v1::GenerateRequest& request, Answer& answer) {
+  const absl::StatusOr<std::string> model = Model();
+  if (absl::IsNotFound(model.status())) {
+    return {absl::FailedPreconditionError(model.status().message()), {}};
+  }
+  if (!model.ok()) return {model.status(), {}};
+  const absl::StatusOr<HttpEnd> end =
+      RunHttp({.url = options_.url,
+               .method = "POST",
+               .target = "/v1/chat/completions",
+               .body = BodyOf(request, *model),
+               .bearer = options_.api_key,
+               .silence_max = options_.silence_max,
+               .deadline = absl::FromChrono(context.deadline()),
+               .is_cancelled = [&] { return answer.IsGivenUp() || IsStopping(); }},
+              [&answer](std::string_view bytes) { return answer.Take(bytes); });
+  if (answer.is_stopped()) return {absl::OkStatus(), {}};
+  if (!end.ok()) {
+    const bool is_ours = absl::IsCancelled(end.status()) && !answer.IsGivenUp();
+    return {is_ours ? Stopping() : end.status(), {}};
+  }
+  if (end->status == 200) return {absl::OkStatus(), {}};
+  Refusal refusal = RefusalOf(*end, MaxTokensOf(request));
+  return {std::move(refusal.status), std::move(refusal.detail)};
 }
 
 grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
@@ -291,31 +377,20 @@ grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
                                      grpc::ServerWriter<v1::GenerateResponse>* writer) {
   if (const absl::Status status = CheckRequest(*request); !status.ok()) return ToGrpc(status);
   const absl::Time arrived = absl::Now();
-  if (const absl::Status status = Enter(*context); !status.ok()) {
-    return ToGrpcStatus(status, kRetryAfterDefault);
+  if (const absl::Status status = Enter(*context, ClientName(request->client(), context->peer()));
+      !status.ok()) {
+    const bool is_full = absl::IsResourceExhausted(status);
+    return is_full ? ToGrpc(status, {.reason = "QUEUE_FULL", .retry_after = kRetryAfter})
+                   : ToGrpc(status);
   }
+  const absl::Cleanup leave = [this] { Leave(); };
+  const absl::Time begun = absl::Now();
   Answer answer(*context, *request, *writer);
-  const absl::StatusOr<HttpEnd> end =
-      RunHttp({.url = options_.url,
-               .method = "POST",
-               .target = "/v1/chat/completions",
-               .body = BodyOf(*request, model()),
-               .bearer = options_.api_key,
-               .silence_max = options_.silence_max,
-               .deadline = absl::FromChrono(context->deadline()),
-               .is_cancelled = [&] { return answer.IsGivenUp() || IsStopping(); }},
-              [&answer](std::string_view bytes) { return answer.Take(bytes); });
-  absl::Status status = end.status();
-  if (answer.is_stopped()) status = absl::OkStatus();
-  if (end.ok() && end->status != 200) status = StatusOf(*end);
-  if (status.ok()) status = answer.Finish(arrived);
-  Leave(status);
-  {
-    absl::MutexLock lock(&mutex_);
-    counters_.set_answer_tokens(counters_.answer_tokens() + answer.tokens());
-  }
-  if (status.ok()) return grpc::Status::OK;
-  return ToGrpcStatus(status, end.ok() ? RetryAfter(*end) : kRetryAfterDefault);
+  Outcome outcome = Ask(*context, *request, answer);
+  if (outcome.status.ok()) outcome.status = answer.Finish(arrived);
+  Count(outcome.status, answer.tokens(), begun);
+  return outcome.status.ok() ? grpc::Status::OK
+                             : ToGrpcStatus(outcome.status, std::move(outcome.detail));
 }
 
 grpc::Status OpenAiService::CountTokens(grpc::ServerContext* /*context*/,
@@ -327,7 +402,10 @@ grpc::Status OpenAiService::CountTokens(grpc::ServerContext* /*context*/,
 grpc::Status OpenAiService::GetModel(grpc::ServerContext* /*context*/,
                                      const v1::GetModelRequest* /*request*/,
                                      v1::GetModelResponse* response) {
-  response->set_name(model());
+  {
+    absl::MutexLock lock(&mutex_);
+    response->set_name(model_);
+  }
   response->set_description(absl::StrCat("at ", options_.url.host, ":", options_.url.port));
   response->set_context_tokens(options_.context);
   response->set_has_chat_template(true);
@@ -339,10 +417,14 @@ grpc::Status OpenAiService::GetStatus(grpc::ServerContext* /*context*/,
                                       const v1::GetStatusRequest* /*request*/,
                                       v1::GetStatusResponse* response) {
   absl::MutexLock lock(&mutex_);
+  if (const absl::Status& health = health_.status(); !health.ok()) {
+    // To nodes a server that does not answer this is none.
+    return ToGrpcStatus(absl::UnavailableError(health.message()), {});
+  }
   *response = counters_;
   response->set_slots(options_.slots);
   response->set_active(active_);
-  response->set_waiting(waiting_);
+  response->set_waiting(static_cast<std::uint32_t>(waiting_.size()));
   response->set_waiting_max(options_.waiting_max);
   response->set_is_stopping(is_stopping_);
   response->set_uptime_ms((clock_.NowMicros() - started_micros_) / kMicrosPerMs);

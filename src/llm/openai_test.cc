@@ -17,7 +17,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cmath>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -46,8 +48,8 @@ class HttpServer {
  public:
   using Answer = std::function<void(tcp::socket&)>;
 
-  HttpServer()
-      : acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)),
+  explicit HttpServer(std::uint16_t port = 0)
+      : acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), port)),
         port_(acceptor_.local_endpoint().port()),
         thread_([this] { Run(); }) {}
   ~HttpServer() {
@@ -132,12 +134,11 @@ bool IsClosed(tcp::socket& socket) {
 
 class OpenAiTest : public testing::Test {
  protected:
-  void Serve(HttpServer::Answer answer, OpenAiOptions options = {}) {
+  void Serve(HttpServer::Answer answer, OpenAiOptions options = {.model = "tiny"}) {
     http_ = std::make_unique<HttpServer>();
     http_->Set(std::move(answer));
     options.url = *ParseUrl(absl::StrCat("http://127.0.0.1:", http_->port()));
     options.api_key = kKey;
-    if (options.model.empty()) options.model = "tiny";
     auto service = std::make_unique<OpenAiService>(std::move(options), clock_);
     service_ = service.get();
     auto server = Server::Start({.listen = "127.0.0.1:0",
@@ -158,14 +159,34 @@ class OpenAiTest : public testing::Test {
     std::string text;
     v1::GenerateResponse::Finished finished;
     std::string reason;
+    std::map<std::string, std::string> metadata;
     std::int64_t retry_after = 0;
   };
-  static v1::GenerateRequest Question() {
+  static v1::GenerateRequest Question(const std::string& text = "Who?",
+                                      const std::string& client = "") {
     v1::GenerateRequest request;
     v1::ChatMessage& message = *request.mutable_chat()->add_messages();
     message.set_role("user");
-    message.set_content("Who?");
+    message.set_content(text);
+    request.set_client(client);
     return request;
+  }
+  grpc::Status GetStatus(v1::GetStatusResponse* response) {
+    grpc::ClientContext context;
+    return stub_->GetStatus(&context, {}, response);
+  }
+  void WaitForWaiting(std::uint32_t count) {
+    v1::GetStatusResponse status;
+    while (GetStatus(&status).ok() && status.waiting() != count) {
+    }
+    ASSERT_EQ(status.waiting(), count);
+  }
+  bool BecomesWell(bool is_well) {
+    const absl::Time end = absl::Now() + absl::Seconds(10);
+    v1::GetStatusResponse status;
+    while (GetStatus(&status).ok() != is_well && absl::Now() < end) {
+    }
+    return GetStatus(&status).ok() == is_well;
   }
   Told Ask(const v1::GenerateRequest& request = Question(),
            const std::function<void(grpc::ClientContext&)>& on_text = {}) {
@@ -185,7 +206,10 @@ class OpenAiTest : public testing::Test {
     for (const auto& detail : rich.details()) {
       google::rpc::ErrorInfo info;
       google::rpc::RetryInfo retry;
-      if (detail.UnpackTo(&info)) told.reason = info.reason();
+      if (detail.UnpackTo(&info)) {
+        told.reason = info.reason();
+        told.metadata = {info.metadata().begin(), info.metadata().end()};
+      }
       if (detail.UnpackTo(&retry)) told.retry_after = retry.retry_delay().seconds();
     }
     EXPECT_EQ(told.status.error_message().find(kKey), std::string::npos);
@@ -193,6 +217,7 @@ class OpenAiTest : public testing::Test {
   }
 
   static constexpr char kKey[] = "sk-very-secret";
+  static constexpr absl::Duration kMoment = absl::Milliseconds(5);
   io::PosixClock clock_;
   std::unique_ptr<HttpServer> http_;
   OpenAiService* service_ = nullptr;
@@ -307,7 +332,7 @@ TEST_F(OpenAiTest, SilenceIsGivenUp) {
         WriteChunk(socket, TextChunk("and then"));
         IsClosed(socket);  // Says nothing more.
       },
-      {.silence_max = absl::Milliseconds(300)});
+      {.model = "tiny", .silence_max = absl::Milliseconds(300)});
   const Told silent = Ask();
   EXPECT_EQ(silent.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_NE(silent.status.error_message().find("has said nothing for 300ms"), std::string::npos)
@@ -356,6 +381,191 @@ TEST_F(OpenAiTest, ProbesForTheModel) {
                        .silence_max = absl::Seconds(5)},
                       clock_);
   EXPECT_TRUE(absl::IsNotFound(other.Probe().status()));
+}
+
+void AnswerShortly(tcp::socket& socket) {
+  BeginStream(socket);
+  WriteChunk(socket, TextChunk("Yes.") + kStopChunk);
+  Write(socket, "0\r\n\r\n");
+}
+
+TEST_F(OpenAiTest, AnEmptyAnswerTookAsLongAsItTook) {
+  Serve([](tcp::socket& socket) {
+    BeginStream(socket);
+    WriteChunk(socket, kStopChunk);
+    Write(socket, "0\r\n\r\n");
+  });
+  const Told told = Ask();
+  EXPECT_TRUE(told.status.ok());
+  EXPECT_LE(told.finished.first_token_ms(), told.finished.total_ms());
+  EXPECT_LT(told.finished.total_ms(), 20'000U);
+}
+
+TEST_F(OpenAiTest, WhatTheApiLacksIsRefused) {
+  Serve(AnswerShortly);
+  const auto ask = [](const std::function<void(v1::Sampling&)>& set) {
+    v1::GenerateRequest request = Question();
+    set(*request.mutable_sampling());
+    return request;
+  };
+  using Sampling = v1::Sampling;
+  for (const v1::GenerateRequest& request :
+       {ask([](Sampling& sampling) { sampling.set_top_k(40); }),
+        ask([](Sampling& sampling) { sampling.set_min_p(0.1F); }),
+        ask([](Sampling& sampling) { sampling.set_repeat_penalty(1.1F); }),
+        ask([](Sampling& sampling) { sampling.set_temperature(std::nanf("")); })}) {
+    const Told told = Ask(request);
+    EXPECT_EQ(told.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(told.reason, "BAD_REQUEST");
+  }
+  const Told none = Ask(ask([](Sampling& sampling) {
+    sampling.set_top_k(0);
+    sampling.set_min_p(0);
+    sampling.set_repeat_penalty(1);
+  }));
+  EXPECT_TRUE(none.status.ok()) << none.status.error_message();
+}
+
+TEST_F(OpenAiTest, TooLongAPromptIsSaidWithBothLengths) {
+  Serve([](tcp::socket& socket) {
+    AnswerStatus(socket, "400 Bad Request",
+                 R"({"error":{"type":"exceed_context_size_error","message":"too long",)"
+                 R"("n_prompt_tokens":9000,"n_ctx":4096}})");
+  });
+  const Told told = Ask();
+  EXPECT_EQ(told.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(told.reason, "CONTEXT_EXCEEDED");
+  EXPECT_EQ(told.metadata.at("prompt_tokens"), "9000");
+  EXPECT_EQ(told.metadata.at("context_tokens"), "4096");
+}
+
+TEST_F(OpenAiTest, AServerThatComesLaterIsFound) {
+  for (const bool is_watched : {true, false}) {
+    TearDown();
+    Serve([](tcp::socket&) {}, {.probe_again_every = kMoment});
+    const std::uint16_t port = http_->port();
+    http_.reset();
+    EXPECT_TRUE(absl::IsUnavailable(service_->Probe().status()));
+    v1::GetStatusResponse status;
+    EXPECT_EQ(GetStatus(&status).error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(Ask().reason, "MODEL_UNREACHABLE");
+    if (is_watched) service_->Watch([](const absl::Status&) {});
+
+    http_ = std::make_unique<HttpServer>(port);
+    http_->Set(
+        [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"late"}]})"); });
+    if (is_watched) {
+      EXPECT_TRUE(BecomesWell(true));
+    } else {
+      EXPECT_EQ(*service_->Probe(), "late");
+    }
+    service_->Stop();  // No probe between this and the answer.
+  }
+}
+
+// Without a name nothing is asked for: the first request finds it out.
+TEST_F(OpenAiTest, ARequestFindsTheModelThatIsNotKnownYet) {
+  Serve([](tcp::socket&) {}, {});
+  int asked = 0;
+  http_->Set([&asked](tcp::socket& socket) {
+    if (asked++ > 0) return AnswerShortly(socket);
+    AnswerStatus(socket, "200 OK", R"({"data":[{"id":"late"}]})");
+  });
+
+  const Told told = Ask();
+
+  EXPECT_EQ(told.text, "Yes.") << told.status.error_message();
+  EXPECT_NE(http_->request().body().find("\"model\":\"late\""), std::string::npos);
+}
+
+TEST_F(OpenAiTest, AServerThatDiesIsNotReadyUntilItLives) {
+  Serve(AnswerShortly, {.model = "tiny", .probe_again_every = kMoment});
+  absl::Mutex mutex;
+  std::vector<bool> told;
+  service_->Watch([&](const absl::Status& health) {
+    absl::MutexLock lock(&mutex);
+    told.push_back(health.ok());
+  });
+  EXPECT_TRUE(Ask().status.ok());
+  v1::GetStatusResponse status;
+  EXPECT_TRUE(GetStatus(&status).ok());
+
+  const std::uint16_t port = http_->port();
+  http_.reset();
+  EXPECT_EQ(Ask().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(GetStatus(&status).error_code(), grpc::StatusCode::UNAVAILABLE);  // At once.
+
+  http_ = std::make_unique<HttpServer>(port);
+  http_->Set(
+      [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"tiny"}]})"); });
+  EXPECT_TRUE(BecomesWell(true));
+  service_->Stop();
+  EXPECT_EQ(told, (std::vector<bool>{false, true}));
+}
+
+// One place: what the HTTP server sees is in which order the others came to it.
+TEST_F(OpenAiTest, ThoseWhoWaitTakeTurns) {
+  absl::Notification may_end;
+  absl::Mutex mutex;
+  std::string order;
+  Serve([](tcp::socket&) {},
+        {.model = "tiny", .slots = 1, .waiting_max = 4, .waiting_per_client_max = 3});
+  http_->Set([&](tcp::socket& socket) {
+    const std::string body = http_->request().body();
+    const std::size_t at = body.find("\"content\":\"") + 11;
+    {
+      absl::MutexLock lock(&mutex);
+      absl::StrAppend(&order, body.substr(at, 2), " ");
+    }
+    may_end.WaitForNotification();
+    AnswerShortly(socket);
+  });
+  std::vector<std::thread> clients;
+  std::uint32_t waiting = 0;
+  for (const char* name : {"a0", "a1", "a2", "a3", "b1"}) {
+    clients.emplace_back([this, name] {
+      EXPECT_TRUE(Ask(Question(name, std::string(name, 1))).status.ok()) << name;
+    });
+    if (waiting++ > 0) {
+      WaitForWaiting(waiting - 1);
+    } else {
+      v1::GetStatusResponse status;
+      while (GetStatus(&status).ok() && status.active() == 0) {
+      }
+    }
+  }
+
+  const Told full = Ask(Question("c1", "c"));
+  may_end.Notify();
+  for (std::thread& client : clients) client.join();
+
+  EXPECT_EQ(full.reason, "QUEUE_FULL");
+  EXPECT_GT(full.retry_after, 0);
+  EXPECT_EQ(order, "a0 a1 b1 a2 a3 ");
+}
+
+TEST_F(OpenAiTest, OneClientMayNotHaveTheWholeQueue) {
+  absl::Notification may_end;
+  Serve(
+      [&may_end](tcp::socket& socket) {
+        may_end.WaitForNotification();
+        AnswerShortly(socket);
+      },
+      {.model = "tiny", .slots = 1, .waiting_max = 4, .waiting_per_client_max = 1});
+  std::vector<std::thread> clients;
+  for (std::uint32_t waiting = 0; waiting < 2; ++waiting) {
+    clients.emplace_back([this] { EXPECT_TRUE(Ask(Question("x", "a")).status.ok()); });
+    v1::GetStatusResponse status;
+    while (GetStatus(&status).ok() && status.active() + status.waiting() != waiting + 1) {
+    }
+  }
+
+  EXPECT_EQ(Ask(Question("x", "a")).reason, "QUEUE_FULL");
+  clients.emplace_back([this] { EXPECT_TRUE(Ask(Question("x", "b")).status.ok()); });
+  WaitForWaiting(2);
+
+  may_end.Notify();
+  for (std::thread& client : clients) client.join();
 }
 
 TEST(HttpUrl, IsParsedOrRefused) {

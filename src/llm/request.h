@@ -18,7 +18,6 @@ using Token = std::int32_t;  // llama_token.
 
 inline constexpr std::size_t kStopsMax = 16;
 inline constexpr std::size_t kStopBytesMax = 256;
-inline constexpr std::size_t kGrammarBytesMax = 64 << 10;
 inline constexpr std::uint32_t kDefaultAnswerTokens = 512;
 
 struct Sampling {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "llm/grammar_check.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::llm {
@@ -62,14 +63,12 @@ absl::StatusOr<Sampler> Sampler::Make(const llama_vocab* vocab, const Request& r
   sampler.chain_.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
   llama_sampler* chain = sampler.chain_.get();
   if (!request.grammar.empty()) {
-    if (request.grammar.size() > kGrammarBytesMax) {
-      return absl::InvalidArgumentError(absl::StrCat("the grammar has ", request.grammar.size(),
-                                                     " bytes; at most ", kGrammarBytesMax));
-    }
+    RETURN_IF_ERROR(CheckGrammar(request.grammar));
     llama_sampler* grammar = llama_sampler_init_grammar(vocab, request.grammar.c_str(), "root");
     if (grammar == nullptr) {
       return absl::InvalidArgumentError(
-          "the grammar is not GBNF with a rule \"root\", or it is left-recursive");
+          "llama.cpp does not take the grammar: it names a token that this model has not, or "
+          "repeats in all more than 2000 times within each other");
     }
     llama_sampler_chain_add(chain, grammar);
   }

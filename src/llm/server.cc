@@ -17,7 +17,9 @@
 namespace coterie::llm {
 namespace {
 
-constexpr int kRequestBytesMax = 4 << 20;
+// A document's text, which has 64 MiB at most, and a question: what does not fit the context is
+// refused with a reason, which gRPC would not give.
+constexpr int kRequestBytesMax = 65 << 20;
 constexpr std::size_t kMemoryMax = 256 << 20;
 constexpr absl::Duration kLastWrites = absl::Seconds(1);
 
@@ -73,8 +75,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
   return server;
 }
 
+void Server::SetHealthy(bool is_healthy) {
+  server_->GetHealthCheckService()->SetServingStatus(is_healthy);
+}
+
 void Server::Stop(absl::Time deadline) {
-  server_->GetHealthCheckService()->SetServingStatus(false);
+  server_->GetHealthCheckService()->Shutdown();
   options_.stop(deadline);
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kLastWrites));
 }

@@ -42,6 +42,9 @@ class Server {
 
   int port() const { return port_; }  // What the system chose, for port 0.
 
+  // What grpc.health.v1 answers; true from the start on, false for good once it is stopped.
+  void SetHealthy(bool is_healthy);
+
   // Says that it is not healthy any more, lets answers finish until `deadline` and ends the rest.
   // Once.
   void Stop(absl::Time deadline);

@@ -1,8 +1,11 @@
 #include "llm/service.h"
 
 #include <absl/base/thread_annotations.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
 #include <absl/synchronization/mutex.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "base/overload.h"
+#include "llm/client_name.h"
 #include "llm/error_detail.h"
 
 namespace coterie::llm {
@@ -32,6 +36,40 @@ absl::StatusOr<std::vector<Token>> PromptOf(const Model& model, const WithPrompt
   if (request.has_chat()) return model.TokenizeChat(MessagesOf(request.chat()));
   if (request.has_text()) return model.Tokenize(request.text(), ControlTokens::kCount);
   return absl::InvalidArgumentError("the request has no prompt: neither chat nor text");
+}
+
+// Of the prompt that is asked for, those that surely become tokens: templates trim contents.
+template <class WithPrompt>
+std::uint64_t PromptBytes(const WithPrompt& request) {
+  if (request.has_text()) return request.text().size();
+  std::uint64_t bytes = 0;
+  for (const v1::ChatMessage& message : request.chat().messages()) {
+    bytes += absl::StripAsciiWhitespace(message.content()).size();
+  }
+  return bytes;
+}
+
+grpc::Status ContextExceeded(const absl::Status& why, std::uint64_t prompt_tokens,
+                             std::uint32_t max_tokens, std::uint32_t context_tokens) {
+  return ToGrpc(why, {.reason = "CONTEXT_EXCEEDED",
+                      .metadata = {{"prompt_tokens", std::to_string(prompt_tokens)},
+                                   {"max_tokens", std::to_string(max_tokens)},
+                                   {"context_tokens", std::to_string(context_tokens)}}});
+}
+
+// Refuses what cannot fit, judging by its bytes alone: to make tokens of it would hold this thread.
+template <class WithPrompt>
+std::optional<grpc::Status> RefuseHuge(const Model& model, const WithPrompt& request,
+                                       std::uint32_t max_tokens, std::uint32_t context) {
+  const std::uint64_t bytes = PromptBytes(request);
+  const std::uint64_t least = model.LeastTokens(bytes);
+  if (least + max_tokens <= context) return std::nullopt;
+  return ContextExceeded(
+      absl::InvalidArgumentError(
+          absl::StrCat("the prompt has ", bytes, " bytes, which are at least ", least,
+                       " tokens, and the answer may have ", max_tokens, ", but the context holds ",
+                       context, "; shorten the prompt, split it, or ask for a shorter answer")),
+      least, max_tokens, context);
 }
 
 Sampling SamplingOf(const v1::Sampling& wanted) {
@@ -57,9 +95,6 @@ v1::FinishReason ReasonOf(FinishReason reason) {
   return v1::FINISH_REASON_UNSPECIFIED;
 }
 
-// "ipv4:10.0.0.7:41234": without the port, which is another one for each connection.
-std::string OtherEnd(const std::string& peer) { return peer.substr(0, peer.rfind(':')); }
-
 // One answer on its way to a client. Kept alive by gRPC (self_) until OnDone(), and by the engine
 // until the last event.
 class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
@@ -69,9 +104,12 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
 
   void Start(const grpc::CallbackServerContext& context, const v1::GenerateRequest& wanted) {
     self_ = shared_from_this();
+    const auto huge =
+        RefuseHuge(model_, wanted, std::max(wanted.max_tokens(), 1U), engine_.context());
+    if (huge) return End(*huge);
     absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, wanted);
     if (!prompt.ok()) return End(ToGrpc(prompt.status()));
-    Request request{.client = wanted.client().empty() ? OtherEnd(context.peer()) : wanted.client(),
+    Request request{.client = ClientName(wanted.client(), context.peer()),
                     .cache_key = wanted.cache_key(),
                     .prompt = *std::move(prompt),
                     .max_tokens = wanted.max_tokens(),
@@ -98,11 +136,7 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
       return End(ToGrpc(why, {.reason = "QUEUE_FULL", .retry_after = engine_.RetryAfter()}));
     }
     if (prompt_tokens + std::max(max_tokens, 1U) > engine_.context()) {
-      return End(
-          ToGrpc(why, {.reason = "CONTEXT_EXCEEDED",
-                       .metadata = {{"prompt_tokens", std::to_string(prompt_tokens)},
-                                    {"max_tokens", std::to_string(max_tokens)},
-                                    {"context_tokens", std::to_string(engine_.context())}}}));
+      return End(ContextExceeded(why, prompt_tokens, max_tokens, engine_.context()));
     }
     End(ToGrpc(why));
   }
@@ -238,6 +272,10 @@ grpc::ServerUnaryReactor* Service::CountTokens(grpc::CallbackServerContext* cont
                                                const v1::CountTokensRequest* request,
                                                v1::CountTokensResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const auto huge = RefuseHuge(model_, *request, 0, engine_.context())) {
+    reactor->Finish(*huge);
+    return reactor;
+  }
   const absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, *request);
   if (prompt.ok()) response->set_tokens(static_cast<std::uint32_t>(prompt->size()));
   reactor->Finish(prompt.ok() ? grpc::Status::OK : ToGrpc(prompt.status()));

@@ -171,6 +171,33 @@ TEST_F(ServiceTest, RefusesWhatIsWrongWithAReason) {
   EXPECT_EQ(Generate(request).status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+// A node passes on a document of any size.
+TEST_F(ServiceTest, HugePromptsAreRefusedWithBothLengths) {
+  Serve({.context = 256, .slots = 1});
+  v1::GenerateRequest chat;
+  chat.mutable_sampling()->set_temperature(0);
+  v1::ChatMessage& message = *chat.mutable_chat()->add_messages();
+  message.set_role("user");
+  message.set_content(std::string(64 << 20, 'a'));
+  const v1::GenerateRequest text = Ask(std::string(5 << 20, 'a'), 20);
+  for (const v1::GenerateRequest& request : {chat, text}) {
+    const Outcome outcome = Generate(request);
+
+    EXPECT_EQ(outcome.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    const google::rpc::ErrorInfo info = DetailsOf(outcome.status).info;
+    EXPECT_EQ(info.reason(), "CONTEXT_EXCEEDED") << outcome.status.error_message();
+    EXPECT_GT(std::stoull(info.metadata().at("prompt_tokens")), 100'000U);
+    EXPECT_EQ(info.metadata().at("context_tokens"), "256");
+  }
+
+  grpc::ClientContext context;
+  v1::CountTokensRequest count;
+  count.set_text(std::string(5 << 20, 'a'));
+  v1::CountTokensResponse counted;
+  const grpc::Status status = stub_->CountTokens(&context, count, &counted);
+  EXPECT_EQ(DetailsOf(status).info.reason(), "CONTEXT_EXCEEDED");
+}
+
 TEST_F(ServiceTest, FullQueueSaysWhenToComeAgain) {
   Serve({.context = 2'048, .slots = 1, .waiting_max = 1, .waiting_per_client_max = 1});
   const Endless running(*this);
