@@ -51,7 +51,7 @@ export interface LinkOptions {
   awareness: awarenessProtocol.Awareness
   name: string // As of the beginning.
   token: string
-  copy: object | null // The origin of what comes from this device's own copy.
+  copy: object // The origin of what comes from this device's own copy.
   // Before every connection. Rejects when no node answers.
   check: (name: string) => Promise<Found>
   onRenamed: (name: string) => void
@@ -243,7 +243,7 @@ export class Link {
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown) => {
     if (origin === this) return
-    if (origin === null || origin !== this.options.copy) {
+    if (origin !== this.options.copy) {
       if (this.unsaved++ === 0) this.progressAt = Date.now()
     }
     if (this.isInSync) this.sendUpdate((to) => syncProtocol.writeUpdate(to, update))
