@@ -3,10 +3,11 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { Link } from '../../src/link'
+import { type Found, Link } from '../../src/link'
 import { statusText } from '../../src/pages/status_pill'
 import { Socket } from './socket'
 
@@ -14,7 +15,8 @@ let link: Link
 let text: Y.Text
 let told: string[]
 let kept: string[] // The text, whenever all of what was refused is a draft.
-let nameNow: string // What the cluster says when the page asks.
+let nameNow: string
+let found: () => Promise<Found> // What the cluster says when the page asks.
 const settle = () => new Promise((done) => setImmediate(done))
 
 beforeEach(async () => {
@@ -23,11 +25,12 @@ beforeEach(async () => {
   told = []
   kept = []
   nameNow = 'notes'
+  found = () => Promise.resolve({ name: nameNow })
   const doc = new Y.Doc()
   text = doc.getText('text')
   link = new Link({
     doc, awareness: new Awareness(doc), name: 'notes', token: 't', copy: {},
-    check: () => Promise.resolve({ name: nameNow }), onChange: () => undefined,
+    check: () => found(), onChange: () => undefined,
     onRenamed: (name) => { told.push(name) },
     onSuggestions: (revision) => { told.push(revision) },
     onKept: () => { kept.push(doc.getText('text').toString()) },
@@ -115,10 +118,68 @@ test('read-only names who holds the lock', () => {
 test('what is denied stays denied, and gives the reason', async () => {
   socket().accept()
   socket().deny('no such document')
+  await settle()
   assert.equal(says(), 'Closed: no such document')
   mock.timers.tick(10_000)
   await settle()
   assert.equal(Socket.opened.length, 1)
+})
+
+test('a document that was renamed while it was opened is opened under its new name', async () => {
+  socket().accept()
+  nameNow = 'plans'
+  socket().deny('no such document')
+  await settle()
+  assert.equal(Socket.opened.length, 2)
+  assert.equal(link.name, 'plans')
+  socket().accept()
+  socket().say(2, (to) => {
+    encoding.writeVarUint(to, 2)
+    encoding.writeVarString(to, 'read-write')
+  }, 'plans')
+  assert.equal(says(), 'Saving…')
+})
+
+test('what is denied is over when the cluster says so, and not while no node answers', async () => {
+  socket().accept()
+  found = () => Promise.reject(new Error('no node answers'))
+  socket().deny('no such document')
+  await settle()
+  assert.equal(says(), 'Offline – edits are kept here')
+  found = () => Promise.resolve({ over: 'another document has this name now' })
+  mock.timers.tick(2_000)
+  await settle()
+  assert.equal(says(), 'Closed: another document has this name now')
+})
+
+// In a hidden page timers run once a minute; what comes from the node is read at once.
+test('a hidden page whose timers sleep stays with its node', async () => {
+  open()
+  socket().acknowledge(true)
+  const first = socket()
+  for (let minute = 0; minute < 5; ++minute) {
+    mock.timers.setTime(Date.now() + 59_000) // The node's last word is old, and no timer ran.
+    mock.timers.tick(1_000)
+    await settle()
+    assert.equal(socket(), first)
+    assert.deepEqual([...first.sent.at(-1) ?? []], [9], 'it asks first')
+    first.onmessage?.({ data: new Uint8Array([10]).buffer })
+    assert.equal(says(), 'Saved on a majority')
+  }
+})
+
+test('a hidden page leaves a node that does not answer its ping', async () => {
+  open()
+  socket().acknowledge(true)
+  const first = socket()
+  mock.timers.setTime(Date.now() + 59_000)
+  mock.timers.tick(1_000)
+  assert.equal(socket(), first)
+  mock.timers.setTime(Date.now() + 59_000)
+  mock.timers.tick(1_000)
+  mock.timers.tick(3_000)
+  await settle()
+  assert.notEqual(socket(), first)
 })
 
 test('a silent node is left after nine seconds', async () => {

@@ -111,9 +111,9 @@ test('nothing is called kept where there is no IndexedDB', async () => {
 
 test('nothing is called kept when IndexedDB refuses to open', async () => {
   mock.method(indexedDB, 'open', () => {
-    const request = { error: new DOMException('', 'UnknownError') } as unknown as IDBOpenDBRequest
-    setImmediate(() => request.onerror?.({ target: request } as never))
-    return request
+    const request: Partial<Record<string, unknown>> = { error: new DOMException('', 'UnknownError') }
+    setImmediate(() => (request.onerror as (event: unknown) => void)({ target: request }))
+    return request as unknown
   })
   const waiting = opening()
   await settle()
