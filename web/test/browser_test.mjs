@@ -159,6 +159,70 @@ test('an earlier version is shown beside today and restored', async () => {
   await close()
 })
 
+test('who holds the lock keeps it through restoring and through a reload', async () => {
+  const mia = await writerAt(0, 'mia')
+  await mia.create('mine')
+  await mia.type('first')
+  await mia.untilStatus(/Saved/)
+  const token = await cluster.login('mia')
+  const remaining = async () => {
+    const { document } = await cluster.call('DocumentService/GetDocument',
+      { document: { name: 'mine' } }, { token })
+    return Number(document.lock?.expiresAtMs ?? 0) - Date.now()
+  }
+  await mia.page.getByRole('button', { name: 'Lock', exact: true }).click()
+  await mia.page.getByRole('button', { name: 'Unlock' }).waitFor()
+  await mia.page.getByRole('button', { name: 'History' }).click()
+  await mia.page.locator('.version').first().click()
+  await mia.page.getByRole('button', { name: 'Restore this version' }).click()
+  await mia.page.getByText('Restored as the newest version.').waitFor()
+  assert.ok(await remaining() > 60_000, `${await remaining()} ms remain`)
+  await mia.page.reload()
+  await mia.page.getByRole('button', { name: 'Unlock' }).waitFor()
+  const before = await remaining()
+  await until('it is renewed', async () => await remaining() > before, 10_000)
+  await mia.page.getByRole('button', { name: 'Unlock' }).click()
+  await mia.page.getByRole('button', { name: 'Lock', exact: true }).waitFor()
+  await mia.close()
+})
+
+test('the link to the content leaves the document open', async () => {
+  const mia = await writerAt(0, 'mia')
+  await mia.create('skipped')
+  const address = mia.page.url()
+  await mia.page.locator('.skip').focus()
+  await mia.page.keyboard.press('Enter')
+  assert.equal(await mia.page.evaluate(() => document.activeElement.id), 'main')
+  assert.equal(mia.page.url(), address)
+  assert.ok(await mia.content.isVisible())
+  await mia.page.keyboard.press('Tab')
+  await mia.page.keyboard.type('into the text')
+  await mia.untilText('into the text')
+  await mia.close()
+})
+
+test('Ctrl S says what is, and what is too much at once is refused for all to see', async () => {
+  const { mia, tom, close } = await pair('large')
+  await mia.content.focus()
+  const says = async (text) => {
+    await mia.page.keyboard.press('Control+s')
+    await until(`it says ${text}`, async () => (await mia.announced.textContent()).includes(text))
+  }
+  await says('Saved on a majority')
+  await mia.paste('word ', 500_000) // More than an entry of the log may have.
+  await mia.untilStatus(/Saved on a majority/, 30_000)
+  await tom.page.getByText('500,000 words').waitFor({ timeout: 30_000 })
+  await mia.paste('word ', 4_000_000)
+  await mia.page.getByRole('alert').getByText('That is 20 MiB. At once at most 16 MiB').waitFor()
+  await mia.picture('refused')
+  await mia.page.getByRole('alert').getByRole('button', { name: 'Close' }).click()
+  assert.equal(await mia.page.getByRole('alert').count(), 0)
+  await mia.context.setOffline(true)
+  await mia.untilStatus(/Offline/)
+  await says('Offline – edits are kept here')
+  await close()
+})
+
 test('a history of more than 500 versions is read page by page', async () => {
   const tokens = [await cluster.login('mia'), await cluster.login('tom')]
   const document = { name: 'long history' }

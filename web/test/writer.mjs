@@ -86,6 +86,18 @@ export class Writer {
     await this.page.keyboard.press('Control+End')
     await this.page.keyboard.insertText(text)
   }
+  // From a clipboard; made in the page, as it may be large.
+  async paste(letter, count) {
+    await this.content.evaluate((element, [text, times]) => {
+      const clipboardData = new globalThis.DataTransfer()
+      clipboardData.setData('text/plain', text.repeat(times))
+      element.focus()
+      element.dispatchEvent(new globalThis.ClipboardEvent('paste',
+        { clipboardData, bubbles: true, cancelable: true }))
+    }, [letter, count])
+  }
+  // What a screen reader would say of what happens.
+  get announced() { return this.page.locator('#announcements') }
   untilStatus(pattern, timeoutMs = 10_000) {
     let seen = ''
     return until(`${this.name} reads ${pattern}`, async () => {

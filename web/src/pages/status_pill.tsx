@@ -3,7 +3,6 @@ import type { LinkState, LockNotice } from '../link'
 import { clock } from './pieces'
 
 export interface Access {
-  canWrite: boolean
   lock: LockNotice | null
   hasLocalCopy: boolean
   hasDraft?: boolean // One's own, on the cluster.

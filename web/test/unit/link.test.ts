@@ -53,7 +53,7 @@ const open = (scope = 'read-write') => {
   socket().ask()
 }
 const says = (hasLocalCopy = true) => statusText(link.state,
-  { canWrite: link.canWrite, lock: link.lock, hasLocalCopy })
+  { lock: link.lock, hasLocalCopy })
 
 test('saved is what was acknowledged, and nothing before', () => {
   assert.equal(says(), 'Connecting…')
