@@ -99,6 +99,8 @@ export interface Editor {
   select(begin: number, end: number): void
   // Null when nothing is selected.
   selection(): { begin: number; end: number } | null
+  // Where the letter that is at `place` is later.
+  follow(place: number): () => number
   // In place of what is selected, as if it were typed.
   insert(inserted: string): void
   focus(): void
@@ -138,6 +140,7 @@ export function createEditor({ host, text, awareness, suggestions, onRefused }: 
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({
           'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',
+          tabindex: '0',
         }),
         access.of(accessFor(true)),
         markdown,
@@ -165,6 +168,13 @@ export function createEditor({ host, text, awareness, suggestions, onRefused }: 
     selection() {
       const { from, to } = view.state.selection.main
       return from < to ? { begin: from, end: to } : null
+    },
+    follow(place) {
+      const at = Y.createRelativePositionFromTypeIndex(text, Math.min(place, text.length))
+      return () => {
+        const now = text.doc && Y.createAbsolutePositionFromRelativePosition(at, text.doc)
+        return now?.index ?? text.length
+      }
     },
     insert(inserted) {
       view.dispatch(view.state.replaceSelection(inserted),
