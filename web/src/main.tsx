@@ -31,7 +31,7 @@ function skipToContent(event: Event): void {
   event.preventDefault()
   const main = document.getElementById('main')
   if (!main) return
-  main.tabIndex = -1
+  if (!main.hasAttribute('tabindex')) main.tabIndex = -1
   main.focus()
 }
 

@@ -345,6 +345,28 @@ test('documents are found, renamed and deleted', async () => {
   await mia.close()
 })
 
+test('the sign-in, the keys and an error can be read by all, light and dark', async () => {
+  const mia = await writerAt(0, 'mia')
+  const inBoth = async (where) => {
+    for (const theme of ['light', 'dark']) {
+      await mia.page.evaluate((to) => { document.documentElement.dataset.theme = to }, theme)
+      await mia.picture(`${where}-${theme}`)
+      await mia.assertAccessible(`${where}, ${theme}`)
+    }
+  }
+  await mia.create('read by all')
+  await mia.page.getByRole('button', { name: 'Keys' }).click()
+  await mia.page.getByRole('region', { name: 'Keys' }).waitFor()
+  await inBoth('keys')
+  await mia.page.evaluate(() => { location.hash = '#/d/nobody%20made%20this' })
+  await mia.page.getByRole('alert').getByText(/nobody made this/).waitFor()
+  await inBoth('error')
+  await mia.page.getByRole('button', { name: 'Log out' }).click()
+  await mia.page.getByLabel('Your name').waitFor()
+  await inBoth('sign-in')
+  await mia.close()
+})
+
 test('on a phone everything is within reach', async () => {
   const mia = await writerAt(0, 'mia', { viewport: { width: 390, height: 844 }, hasTouch: true })
   await mia.create('phone')
@@ -353,6 +375,18 @@ test('on a phone everything is within reach', async () => {
   const width = await mia.page.evaluate(() => document.documentElement.scrollWidth)
   assert.ok(width <= 390, `the page is ${width} wide`)
   await mia.picture('phone')
+  await mia.assertAccessible('editor on a phone')
+  await mia.page.getByRole('button', { name: 'Keys' }).click()
+  await mia.page.getByRole('region', { name: 'Keys' }).waitFor()
+  await mia.picture('phone-keys')
+  await mia.assertAccessible('keys on a phone')
+  for (const page of ['Documents', 'Cluster']) {
+    await mia.page.getByRole('link', { name: page }).click()
+    await mia.page.getByRole('heading', { name: page }).waitFor()
+    await mia.page.locator('.row, .card').first().waitFor()
+    await mia.picture(`phone-${page.toLowerCase()}`)
+    await mia.assertAccessible(`${page} on a phone`)
+  }
   await mia.close()
 })
 
