@@ -8,7 +8,7 @@ import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
 import { type Found, Link } from '../../src/link'
-import { statusText } from '../../src/pages/status_pill'
+import { remaining, statusText } from '../../src/pages/status_pill'
 import { Socket } from './socket'
 
 let link: Link
@@ -113,6 +113,21 @@ test('read-only names who holds the lock', () => {
   assert.equal(says(), 'Read-only')
   socket().stateless({ lock: { holder: 'tom', until: 0 } })
   assert.equal(says(), 'Read-only: locked by tom')
+})
+
+test('who waits for a lock sees how long it lasts', () => {
+  open('readonly')
+  const left = () => remaining(link.state, link.lock, Date.now())
+  assert.equal(left(), '')
+  socket().stateless({ lock: { holder: 'tom', until: Date.now() + 65_000 } })
+  assert.equal(left(), '1:05')
+  mock.timers.setTime(Date.now() + 64_500)
+  assert.equal(left(), '0:01')
+  mock.timers.setTime(Date.now() + 1_000)
+  assert.equal(left(), '')
+  socket().stateless({ lock: { holder: 'mia', until: Date.now() + 65_000 } })
+  socket().grant('read-write')
+  assert.equal(left(), '', 'one has it oneself')
 })
 
 test('what is denied stays denied, and gives the reason', async () => {
