@@ -18,9 +18,9 @@ export async function until(what, condition, timeoutMs = 10_000) {
   }
 }
 
-async function freePort() {
+async function freePort(host = '127.0.0.1') {
   const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise((resolve) => server.listen(0, host, resolve))
   const { port } = server.address()
   await new Promise((resolve) => server.close(resolve))
   return port
@@ -28,8 +28,8 @@ async function freePort() {
 
 export class Cluster {
   // `webRoot`: the folder of the writer's page, which the nodes serve then. `flags`: more of them,
-  // for every node.
-  static async start(size = 3, { webRoot, flags = [] } = {}) {
+  // for every node. `hosts`: addresses of the nodes' HTTP ports; all of them the same by default.
+  static async start(size = 3, { webRoot, flags = [], hosts = [] } = {}) {
     const program = process.env.COTERIE_NODE_PROGRAM
     if (!program) throw new Error('COTERIE_NODE_PROGRAM does not say which coterie-node to test')
     const cluster = new Cluster()
@@ -40,7 +40,8 @@ export class Cluster {
     cluster.nodes = []
     for (let id = 1; id <= size; ++id) {
       cluster.nodes.push({
-        id, grpc: await freePort(), peer: await freePort(), http: await freePort(), process: null,
+        id, grpc: await freePort(), peer: await freePort(), host: hosts[id - 1] ?? '127.0.0.1',
+        http: await freePort(hosts[id - 1]), process: null,
       })
     }
     for (const node of cluster.nodes) cluster.launch(node)
@@ -52,12 +53,12 @@ export class Cluster {
     const founders = this.nodes.flatMap((other) => [
       '--founder', `${other.id}=127.0.0.1:${other.peer}=127.0.0.1:${other.grpc}`])
     const web = this.webRoot ? ['--web-root', this.webRoot, ...this.nodes.flatMap((other) => [
-      '--http-origin', `http://127.0.0.1:${other.http}`])] : []
+      '--http-origin', `http://${other.host}:${other.http}`])] : []
     const log = openSync(path.join(this.folder, `n${node.id}.log`), 'a')
     node.process = spawn(this.program, [
       '--id', node.id, '--cluster-id', 7, '--data', path.join(this.folder, `n${node.id}`),
       '--listen', `127.0.0.1:${node.grpc}`, '--peer-listen', `127.0.0.1:${node.peer}`,
-      '--http-listen', `127.0.0.1:${node.http}`, '--http-open-metrics',
+      '--http-listen', `${node.host}:${node.http}`, '--http-open-metrics',
       ...(process.env.COTERIE_NODE_FLAGS ?? '').split(' ').filter(Boolean),
       ...this.flags, ...web, ...founders].map(String), { stdio: ['ignore', log, log] })
     node.process.on('exit', (code, signal) => {
@@ -69,7 +70,7 @@ export class Cluster {
   async untilReady(node) {
     await until(`node ${node.id} is ready; ${this.folder}/n${node.id}.log`, async () => {
       if (node.process === null) throw new Error(`node ${node.id} ended: ${this.log(node)}`)
-      const answer = await fetch(`http://127.0.0.1:${node.http}/readyz`).catch(() => null)
+      const answer = await fetch(`http://${node.host}:${node.http}/readyz`).catch(() => null)
       return answer?.ok
     }, 30_000)
   }
@@ -78,7 +79,10 @@ export class Cluster {
     return readFileSync(path.join(this.folder, `n${node.id}.log`), 'utf8').slice(-2_000)
   }
 
-  url(index, scheme = 'ws') { return `${scheme}://127.0.0.1:${this.nodes[index].http}` }
+  url(index, scheme = 'ws') {
+    const { host, http } = this.nodes[index]
+    return `${scheme}://${host}:${http}`
+  }
 
   async call(method, request = {}, { token, index = 0 } = {}) {
     const answer = await fetch(`${this.url(index, 'http')}/coterie.v1.${method}`, {

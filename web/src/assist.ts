@@ -9,14 +9,14 @@ export type Task =
   | { kind: 'summarize' }
   | { kind: 'ask'; question: string }
 
-// In UTF-16 units of the text.
+// In UTF-16 units of the text; the end 0 is that of the text.
 export interface TextRange { begin: number; end: number }
 
 export interface AssistEvent {
   started?: { model?: string; revision?: string }
   text?: string
   progress?: { done?: number; known?: number }
-  finished?: { batch?: string; suggestions?: number; dropped?: number }
+  finished?: { batch?: string; suggestions?: number; dropped?: number; resumeAt?: string }
 }
 
 // What has come of a task so far.
@@ -29,10 +29,12 @@ export interface Answer {
   known: number
   suggestions: number
   dropped: number
+  resumeAt: number | null // It ended before the end of the text: where the rest begins.
 }
 
 export const newAnswer = (task: Task): Answer => ({
   task, state: 'running', text: '', model: '', done: 0, known: 0, suggestions: 0, dropped: 0,
+  resumeAt: null,
 })
 
 export function heard(answer: Answer, event: AssistEvent): Answer {
@@ -46,6 +48,7 @@ export function heard(answer: Answer, event: AssistEvent): Answer {
     known: progress?.known ?? answer.known,
     suggestions: finished?.suggestions ?? answer.suggestions,
     dropped: finished?.dropped ?? answer.dropped,
+    resumeAt: Number(finished?.resumeAt ?? 0) || null,
   }
 }
 

@@ -5,7 +5,7 @@ import {
   defineLanguageFacet, HighlightStyle, Language, syntaxHighlighting,
 } from '@codemirror/language'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
-import { Compartment, EditorState, Transaction } from '@codemirror/state'
+import { Compartment, EditorState, type Text, Transaction } from '@codemirror/state'
 import { drawSelection, EditorView, keymap, placeholder } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { GFM, parser } from '@lezer/markdown'
@@ -13,7 +13,6 @@ import { yCollab, yUndoManagerKeymap } from 'y-codemirror.next'
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { announce } from './announce'
 import { carets } from './carets'
 import { allColors } from './colors'
 import { keepRange, rememberEdit } from './remembered_edits'
@@ -37,17 +36,26 @@ const highlight = HighlightStyle.define([
   { tag: tags.processingInstruction, color: 'var(--muted)' },
 ])
 
-const kInsertedMax = 300_000 // UTF-16 units: an update may have 1 MiB.
+const kInsertedBytesMax = 16 << 20 // A node reads messages of that, and some more.
 
-// A node refuses larger updates, and then all that is built on them.
-const limitInsertions = EditorState.transactionFilter.of((transaction) => {
-  let inserted = 0
-  transaction.changes.iterChanges((_a, _b, _c, _d, text) => { inserted += text.length })
-  const isOurs = transaction.annotation(Transaction.userEvent) !== undefined
-  if (!isOurs || inserted <= kInsertedMax) return transaction
-  announce(`At once at most ${kInsertedMax.toLocaleString()} characters can be inserted`)
-  return []
-})
+const bytesOf = (text: Text): number => {
+  const encoder = new TextEncoder()
+  let bytes = text.lines - 1
+  for (const line of text.iterLines()) bytes += encoder.encode(line).length
+  return bytes
+}
+
+// A node would end the connection instead, again and again.
+const limitInsertions = (onRefused: (message: string) => void) =>
+  EditorState.transactionFilter.of((transaction) => {
+    if (transaction.annotation(Transaction.userEvent) === undefined) return transaction
+    let bytes = 0
+    transaction.changes.iterChanges((_a, _b, _c, _d, text) => { bytes += bytesOf(text) })
+    if (bytes <= kInsertedBytesMax) return transaction
+    onRefused(`That is ${Math.ceil(bytes / (1 << 20))} MiB. At once at most ${
+      kInsertedBytesMax >> 20} MiB can be inserted.`)
+    return []
+  })
 
 const peerRules = Object.fromEntries(
   allColors().map((color, index) => [`.peer-${index}`, { '--peer': color }]))
@@ -91,6 +99,8 @@ export interface Editor {
   select(begin: number, end: number): void
   // Null when nothing is selected.
   selection(): { begin: number; end: number } | null
+  // Where the letter that is at `place` is later.
+  follow(place: number): () => number
   // In place of what is selected, as if it were typed.
   insert(inserted: string): void
   focus(): void
@@ -102,9 +112,12 @@ export interface EditorOptions {
   text: Y.Text
   awareness: Awareness
   suggestions: SuggestionSource
+  // What was to be inserted is not.
+  onRefused: (message: string) => void
 }
 
-export function createEditor({ host, text, awareness, suggestions }: EditorOptions): Editor {
+export function createEditor({ host, text, awareness, suggestions, onRefused }: EditorOptions):
+    Editor {
   const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' })
   const undoManager = new Y.UndoManager(text)
   const access = new Compartment()
@@ -123,10 +136,11 @@ export function createEditor({ host, text, awareness, suggestions }: EditorOptio
         search({ top: true }),
         highlightSelectionMatches(),
         drawSelection(),
-        limitInsertions,
+        limitInsertions(onRefused),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({
           'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',
+          tabindex: '0',
         }),
         access.of(accessFor(true)),
         markdown,
@@ -154,6 +168,13 @@ export function createEditor({ host, text, awareness, suggestions }: EditorOptio
     selection() {
       const { from, to } = view.state.selection.main
       return from < to ? { begin: from, end: to } : null
+    },
+    follow(place) {
+      const at = Y.createRelativePositionFromTypeIndex(text, Math.min(place, text.length))
+      return () => {
+        const now = text.doc && Y.createAbsolutePositionFromRelativePosition(at, text.doc)
+        return now?.index ?? text.length
+      }
     },
     insert(inserted) {
       view.dispatch(view.state.replaceSelection(inserted),

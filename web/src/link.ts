@@ -23,8 +23,10 @@ const kPong = 10
 const kAuthDenied = 1
 const kAuthenticated = 2
 
+// A node is taken for dead when it does not answer a ping. Its silence alone says nothing: a hidden
+// page's timers run once a minute, and the node says something of itself every 20 s.
 const kPingEveryMs = 4_000
-const kSilenceMaxMs = 9_000 // Then the node is taken for dead.
+const kPongMaxMs = 5_000
 const kOpenTimeoutMs = 4_000
 const kRetryMinMs = 60
 const kRetryMaxMs = 2_000
@@ -51,7 +53,7 @@ export interface LinkOptions {
   awareness: awarenessProtocol.Awareness
   name: string // As of the beginning.
   token: string
-  copy: object | null // The origin of what comes from this device's own copy.
+  copy: object // The origin of what comes from this device's own copy.
   // Before every connection. Rejects when no node answers.
   check: (name: string) => Promise<Found>
   onRenamed: (name: string) => void
@@ -83,6 +85,7 @@ export class Link {
   private retryTimer = 0
   private openTimer = 0
   private heardAt = 0
+  private pingedAt: number | null = null // Without anything heard since.
   private failures = 0
   private isChecking = false
   private isClosed = false
@@ -134,21 +137,30 @@ export class Link {
 
   private connect(): void {
     clearTimeout(this.retryTimer)
-    if (this.socket || this.denied !== null || this.isChecking) return
+    if (this.socket || this.denied !== null) return
+    this.ask((found) => {
+      if ('name' in found) return this.open(found.name)
+      this.denied = found.over
+      this.options.onChange()
+    })
+  }
+
+  // What has become of the document, by the first node that answers.
+  private ask(then: (found: Found) => void): void {
+    if (this.isChecking) return
     this.isChecking = true
     this.options.check(this.name).then((found) => {
       this.isChecking = false
-      if (this.isClosed) return
-      if ('name' in found) {
-        this.rename(found.name)
-        return this.dial()
-      }
-      this.denied = found.over
-      this.options.onChange()
+      if (!this.isClosed) then(found)
     }, () => {
       this.isChecking = false
       if (!this.isClosed) this.lose()
     })
+  }
+
+  private open(name: string): void {
+    this.rename(name)
+    this.dial()
   }
 
   private rename(name: string): void {
@@ -163,14 +175,14 @@ export class Link {
     const socket = new WebSocket(`${this.origin.replace(/^http/, 'ws')}/hocuspocus`)
     socket.binaryType = 'arraybuffer'
     this.socket = socket
-    this.heardAt = Date.now()
+    this.heard()
     this.openTimer = window.setTimeout(() => this.lose(), kOpenTimeoutMs)
     socket.onopen = () => this.send(kAuth, (to) => {
       encoding.writeVarUint(to, 0)
       encoding.writeVarString(to, this.options.token)
     })
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
-      this.heardAt = Date.now()
+      this.heard()
       this.read(new Uint8Array(event.data))
     }
     socket.onclose = () => {
@@ -211,12 +223,19 @@ export class Link {
 
   private watch(): void {
     if (this.state.kind !== 'saved') this.options.onChange() // Time alone changes the others.
-    if (!this.socket) return
-    const silentMs = Date.now() - this.heardAt
-    if (silentMs > kSilenceMaxMs) return this.lose()
-    if (silentMs > kPingEveryMs && this.socket.readyState === WebSocket.OPEN) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return
+    const now = Date.now()
+    if (this.pingedAt !== null) {
+      if (now - this.pingedAt >= kPongMaxMs) this.lose()
+    } else if (now - this.heardAt > kPingEveryMs) {
+      this.pingedAt = now
       this.socket.send(new Uint8Array([kPing]))
     }
+  }
+
+  private heard(): void {
+    this.heardAt = Date.now()
+    this.pingedAt = null
   }
 
   private readonly onOnline = () => {
@@ -243,7 +262,7 @@ export class Link {
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown) => {
     if (origin === this) return
-    if (origin === null || origin !== this.options.copy) {
+    if (origin !== this.options.copy) {
       if (this.unsaved++ === 0) this.progressAt = Date.now()
     }
     if (this.isInSync) this.sendUpdate((to) => syncProtocol.writeUpdate(to, update))
@@ -295,8 +314,14 @@ export class Link {
   private readAuth(from: decoding.Decoder): void {
     const kind = decoding.readVarUint(from)
     if (kind === kAuthDenied) {
-      this.denied = decoding.readVarString(from)
+      const reason = decoding.readVarString(from)
       this.drop()
+      this.ask((found) => {
+        if (!('name' in found)) this.denied = found.over
+        else if (found.name === this.nameHere) this.denied = reason
+        else return this.open(found.name) // It was renamed before it was opened.
+        this.options.onChange()
+      })
     } else if (kind === kAuthenticated) {
       this.canWrite = decoding.readVarString(from) === 'read-write'
       if (this.isOpen) return

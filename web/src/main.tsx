@@ -25,7 +25,18 @@ function App() {
   }
 }
 
+// The link at the beginning, for keyboards. The address says which document is open, so it does not
+// go there as links do.
+function skipToContent(event: Event): void {
+  event.preventDefault()
+  const main = document.getElementById('main')
+  if (!main) return
+  if (!main.hasAttribute('tabindex')) main.tabIndex = -1
+  main.focus()
+}
+
 applyTheme()
+document.querySelector('.skip')?.addEventListener('click', skipToContent)
 void loadNodes().then(() => {
   const root = document.getElementById('app')
   if (root) render(<App />, root)

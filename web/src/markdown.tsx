@@ -10,11 +10,14 @@ const kDepthMax = 60
 // Punctuation of the source that has done its work.
 const kMarks = new Set(['HeaderMark', 'QuoteMark', 'ListMark', 'EmphasisMark', 'StrikethroughMark',
   'CodeMark', 'CodeInfo', 'LinkMark', 'LinkTitle', 'LinkLabel', 'TableDelimiter', 'HardBreakMark'])
+// What only holds other blocks: between them is nothing but blanks and marks.
+const kFlow = new Set(['Document', 'BulletList', 'OrderedList', 'ListItem', 'Blockquote', 'Table',
+  'TableHeader', 'TableRow'])
 const kTags: Record<string, string> = {
   ATXHeading1: 'h1', ATXHeading2: 'h2', ATXHeading3: 'h3', ATXHeading4: 'h4', ATXHeading5: 'h5',
   ATXHeading6: 'h6', SetextHeading1: 'h1', SetextHeading2: 'h2', Paragraph: 'p', Blockquote:
   'blockquote', BulletList: 'ul', ListItem: 'li', Emphasis: 'em', StrongEmphasis: 'strong',
-  Strikethrough: 'del', Table: 'table', TableHeader: 'tr', TableRow: 'tr', Task: 'span',
+  Strikethrough: 'del', Table: 'table', Task: 'span',
 }
 
 const safeLink = (url: string): string | null => {
@@ -22,8 +25,23 @@ const safeLink = (url: string): string | null => {
   return url
 }
 
+// '[Two  Words]' and '[two words]' are one label.
+const labelOf = (text: string): string =>
+  text.slice(1, -1).trim().replace(/\s+/g, ' ').toLowerCase()
+
 class Renderer {
-  constructor(private readonly source: string) {}
+  private readonly addresses = new Map<string, string>() // By label, of the source's references.
+
+  constructor(private readonly source: string, tree: Tree) {
+    tree.iterate({ enter: ({ name, node }) => {
+      if (name !== 'LinkReference') return
+      const label = node.getChild('LinkLabel')
+      const url = node.getChild('URL')
+      if (!label || !url) return
+      const key = labelOf(this.text(label))
+      if (!this.addresses.has(key)) this.addresses.set(key, this.text(url))
+    } })
+  }
 
   text(node: SyntaxNode): string {
     return this.source.slice(node.from, node.to)
@@ -33,16 +51,17 @@ class Renderer {
   inside(node: SyntaxNode, depth: number): ComponentChildren[] {
     const parts: ComponentChildren[] = []
     let at = node.from
-    const isFlow = node.name === 'Document' || /List$|Blockquote|ListItem|Table/.test(node.name)
+    const isFlow = kFlow.has(node.name)
     for (let child = node.firstChild; child; child = child.nextSibling) {
       if (!isFlow && child.from > at) parts.push(this.source.slice(at, child.from))
       parts.push(this.element(child, depth + 1))
       at = child.to
     }
     if (!isFlow && at < node.to) parts.push(this.source.slice(at, node.to))
-    if (/Heading/.test(node.name) || node.name === 'TableCell') {
-      return parts.map((part) => (typeof part === 'string' ? part.replace(/^ +/, '') : part))
-    }
+    // Behind a heading's mark there is a blank.
+    const first = parts.findIndex((part) => part !== null)
+    const begin = parts[first]
+    if (/Heading/.test(node.name) && typeof begin === 'string') parts[first] = begin.trimStart()
     return parts
   }
 
@@ -55,6 +74,9 @@ class Renderer {
       case 'OrderedList':
         return h('ol', { start: Number.parseInt(this.text(node), 10) || 1 },
           ...this.inside(node, depth))
+      case 'TableHeader':
+      case 'TableRow':
+        return h('tr', null, ...this.cells(node, depth))
       case 'TableCell':
         return h(node.parent?.name === 'TableHeader' ? 'th' : 'td', null,
           ...this.inside(node, depth))
@@ -87,6 +109,19 @@ class Renderer {
     }
   }
 
+  // Of a row. A cell with nothing in it is no node: two delimiters follow each other.
+  cells(row: SyntaxNode, depth: number): ComponentChildren[] {
+    const cells: ComponentChildren[] = []
+    let wasDelimiter = false
+    for (let child = row.firstChild; child; child = child.nextSibling) {
+      const isDelimiter = child.name === 'TableDelimiter'
+      if (!isDelimiter) cells.push(this.element(child, depth + 1))
+      else if (wasDelimiter) cells.push(h(row.name === 'TableHeader' ? 'th' : 'td', null))
+      wasDelimiter = isDelimiter
+    }
+    return cells
+  }
+
   code(node: SyntaxNode): string {
     const parts: string[] = []
     for (let child = node.firstChild; child; child = child.nextSibling) {
@@ -101,8 +136,19 @@ class Renderer {
     return <a href={href} target="_blank" rel="noopener noreferrer">{inside}</a>
   }
 
-  link(node: SyntaxNode, depth: number): VNode {
+  // Where it leads; null = nowhere, it only looks like a link, as in `a[0]`.
+  addressOf(node: SyntaxNode): string | null {
     const url = node.getChild('URL')
+    if (url) return this.text(url)
+    const label = node.getChild('LinkLabel')
+    const own = label ? this.text(label) : '[]'
+    const key = labelOf(own === '[]' ? this.text(node).replace(/^!/, '').replace(/\[\]$/, '') : own)
+    return this.addresses.get(key) ?? (this.text(node).endsWith(')') ? '' : null)
+  }
+
+  link(node: SyntaxNode, depth: number): ComponentChildren {
+    const url = this.addressOf(node)
+    if (url === null) return this.asWritten(node, depth)
     const inside: ComponentChildren[] = []
     let at = node.from
     let isInLabel = true
@@ -114,11 +160,24 @@ class Renderer {
       }
       at = child.to
     }
-    return this.anchor(url ? this.text(url) : '', inside)
+    return this.anchor(url, inside)
+  }
+
+  // With its brackets.
+  asWritten(node: SyntaxNode, depth: number): ComponentChildren[] {
+    const parts: ComponentChildren[] = []
+    let at = node.from
+    for (let child = node.firstChild; child; child = child.nextSibling) {
+      if (child.from > at) parts.push(this.source.slice(at, child.from))
+      parts.push(kMarks.has(child.name) ? this.text(child) : this.element(child, depth + 1))
+      at = child.to
+    }
+    if (at < node.to) parts.push(this.source.slice(at, node.to))
+    return parts
   }
 }
 
 export function Markdown({ source }: { source: string }): VNode {
   const tree: Tree = reader.parse(source)
-  return <div class="prose">{new Renderer(source).inside(tree.topNode, 0)}</div>
+  return <div class="prose">{new Renderer(source, tree).inside(tree.topNode, 0)}</div>
 }

@@ -2,31 +2,66 @@
 // calls and sockets go to one of them; when it does not answer, to the next.
 
 const own = location.origin
-let origins: string[] = [own]
+const kKept = 'coterie.nodes'
+const kPatienceMs = 3_000
+let origins: readonly string[] = [own]
 let current = 0
 let controlUrl: string | null = null
 
-// The nodes that are reached under the page's own host name come first; a node is listed once.
-function order(listed: string[]): string[] {
-  const host = location.hostname
-  const sameHost = listed.filter((origin) => new URL(origin).hostname === host)
-  const others = sameHost.length > 0 ? [] : listed
-  return [...new Set([own, ...sameHost, ...others])]
+const isLoopback = (hostname: string): boolean =>
+  hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
+
+function addressOf(text: unknown): URL | null {
+  try {
+    return new URL(String(text))
+  } catch {
+    return null
+  }
+}
+
+// Which of the origins that a node lists a page of `page` can use: its own first, then those behind
+// it in the list, so that not all pages of a lost node go to the same other one. A node of this
+// machine has several names there; from another machine those lead to that machine itself. A page
+// that came over TLS may not go on without.
+export function nodesOf(page: string, listed: readonly unknown[]): string[] {
+  const here = new URL(page)
+  const usable: string[] = []
+  for (const each of listed) {
+    const address = addressOf(each)
+    if (!address) continue
+    const { protocol, hostname, origin } = address
+    const isPlain = protocol === 'http:'
+    if (protocol !== 'https:' && !(isPlain && here.protocol === 'http:')) continue
+    if (isLoopback(hostname) && hostname !== here.hostname) continue
+    usable.push(origin)
+  }
+  const at = usable.indexOf(here.origin)
+  return [...new Set([here.origin, ...usable.slice(at + 1), ...usable.slice(0, at + 1)])]
+}
+
+function keptNodes(): readonly unknown[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(kKept) ?? '[]')
+    return Array.isArray(kept) ? kept : []
+  } catch {
+    return []
+  }
 }
 
 export async function loadNodes(): Promise<void> {
+  let listed: unknown
   try {
-    const answer = await fetch('/nodes.json')
-    const body: unknown = await answer.json()
-    const { origins: listed, control } = body as { origins?: unknown; control?: unknown }
+    const answer = await fetch('/nodes.json', { signal: AbortSignal.timeout(kPatienceMs) })
+    const body = (await answer.json()) as { origins?: unknown; control?: unknown } | null
+    const { control } = body ?? {}
     if (typeof control === 'string' && control.startsWith('http://127.0.0.1:')) controlUrl = control
-    if (!Array.isArray(listed)) return
-    origins = order(listed.filter((o): o is string => typeof o === 'string' && /^https?:/.test(o)))
-    localStorage.setItem('coterie.nodes', JSON.stringify(origins))
+    listed = body?.origins
   } catch {
-    const kept = localStorage.getItem('coterie.nodes')
-    if (kept) origins = order(JSON.parse(kept) as string[])
+    listed = null // It does not answer.
   }
+  const isAnswer = Array.isArray(listed)
+  origins = nodesOf(own, isAnswer ? (listed as unknown[]) : keptNodes())
+  if (isAnswer) localStorage.setItem(kKept, JSON.stringify(origins))
 }
 
 export const node = (): string => origins[current % origins.length] ?? own

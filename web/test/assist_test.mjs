@@ -229,6 +229,33 @@ test('an answer that takes too long is stopped, and the next one is asked for', 
     await mia.close()
   })
 
+test('what one answer could not read is read by the next', async () => {
+  const other = await startCluster()
+  try {
+    const mia = await Writer.at(other.url(0, 'http'), 'mia')
+    await mia.create('many mistakes')
+    await mia.insert('I hold teh cat.\n'.repeat(250)) // An answer may have 200 suggestions.
+    await mia.untilStatus(/Saved/)
+    await openPanel(mia)
+    await press(mia, 'Fix grammar')
+    await panel(mia).getByText('200 suggestions in the text. The rest of the text is not read yet.')
+      .waitFor({ timeout: 60_000 })
+    await mia.picture('not-read-yet')
+    await mia.assertAccessible('an answer that ended early')
+    await mia.page.locator('.cm-content').focus()
+    await mia.page.keyboard.press('Control+Home')
+    await mia.page.keyboard.type('Before it. ')
+    await mia.untilStatus(/Saved/)
+    await press(mia, 'Go on from there')
+    await panel(mia).getByText('50 suggestions in the text.').waitFor({ timeout: 60_000 })
+    assert.equal(await panel(mia).getByRole('button', { name: 'Go on from there' }).count(), 0)
+    await panel(mia).getByRole('heading', { name: '250 suggestions' }).waitFor()
+    await mia.close()
+  } finally {
+    await other.stop()
+  }
+})
+
 test('without a model the built-in assistant says so, and what takes one, what to do', async () => {
   const other = await startCluster()
   try {

@@ -9,7 +9,7 @@ const source = new URL('unit/', import.meta.url).pathname
 // Beside the page's packages, so that what is not bundled is found.
 const target = mkdtempSync(new URL('../node_modules/.unit-', import.meta.url).pathname)
 try {
-  const tests = readdirSync(source).filter((name) => name.endsWith('.test.ts'))
+  const tests = readdirSync(source).filter((name) => /\.test\.tsx?$/.test(name))
   await build({
     entryPoints: tests.map((name) => path.join(source, name)), outdir: target, bundle: true,
     platform: 'node', format: 'esm', outExtension: { '.js': '.mjs' }, sourcemap: 'inline',
@@ -17,7 +17,7 @@ try {
     // One copy of Yjs for the test and the source is a matter of bundling both together.
     external: ['node:*'],
   })
-  const files = tests.map((name) => path.join(target, name.replace('.ts', '.mjs')))
+  const files = tests.map((name) => path.join(target, name.replace(/\.tsx?$/, '.mjs')))
   const run = spawnSync(process.execPath,
     ['--enable-source-maps', '--test', '--test-timeout=20000', ...files], { stdio: 'inherit' })
   process.exitCode = run.status ?? 1

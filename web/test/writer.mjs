@@ -14,6 +14,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 let browser
 export const complaints = [] // What the pages' consoles and the policy had to say.
+export const hosts = ['127.0.0.1'] // Of the cluster's nodes; requests to others are complaints.
 
 export const startCluster = (options = {}) => Cluster.start(3, { webRoot, ...options })
 export async function openBrowser() {
@@ -43,7 +44,7 @@ export class Writer {
     writer.page.on('pageerror', (error) => complaints.push(String(error)))
     writer.page.on('request', (request) => {
       const { hostname, protocol } = new URL(request.url())
-      if (/^(http|ws)/.test(protocol) && hostname !== '127.0.0.1') complaints.push(request.url())
+      if (/^(http|ws)/.test(protocol) && !hosts.includes(hostname)) complaints.push(request.url())
     })
     await writer.page.goto(writer.base)
     await writer.page.getByLabel('Your name').fill(name)
@@ -85,6 +86,18 @@ export class Writer {
     await this.page.keyboard.press('Control+End')
     await this.page.keyboard.insertText(text)
   }
+  // From a clipboard; made in the page, as it may be large.
+  async paste(letter, count) {
+    await this.content.evaluate((element, [text, times]) => {
+      const clipboardData = new globalThis.DataTransfer()
+      clipboardData.setData('text/plain', text.repeat(times))
+      element.focus()
+      element.dispatchEvent(new globalThis.ClipboardEvent('paste',
+        { clipboardData, bubbles: true, cancelable: true }))
+    }, [letter, count])
+  }
+  // What a screen reader would say of what happens.
+  get announced() { return this.page.locator('#announcements') }
   untilStatus(pattern, timeoutMs = 10_000) {
     let seen = ''
     return until(`${this.name} reads ${pattern}`, async () => {

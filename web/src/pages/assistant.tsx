@@ -16,9 +16,11 @@ const kTones: [Tone, string][] = [
 const kQuestionMax = 2_000
 
 // The task that runs, and what came of the last one.
-function useAnswer(id: string) {
+function useAnswer(id: string, editor: RefObject<Editor>) {
   const [answer, setAnswer] = useState<Answer | null>(null)
   const [error, setError] = useState<unknown>(null)
+  // What an answer that ended early has not read. It moves with what others write.
+  const [rest, setRest] = useState<(() => TextRange) | null>(null)
   const running = useRef<AbortController | null>(null)
   const stop = () => running.current?.abort()
   const begin = async (task: Task, range: TextRange | null) => {
@@ -27,7 +29,9 @@ function useAnswer(id: string) {
     running.current = control
     let made = newAnswer(task)
     setError(null)
+    setRest(null)
     setAnswer(made)
+    const end = range && editor.current?.follow(range.end)
     try {
       for await (const event of run(task, id, range, control.signal)) {
         made = heard(made, event)
@@ -41,18 +45,21 @@ function useAnswer(id: string) {
     if (running.current !== control) return
     running.current = null
     setAnswer(made)
+    const from = made.resumeAt === null ? null : editor.current?.follow(made.resumeAt)
+    if (from) setRest(() => () => ({ begin: from(), end: end?.() ?? 0 }))
     announce(outcomeOf(made) || 'The answer is complete')
   }
   useEffect(() => stop, [id])
-  return { answer, error, begin, stop }
+  return { answer, error, begin, stop, rest }
 }
 
-function outcomeOf({ state, task, text, suggestions, dropped }: Answer): string {
+function outcomeOf({ state, task, text, suggestions, dropped, resumeAt }: Answer): string {
   if (state === 'stopped') return 'Stopped.'
   if (state !== 'done') return ''
   if (task.kind === 'summarize') return text ? '' : 'There is nothing to summarize.'
   if (task.kind === 'ask') return text ? '' : 'The model had no answer.'
-  const held = dropped > 0 ? ` ${dropped} more held back: no corrections of what is there.` : ''
+  const held = (dropped > 0 ? ` ${dropped} more held back: no corrections of what is there.` : '') +
+    (resumeAt === null ? '' : ' The rest of the text is not read yet.')
   if (suggestions === 0) return `Nothing to suggest.${held}`
   return `${suggestions} ${suggestions === 1 ? 'suggestion' : 'suggestions'} in the text.${held}`
 }
@@ -69,7 +76,12 @@ function Failure({ error }: { error: unknown }) {
   )
 }
 
-function Reply({ answer, onInsert }: { answer: Answer; onInsert: ((text: string) => void) | null }) {
+interface ReplyProps {
+  answer: Answer
+  onInsert: ((text: string) => void) | null
+  onGoOn: (() => void) | null
+}
+function Reply({ answer, onInsert, onGoOn }: ReplyProps) {
   const isFree = answer.task.kind === 'ask' || answer.task.kind === 'summarize'
   const isRunning = answer.state === 'running'
   const outcome = outcomeOf(answer)
@@ -83,6 +95,8 @@ function Reply({ answer, onInsert }: { answer: Answer; onInsert: ((text: string)
       {isRunning && answer.known > 0 &&
         <progress aria-label="Parts done" max={answer.known} value={answer.done} />}
       {outcome && <p role="status">{outcome}</p>}
+      {!isRunning && onGoOn && <p class="actions">
+        <button type="button" onClick={onGoOn}>Go on from there</button></p>}
       {!isRunning && isFree && answer.text && <p class="actions">
         {onInsert && <button type="button" onClick={() => onInsert(answer.text)}>
           Insert at the caret</button>}
@@ -100,7 +114,7 @@ export interface AssistantProps {
 }
 
 export function Assistant({ id, editor, canWrite }: AssistantProps) {
-  const { answer, error, begin, stop } = useAnswer(id)
+  const { answer, error, begin, stop, rest } = useAnswer(id, editor)
   const [tone, setTone] = useState<Tone>('clearer')
   const isRunning = answer?.state === 'running'
   const selected = editor.current?.selection() ?? null
@@ -146,7 +160,8 @@ export function Assistant({ id, editor, canWrite }: AssistantProps) {
           : <button key="ask" type="submit" class="main">Ask</button>}
       </form>
       {error ? <Failure error={error} /> : answer && <Reply answer={answer}
-        onInsert={canWrite ? (text) => editor.current?.insert(text) : null} />}
+        onInsert={canWrite ? (text) => editor.current?.insert(text) : null}
+        onGoOn={canWrite && rest ? () => void begin(answer.task, rest()) : null} />}
     </section>
   )
 }

@@ -168,7 +168,7 @@ export function Cluster() {
   return (
     <>
       <Header />
-      <main id="main" class="page wide">
+      <main id="main" class="page wide" tabIndex={0}>{/* It scrolls. */}
         <h1>Cluster</h1>
         {value && <p><strong role="status">{verdict(nodes)}</strong>
           <span class="hint"> · {entries.toFixed(1)} log entries a second · seen by {node()}</span>

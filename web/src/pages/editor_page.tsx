@@ -2,8 +2,9 @@ import type { RefObject } from 'preact'
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
 
 import { announce } from '../announce'
-import { change, session } from '../api'
+import { session } from '../api'
 import { createEditor, type Editor } from '../editor'
+import { LockKeeper } from '../lock_keeper'
 import { Markdown } from '../markdown'
 import { open, type Opened } from '../opened'
 import { peopleIn } from '../people'
@@ -16,11 +17,9 @@ import { Header } from './header'
 import { History } from './history'
 import { Avatars, useKey } from './pieces'
 import { Share } from './share'
-import { StatusPill } from './status_pill'
+import { type Access, StatusPill, statusText } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
 
-const kLockMs = 120_000
-const kRenewMs = 40_000
 const kCountMs = 150
 
 type Panel = '' | 'assist' | 'history' | 'share' | 'keys'
@@ -102,14 +101,15 @@ interface SurfaceProps {
   isReadOnly: boolean
   editor: RefObject<Editor>
   suggesting: Suggesting
+  onRefused: (message: string) => void
 }
-function Surface({ opened, isReadOnly, editor, suggesting }: SurfaceProps) {
+function Surface({ opened, isReadOnly, editor, suggesting, onRefused }: SurfaceProps) {
   const host = useRef<HTMLDivElement>(null)
   useEffect(() => {
     if (!host.current) return
     const { text, awareness } = opened
     const suggestions = suggesting.source
-    const made = createEditor({ host: host.current, text, awareness, suggestions })
+    const made = createEditor({ host: host.current, text, awareness, suggestions, onRefused })
     editor.current = made
     made.setReadOnly(isReadOnly)
     made.focus()
@@ -146,7 +146,6 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   const [panel, setPanel] = useState<Panel>('')
   const [hasPreview, setPreview] = useState(false)
   const [message, setMessage] = useState('')
-  const [wantsLock, setWantsLock] = useState(false)
   const editor = useRef<Editor>(null)
   const suggesting = useSuggesting(opened, editor, setMessage)
   const toggle = (which: Panel) => setPanel((shown) => (shown === which ? '' : which))
@@ -162,28 +161,23 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   const id = opened?.id
   const drafts = useDrafts(id, link?.draftsRevision ?? '')
   const suggested = opened?.suggestions.all.length ?? 0
+  const access: Access = {
+    lock: link?.lock ?? null, hasLocalCopy: opened?.hasLocalCopy === true,
+    hasDraft: drafts.some(({ user }) => user === session()?.user),
+  }
 
+  const keeper = useMemo(() => (id ? new LockKeeper(id) : null), [id])
+  useEffect(() => () => keeper?.close(), [keeper])
+  useEffect(() => keeper?.observe(holdsLock), [keeper, holdsLock])
   const setLock = async (isLocked: boolean) => {
-    if (!id) return
     try {
-      const document = { id }
-      const ttlMs = String(kLockMs)
-      if (isLocked) await change('DocumentService/LockDocument', { document, ttlMs })
-      else await change('DocumentService/UnlockDocument', { document })
-      setWantsLock(isLocked)
+      await (isLocked ? keeper?.take() : keeper?.giveBack())
       setMessage('')
     } catch (caught) {
       setMessage(messageOf(caught))
-      setWantsLock(false)
     }
   }
   useEffect(() => {
-    if (!wantsLock) return
-    const timer = setInterval(() => void setLock(true), kRenewMs)
-    return () => clearInterval(timer)
-  }, [wantsLock, id])
-  useEffect(() => {
-    if (wantsLock && isOpen && !link?.canWrite) setWantsLock(false) // Broken by its owner.
     if (link?.lock) announce(holdsLock ? 'You have locked the document'
       : `Locked by ${link.lock.holder}`)
   }, [link?.lock?.holder, holdsLock])
@@ -206,7 +200,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   useKey('Mod-Alt-l', () => void setLock(!holdsLock))
   useKey('Mod-/', () => toggle('keys'))
   useKey('Escape', () => setPanel(''))
-  useKey('Mod-s', () => announce(state.kind === 'saved' ? 'Already saved on a majority' : 'Saving'))
+  useKey('Mod-s', () => announce(statusText(state, access))) // Nothing is to be done.
 
   if (error) {
     return <><Header /><main id="main" class="page"><h1>{name}</h1>
@@ -218,10 +212,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     <>
       <Header>
         <h1 class="doc-name" title={name}>{name}</h1>
-        {opened && <StatusPill state={state} origin={opened.link.origin}
-          access={{ canWrite: opened.link.canWrite, lock: opened.link.lock,
-            hasLocalCopy: opened.hasLocalCopy,
-            hasDraft: drafts.some(({ user }) => user === session()?.user) }} />}
+        {opened && <StatusPill state={state} origin={opened.link.origin} access={access} />}
       </Header>
       <div class="tools" role="toolbar" aria-label="Document">
         <Avatars names={names} />
@@ -245,11 +236,12 @@ export function EditorPage({ name: openedAs }: { name: string }) {
       {state.kind === 'denied' && <p class="strip" role="alert">
         What you see is kept here and can be exported.{' '}
         <button type="button" onClick={() => location.reload()}>Try again</button></p>}
-      {message && <p class="error strip" role="alert">{message}</p>}
+      {message && <p class="error strip" role="alert">{message}{' '}
+        <button type="button" onClick={() => setMessage('')}>Close</button></p>}
       <DraftStrip drafts={drafts} canWrite={isOpen && opened?.link.canWrite === true} />
       <main id="main" class={`desk${hasPreview ? ' split' : ''}`}>
         {opened ? <Surface opened={opened} isReadOnly={isReadOnly} editor={editor}
-          suggesting={suggesting} />
+          suggesting={suggesting} onRefused={setMessage} />
           : <div class="surface skeleton" aria-busy="true" />}
         {hasPreview && <section class="preview" aria-label="Preview" tabIndex={0}>
           <Markdown source={text} /></section>}
@@ -257,7 +249,8 @@ export function EditorPage({ name: openedAs }: { name: string }) {
           suggesting={suggesting} canWrite={isOpen && opened.link.canWrite}
           onClose={() => setPanel('')} />}
         {panel === 'history' && opened && <History id={opened.id} current={text}
-          canWrite={isOpen && opened.link.canWrite} holdsLock={holdsLock}
+          canWrite={isOpen && opened.link.canWrite}
+          onRestore={async (version) => keeper?.restore(version)}
           onClose={() => setPanel('')} />}
         {panel === 'share' && id && <Share id={id} onClose={() => setPanel('')} />}
         {panel === 'keys' && <section class="side" aria-label="Keys">

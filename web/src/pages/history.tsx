@@ -1,12 +1,11 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 
-import { call, change, type Lock, type Version } from '../api'
+import { call, type Version } from '../api'
 import { compareLines } from '../lines'
 import { messageOf, usePoll } from '../poll'
 import { kVersionsPage, merge, sittings } from '../versions'
 import { clock } from './pieces'
 
-const kRestoreLockMs = 10_000
 const kPollMs = 3_000
 
 async function page(id: string, before: string): Promise<Version[]> {
@@ -36,27 +35,15 @@ function useVersions(id: string) {
   return { versions, error, reload, hasOlder, loadOlder }
 }
 
-// The restored text is a new version; nobody may write between reading and writing it.
-async function restore(id: string, version: string, holdsLock: boolean): Promise<void> {
-  const document = { id }
-  const { lock } = await change<{ lock: Lock & { token: string } }>('DocumentService/LockDocument',
-    { document, ttlMs: String(kRestoreLockMs) })
-  try {
-    await change('DocumentService/RestoreVersion', { document, lockToken: lock.token, version })
-  } finally {
-    if (!holdsLock) await change('DocumentService/UnlockDocument', { document })
-  }
-}
-
 export interface HistoryProps {
   id: string
   current: string
   canWrite: boolean
-  holdsLock: boolean
+  onRestore: (version: string) => Promise<void>
   onClose: () => void
 }
 
-export function History({ id, current, canWrite, holdsLock, onClose }: HistoryProps) {
+export function History({ id, current, canWrite, onRestore, onClose }: HistoryProps) {
   const { versions, error, reload, hasOlder, loadOlder } = useVersions(id)
   const [chosen, setChosen] = useState<string | null>(null)
   const [text, setText] = useState<string | null>(null)
@@ -73,7 +60,7 @@ export function History({ id, current, canWrite, holdsLock, onClose }: HistoryPr
   const run = async () => {
     if (chosen === null) return
     try {
-      await restore(id, chosen, holdsLock)
+      await onRestore(chosen)
       setChosen(null)
       setMessage('Restored as the newest version.')
       reload()

@@ -3,7 +3,6 @@ import type { LinkState, LockNotice } from '../link'
 import { clock } from './pieces'
 
 export interface Access {
-  canWrite: boolean
   lock: LockNotice | null
   hasLocalCopy: boolean
   hasDraft?: boolean // One's own, on the cluster.
@@ -40,12 +39,22 @@ export function statusText(state: LinkState, { lock, hasLocalCopy, hasDraft = fa
   }
 }
 
+// How long the lock lasts, if its holder does not renew it, by this device's clock.
+export function remaining(state: LinkState, lock: LockNotice | null, nowMs: number): string {
+  if (state.kind !== 'readonly' || !lock || lock.until <= nowMs) return ''
+  const seconds = Math.ceil((lock.until - nowMs) / 1_000)
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
 export function StatusPill({ state, access, origin }:
     { state: LinkState; access: Access; origin: string }) {
+  const left = remaining(state, access.lock, Date.now())
   return (
     <output class={`pill pill-${state.kind}`} role="status" aria-live="polite" tabIndex={0}
       title={`Node ${origin}`}>
       <span class="dot" aria-hidden="true" />{statusText(state, access)}
+      {/* Not read aloud, every second. */}
+      {left && <span class="countdown" aria-hidden="true">{left}</span>}
     </output>
   )
 }

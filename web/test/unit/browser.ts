@@ -4,6 +4,7 @@ export const storage = {
   getItem: (key: string) => values.get(key) ?? null,
   setItem: (key: string, value: string) => { values.set(key, value) },
   removeItem: (key: string) => { values.delete(key) },
+  clear: () => values.clear(),
 }
 const define = (name: string, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })

@@ -5,74 +5,18 @@ import { afterEach, beforeEach, mock, test } from 'node:test'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import { Awareness } from 'y-protocols/awareness'
-import * as syncProtocol from 'y-protocols/sync'
 import * as Y from 'yjs'
 
-import { Link } from '../../src/link'
-import { statusText } from '../../src/pages/status_pill'
-
-// The other end of the page's socket, in the test's hands.
-class Socket {
-  static readonly OPEN = 1
-  static opened: Socket[] = []
-  readyState = 0
-  binaryType = ''
-  onopen: (() => void) | null = null
-  onmessage: ((event: { data: ArrayBuffer }) => void) | null = null
-  onclose: (() => void) | null = null
-  sent: Uint8Array[] = []
-  constructor(readonly url: string) {
-    Socket.opened.push(this)
-  }
-  send(bytes: Uint8Array): void { this.sent.push(bytes) }
-  close(): void { this.readyState = 3 }
-  accept(): void {
-    this.readyState = 1
-    this.onopen?.()
-  }
-  say(type: number, write: (to: encoding.Encoder) => void, name = 'notes'): void {
-    const to = encoding.createEncoder()
-    encoding.writeVarString(to, name)
-    encoding.writeVarUint(to, type)
-    write(to)
-    const bytes = encoding.toUint8Array(to)
-    this.onmessage?.({ data: bytes.slice().buffer })
-  }
-  types(): number[] {
-    return this.sent.map((bytes) => {
-      const from = decoding.createDecoder(bytes)
-      decoding.readVarString(from)
-      return decoding.readVarUint(from)
-    })
-  }
-  grant(scope: string): void {
-    this.say(2, (to) => {
-      encoding.writeVarUint(to, 2)
-      encoding.writeVarString(to, scope)
-    })
-  }
-  deny(reason: string): void {
-    this.say(2, (to) => {
-      encoding.writeVarUint(to, 1)
-      encoding.writeVarString(to, reason)
-    })
-  }
-  // All that the cluster knows: nothing.
-  ask(): void { this.say(0, (to) => syncProtocol.writeSyncStep1(to, new Y.Doc())) }
-  acknowledge(isSaved: boolean): void {
-    this.say(8, (to) => encoding.writeVarUint(to, isSaved ? 1 : 0))
-  }
-  stateless(message: object): void {
-    this.say(5, (to) => encoding.writeVarString(to, JSON.stringify(message)))
-  }
-}
-Object.defineProperty(globalThis, 'WebSocket', { value: Socket, configurable: true })
+import { type Found, Link } from '../../src/link'
+import { remaining, statusText } from '../../src/pages/status_pill'
+import { Socket } from './socket'
 
 let link: Link
 let text: Y.Text
 let told: string[]
 let kept: string[] // The text, whenever all of what was refused is a draft.
-let nameNow: string // What the cluster says when the page asks.
+let nameNow: string
+let found: () => Promise<Found> // What the cluster says when the page asks.
 const settle = () => new Promise((done) => setImmediate(done))
 
 beforeEach(async () => {
@@ -81,11 +25,12 @@ beforeEach(async () => {
   told = []
   kept = []
   nameNow = 'notes'
+  found = () => Promise.resolve({ name: nameNow })
   const doc = new Y.Doc()
   text = doc.getText('text')
   link = new Link({
-    doc, awareness: new Awareness(doc), name: 'notes', token: 't', copy: null,
-    check: () => Promise.resolve({ name: nameNow }), onChange: () => undefined,
+    doc, awareness: new Awareness(doc), name: 'notes', token: 't', copy: {},
+    check: () => found(), onChange: () => undefined,
     onRenamed: (name) => { told.push(name) },
     onSuggestions: (revision) => { told.push(revision) },
     onKept: () => { kept.push(doc.getText('text').toString()) },
@@ -108,7 +53,7 @@ const open = (scope = 'read-write') => {
   socket().ask()
 }
 const says = (hasLocalCopy = true) => statusText(link.state,
-  { canWrite: link.canWrite, lock: link.lock, hasLocalCopy })
+  { lock: link.lock, hasLocalCopy })
 
 test('saved is what was acknowledged, and nothing before', () => {
   assert.equal(says(), 'Connecting…')
@@ -170,13 +115,86 @@ test('read-only names who holds the lock', () => {
   assert.equal(says(), 'Read-only: locked by tom')
 })
 
+test('who waits for a lock sees how long it lasts', () => {
+  open('readonly')
+  const left = () => remaining(link.state, link.lock, Date.now())
+  assert.equal(left(), '')
+  socket().stateless({ lock: { holder: 'tom', until: Date.now() + 65_000 } })
+  assert.equal(left(), '1:05')
+  mock.timers.setTime(Date.now() + 64_500)
+  assert.equal(left(), '0:01')
+  mock.timers.setTime(Date.now() + 1_000)
+  assert.equal(left(), '')
+  socket().stateless({ lock: { holder: 'mia', until: Date.now() + 65_000 } })
+  socket().grant('read-write')
+  assert.equal(left(), '', 'one has it oneself')
+})
+
 test('what is denied stays denied, and gives the reason', async () => {
   socket().accept()
   socket().deny('no such document')
+  await settle()
   assert.equal(says(), 'Closed: no such document')
   mock.timers.tick(10_000)
   await settle()
   assert.equal(Socket.opened.length, 1)
+})
+
+test('a document that was renamed while it was opened is opened under its new name', async () => {
+  socket().accept()
+  nameNow = 'plans'
+  socket().deny('no such document')
+  await settle()
+  assert.equal(Socket.opened.length, 2)
+  assert.equal(link.name, 'plans')
+  socket().accept()
+  socket().say(2, (to) => {
+    encoding.writeVarUint(to, 2)
+    encoding.writeVarString(to, 'read-write')
+  }, 'plans')
+  assert.equal(says(), 'Saving…')
+})
+
+test('what is denied is over when the cluster says so, and not while no node answers', async () => {
+  socket().accept()
+  found = () => Promise.reject(new Error('no node answers'))
+  socket().deny('no such document')
+  await settle()
+  assert.equal(says(), 'Offline – edits are kept here')
+  found = () => Promise.resolve({ over: 'another document has this name now' })
+  mock.timers.tick(2_000)
+  await settle()
+  assert.equal(says(), 'Closed: another document has this name now')
+})
+
+// In a hidden page timers run once a minute; what comes from the node is read at once.
+test('a hidden page whose timers sleep stays with its node', async () => {
+  open()
+  socket().acknowledge(true)
+  const first = socket()
+  for (let minute = 0; minute < 5; ++minute) {
+    mock.timers.setTime(Date.now() + 59_000) // The node's last word is old, and no timer ran.
+    mock.timers.tick(1_000)
+    await settle()
+    assert.equal(socket(), first)
+    assert.deepEqual([...first.sent.at(-1) ?? []], [9], 'it asks first')
+    first.onmessage?.({ data: new Uint8Array([10]).buffer })
+    assert.equal(says(), 'Saved on a majority')
+  }
+})
+
+test('a hidden page leaves a node that does not answer its ping', async () => {
+  open()
+  socket().acknowledge(true)
+  const first = socket()
+  mock.timers.setTime(Date.now() + 59_000)
+  mock.timers.tick(1_000)
+  assert.equal(socket(), first)
+  mock.timers.setTime(Date.now() + 59_000)
+  mock.timers.tick(1_000)
+  mock.timers.tick(3_000)
+  await settle()
+  assert.notEqual(socket(), first)
 })
 
 test('a silent node is left after nine seconds', async () => {

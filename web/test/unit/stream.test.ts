@@ -99,6 +99,9 @@ test('an answer grows by what is heard', () => {
     ['running', 'tiny', 2, 4, 'He goes'])
   made = heard(made, { finished: { batch: '9', suggestions: 3, dropped: 1 } })
   assert.deepEqual([made.state, made.suggestions, made.dropped], ['done', 3, 1])
+  assert.equal(made.resumeAt, null)
+  made = heard(made, { finished: { suggestions: 200, resumeAt: '4711' } })
+  assert.equal(made.resumeAt, 4_711)
 })
 
 test('only what works on a passage is told of one', () => {
