@@ -33,6 +33,7 @@ struct Counters {
   Counter first_syncs;
   Counter gossip_sent;
   Counter gossip_received;
+  Gauge http_body_bytes;  // Of large bodies that are being read.
   Counter http_requests;
   Counter http_errors;
   Histogram commit;  // From a proposal to its commit.

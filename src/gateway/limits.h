@@ -45,6 +45,14 @@ inline constexpr absl::Duration kPublishPauseMax = absl::Milliseconds(50);
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
 
+// Of a request's body that nobody's token has been looked at for, and that needs no place.
+inline constexpr std::size_t kSmallBodyBytesMax = 64 << 10;
+// Of larger bodies that are being read, all together and from one address. Who comes then is
+// refused before it is read.
+inline constexpr std::size_t kBodyBytesMax = 256 << 20;
+inline constexpr std::size_t kBodyBytesPerAddressMax = 64 << 20;
+// Of what a refused client was still sending: read and forgotten, so that it gets its answer.
+inline constexpr std::size_t kUnreadBytesMax = 16 << 20;
 inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
 // Read of a request and not yet understood: the header, a chunk's line, trailers.
 inline constexpr std::size_t kRequestBufferBytesMax = 64 << 10;
