@@ -297,6 +297,51 @@ TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMak
   EXPECT_TRUE(editor->Await(Nothing()));
 }
 
+// As with state vectors: all of it may be megabytes. And so nobody else waits behind the answers.
+TEST_F(HostilePort, WhoAsksWhoIsHereAgainAndAgainIsAnsweredNoFasterThanItMakesSense) {
+  const std::string answers = "coterie_gateway_awareness_answers_total";
+  const auto honest = OpenYjs("here", ana_.token);
+  honest->Send(yproto::EncodeAwareness(FromHex("01 09 01 02 7b7d")));  // Client 9, clock 1, {}.
+  const auto greedy = OpenYjs("here", ana_.token);
+  greedy->Send(Ask());
+  ASSERT_TRUE(greedy->Await(Nothing()));
+  const double before = Metric(answers);
+  std::string frame;
+  for (int i = 0; i < 64; ++i) frame += FromHex("03");
+  for (int i = 0; i < 50; ++i) greedy->Send(frame);
+
+  honest->Send(Update(kAbc));
+  EXPECT_TRUE(honest->Await(Update(kAbc)));
+  EXPECT_TRUE(greedy->Await(Update(kAbc)));
+  EXPECT_LT(Metric(answers), before + 20) << "of 3 200";
+  // The last question is answered all the same.
+  const double asked = Metric(answers);
+  greedy->Send(FromHex("03"));
+  EXPECT_TRUE(Becomes([&] { return Metric(answers) > asked; }));
+}
+
+TEST_F(HostilePort, WhoOpensADocumentAgainAndAgainGetsItNoFasterThanWhoAsks) {
+  const std::string openings = "coterie_gateway_openings_total";
+  const auto greedy = Open("/hocuspocus?create=1");
+  const std::string told =
+      yproto::EncodeKey("doc") + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite);
+  for (int i = 0; i < 100; ++i) greedy->Send(TokenFrame("doc", ana_.token));
+  ASSERT_TRUE(greedy->Await(told));
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(greedy->Await(told)) << i;
+  // The first two come at once.
+  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(350));
+  EXPECT_LT(Metric(openings), 6 + absl::ToDoubleSeconds(absl::Now() - begin) * 5);
+
+  // Different ones are no repetition.
+  const auto honest = Open("/hocuspocus?create=1");
+  const absl::Time opening = absl::Now();
+  for (int i = 0; i < 40; ++i) honest->Send(TokenFrame(absl::StrCat("doc", i), ana_.token));
+  EXPECT_TRUE(honest->Await(yproto::EncodeKey("doc39") +
+                            yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+  EXPECT_LT(absl::Now() - opening, absl::Seconds(6)) << "40 of them, 5 a second, would take 8";
+}
+
 TEST_F(HostilePort, StoppingWaitsForNobodyWhoHasGone) {
   const auto editor = OpenYjs("stop", ana_.token);
   editor->Send(Ask());

@@ -36,6 +36,11 @@ inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
 inline constexpr double kMessagesBurst = 10'000;
 inline constexpr double kMessagesPerSecond = 1'000;
+// Between two answers to one member's state vectors, and between two to its questions who is here.
+// The first comes at once.
+inline constexpr absl::Duration kAnswerEvery = absl::Milliseconds(200);
+// What a question that brings no bytes counts for, until it was heard.
+inline constexpr std::size_t kQuestionBytes = 64;
 // Messages with changes that a document's room sends at once, and per second in the long run.
 inline constexpr double kPublishBurst = 15;
 inline constexpr double kPublishPerSecond = 60;

@@ -166,6 +166,11 @@ void AddGateway(const Counters& counters, Page& page) {
   page.Count("coterie_gateway_deliveries_total", "Messages published, times their receivers.",
              counters.deliveries);
   page.Count("coterie_gateway_syncs_total", "Answers to state vectors.", counters.first_syncs);
+  page.Count("coterie_gateway_awareness_answers_total",
+             "Times that a member was sent all awareness of a document.",
+             counters.awareness_answers);
+  page.Count("coterie_gateway_openings_total", "Attempts of sockets to open a document.",
+             counters.openings);
   page.Count("coterie_gateway_gossip_sent_total", "Awareness messages to other nodes.",
              counters.gossip_sent);
   page.Count("coterie_gateway_gossip_received_total", "Awareness messages from other nodes.",
