@@ -184,7 +184,7 @@ class Restorer {
 
   void RestoreChildren(const Pair& pair) {
     std::optional<MarkRestorer> marks;
-    if (store_.BranchAt(pair.mine).has_formats || target_.BranchAt(pair.theirs).has_formats) {
+    if (store_.BranchAt(pair.mine).has_formats() || target_.BranchAt(pair.theirs).has_formats()) {
       marks.emplace(MarkRestorer::Texts{.store = store_,
                                         .writer = writer_,
                                         .mine = pair.mine,

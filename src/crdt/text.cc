@@ -154,7 +154,7 @@ void Text::DeleteAll(Transaction& transaction, std::uint64_t index, std::uint64_
   const BranchRef branch = store.Resolve(type_);
   if (branch == 0 || length == 0) return;
   CHECK(index + length <= store.BranchAt(branch).length);
-  if (!store.BranchAt(branch).has_formats) return DeleteUnits(store, branch, index, length);
+  if (!store.BranchAt(branch).has_formats()) return DeleteUnits(store, branch, index, length);
   while (length > 0) {
     const Stretch stretch = StretchAt(branch, index, length);
     CHECK(stretch.length > 0);

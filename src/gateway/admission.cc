@@ -9,31 +9,58 @@ namespace coterie::gateway {
 std::shared_ptr<Admission::Place> Admission::Admit(const std::string& address) {
   {
     absl::MutexLock lock(&mutex_);
-    if (sockets_ >= limits_.sockets_max) return nullptr;
-    std::size_t& of_address = of_address_[address];
-    if (of_address >= limits_.sockets_per_address_max) return nullptr;
-    ++of_address;
-    ++sockets_;
+    if (all_.sockets >= limits_.sockets_max) return nullptr;
+    Taken& of_address = of_address_[address];
+    if (of_address.sockets >= limits_.sockets_per_address_max) return nullptr;
+    ++of_address.sockets;
+    ++all_.sockets;
   }
   return std::make_shared<Place>(*this, address);
 }
 
 std::shared_ptr<void> Admission::AdmitLargeMessage() {
   const auto max = static_cast<std::int64_t>(limits_.large_messages_max);
-  std::int64_t taken = large_messages_.Get();
+  std::int64_t taken = gauges_.large_messages.Get();
   do {
     if (taken >= max) return nullptr;
-  } while (!large_messages_.value.compare_exchange_weak(taken, taken + 1));
-  return {this, [](Admission* admission) { admission->large_messages_.Add(-1); }};
+  } while (!gauges_.large_messages.value.compare_exchange_weak(taken, taken + 1));
+  return {this, [](Admission* admission) { admission->gauges_.large_messages.Add(-1); }};
+}
+
+std::shared_ptr<void> Admission::AdmitBody(const std::string& address, std::size_t bytes) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (all_.body_bytes + bytes > limits_.body_bytes_max) return nullptr;
+    Taken& of_address = of_address_[address];
+    if (of_address.body_bytes + bytes > limits_.body_bytes_per_address_max) {
+      ForgetIfNothing(address);
+      return nullptr;
+    }
+    of_address.body_bytes += bytes;
+    all_.body_bytes += bytes;
+  }
+  gauges_.body_bytes.Add(static_cast<std::int64_t>(bytes));
+  return {this, [address, bytes](Admission* admission) { admission->ReleaseBody(address, bytes); }};
+}
+
+void Admission::ReleaseBody(const std::string& address, std::size_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  Taken& of_address = of_address_[address];
+  CHECK(of_address.body_bytes >= bytes && all_.body_bytes >= bytes);
+  of_address.body_bytes -= bytes;
+  all_.body_bytes -= bytes;
+  gauges_.body_bytes.Add(-static_cast<std::int64_t>(bytes));
+  ForgetIfNothing(address);
 }
 
 std::size_t Admission::size() const {
   absl::MutexLock lock(&mutex_);
-  return sockets_;
+  return all_.sockets;
 }
 
 void Admission::WaitUntilEmpty(absl::Time deadline) const {
-  const auto is_empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sockets_ == 0; };
+  const auto is_empty = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return all_.sockets == 0; };
   absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithDeadline(absl::Condition(&is_empty), deadline);
 }
@@ -41,9 +68,16 @@ void Admission::WaitUntilEmpty(absl::Time deadline) const {
 void Admission::Release(const std::string& address) {
   absl::MutexLock lock(&mutex_);
   const auto found = of_address_.find(address);
-  CHECK(found != of_address_.end() && sockets_ > 0);
-  --sockets_;
-  if (--found->second == 0) of_address_.erase(found);
+  CHECK(found != of_address_.end() && found->second.sockets > 0 && all_.sockets > 0);
+  --all_.sockets;
+  --found->second.sockets;
+  ForgetIfNothing(address);
+}
+
+void Admission::ForgetIfNothing(const std::string& address) {
+  const auto found = of_address_.find(address);
+  if (found == of_address_.end()) return;
+  if (found->second.sockets == 0 && found->second.body_bytes == 0) of_address_.erase(found);
 }
 
 }  // namespace coterie::gateway

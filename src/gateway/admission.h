@@ -1,7 +1,8 @@
 #pragma once
 
-// How many sockets there are, in all and from one address, so that one visitor cannot take them
-// all; and how many of them have a large message in memory. Any thread.
+// How many sockets there are and how much of requests is being read, in all and from one address,
+// so that one visitor cannot take everything; and how many sockets have a large message in memory.
+// Any thread.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/container/flat_hash_map.h>
@@ -22,10 +23,15 @@ class Admission {
     std::size_t sockets_max;
     std::size_t sockets_per_address_max;
     std::size_t large_messages_max;
+    std::size_t body_bytes_max;
+    std::size_t body_bytes_per_address_max;
   };
-  // `large_messages` outlives it, and is touched by nobody else: how many are in memory now.
-  Admission(Limits limits, runtime::Gauge& large_messages)
-      : limits_(limits), large_messages_(large_messages) {}
+  // What there is now. They outlive it, and are touched by nobody else.
+  struct Gauges {
+    runtime::Gauge& large_messages;
+    runtime::Gauge& body_bytes;
+  };
+  Admission(Limits limits, Gauges gauges) : limits_(limits), gauges_(gauges) {}
 
   // One socket's place, given back when the last copy goes. The Admission outlives it.
   class Place {
@@ -37,6 +43,10 @@ class Admission {
     Place& operator=(const Place&) = delete;
     // For one large message, given back when the last copy goes. Null if there is none.
     std::shared_ptr<void> AdmitLargeMessage() { return admission_.AdmitLargeMessage(); }
+    // For a request's body, the same way.
+    std::shared_ptr<void> AdmitBody(std::size_t bytes) {
+      return admission_.AdmitBody(address_, bytes);
+    }
 
    private:
     Admission& admission_;
@@ -51,12 +61,20 @@ class Admission {
  private:
   void Release(const std::string& address);
   std::shared_ptr<void> AdmitLargeMessage();
+  std::shared_ptr<void> AdmitBody(const std::string& address, std::size_t bytes);
+  void ReleaseBody(const std::string& address, std::size_t bytes);
+
+  struct Taken {
+    std::size_t sockets = 0;
+    std::size_t body_bytes = 0;
+  };
+  void ForgetIfNothing(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
-  runtime::Gauge& large_messages_;
+  const Gauges gauges_;
   mutable absl::Mutex mutex_;
-  std::size_t sockets_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<std::string, std::size_t> of_address_ ABSL_GUARDED_BY(mutex_);
+  Taken all_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Taken> of_address_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace coterie::gateway

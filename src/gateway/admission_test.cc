@@ -5,10 +5,16 @@
 namespace coterie::gateway {
 namespace {
 
-TEST(Admission, OneAddressCannotTakeAllPlaces) {
+struct Gauges {
   runtime::Gauge large_messages;
+  runtime::Gauge body_bytes;
+  Admission::Gauges all() { return {.large_messages = large_messages, .body_bytes = body_bytes}; }
+};
+
+TEST(Admission, OneAddressCannotTakeAllPlaces) {
+  Gauges gauges;
   Admission admission({.sockets_max = 3, .sockets_per_address_max = 2, .large_messages_max = 1},
-                      large_messages);
+                      gauges.all());
   const auto first = admission.Admit("a");
   auto second = admission.Admit("a");
   EXPECT_EQ(admission.Admit("a"), nullptr);
@@ -23,9 +29,9 @@ TEST(Admission, OneAddressCannotTakeAllPlaces) {
 }
 
 TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
-  runtime::Gauge large_messages;
+  Gauges gauges;
   Admission admission({.sockets_max = 3, .sockets_per_address_max = 3, .large_messages_max = 1},
-                      large_messages);
+                      gauges.all());
   const auto first = admission.Admit("a");
   const auto second = admission.Admit("b");
 
@@ -35,6 +41,30 @@ TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
 
   large.reset();
   EXPECT_NE(second->AdmitLargeMessage(), nullptr);
+}
+
+TEST(Admission, BodiesAreCountedInAllAndOfOneAddress) {
+  Gauges gauges;
+  Admission admission({.sockets_max = 3,
+                       .sockets_per_address_max = 3,
+                       .large_messages_max = 1,
+                       .body_bytes_max = 100,
+                       .body_bytes_per_address_max = 60},
+                      gauges.all());
+  auto first = admission.Admit("a");
+  const auto second = admission.Admit("b");
+  std::shared_ptr<void> body = first->AdmitBody(50);
+  EXPECT_NE(body, nullptr);
+  EXPECT_EQ(first->AdmitBody(11), nullptr);
+  EXPECT_EQ(second->AdmitBody(51), nullptr) << "there are only 100";
+  const std::shared_ptr<void> other = second->AdmitBody(50);
+  EXPECT_EQ(gauges.body_bytes.Get(), 100);
+
+  first.reset();
+  body.reset();
+  EXPECT_EQ(gauges.body_bytes.Get(), 50);
+  EXPECT_EQ(second->AdmitBody(11), nullptr) << "of its own it has 50";
+  EXPECT_NE(admission.Admit("a")->AdmitBody(50), nullptr);
 }
 
 }  // namespace

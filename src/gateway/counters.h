@@ -31,8 +31,11 @@ struct Counters {
   Counter changes_published;  // Deliveries are of messages, with one change or more.
   Counter deliveries;
   Counter first_syncs;
+  Counter awareness_answers;  // With all of a document's.
+  Counter openings;           // Of documents on sockets, as they are begun.
   Counter gossip_sent;
   Counter gossip_received;
+  Gauge http_body_bytes;  // Of large bodies that are being read.
   Counter http_requests;
   Counter http_errors;
   Histogram commit;  // From a proposal to its commit.

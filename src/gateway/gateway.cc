@@ -45,10 +45,13 @@ class Gateway::Impl {
  public:
   Impl(const rpc::Faces& faces, const Options& options)
       : options_(options),
-        admission_({.sockets_max = options.sockets_max,
-                    .sockets_per_address_max = options.sockets_per_address_max,
-                    .large_messages_max = kLargeMessagesMax},
-                   counters_.large_messages),
+        admission_(
+            {.sockets_max = options.sockets_max,
+             .sockets_per_address_max = options.sockets_per_address_max,
+             .large_messages_max = kLargeMessagesMax,
+             .body_bytes_max = kBodyBytesMax,
+             .body_bytes_per_address_max = kBodyBytesPerAddressMax},
+            {.large_messages = counters_.large_messages, .body_bytes = counters_.http_body_bytes}),
         shards_(MakeShards(options.threads)),
         rooms_(faces.calls, PointersTo(shards_), counters_),
         context_{.options = options_,

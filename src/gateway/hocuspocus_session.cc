@@ -1,10 +1,12 @@
 #include "gateway/hocuspocus_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/overload.h"
 #include "gateway/limits.h"
 #include "gateway/open_document.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::gateway {
 
@@ -71,7 +73,8 @@ Flow HocuspocusSession::Handle(const yproto::HocuspocusFrame& frame) {
                         });
                       },
                       [this, doc = doc, id = id](const yproto::QueryAwareness&) {
-                        rooms_.With(doc, [id](Room& room) { room.OnQueryAwareness(id); });
+                        const Credit credit = socket_->Hold(kQuestionBytes);
+                        rooms_.With(doc, [id, credit](Room& room) { room.OnQueryAwareness(id); });
                       },
                       [this, doc = doc, id = id](const yproto::Stateless& stateless) {
                         const Credit credit = socket_->Hold(stateless.payload.size());
@@ -81,6 +84,15 @@ Flow HocuspocusSession::Handle(const yproto::HocuspocusFrame& frame) {
                       [](const auto&) {}},
              frame.body);
   return Flow::kContinue;
+}
+
+// A document that is opened anew is sent anew: what a member may ask for 5 times a second comes no
+// more often this way.
+absl::Duration HocuspocusSession::PauseBeforeOpening(const std::string& key, absl::Time now) {
+  if (opened_once_.size() < kDocumentsPerSocketMax && opened_once_.insert(key).second) return {};
+  const absl::Time due = std::max(now, opened_again_at_ + kAnswerEvery);
+  opened_again_at_ = due;
+  return due - now;
 }
 
 Flow HocuspocusSession::Open(const yproto::HocuspocusFrame& frame, const yproto::Token& token) {
@@ -94,16 +106,29 @@ Flow HocuspocusSession::Open(const yproto::HocuspocusFrame& frame, const yproto:
     Deny(key, "the token is too long");
     return Flow::kContinue;
   }
-  OpenDocument(rooms_, gate_,
-               {.authorization = "Bearer " + std::string(token.token),
-                .document = std::string(frame.document),
-                .if_missing = if_missing_},
-               socket_->shard(), [self = shared_from_this(), key](OpenedDocument opened) {
+  DocumentRequest request{.authorization = "Bearer " + std::string(token.token),
+                          .document = std::string(frame.document),
+                          .if_missing = if_missing_};
+  const absl::Duration pause = PauseBeforeOpening(key, rpc::SteadyNow());
+  if (pause <= absl::ZeroDuration()) {
+    BeginToOpen(key, request);
+  } else {
+    socket_->shard().PostAfter(pause, [weak = weak_from_this(), key, request] {
+      const auto self = weak.lock();
+      if (self != nullptr && self->socket_ != nullptr) self->BeginToOpen(key, request);
+    });
+  }
+  return Flow::kPause;
+}
+
+void HocuspocusSession::BeginToOpen(const std::string& key, const DocumentRequest& request) {
+  counters_.openings.Add();
+  OpenDocument(rooms_, gate_, request, socket_->shard(),
+               [self = shared_from_this(), key](OpenedDocument opened) {
                  if (self->socket_ == nullptr) return;
                  self->OnOpened(key, std::move(opened));
                  if (self->socket_ != nullptr) self->socket_->Resume();
                });
-  return Flow::kPause;
 }
 
 void HocuspocusSession::OnOpened(const std::string& key, OpenedDocument opened) {

@@ -4,8 +4,11 @@
 // token of its own. While one is being opened the socket is not read, so that nothing has to be
 // kept for it meanwhile. Lives on the socket's shard.
 
+#include <absl/time/time.h>
+
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "gateway/rooms.h"
@@ -15,6 +18,7 @@
 
 namespace coterie::gateway {
 
+struct DocumentRequest;
 struct OpenedDocument;
 
 class HocuspocusSession final : public Session,
@@ -37,6 +41,8 @@ class HocuspocusSession final : public Session,
   };
   Flow Handle(const yproto::HocuspocusFrame& frame);
   Flow Open(const yproto::HocuspocusFrame& frame, const yproto::Token& token);
+  absl::Duration PauseBeforeOpening(const std::string& key, absl::Time now);
+  void BeginToOpen(const std::string& key, const DocumentRequest& request);
   void OnOpened(const std::string& key, OpenedDocument opened);
   void Detach(const std::string& key);
   void Deny(const std::string& key, const std::string& reason);
@@ -48,6 +54,10 @@ class HocuspocusSession final : public Session,
   std::shared_ptr<Socket> socket_;  // Null before Start() and after OnClosed().
   bool has_opened_ = false;
   std::map<std::string, Attached> attached_;  // By key.
+  // Each of the first keys is opened at once the first time, whatever comes then not faster than
+  // a member is answered.
+  std::set<std::string> opened_once_;
+  absl::Time opened_again_at_ = absl::InfinitePast();
 };
 
 }  // namespace coterie::gateway

@@ -65,6 +65,72 @@ TEST_F(HostilePort, TrailersWithoutEndAreCutOff) {
   EXPECT_LT(Pour(client, "X-Filler: " + std::string(4'000, 'x') + "\r\n", kEnough), kEnough);
 }
 
+// --- Requests whose bodies are larger than a stranger's ---
+
+class LargeBodies : public HostilePort {
+ protected:
+  // Of a request that writes a document, with a body of `length` or, if that is empty, in chunks.
+  std::string Head(const std::string& token, const std::string& length) const {
+    return "POST /coterie.v1.DocumentService/WriteDocument HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+           "Content-Type: application/json\r\nAuthorization: Bearer " +
+           token + "\r\n" +
+           (length.empty() ? "Transfer-Encoding: chunked" : "Content-Length: " + length) +
+           "\r\n\r\n";
+  }
+  // As large as a request may be. Whoever has a place is waited for.
+  RawClient Begin(const std::string& local_address = "127.0.0.1") {
+    RawClient client(io_, port_, local_address);
+    EXPECT_TRUE(client.Send(Head(ana_.token, "8000000")));
+    return client;
+  }
+  double InMemory() { return Metric("coterie_http_body_bytes"); }
+  static constexpr double kBody = 8'000'000;
+};
+
+TEST_F(LargeBodies, WhoseTokenIsNoneIsAnsweredBeforeTheBody) {
+  const std::string expired = ana_.token.substr(0, ana_.token.size() - 4) + "AAAA";
+  for (const std::string& token : {std::string("x"), expired}) {
+    RawClient client = Connect();
+    ASSERT_TRUE(client.Send(Head(token, "4000000")));
+    EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 401") << token;
+    RawClient chunked = Connect();
+    ASSERT_TRUE(chunked.Send(Head(token, "")));
+    EXPECT_EQ(chunked.Next().substr(0, 12), "HTTP/1.1 401") << token;
+  }
+  EXPECT_EQ(InMemory(), 0);
+}
+
+// Who is refused while it sends gets to read why.
+TEST_F(LargeBodies, WhoIsRefusedIsListenedToForAWhile) {
+  RawClient client = Connect();
+  ASSERT_TRUE(client.Send(Head("x", "4000000")));
+  ASSERT_TRUE(client.Send(std::string(4'000'000, 'x'))) << client.error.message();
+  const std::string answer = client.Rest();
+  EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 401");
+  EXPECT_EQ(client.error, asio::error::eof) << client.error.message();
+}
+
+TEST_F(LargeBodies, OneAddressCannotTakeTheMemoryForAllOfThem) {
+  const auto places = static_cast<int>(kBodyBytesPerAddressMax / kBody);
+  std::vector<RawClient> slow;
+  for (int i = 0; i < places; ++i) slow.push_back(Begin());
+  ASSERT_TRUE(Becomes([&] { return InMemory() == places * kBody; })) << InMemory();
+
+  const std::string refused = Begin().Next();
+  EXPECT_EQ(refused.substr(0, 12), "HTTP/1.1 429") << refused;
+  EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), std::string::npos) << refused;
+  RawClient elsewhere = Begin("127.0.0.2");
+  EXPECT_TRUE(Becomes([&] { return InMemory() == (places + 1) * kBody; })) << InMemory();
+  RawClient small = Connect();
+  ASSERT_TRUE(small.Send(Head(ana_.token, "2") + "{}"));
+  EXPECT_EQ(small.Next().substr(0, 12), "HTTP/1.1 400") << "small ones need no place";
+
+  ASSERT_TRUE(slow.front().Send(std::string(8'000'000, ' ')));
+  EXPECT_NE(slow.front().Next().find("and may have"), std::string::npos) << "the policy's answer";
+  slow.pop_back();
+  EXPECT_TRUE(Becomes([&] { return InMemory() == (places - 1) * kBody; })) << InMemory();
+}
+
 // --- Editors ---
 
 std::string TokenFrame(const std::string& key, const std::string& token) {
@@ -229,6 +295,51 @@ TEST_F(HostilePort, WhoAsksForEverythingAgainAndAgainIsAnsweredNoFasterThanItMak
   crdt::Lib0Writer known(FromHex("01 01 03"));
   editor->Send(Ask(known.view()));
   EXPECT_TRUE(editor->Await(Nothing()));
+}
+
+// As with state vectors: all of it may be megabytes. And so nobody else waits behind the answers.
+TEST_F(HostilePort, WhoAsksWhoIsHereAgainAndAgainIsAnsweredNoFasterThanItMakesSense) {
+  const std::string answers = "coterie_gateway_awareness_answers_total";
+  const auto honest = OpenYjs("here", ana_.token);
+  honest->Send(yproto::EncodeAwareness(FromHex("01 09 01 02 7b7d")));  // Client 9, clock 1, {}.
+  const auto greedy = OpenYjs("here", ana_.token);
+  greedy->Send(Ask());
+  ASSERT_TRUE(greedy->Await(Nothing()));
+  const double before = Metric(answers);
+  std::string frame;
+  for (int i = 0; i < 64; ++i) frame += FromHex("03");
+  for (int i = 0; i < 50; ++i) greedy->Send(frame);
+
+  honest->Send(Update(kAbc));
+  EXPECT_TRUE(honest->Await(Update(kAbc)));
+  EXPECT_TRUE(greedy->Await(Update(kAbc)));
+  EXPECT_LT(Metric(answers), before + 20) << "of 3 200";
+  // The last question is answered all the same.
+  const double asked = Metric(answers);
+  greedy->Send(FromHex("03"));
+  EXPECT_TRUE(Becomes([&] { return Metric(answers) > asked; }));
+}
+
+TEST_F(HostilePort, WhoOpensADocumentAgainAndAgainGetsItNoFasterThanWhoAsks) {
+  const std::string openings = "coterie_gateway_openings_total";
+  const auto greedy = Open("/hocuspocus?create=1");
+  const std::string told =
+      yproto::EncodeKey("doc") + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite);
+  for (int i = 0; i < 100; ++i) greedy->Send(TokenFrame("doc", ana_.token));
+  ASSERT_TRUE(greedy->Await(told));
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(greedy->Await(told)) << i;
+  // The first two come at once.
+  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(350));
+  EXPECT_LT(Metric(openings), 6 + absl::ToDoubleSeconds(absl::Now() - begin) * 5);
+
+  // Different ones are no repetition.
+  const auto honest = Open("/hocuspocus?create=1");
+  const absl::Time opening = absl::Now();
+  for (int i = 0; i < 40; ++i) honest->Send(TokenFrame(absl::StrCat("doc", i), ana_.token));
+  EXPECT_TRUE(honest->Await(yproto::EncodeKey("doc39") +
+                            yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+  EXPECT_LT(absl::Now() - opening, absl::Seconds(6)) << "40 of them, 5 a second, would take 8";
 }
 
 TEST_F(HostilePort, StoppingWaitsForNobodyWhoHasGone) {

@@ -19,6 +19,7 @@
 #include "gateway/y_websocket_session.h"
 #include "rpc/gate.h"
 #include "rpc/node_calls.h"
+#include "rpc/status_map.h"
 #include "state/command.h"
 
 namespace coterie::gateway {
@@ -32,6 +33,10 @@ namespace {
 constexpr std::string_view kYjsPath = "/yjs/";
 constexpr std::string_view kHocuspocusPath = "/hocuspocus";
 constexpr std::string_view kApiPath = "/coterie.v1.";
+// Of what is read to be forgotten.
+constexpr std::size_t kUnreadPieceBytes = 16 << 10;
+// What somebody is asked to wait for whose large request has no place.
+constexpr absl::Duration kBusyPause = absl::Seconds(1);
 
 std::string Field(const http::fields& fields, http::field name) {
   const auto value = fields[name];
@@ -128,15 +133,13 @@ std::optional<HttpResponse> HttpConnection::Refuse() {
 std::size_t HttpConnection::BodyMax() const {
   if (request_.method != "POST") return 0;
   if (!request_.target.path.starts_with(kApiPath)) return 0;
-  // Whoever shows no token is read no text.
-  constexpr std::size_t kAnonymousMax = 64 << 10;
   const rpc::Policy* policy = PolicyOfPath(request_.target.path);
-  if (policy == nullptr) return kAnonymousMax;  // It is told that there is no such method.
+  if (policy == nullptr) return kSmallBodyBytesMax;  // It is told that there is no such method.
   const bool is_anonymous =
       policy->access == rpc::Access::kAnyone || request_.authorization.empty();
   // JSON and its Base64 are longer than what the policy counts.
   const std::size_t most = policy->request_bytes_max * 2;
-  return is_anonymous ? std::min(most, kAnonymousMax) : most;
+  return is_anonymous ? std::min(most, kSmallBodyBytesMax) : most;
 }
 
 void HttpConnection::OnHeader() {
@@ -158,6 +161,33 @@ void HttpConnection::ReadBody() {
   if (parser_->is_done()) return Serve();
   parser_->body_limit(most);
   Arm(kBodyTimeout);
+  const std::size_t bytes = length ? static_cast<std::size_t>(*length) : most;
+  if (bytes > kSmallBodyBytesMax) return AdmitBody(bytes);
+  ReadWholeBody();
+}
+
+// A large body is read for somebody who is known, and if there is memory for it.
+void HttpConnection::AdmitBody(std::size_t bytes) {
+  context_.faces.gate.authenticator().Identify(
+      request_.authorization, absl::Now() + kOpenTimeout,
+      [self = shared_from_this(), bytes](const absl::StatusOr<rpc::Caller>& caller) {
+        self->shard_.Post([self, bytes, status = caller.status()] {
+          if (!status.ok()) {
+            return self->Answer(JsonResponse(HttpStatusOf(status), ErrorJson(status)));
+          }
+          self->body_place_ = self->place_->AdmitBody(bytes);
+          if (self->body_place_ != nullptr) return self->ReadWholeBody();
+          const absl::Status busy = rpc::Overloaded(
+              "Too many large requests are on their way to this node; retry in a moment.",
+              kBusyPause);
+          HttpResponse response = JsonResponse(HttpStatusOf(busy), ErrorJson(busy));
+          response.headers.emplace_back("Retry-After", "1");
+          self->Answer(std::move(response));
+        });
+      });
+}
+
+void HttpConnection::ReadWholeBody() {
   http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](const error_code& error, std::size_t) {
                      if (error == http::error::body_limit) {
@@ -166,6 +196,12 @@ void HttpConnection::ReadBody() {
                      if (error) return self->Close();
                      self->Serve();
                    });
+}
+
+// What is served keeps no bytes of it: the gate counts the request from here on.
+void HttpConnection::ForgetBody() {
+  request_.body = std::string();
+  body_place_ = nullptr;
 }
 
 void HttpConnection::Serve() {
@@ -207,7 +243,8 @@ void HttpConnection::ServePath() {
   if (path.starts_with(kApiPath)) {
     if (request_.method != "POST") return Answer(TextResponse(405, "Only POST.\n"));
     if (IsStreamPath(context_.faces, path)) return StartStream();
-    return ServeUnary(context_.faces, request_, Answerer());
+    ServeUnary(context_.faces, request_, Answerer());
+    return ForgetBody();
   }
   if (path.starts_with(kYjsPath) || path == kHocuspocusPath) {
     return Answer(TextResponse(426, "Here is a WebSocket.\n"));
@@ -309,7 +346,21 @@ void HttpConnection::OnAnswered(bool keeps_alive) {
   if (keeps_alive) return ReadHeader(kKeepAliveTimeout);
   error_code ignored;
   stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  Close();
+  if (parser_->is_done()) return Close();
+  // To close now would be to reset, and the client, who is still sending, would lose the answer.
+  ForgetBody();
+  parser_.reset();
+  piece_.resize(kUnreadPieceBytes);
+  Arm(kCloseTimeout);
+  Drain(kUnreadBytesMax);
+}
+
+void HttpConnection::Drain(std::size_t bytes_max) {
+  stream_.async_read_some(asio::buffer(piece_), [self = shared_from_this(), bytes_max](
+                                                    const error_code& error, std::size_t bytes) {
+    if (error || bytes >= bytes_max) return self->Close();
+    self->Drain(bytes_max - bytes);
+  });
 }
 
 void HttpConnection::StartStream() {
@@ -328,6 +379,7 @@ void HttpConnection::StartStream() {
       stream_, *head_writer_, [self = shared_from_this()](const error_code& error, std::size_t) {
         if (error) return self->Close();
         self->feed_ = ServeStream(self->context_.faces, self->request_, self, self->shard_);
+        self->ForgetBody();
         self->shard_.AtDrop(self.get(), [weak = self->weak_from_this()] {
           if (const auto connection = weak.lock()) connection->feed_ = nullptr;
         });

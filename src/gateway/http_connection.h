@@ -61,6 +61,9 @@ class HttpConnection final : public HttpStream,
   void ReadHeader(absl::Duration timeout);
   void OnHeader();
   void ReadBody();
+  void AdmitBody(std::size_t bytes);
+  void ReadWholeBody();
+  void ForgetBody();
   void Serve();
   void ServePath();
   void StartStream();
@@ -74,6 +77,7 @@ class HttpConnection final : public HttpStream,
   void AddCors(HttpResponse& response) const;
   void Answer(HttpResponse response);
   void OnAnswered(bool keeps_alive);
+  void Drain(std::size_t bytes_max);
   // Any thread.
   std::function<void(HttpResponse)> Answerer();
 
@@ -89,6 +93,7 @@ class HttpConnection final : public HttpStream,
   boost::beast::flat_buffer buffer_{kRequestBufferBytesMax};
   std::optional<Parser> parser_;
   HttpRequest request_;
+  std::shared_ptr<void> body_place_;  // While a large body is read.
   // Of what is being written.
   HttpResponse answer_;
   std::optional<Response> response_;

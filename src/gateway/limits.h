@@ -36,6 +36,11 @@ inline constexpr std::size_t kSendQueueFramesMax = 8'192;
 // Messages that a socket may send at once, and per second in the long run.
 inline constexpr double kMessagesBurst = 10'000;
 inline constexpr double kMessagesPerSecond = 1'000;
+// Between two answers to one member's state vectors, and between two to its questions who is here.
+// The first comes at once.
+inline constexpr absl::Duration kAnswerEvery = absl::Milliseconds(200);
+// What a question that brings no bytes counts for, until it was heard.
+inline constexpr std::size_t kQuestionBytes = 64;
 // Messages with changes that a document's room sends at once, and per second in the long run.
 inline constexpr double kPublishBurst = 15;
 inline constexpr double kPublishPerSecond = 60;
@@ -45,6 +50,14 @@ inline constexpr absl::Duration kPublishPauseMax = absl::Milliseconds(50);
 inline constexpr std::size_t kEventBytesMax = 64 << 20;
 inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
 
+// Of a request's body that nobody's token has been looked at for, and that needs no place.
+inline constexpr std::size_t kSmallBodyBytesMax = 64 << 10;
+// Of larger bodies that are being read, all together and from one address. Who comes then is
+// refused before it is read.
+inline constexpr std::size_t kBodyBytesMax = 256 << 20;
+inline constexpr std::size_t kBodyBytesPerAddressMax = 64 << 20;
+// Of what a refused client was still sending: read and forgotten, so that it gets its answer.
+inline constexpr std::size_t kUnreadBytesMax = 16 << 20;
 inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
 // Read of a request and not yet understood: the header, a chunk's line, trailers.
 inline constexpr std::size_t kRequestBufferBytesMax = 64 << 10;

@@ -166,11 +166,18 @@ void AddGateway(const Counters& counters, Page& page) {
   page.Count("coterie_gateway_deliveries_total", "Messages published, times their receivers.",
              counters.deliveries);
   page.Count("coterie_gateway_syncs_total", "Answers to state vectors.", counters.first_syncs);
+  page.Count("coterie_gateway_awareness_answers_total",
+             "Times that a member was sent all awareness of a document.",
+             counters.awareness_answers);
+  page.Count("coterie_gateway_openings_total", "Attempts of sockets to open a document.",
+             counters.openings);
   page.Count("coterie_gateway_gossip_sent_total", "Awareness messages to other nodes.",
              counters.gossip_sent);
   page.Count("coterie_gateway_gossip_received_total", "Awareness messages from other nodes.",
              counters.gossip_received);
   page.Times("coterie_gateway_commit_seconds", "From a proposal to its commit.", counters.commit);
+  page.Gauge("coterie_http_body_bytes", "Bytes set aside for large requests that are being read.",
+             counters.http_body_bytes.Get());
   page.Count("coterie_http_requests_total", "HTTP requests.", counters.http_requests);
   page.Count("coterie_http_errors_total", "HTTP requests answered with 400 or above.",
              counters.http_errors);

@@ -21,8 +21,6 @@ constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 // Between two messages that tell a y-websocket client that it may not write.
 constexpr absl::Duration kDeniedEvery = absl::Seconds(2);
 constexpr std::string_view kEmptyUpdate("\0\0", 2);
-// Between two answers to one member's state vectors. The first comes at once.
-constexpr absl::Duration kAnswerEvery = absl::Milliseconds(200);
 // Differences that the apply thread computes for one room at once.
 constexpr std::size_t kAnswersReadMax = 4;
 

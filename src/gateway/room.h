@@ -131,6 +131,8 @@ class Room : public std::enable_shared_from_this<Room> {
     bool has_written = false;
     std::optional<crdt::StateVector> waits_with;  // For an answer, until it may have one.
     absl::Time answered_at = absl::InfinitePast();
+    bool wants_awareness = false;  // All of it, as soon as it may have it.
+    absl::Time awareness_sent_at = absl::InfinitePast();
     absl::Time denied_at = absl::InfinitePast();
   };
   struct Target {
@@ -189,6 +191,7 @@ class Room : public std::enable_shared_from_this<Room> {
   Blob StatusFor(const Member& member) const;
 
   // room_awareness.cc
+  void SendAwarenessIfDue(Member& member, absl::Time now);
   void Spread(const yproto::AwarenessOwner& owner, std::vector<yproto::AwarenessEntry> entries);
   void ScheduleFlush();
   void Flush();

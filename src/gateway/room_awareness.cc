@@ -43,12 +43,23 @@ void Room::OnAwareness(std::uint64_t id, std::string update) {
   Spread(owner, awareness_.Apply(owner, std::move(clean), NowMs()));
 }
 
+// All of it is up to megabytes, for a question of one byte: as with state vectors, who asks faster
+// than it makes sense waits, and one answer is for all that was asked meanwhile.
 void Room::OnQueryAwareness(std::uint64_t id) {
-  const Member* member = Find(id);
+  Member* member = Find(id);
   if (member == nullptr) return;
+  member->wants_awareness = true;
+  SendAwarenessIfDue(*member, rpc::SteadyNow());
+}
+
+void Room::SendAwarenessIfDue(Member& member, absl::Time now) {
+  if (!member.wants_awareness || now < member.awareness_sent_at + kAnswerEvery) return;
+  member.wants_awareness = false;
+  member.awareness_sent_at = now;
   const std::vector<yproto::AwarenessEntry> all = awareness_.All();
   if (all.empty()) return;
-  SendTo(*member, Blob(yproto::EncodeAwareness(yproto::EncodeAwarenessUpdate(all))));
+  options_.counters.awareness_answers.Add();
+  SendTo(member, Blob(yproto::EncodeAwareness(yproto::EncodeAwarenessUpdate(all))));
 }
 
 void Room::Receive(NodeId from, const RoomGossip& gossip) {
@@ -117,6 +128,7 @@ void Room::SendGossip(RoomGossip gossip) {
 
 void Room::Tick(absl::Time now) {
   AnswerWaiting(now);
+  for (auto& [id, member] : members_) SendAwarenessIfDue(member, now);
   std::vector<std::uint64_t> dead;
   for (const auto& [id, member] : members_) {
     if (!options_.node.sessions().Find(member.options.caller.session)) dead.push_back(id);

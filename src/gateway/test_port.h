@@ -57,7 +57,10 @@ boost::system::error_code Complete(asio::io_context& io, Start start,
 // Bytes, and what they are answered with.
 class RawClient {
  public:
-  RawClient(asio::io_context& io, int port) : io_(io), socket_(io) {
+  RawClient(asio::io_context& io, int port, const std::string& local_address = "127.0.0.1")
+      : io_(io), socket_(io) {
+    socket_.open(asio::ip::tcp::v4());
+    socket_.bind({asio::ip::make_address_v4(local_address), 0}, error);
     socket_.connect(
         {asio::ip::make_address_v4("127.0.0.1"), static_cast<asio::ip::port_type>(port)}, error);
   }

@@ -20,6 +20,7 @@ YWebsocketSession::~YWebsocketSession() { counters_.sockets_yjs.Add(-1); }
 
 Flow YWebsocketSession::Start(const std::shared_ptr<Socket>& socket) {
   socket_ = socket;
+  counters_.openings.Add();
   OpenDocument(rooms_, gate_,
                {.authorization = request_.authorization,
                 .document = request_.document,
@@ -82,7 +83,8 @@ void YWebsocketSession::Handle(const yproto::Message& message) {
                                   Room& room) mutable { room.OnAwareness(id, std::move(update)); });
           },
           [this](const yproto::QueryAwareness&) {
-            rooms_.With(doc_, [id = member_](Room& room) { room.OnQueryAwareness(id); });
+            const Credit credit = socket_->Hold(kQuestionBytes);
+            rooms_.With(doc_, [id = member_, credit](Room& room) { room.OnQueryAwareness(id); });
           },
           [](const yproto::PermissionDenied&) {}},
       message);

@@ -70,27 +70,33 @@ absl::StatusOr<Caller> Authenticator::Permit(const Policy& policy, absl::StatusO
 void Authenticator::Admit(const Policy& policy, std::string_view authorization, absl::Time deadline,
                           Done done) {
   if (policy.access == Access::kAnyone) return done(Caller{});
+  Identify(authorization, deadline,
+           [this, &policy, done = std::move(done)](absl::StatusOr<Caller> caller) {
+             done(Permit(policy, std::move(caller)));
+           });
+}
+
+void Authenticator::Identify(std::string_view authorization, absl::Time deadline, Done done) {
   const std::optional<Token> token = ParseAuthorization(authorization);
   if (!token) {
     return done(NotLoggedIn(authorization.empty() ? "This call needs a session and has no token."
                                                   : "The token is malformed."));
   }
   std::optional<absl::StatusOr<Caller>> known = CheckToken(node_.sessions(), *token);
-  if (known && !MayBeOver(known)) return done(Permit(policy, *std::move(known)));
+  if (known && !MayBeOver(known)) return done(*std::move(known));
   if (looking_again_.fetch_add(1) >= kLookingAgainMax) {
     looking_again_.fetch_sub(1);
     return done(NoSession());
   }
   node_.Read(
       node::Consistency::kLinearizable, deadline, [](const state::Machine&) {},
-      [this, &policy, token = *token,
-       done = std::move(done)](const absl::StatusOr<Revision>& read) {
+      [this, token = *token, done = std::move(done)](const absl::StatusOr<Revision>& read) {
         looking_again_.fetch_sub(1);
         if (!read.ok()) {
           return done(FromNode(read.status(), Effect::kNone, node_.status()));
         }
         std::optional<absl::StatusOr<Caller>> caller = CheckToken(node_.sessions(), token);
-        done(caller ? Permit(policy, *std::move(caller)) : NoSession());
+        done(caller ? *std::move(caller) : NoSession());
       });
 }
 

@@ -32,6 +32,9 @@ class Authenticator {
   // kResourceExhausted (the user calls too often).
   using Done = std::function<void(absl::StatusOr<Caller>)>;
   void Admit(const Policy& policy, std::string_view authorization, absl::Time deadline, Done done);
+  // Whose token it is, which counts as no call: for what must be known before there is one. `done`
+  // runs once, maybe before this returns. kUnauthenticated, or why nobody can be asked.
+  void Identify(std::string_view authorization, absl::Time deadline, Done done);
   // Whether the session still exists: for streams that outlive their admission.
   bool IsAlive(SessionId session) const { return node_.sessions().Find(session).has_value(); }
 
