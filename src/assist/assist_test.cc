@@ -218,5 +218,38 @@ TEST(Summary, EndsWhateverTheModelAnswers) {
   }
 }
 
+// A model that takes less than it was said to: what it refuses comes again in halves, and nothing
+// of the text is left out.
+TEST(Summary, WhatTheModelRefusesIsHalved) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "Sentence " + std::to_string(i) + ". ";
+  Summary summary(text, {.part_bytes_max = 600});
+  constexpr std::size_t kTakenMax = 150;
+  std::string read;
+  bool is_first_round = true;
+  while (!summary.result()) {
+    const auto tasks = summary.TakeTasks();
+    ASSERT_FALSE(tasks.empty());
+    for (const Summary::Task& task : tasks) {
+      const std::string& content = task.prompt[1].content;
+      if (content.size() - 8 > kTakenMax) {
+        ASSERT_TRUE(summary.Halve(task.id));
+        continue;
+      }
+      is_first_round = is_first_round && content.find("Sentence") != std::string::npos;
+      if (is_first_round) read += content.substr(4, content.size() - 8);
+      summary.Complete(task.id, "a summary of this part");
+    }
+  }
+  EXPECT_EQ(read.size(), text.size());
+  EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
+  EXPECT_FALSE(summary.result()->empty());
+}
+
+TEST(Summary, AsShortAsCanBeIsNotHalved) {
+  Summary summary("A short text.", {.part_bytes_max = 100});
+  EXPECT_FALSE(summary.Halve(summary.TakeTasks()[0].id));
+}
+
 }  // namespace
 }  // namespace coterie::assist

@@ -1,6 +1,7 @@
 #include "assist/summary.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "assist/sentences.h"
@@ -17,7 +18,7 @@ bool IsBlank(std::string_view text) {
 }
 
 // At most `bytes_max`, without a part of a character at the end.
-std::string Cut(std::string text, std::size_t bytes_max) {
+std::string CutTo(std::string text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
   std::size_t end = bytes_max;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
@@ -27,32 +28,56 @@ std::string Cut(std::string text, std::size_t bytes_max) {
 
 }  // namespace
 
-Summary::Summary(std::string_view text, const Options& options) : options_(options) {
+Summary::Summary(std::string_view text, const Options& options)
+    : form_(options.form), part_bytes_max_(options.part_bytes_max) {
   CHECK(options.part_bytes_max >= kPartBytesMin);
-  for (const Range& window : MakeWindows(text, options.part_bytes_max)) {
-    const std::string_view part = text.substr(window.begin, window.size());
-    if (!IsBlank(part)) parts_.push_back({.text = std::string(part)});
-  }
+  parts_ = Cut(text);
   known_ = parts_.size();
   if (parts_.empty()) result_ = "";
 }
 
+std::vector<Summary::Part> Summary::Cut(std::string_view text) {
+  std::vector<Part> parts;
+  for (const Range& window : MakeWindows(text, part_bytes_max_)) {
+    const std::string_view part = text.substr(window.begin, window.size());
+    if (!IsBlank(part)) parts.push_back({.id = next_id_++, .text = std::string(part)});
+  }
+  return parts;
+}
+
+std::vector<Summary::Part>::iterator Summary::Find(std::size_t id) {
+  const auto found =
+      std::find_if(parts_.begin(), parts_.end(), [id](const Part& part) { return part.id == id; });
+  CHECK(found != parts_.end());
+  CHECK(found->is_given_out && !found->answer);
+  return found;
+}
+
 std::vector<Summary::Task> Summary::TakeTasks() {
   std::vector<Task> tasks;
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    if (std::exchange(parts_[i].is_given_out, true)) continue;
-    tasks.push_back({.id = first_id_ + i,
-                     .prompt = is_first_round_ ? SummaryPrompt(parts_[i].text, options_.form)
-                                               : CombinePrompt(parts_[i].text, options_.form)});
+  for (Part& part : parts_) {
+    if (std::exchange(part.is_given_out, true)) continue;
+    tasks.push_back({.id = part.id,
+                     .prompt = is_first_round_ ? SummaryPrompt(part.text, form_)
+                                               : CombinePrompt(part.text, form_)});
   }
   return tasks;
 }
 
+bool Summary::Halve(std::size_t id) {
+  const auto part = Find(id);
+  if (part->text.size() <= kPartBytesMin) return false;
+  part_bytes_max_ = std::max(kPartBytesMin, std::min(part_bytes_max_, (part->text.size() + 1) / 2));
+  std::vector<Part> halves = Cut(part->text);
+  CHECK(!halves.empty());
+  known_ += halves.size() - 1;
+  parts_.insert(parts_.erase(part), std::make_move_iterator(halves.begin()),
+                std::make_move_iterator(halves.end()));
+  return true;
+}
+
 void Summary::Complete(std::size_t id, std::string answer) {
-  CHECK(id >= first_id_ && id < first_id_ + parts_.size());
-  Part& part = parts_[id - first_id_];
-  CHECK(part.is_given_out && !part.answer);
-  part.answer = std::move(answer);
+  Find(id)->answer = std::move(answer);
   ++done_;
   const bool is_whole_round = std::all_of(parts_.begin(), parts_.end(),
                                           [](const Part& each) { return each.answer.has_value(); });
@@ -66,25 +91,24 @@ void Summary::NextRound() {
     return;
   }
   // Two of them always fit, so that each round has at most half as many, rounded up.
-  const std::size_t share = (options_.part_bytes_max - (sizeof kBetween - 1)) / 2;
+  const std::size_t share = (part_bytes_max_ - (sizeof kBetween - 1)) / 2;
   std::vector<Part> next;
   std::size_t in_last = 0;
   for (Part& part : parts_) {
-    std::string answer = Cut(*std::move(part.answer), share);
+    std::string answer = CutTo(*std::move(part.answer), share);
     const bool fits =
         !next.empty() &&
-        next.back().text.size() + sizeof kBetween - 1 + answer.size() <= options_.part_bytes_max;
+        next.back().text.size() + sizeof kBetween - 1 + answer.size() <= part_bytes_max_;
     if (fits || in_last == 1) {
       CHECK(fits);
       next.back().text += kBetween + answer;
       ++in_last;
       continue;
     }
-    next.push_back({.text = std::move(answer)});
+    next.push_back({.id = next_id_++, .text = std::move(answer)});
     in_last = 1;
   }
   CHECK(next.size() <= (parts_.size() + 1) / 2);
-  first_id_ += parts_.size();
   is_first_round_ = false;
   parts_ = std::move(next);
   known_ += parts_.size();

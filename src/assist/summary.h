@@ -33,6 +33,9 @@ class Summary {
   // `id` was given out, and is answered once. An answer is cut to what its share of the next prompt
   // is, so that every round leaves at most half as many.
   void Complete(std::size_t id, std::string answer);
+  // `id` was given out, and the model refuses it as too long: its halves are given out instead, and
+  // what comes later is not longer than they are. False: it is as short as can be.
+  [[nodiscard]] bool Halve(std::size_t id);
 
   // Set when the last one is answered; at once, and empty, for a text without words.
   const std::optional<std::string>& result() const { return result_; }
@@ -42,16 +45,21 @@ class Summary {
 
  private:
   struct Part {
+    std::size_t id = 0;
     std::string text;
     bool is_given_out = false;
     std::optional<std::string> answer;
   };
+  // The parts of a text that are not blank.
+  std::vector<Part> Cut(std::string_view text);
   void NextRound();
+  std::vector<Part>::iterator Find(std::size_t id);
 
-  const Options options_;
+  const SummaryForm form_;
+  std::size_t part_bytes_max_;
   bool is_first_round_ = true;
-  std::size_t first_id_ = 0;  // Of this round.
-  std::vector<Part> parts_;
+  std::size_t next_id_ = 0;
+  std::vector<Part> parts_;  // Of this round, in the text's order.
   std::size_t done_ = 0;
   std::size_t known_ = 0;
   std::optional<std::string> result_;

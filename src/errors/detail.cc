@@ -1,5 +1,8 @@
 #include "errors/detail.h"
 
+#include <absl/strings/cord.h>
+#include <google/protobuf/any.pb.h>
+
 #include "base/check.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -30,6 +33,17 @@ std::string Encode(const absl::Status& status, const Detail& detail) {
     rich.add_details()->PackFrom(retry);
   }
   return rich.SerializeAsString();
+}
+
+std::string ReasonOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kPayloadUrl);
+  google::rpc::Status rich;
+  if (!payload || !rich.ParseFromString(std::string(*payload))) return {};
+  for (const google::protobuf::Any& any : rich.details()) {
+    google::rpc::ErrorInfo info;
+    if (any.UnpackTo(&info)) return info.reason();
+  }
+  return {};
 }
 
 }  // namespace coterie::errors

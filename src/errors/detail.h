@@ -24,4 +24,7 @@ struct Detail {
 // A serialised google.rpc.Status. Requires an error.
 std::string Encode(const absl::Status& status, const Detail& detail);
 
+// That of the payload; empty without one.
+std::string ReasonOf(const absl::Status& status);
+
 }  // namespace coterie::errors

@@ -5,18 +5,19 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "assist/extract.h"
 #include "assist/guard.h"
+#include "assist/prompts.h"
 #include "assist/sentences.h"
 #include "assist/summary.h"
 #include "assist/word_diff.h"
-#include "base/check.h"
 #include "base/utf8.h"
 #include "rpc/await.h"
 #include "rpc/live_text.h"
+#include "rpc/steady_proposals.h"
 #include "rpc/to_proto.h"
 #include "runtime/status_macros.h"
 
@@ -27,36 +28,18 @@ namespace {
 constexpr std::size_t kGrammarBytesMax = 600;
 constexpr std::size_t kToneBytesMax = 1'200;
 constexpr std::size_t kBeforeBytesMax = 4'000;
-// More is read by no built-in summary.
+constexpr std::size_t kPartBytesMax = 6'000;
+// With less before it nothing can be continued.
+constexpr std::size_t kBeforeBytesMin = 64;
+// Of an answer, where the caller has not said; of a small context less.
+constexpr std::uint32_t kAnswerTokens = 512;
+// More is read by no built-in summary, and by no built-in check: the next call goes on behind it.
 constexpr std::size_t kExtractBytesMax = 1 << 20;
-// The next call goes on behind it.
 constexpr std::size_t kSpellBytesMax = 1 << 20;
 constexpr std::size_t kQuestionBytesMax = 16 << 10;
 
 absl::Status Invalid(const std::string& message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
-}
-
-// The bytes of `text` that the range means.
-absl::StatusOr<assist::Range> BytesOf(std::string_view text, const v1::TextRange& range) {
-  const std::uint64_t length = Utf16Length(text);
-  const std::uint64_t end = range.end() == 0 ? length : range.end();
-  if (range.begin() > end || end > length) {
-    return Error(absl::StatusCode::kOutOfRange, "OUT_OF_RANGE",
-                 absl::StrCat("The text has ", length, " UTF-16 units; the range does not fit."));
-  }
-  assist::Range bytes{.begin = text.size(), .end = text.size()};
-  std::uint64_t units = 0;
-  for (std::size_t at = 0; at < text.size() && units < end;) {
-    if (units <= range.begin()) bytes.begin = at;
-    const std::size_t size = CodePointLength(text.substr(at));
-    units += Utf16Length(text.substr(at, size));
-    at += size;
-    bytes.end = at;
-  }
-  if (range.begin() == 0) bytes.begin = 0;
-  if (end == range.begin()) bytes.end = bytes.begin;
-  return bytes;
 }
 
 assist::Tone FromProto(v1::EnhanceRequest::Tone tone) {
@@ -72,6 +55,21 @@ assist::Tone FromProto(v1::EnhanceRequest::Tone tone) {
   }
 }
 
+// As writers read it.
+std::string NameOf(assist::Tone tone) {
+  switch (tone) {
+    case assist::Tone::kClearer:
+      return "clearer";
+    case assist::Tone::kShorter:
+      return "shorter";
+    case assist::Tone::kFormal:
+      return "more formal";
+    case assist::Tone::kFriendly:
+      return "friendlier";
+  }
+  return "";
+}
+
 v1::AssistEvent ProgressOf(std::size_t done, std::size_t known) {
   v1::AssistEvent event;
   event.mutable_progress()->set_done(static_cast<std::uint32_t>(done));
@@ -79,10 +77,10 @@ v1::AssistEvent ProgressOf(std::size_t done, std::size_t known) {
   return event;
 }
 
-v1::AssistEvent StartedOf(v1::Backend backend, const std::string& model, Revision revision) {
+v1::AssistEvent BuiltInStarted(Revision revision) {
   v1::AssistEvent event;
-  event.mutable_started()->set_backend(backend);
-  event.mutable_started()->set_model(model);
+  event.mutable_started()->set_backend(v1::BACKEND_BUILT_IN);
+  event.mutable_started()->set_model(BuiltIn::kName);
   event.mutable_started()->set_revision(revision.value());
   return event;
 }
@@ -99,19 +97,10 @@ v1::AssistEvent FinishedOf(const v1::AssistEvent::Finished& finished) {
   return event;
 }
 
-// The last part of `text` that is not longer than that, from a character's beginning.
-std::string_view EndOf(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t begin = text.size() - bytes_max;
-  while (begin < text.size() && IsContinuationByte(text[begin])) ++begin;
-  return text.substr(begin);
-}
-
-std::string BeginOf(std::string text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && IsContinuationByte(text[bytes_max])) --bytes_max;
-  text.resize(bytes_max);
-  return text;
+v1::AssistEvent FinishedAt(v1::AssistEvent::CutOff cut_off) {
+  v1::AssistEvent::Finished finished;
+  finished.set_cut_off(cut_off);
+  return FinishedOf(finished);
 }
 
 // A change of tone is one suggestion for the whole passage.
@@ -127,95 +116,13 @@ std::string AuthorFor(const Caller& caller, const std::string& who = "AI for ") 
   return BeginOf(who + caller.user, state::kNameBytesMax);
 }
 
+// So that a small context is not all taken by answers.
+std::uint32_t AnswerTokens(const v1::AssistOptions& options, std::uint32_t context_tokens) {
+  if (options.max_tokens() != 0) return options.max_tokens();
+  return context_tokens == 0 ? kAnswerTokens : std::min(kAnswerTokens, context_tokens / 4);
+}
+
 }  // namespace
-
-absl::StatusOr<AssistService::Source> AssistService::ReadText(AssistTask& task,
-                                                              const v1::DocumentRef& ref,
-                                                              state::DocumentRole role) const {
-  const Call step = StepOf(task.call);
-  return Await<Source>(task.cancellation, [&](std::function<void(absl::StatusOr<Source>)> done) {
-    calls_.Ask<Source>(
-        step, node::Consistency::kLinearizable,
-        [caller = task.call.caller, ref,
-         role](const state::Machine& state) -> absl::StatusOr<Source> {
-          const absl::StatusOr<DocId> doc = FindVisible(state, caller, ref);
-          if (!doc.ok()) return doc.status();
-          if (state.RoleOf(caller.user, *doc) < role) {
-            return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
-                         "You may only view this document; ask an owner to share it with you as "
-                         "an editor.");
-          }
-          std::optional<state::Reading> reading = state.ReadingAt(*doc, Revision(), "");
-          if (!reading) return absl::InternalError("the text cannot be read");
-          if (reading->is_projection && role >= state::DocumentRole::kEditor) {
-            return Error(absl::StatusCode::kFailedPrecondition, "RICH_DOCUMENT",
-                         "The document was written by a rich editor: it can be asked about and "
-                         "summarized, but there are no suggestions for it.");
-          }
-          return Source{
-              .doc = *doc, .revision = state.applied().index, .text = std::move(reading->text)};
-        },
-        std::move(done));
-  });
-}
-
-absl::StatusOr<AssistService::Source> AssistService::ReadPart(AssistTask& task,
-                                                              const v1::DocumentRef& ref,
-                                                              const v1::TextRange& range) const {
-  ASSIGN_OR_RETURN(Source source, ReadText(task, ref, state::DocumentRole::kViewer));
-  ASSIGN_OR_RETURN(const assist::Range bytes, BytesOf(source.text, range));
-  source.text = source.text.substr(bytes.begin, bytes.size());
-  return source;
-}
-
-absl::Status AssistService::CheckSession(const AssistTask& task) const {
-  if (calls_.node().sessions().Find(task.call.caller.session)) return absl::OkStatus();
-  return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
-               "The session is over: it was logged out or has expired. Log in again.");
-}
-
-absl::StatusOr<LlmServers::Answer> AssistService::Ask(AssistTask& task,
-                                                      const assist::Prompt& prompt,
-                                                      const v1::AssistOptions& options,
-                                                      const Source& source, Shows shows,
-                                                      OnText on_text) const {
-  if (options.built_in()) {
-    return Error(absl::StatusCode::kFailedPrecondition, "NO_MODEL",
-                 "This takes a language model; the built-in assistant only checks spelling and "
-                 "summarizes.");
-  }
-  RETURN_IF_ERROR(CheckSession(task));
-  llm::v1::GenerateRequest request;
-  for (const assist::Message& message : prompt) {
-    llm::v1::ChatMessage& chat = *request.mutable_chat()->add_messages();
-    chat.set_role(message.role);
-    chat.set_content(message.content);
-  }
-  if (options.has_seed()) request.mutable_sampling()->set_seed(options.seed());
-  if (options.has_temperature()) {
-    request.mutable_sampling()->set_temperature(options.temperature());
-  }
-  request.set_max_tokens(options.max_tokens());
-  if (!source.doc.IsNone()) {
-    request.set_cache_key(absl::StrCat("document:", source.doc.value()));
-  }
-  request.set_client(task.call.caller.user);
-  LlmServers::Listener listener;
-  listener.started = [&task, &source](const std::string& model) {
-    if (!std::exchange(task.has_started, true)) {
-      task.sink.Put(StartedOf(v1::BACKEND_MODEL, model, source.revision));
-    }
-  };
-  listener.text = [this, &task, shows, on_text = std::move(on_text)](const std::string& text) {
-    if (!CheckSession(task).ok()) return task.cancellation.Cancel();
-    if (shows == Shows::kText) task.sink.Put(TextOf(text));
-    if (on_text) on_text(text);
-  };
-  absl::StatusOr<LlmServers::Answer> answer =
-      servers_.Generate(request, task.call.deadline, task.cancellation, listener);
-  RETURN_IF_ERROR(CheckSession(task));
-  return answer;
-}
 
 absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request) const {
   if (request.question().empty() || request.question().size() > kQuestionBytesMax) {
@@ -223,96 +130,113 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
   }
   Source source;
   if (request.has_document()) {
-    ASSIGN_OR_RETURN(source, ReadPart(task, request.document(), request.range()));
+    ASSIGN_OR_RETURN(source, ReadPart(calls_, task, request.document(), request.range()));
   }
-  RETURN_IF_ERROR(Ask(task, assist::AskPrompt(source.text, request.question()), request.options(),
-                      source, Shows::kText)
-                      .status());
-  task.sink.Put(FinishedOf({}));
+  const assist::Prompt prompt = assist::AskPrompt(source.text, request.question());
+  ASSIGN_OR_RETURN(const LlmServers::Answer answer, model_.Ask(task, source,
+                                                               {.prompt = prompt,
+                                                                .options = request.options(),
+                                                                .shows = Question::Shows::kText}));
+  task.sink.Put(FinishedAt(CutOffOf(answer.ended)));
   return absl::OkStatus();
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
   if (IsBuiltIn(task, request.options())) return Extract(task, request);
-  ASSIGN_OR_RETURN(const Source source, ReadPart(task, request.document(), request.range()));
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadPart(calls_, task, request.document(), request.range()));
+  const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
+  const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
   const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
-  assist::Summary summary(source.text, {.form = is_paragraph ? assist::SummaryForm::kParagraph
-                                                             : assist::SummaryForm::kBullets});
+  assist::Summary::Options options{
+      .form = is_paragraph ? assist::SummaryForm::kParagraph : assist::SummaryForm::kBullets,
+      .part_bytes_max = kPartBytesMax};
+  if (context_tokens != 0) {
+    options.part_bytes_max = std::min(kPartBytesMax, PromptBytesMax(context_tokens, answer_tokens));
+  }
+  assist::Summary summary(source.text, options);
+  v1::AssistEvent::CutOff cut_off = v1::AssistEvent::CUT_OFF_UNSPECIFIED;
   while (!summary.result()) {
     // One after the other: a summary is for one person, and the model is everybody's.
     for (const assist::Summary::Task& part : summary.TakeTasks()) {
-      ASSIGN_OR_RETURN(LlmServers::Answer answer,
-                       Ask(task, part.prompt, request.options(), source, Shows::kNothing));
-      summary.Complete(part.id, std::move(answer.text));
+      absl::StatusOr<LlmServers::Answer> answer = model_.Ask(
+          task, source,
+          {.prompt = part.prompt, .options = request.options(), .max_tokens = answer_tokens});
+      if (IsTooLongForModel(answer.status()) && summary.Halve(part.id)) continue;
+      RETURN_IF_ERROR(answer.status());
+      if (answer->ended != LlmServers::Ended::kWhole) cut_off = CutOffOf(answer->ended);
+      summary.Complete(part.id, std::move(answer->text));
       task.sink.Put(ProgressOf(summary.tasks_done(), summary.tasks_known()));
     }
   }
   if (!summary.result()->empty()) task.sink.Put(TextOf(*summary.result()));
-  task.sink.Put(FinishedOf({}));
+  task.sink.Put(FinishedAt(cut_off));
   return absl::OkStatus();
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::GrammarRequest& request) const {
   if (IsBuiltIn(task, request.options())) return Spell(task, request);
-  const Rewriting how{.kind = state::SuggestionKind::kGrammar,
-                      .passage_bytes_max = kGrammarBytesMax,
-                      .limits = assist::kGrammarLimits,
-                      .prompt = assist::GrammarPrompt,
-                      .changes = assist::DiffWords};
-  return Rewrite(task, request, how);
+  return Rewrite(task, request,
+                 {.kind = state::SuggestionKind::kGrammar,
+                  .passage_bytes_max = kGrammarBytesMax,
+                  .limits = assist::kGrammarLimits,
+                  .why = "",
+                  .prompt = assist::GrammarPrompt,
+                  .changes = assist::DiffWords});
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& request) const {
-  const Rewriting how{
-      .kind = state::SuggestionKind::kEnhance,
-      .passage_bytes_max = kToneBytesMax,
-      .limits = assist::kToneLimits,
-      .prompt = [tone = FromProto(request.tone())](
-                    std::string_view passage) { return assist::TonePrompt(passage, tone); },
-      .changes = WholePassage};
-  return Rewrite(task, request, how);
+  const assist::Tone tone = FromProto(request.tone());
+  return Rewrite(
+      task, request,
+      {.kind = state::SuggestionKind::kEnhance,
+       .passage_bytes_max = kToneBytesMax,
+       .limits = assist::kToneLimits,
+       .why = NameOf(tone),
+       .prompt = [tone](std::string_view passage) { return assist::TonePrompt(passage, tone); },
+       .changes = WholePassage});
 }
 
-// Passage by passage, until the text or the room for suggestions is at its end.
 template <class Request>
 absl::Status AssistService::Rewrite(AssistTask& task, const Request& request,
-                                    const Rewriting& how) const {
-  ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kEditor));
-  ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
-  const std::string_view text = std::string_view(source.text).substr(range.begin, range.size());
-  const std::vector<assist::Range> windows = assist::MakeWindows(text, how.passage_bytes_max);
-  Suggested suggested;
-  std::size_t done = 0;
-  for (const assist::Range& window : windows) {
-    const std::string_view passage = text.substr(window.begin, window.size());
-    const std::uint64_t position =
-        Utf16Length(std::string_view(source.text).substr(0, range.begin + window.begin));
-    ASSIGN_OR_RETURN(LlmServers::Answer answer,
-                     Ask(task, how.prompt(passage), request.options(), source, Shows::kNothing));
-    suggested.model = std::move(answer.model);
-    const std::string better = assist::WithoutWrapping(passage, answer.text);
-    const bool is_kept = assist::Judge(passage, better, how.limits) == assist::Verdict::kKeep;
-    const auto changes = is_kept ? how.changes(passage, better) : std::nullopt;
-    if (!changes) suggested.finished.set_dropped(suggested.finished.dropped() + 1);
-    if (changes && suggested.changes.size() + changes->size() > state::kSuggestionsMax) {
-      suggested.finished.set_resume_at(position);
-      break;
-    }
-    for (const assist::Change& change : changes.value_or(std::vector<assist::Change>())) {
-      suggested.changes.push_back(
-          {.position = position + Utf16Length(passage.substr(0, change.range.begin)),
-           .before = change.before,
-           .after = change.after});
-    }
-    task.sink.Put(ProgressOf(++done, windows.size()));
+                                    const Rewriting::How& how) const {
+  ASSIGN_OR_RETURN(Source source,
+                   ReadText(calls_, task, request.document(), state::DocumentRole::kEditor));
+  ASSIGN_OR_RETURN(const assist::Range bytes, BytesOf(source.text, request.range()));
+  const std::string_view text = source.text;
+  Remaining remaining{.begin = Utf16Length(text.substr(0, bytes.begin)),
+                      .end = Utf16Length(text.substr(0, bytes.end))};
+  remaining.source = std::move(source);
+  Rewriting rewriting(calls_, model_, task, how, request.options());
+  return rewriting.Run(std::move(remaining), AuthorFor(task.call.caller));
+}
+
+absl::StatusOr<LlmServers::Answer> AssistService::GoOn(
+    AssistTask& task, const v1::ContinueRequest& request, const Source& source,
+    std::string_view written, const std::function<void(const std::string&)>& on_text) const {
+  const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
+  const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
+  std::size_t bytes_max = kBeforeBytesMax;
+  if (context_tokens != 0) {
+    bytes_max = std::min(bytes_max, PromptBytesMax(context_tokens, answer_tokens));
   }
-  return Suggest(task, source, how.kind, std::move(suggested));
+  for (;; bytes_max /= 2) {
+    const std::string_view before = EndOf(written, bytes_max);
+    const assist::Prompt prompt = assist::ContinuePrompt(before);
+    absl::StatusOr<LlmServers::Answer> answer = model_.Ask(task, source,
+                                                           {.prompt = prompt,
+                                                            .options = request.options(),
+                                                            .max_tokens = answer_tokens,
+                                                            .shows = Question::Shows::kText,
+                                                            .on_text = on_text});
+    bytes_max = std::min(bytes_max, before.size());
+    if (!IsTooLongForModel(answer.status()) || bytes_max <= kBeforeBytesMin) return answer;
+  }
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& request) const {
   ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+                   ReadText(calls_, task, request.document(), state::DocumentRole::kEditor));
   v1::TextRange before;
   before.set_end(request.position());
   assist::Range range{.begin = 0, .end = source.text.size()};
@@ -321,31 +245,35 @@ absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& req
     ASSIGN_OR_RETURN(range, BytesOf(source.text, before));
   }
   const std::string_view written = std::string_view(source.text).substr(0, range.end);
-  const assist::Prompt prompt = assist::ContinuePrompt(EndOf(written, kBeforeBytesMax));
-  const std::uint64_t position = Utf16Length(written);
   if (request.mode() == v1::ContinueRequest::MODE_WRITE) {
-    return Write(task, request, source, {.prompt = prompt, .position = position});
+    return Write(task, request, source, written);
   }
-  ASSIGN_OR_RETURN(LlmServers::Answer answer,
-                   Ask(task, prompt, request.options(), source, Shows::kText));
-  Suggested suggested;
-  suggested.model = std::move(answer.model);
+  ASSIGN_OR_RETURN(LlmServers::Answer answer, GoOn(task, request, source, written));
+  v1::AssistEvent::Finished finished;
+  finished.set_cut_off(CutOffOf(answer.ended));
+  state::AddSuggestions add{.doc = source.doc,
+                            .base = source.revision,
+                            .kind = state::SuggestionKind::kContinue,
+                            .author = AuthorFor(task.call.caller),
+                            .model = BeginOf(answer.model, state::kNameBytesMax)};
   if (!answer.text.empty()) {
-    suggested.changes.push_back(
-        {.position = position,
-         .after = BeginOf(std::move(answer.text), state::kSuggestedBytesMax)});
+    if (answer.text.size() > state::kSuggestedBytesMax) {
+      finished.set_cut_off(v1::AssistEvent::CUT_OFF_SUGGESTION);
+    }
+    add.changes.push_back({.position = Utf16Length(written),
+                           .after = BeginOf(std::move(answer.text), state::kSuggestedBytesMax)});
   }
-  return Suggest(task, source, state::SuggestionKind::kContinue, std::move(suggested));
+  return Suggest(task, std::move(add), finished);
 }
 
 // A step that fails ends the answer: the model is told to stop, and the caller why.
 absl::Status AssistService::Write(AssistTask& task, const v1::ContinueRequest& request,
-                                  const Source& source, const Place& place) const {
+                                  const Source& source, std::string_view written) const {
   LiveText live(calls_, task.call,
                 {.doc = source.doc,
                  .token = FencingToken(request.lock_token()),
                  .base = source.revision,
-                 .position = place.position,
+                 .position = Utf16Length(written),
                  .name = AuthorFor(task.call.caller)},
                 guests());
   absl::Status failed;
@@ -357,49 +285,38 @@ absl::Status AssistService::Write(AssistTask& task, const v1::ContinueRequest& r
       task.sink.Put(live.written());
     }
   };
-  const absl::StatusOr<LlmServers::Answer> answer = Ask(
-      task, place.prompt, request.options(), source, Shows::kText, [&](const std::string& text) {
+  const absl::StatusOr<LlmServers::Answer> answer =
+      GoOn(task, request, source, written, [&](const std::string& text) {
         if (failed.ok() && !task.cancellation.IsCancelled()) tell(live.Add(text));
       });
   if (answer.ok() && failed.ok()) tell(live.Flush());
   RETURN_IF_ERROR(failed);
   RETURN_IF_ERROR(answer.status());
-  task.sink.Put(FinishedOf({}));
+  task.sink.Put(FinishedAt(CutOffOf(answer->ended)));
   return absl::OkStatus();
 }
 
-absl::Status AssistService::Suggest(AssistTask& task, const Source& source,
-                                    state::SuggestionKind kind, Suggested suggested) const {
-  const std::size_t count = suggested.changes.size();
-  CHECK(count <= state::kSuggestionsMax);
+absl::Status AssistService::Suggest(AssistTask& task, state::AddSuggestions add,
+                                    v1::AssistEvent::Finished finished) const {
+  const std::size_t count = add.changes.size();
   if (count > 0) {
-    state::AddSuggestions add{.doc = source.doc,
-                              .base = source.revision,
-                              .kind = kind,
-                              .author = AuthorFor(task.call.caller, suggested.author),
-                              .model = BeginOf(suggested.model, state::kNameBytesMax),
-                              .changes = std::move(suggested.changes)};
-    const Call step = StepOf(task.call);
-    ASSIGN_OR_RETURN(
-        const state::Outcome outcome,
-        Await<state::Outcome>(task.cancellation,
-                              [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
-                                calls_.Propose(step, {}, std::move(add), std::move(done));
-                              }));
-    suggested.finished.set_batch(outcome.revision.value());
-    suggested.finished.set_suggestions(static_cast<std::uint32_t>(count));
+    SteadyProposals proposals(calls_, task.call);
+    ASSIGN_OR_RETURN(const state::Outcome outcome, proposals.Propose(std::move(add)));
+    finished.set_batch(outcome.revision.value());
+    finished.add_batches(outcome.revision.value());
+    finished.set_suggestions(static_cast<std::uint32_t>(count));
   }
-  task.sink.Put(FinishedOf(suggested.finished));
+  task.sink.Put(FinishedOf(finished));
   return absl::OkStatus();
 }
 
 bool AssistService::IsBuiltIn(AssistTask& task, const v1::AssistOptions& options) const {
-  return options.built_in() || !servers_.IsReady(task.cancellation);
+  return options.built_in() || !model_.servers().IsReady(task.cancellation);
 }
 
 absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& request) const {
   ASSIGN_OR_RETURN(const Source source,
-                   ReadText(task, request.document(), state::DocumentRole::kEditor));
+                   ReadText(calls_, task, request.document(), state::DocumentRole::kEditor));
   ASSIGN_OR_RETURN(const assist::Range range, BytesOf(source.text, request.range()));
   const assist::Speller* speller = built_in_.speller();
   if (speller == nullptr) {
@@ -409,7 +326,7 @@ absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& re
                               " to check spelling with. Install Debian's hunspell package of that "
                               "language, or a model: see docs/assist.md."));
   }
-  task.sink.Put(StartedOf(v1::BACKEND_BUILT_IN, BuiltIn::kName, source.revision));
+  task.sink.Put(BuiltInStarted(source.revision));
   const std::string text = BeginOf(source.text.substr(range.begin, range.size()), kSpellBytesMax);
   const assist::Spelling spelling = assist::CheckSpelling(text, *speller, state::kSuggestionsMax);
   std::uint64_t position = Utf16Length(std::string_view(source.text).substr(0, range.begin));
@@ -418,30 +335,44 @@ absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& re
     position += Utf16Length(std::string_view(text).substr(at, next - at));
     at = next;
   };
-  Suggested suggested{.author = "Spelling for ", .model = BuiltIn::kName};
+  state::AddSuggestions add{.doc = source.doc,
+                            .base = source.revision,
+                            .kind = state::SuggestionKind::kGrammar,
+                            .author = AuthorFor(task.call.caller, "Spelling for "),
+                            .model = BuiltIn::kName};
   for (const assist::Misspelling& wrong : spelling.found) {
     move_to(wrong.range.begin);
-    suggested.changes.push_back({.position = position,
-                                 .before = wrong.before,
-                                 .after = wrong.after,
-                                 .why = BeginOf(wrong.why, state::kSuggestionNoteBytesMax)});
+    add.changes.push_back({.position = position,
+                           .before = wrong.before,
+                           .after = wrong.after,
+                           .why = BeginOf(wrong.why, state::kSuggestionNoteBytesMax)});
   }
+  v1::AssistEvent::Finished finished;
   if (spelling.end < range.size()) {
     move_to(spelling.end);
-    suggested.finished.set_resume_at(position);
+    finished.set_resume_at(position);
+    finished.set_why_stopped(
+        absl::StrCat("One answer makes at most ", state::kSuggestionsMax,
+                     " suggestions, and reads at most 1 MiB or 1000 words that it does not know."));
   }
-  return Suggest(task, source, state::SuggestionKind::kGrammar, std::move(suggested));
+  return Suggest(task, std::move(add), finished);
 }
 
 absl::Status AssistService::Extract(AssistTask& task, const v1::SummarizeRequest& request) const {
-  ASSIGN_OR_RETURN(const Source source, ReadPart(task, request.document(), request.range()));
-  task.sink.Put(StartedOf(v1::BACKEND_BUILT_IN, BuiltIn::kName, source.revision));
+  ASSIGN_OR_RETURN(const Source source,
+                   ReadPart(calls_, task, request.document(), request.range()));
+  task.sink.Put(BuiltInStarted(source.revision));
+  const std::string text = BeginOf(source.text, kExtractBytesMax);
   const std::string summary = assist::ExtractSummary(
-      BeginOf(source.text, kExtractBytesMax), request.form() == v1::SummarizeRequest::FORM_PARAGRAPH
-                                                  ? assist::SummaryForm::kParagraph
-                                                  : assist::SummaryForm::kBullets);
+      text, request.form() == v1::SummarizeRequest::FORM_PARAGRAPH ? assist::SummaryForm::kParagraph
+                                                                   : assist::SummaryForm::kBullets);
   if (!summary.empty()) task.sink.Put(TextOf(summary));
-  task.sink.Put(FinishedOf({}));
+  v1::AssistEvent::Finished finished;
+  if (text.size() < source.text.size()) {
+    finished.set_resume_at(request.range().begin() + Utf16Length(text));
+    finished.set_why_stopped("Without a model at most 1 MiB is read.");
+  }
+  task.sink.Put(FinishedOf(finished));
   return absl::OkStatus();
 }
 

@@ -10,64 +10,13 @@
 
 #include "coterie/v1/assist.grpc.pb.h"
 #include "rpc/built_in.h"
+#include "rpc/test_assist.h"
 #include "rpc/testing_llm.h"
 #include "rpc/testing_node.h"
 #include "state/command.h"
 
 namespace coterie::rpc {
 namespace {
-
-class AssistTest : public testing::Test {
- protected:
-  void Start(const std::vector<std::string>& llm_addresses) {
-    node_ = std::make_unique<TestingNode>(Users::kMadeAtLogin, llm_addresses);
-    ann_ = std::make_unique<TestingClient>(*node_, "ann");
-  }
-  std::uint64_t Create(const std::string& text) {
-    const std::uint64_t doc = ann_->Create("notes");
-    ann_->Append(doc, text);
-    return doc;
-  }
-  struct Told {
-    grpc::Status status;
-    std::string text;
-    v1::AssistEvent::Started started;
-    v1::AssistEvent::Finished finished;
-  };
-  template <class Request>
-  Told Ask(std::unique_ptr<grpc::ClientReader<v1::AssistEvent>> (v1::AssistService::Stub::*method)(
-               grpc::ClientContext*, const Request&),
-           const Request& request) {
-    grpc::ClientContext context;
-    ann_->Prepare(context);
-    v1::AssistService::Stub stub(node_->channel());
-    const auto reader = (stub.*method)(&context, request);
-    Told told;
-    v1::AssistEvent event;
-    while (reader->Read(&event)) {
-      told.text += event.text();
-      if (event.has_started()) told.started = event.started();
-      if (event.has_finished()) told.finished = event.finished();
-    }
-    told.status = reader->Finish();
-    return told;
-  }
-  Told Correct(std::uint64_t doc, std::uint64_t begin = 0) {
-    v1::GrammarRequest request;
-    request.mutable_document()->set_id(doc);
-    request.mutable_range()->set_begin(begin);
-    return Ask(&v1::AssistService::Stub::Grammar, request);
-  }
-  std::vector<v1::Suggestion> Suggestions(std::uint64_t doc) {
-    v1::ListSuggestionsRequest request;
-    request.mutable_document()->set_id(doc);
-    const auto response = ann_->Call(&v1::AssistService::Stub::ListSuggestions, request);
-    return {response.suggestions().begin(), response.suggestions().end()};
-  }
-
-  std::unique_ptr<TestingNode> node_;
-  std::unique_ptr<TestingClient> ann_;
-};
 
 TEST_F(AssistTest, TheIdlerServerIsAsked) {
   TestingLlm busy({.pieces = {"busy"}, .active = 3});
@@ -105,12 +54,6 @@ TEST_F(AssistTest, AServerThatHasFilledUpMeanwhileIsPassedOver) {
   Start({filled.address()});
   EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).status.error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
-}
-
-// What the model was given to correct, between its fences.
-std::string PassageIn(const std::string& content) {
-  const std::size_t begin = content.find('\n') + 1;
-  return content.substr(begin, content.rfind('\n') - begin);
 }
 
 TEST_F(AssistTest, TooManySuggestionsGoOnInTheNextCall) {

@@ -1,7 +1,6 @@
 #include "rpc/live_text.h"
 
 #include <absl/time/clock.h>
-#include <sodium.h>
 
 #include <optional>
 #include <utility>
@@ -14,18 +13,6 @@ namespace coterie::rpc {
 namespace {
 
 constexpr absl::Duration kStepEvery = absl::Milliseconds(100);
-// A leader that is being replaced takes a second or so.
-constexpr int kTries = 3;
-
-std::uint64_t RandomId() {
-  std::uint32_t id = 0;
-  while (id == 0) id = randombytes_random();
-  return id;
-}
-
-bool IsWorthATry(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
-}
 
 }  // namespace
 
@@ -35,7 +22,7 @@ LiveText::LiveText(const NodeCalls& calls, const Call& call, Options options,
       call_(call),
       options_(std::move(options)),
       listener_(std::move(listener)),
-      random_(RandomId()),
+      proposals_(calls, call),
       writing_{.revision = options_.base},
       position_(options_.position) {}
 
@@ -60,25 +47,14 @@ absl::StatusOr<bool> LiveText::Flush() {
   return true;
 }
 
-// Waits for the outcome also when the caller has gone: what is written must be known.
 absl::Status LiveText::Step(std::string text) {
-  v1::RequestId id;  // So that it is written once, however often it is tried.
-  id.set_client_id(random_);
-  id.set_sequence(++sequence_);
-  id.set_acked_below(sequence_);
   const state::Edit edit{.doc = options_.doc,
                          .token = options_.token,
                          .base = writing_.revision,
                          .splices = {{.position = position_, .inserted = std::move(text)}}};
-  Cancellation never;
-  absl::StatusOr<state::Outcome> outcome = absl::UnknownError("not tried");
-  for (int tries = 0; tries < kTries && (tries == 0 || IsWorthATry(outcome.status())); ++tries) {
-    outcome =
-        Await<state::Outcome>(never, [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
-          calls_.Propose(StepOf(call_), id, edit, std::move(done));
-        });
-  }
+  const absl::StatusOr<state::Outcome> outcome = proposals_.Propose(edit);
   RETURN_IF_ERROR(outcome.status());
+  Cancellation never;
   ASSIGN_OR_RETURN(
       writing_,
       Await<state::Writing>(never, [&](std::function<void(absl::StatusOr<state::Writing>)> done) {
@@ -103,12 +79,12 @@ absl::Status LiveText::Step(std::string text) {
 }
 
 void LiveText::ShowCursor() {
-  if (!listener_ || sequence_ == 0) return;
+  if (!listener_ || !proposals_.has_proposed()) return;
   listener_({.doc = options_.doc,
              .session = call_.caller.session,
              .user = call_.caller.user,
              .name = options_.name,
-             .id = random_,
+             .id = proposals_.id(),
              .anchor = writing_.anchor});
 }
 

@@ -16,6 +16,7 @@
 #include "rpc/call.h"
 #include "rpc/guest.h"
 #include "rpc/node_calls.h"
+#include "rpc/steady_proposals.h"
 #include "state/machine.h"
 
 namespace coterie::rpc {
@@ -53,8 +54,7 @@ class LiveText {
   const Call& call_;
   const Options options_;
   const GuestListener listener_;
-  const std::uint64_t random_;
-  std::uint64_t sequence_ = 0;
+  SteadyProposals proposals_;
   state::Writing writing_;
   std::uint64_t position_;  // Where the next step goes, at writing_.revision.
   std::string pending_;

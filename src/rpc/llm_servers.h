@@ -1,7 +1,9 @@
 #pragma once
 
 // The language model's servers behind this node, as one that answers: the least busy one that lives
-// is asked, and another one if it fails before the first word. Blocks; any thread.
+// is asked, and another one if it fails before the first word, or at any time where nobody is shown
+// the answer as it comes. What the servers say of themselves is remembered for a moment. Blocks;
+// any thread.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/statusor.h>
@@ -24,6 +26,8 @@ class Cancellation {
  public:
   void Cancel();
   bool IsCancelled() const;
+  // Until it is cancelled, or so long: false.
+  bool WaitFor(absl::Duration duration) const;
 
   // For the life of a client's call that is to be cancelled with it.
   class Scope {
@@ -55,13 +59,24 @@ class LlmServers {
   struct Listener {
     std::function<void(const std::string& model)> started;  // May be empty, as may the other.
     std::function<void(const std::string& text)> text;
+    // What `text` was told of an answer that failed may be forgotten: another server may begin.
+    bool may_begin_anew = false;
+  };
+  // How an answer ended.
+  enum class Ended : std::uint8_t {
+    kWhole,
+    kAtMaxTokens,   // As many as were asked for, or as the server gives.
+    kAtContextEnd,  // The prompt has left room for no more.
   };
   struct Answer {
     std::string model;
     std::string text;
+    Ended ended = Ended::kWhole;
   };
   // Whether there is one that answers.
   bool IsReady(Cancellation& cancellation) const { return !Ready(cancellation).empty(); }
+  // Tokens of prompt and answer together, of those that answer now: the fewest. 0 = not known.
+  std::uint32_t ContextTokens(Cancellation& cancellation) const;
   // kFailedPrecondition: there are no servers. kUnavailable: none answers, or the one that did died
   // during the answer. kCancelled, kDeadlineExceeded. What a server refuses is passed on.
   absl::StatusOr<Answer> Generate(const llm::v1::GenerateRequest& request, absl::Time deadline,
@@ -69,8 +84,13 @@ class LlmServers {
 
  private:
   struct Server;
+  class Begun;
+  class Inquiry;
   // Those that answer, the least busy first, and those with a full queue last.
   std::vector<const Server*> Ready(Cancellation& cancellation) const;
+  // Has all servers speak of themselves at once, unless each has just done so.
+  void Inquire(Cancellation& cancellation) const;
+  absl::Status NoneAnswers() const;
   std::string Addresses() const;
 
   std::vector<std::unique_ptr<Server>> servers_;

@@ -25,6 +25,13 @@ class TestingLlm {
     std::uint32_t waiting = 0;        // and of a queue
     std::uint32_t waiting_max = 64;   // of so many.
     bool refuses = false;             // To answer, because its queue is full.
+    grpc::Status failure;             // Instead of an answer,
+    int answers = 0;                  // after so many.
+    int dies = 0;                     // So many answers break off after their first piece.
+    bool is_mute = false;             // Does not say which model it has.
+    // Not 0: prompt and answer together have so many tokens of `token_bytes` bytes of text.
+    std::uint32_t context_tokens = 0;
+    std::uint32_t token_bytes = 4;
     // Instead of `pieces`, what is answered to the last message.
     std::function<std::string(const std::string& content)> answer;
   };
@@ -35,6 +42,9 @@ class TestingLlm {
 
   std::string address() const;
   int asked() const;
+  int asked_for_status() const;
+  // The longest prompt that was answered, in bytes.
+  std::size_t longest_prompt() const;
   // Until so many callers have gone in the middle of their answer, or it has taken too long: false.
   bool WaitUntilCancelled(int calls) const;
 
