@@ -344,8 +344,16 @@ bool Engine::Decode(const std::vector<Slot*>& slots) {
 // Draws the token that follows the batch's `entry` and gives its text out.
 void Engine::TakeToken(Slot& slot, std::size_t entry) {
   Job& job = *slot.job;
+  const std::uint64_t begun = clock_.NowMicros();
   const std::optional<Token> token = job.sampler.Draw(decoder_->LogitsOf(entry));
   const std::uint64_t now = clock_.NowMicros();
+  // llama.cpp keeps a stack for every way in which the text so far can be read. Where these double
+  // with each token, this is the one before the one that everybody would wait for.
+  if (!job.request.grammar.empty() &&
+      absl::Microseconds(static_cast<std::int64_t>(now - begun)) > options_.grammar_token_max) {
+    Fail(slot, absl::InternalError("the answer can be read in too many ways by the grammar"));
+    return;
+  }
   if (!token) {
     Fail(slot, absl::InternalError("the grammar allows no token of this model's vocabulary here"));
     return;

@@ -41,6 +41,8 @@ struct EngineOptions {
   absl::Duration yield_every;  // See scheduling_points.h; zero: never.
   std::size_t waiting_max = 64;
   std::size_t waiting_per_client_max = 16;
+  // An answer whose grammar makes one token take longer than this is ended.
+  absl::Duration grammar_token_max = absl::Seconds(5);
   std::uint64_t seed = 0;  // Of the answers that ask for none.
 };
 

@@ -180,6 +180,20 @@ TEST_F(EngineTest, ReplacesBytesThatAreNoText) {
   EXPECT_EQ(TextOf(Ask("!")), "\xEF\xBF\xBDok");
 }
 
+// Two ways after each "t", so that they double with each token.
+TEST_F(EngineTest, AGrammarThatTakesTooLongEndsItsAnswer) {
+  Load(Kind::kChain, {.context = 512, .slots = 2, .grammar_token_max = absl::Milliseconds(20)});
+  Request request = Ask("#", 200);
+  request.grammar = "root ::= x\nx ::= \"t\" x \"y\" | \"t\" x \"z\"";
+  Answer answer;
+
+  Send(std::move(request), answer);
+
+  EXPECT_TRUE(absl::StrContains(answer.Wait().error.message(), "too many ways")) << answer.error;
+  EXPECT_LT(answer.text.size(), 100U);
+  EXPECT_EQ(TextOf(Ask("\n")), testing::kStory);
+}
+
 TEST_F(EngineTest, KeepsToAGrammar) {
   Load(Kind::kChain);
   Request request = Ask("?");

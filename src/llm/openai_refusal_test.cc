@@ -37,10 +37,9 @@ TEST(OpenAiRefusal, TooLongAPromptHasBothLengths) {
       (Metadata{{"prompt_tokens", "10002"}, {"max_tokens", "500"}, {"context_tokens", "8192"}}));
 
   const Refusal vllm = Refused(
-      400,
-      R"({"object":"error","message":"This model's maximum context length is 2048 tokens. However, )"
-      R"(you requested 2600 tokens (2100 in the messages, 500 in the completion).",)"
-      R"("type":"BadRequestError","param":null,"code":400})");
+      400, R"({"object":"error","message":"This model's maximum context length is 2048 tokens. )"
+           R"(However, you requested 2600 tokens (2100 in the messages, 500 in the completion).",)"
+           R"("type":"BadRequestError","param":null,"code":400})");
   EXPECT_EQ(vllm.detail.reason, "CONTEXT_EXCEEDED");
   EXPECT_EQ(
       vllm.detail.metadata,
