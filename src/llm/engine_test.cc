@@ -341,6 +341,27 @@ TEST_F(EngineTest, RefusesWhenTheQueueIsFull) {
   for (Answer& answer : waiting) EXPECT_EQ(answer.Wait().text, testing::kStory);
 }
 
+TEST_F(EngineTest, OneClientMayNotHaveTheWholeQueue) {
+  Load(Kind::kChain, {.context = 2'048, .slots = 1, .waiting_max = 4, .waiting_per_client_max = 1});
+  Answer endless;
+  Send(Ask("#", 2'000), endless);
+  endless.WaitForTexts(1);
+  Answer waiting;
+  Send(Ask("\n"), waiting);
+
+  Answer refused;
+  EXPECT_EQ(engine_->Submit(Ask("\n"), refused.Listener()).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  Request other = Ask("\n");
+  other.client = "another";
+  Answer taken;
+  Send(std::move(other), taken);
+
+  engine_->Cancel(endless.id);
+  EXPECT_EQ(waiting.Wait().text, testing::kStory);
+  EXPECT_EQ(taken.Wait().text, testing::kStory);
+}
+
 TEST_F(EngineTest, ServesManyClientsInTurns) {
   Load(Kind::kChain,
        {.context = 512, .slots = 2, .waiting_max = 200, .waiting_per_client_max = 40});

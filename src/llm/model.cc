@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "llm/stretches.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::llm {
@@ -176,6 +177,10 @@ void Model::ReadVocabulary() {
   }
   marks_ = Marks(marks);
   const auto type = llama_vocab_type(vocab());
+  if (type == LLAMA_VOCAB_TYPE_BPE) {
+    splitter_ = MetadataOf(llama(), "tokenizer.ggml.pre");
+    if (splitter_.empty()) splitter_ = "default";
+  }
   const bool keeps_all =
       type == LLAMA_VOCAB_TYPE_SPM || (type == LLAMA_VOCAB_TYPE_BPE && bytes.size() == kByteValues);
   token_bytes_max_ = keeps_all && !drops_blanks ? longest : longest * kDroppedMax;
@@ -187,6 +192,10 @@ std::uint32_t Model::trained_context() const {
   return static_cast<std::uint32_t>(std::max(0, llama_model_n_ctx_train(llama())));
 }
 const llama_vocab* Model::vocab() const { return llama_model_get_vocab(llama()); }
+
+absl::Status Model::CheckText(std::string_view text) const {
+  return CheckStretches(text, splitter_);
+}
 
 std::vector<Token> Model::Tokenize(std::string_view text, ControlTokens control) const {
   CHECK(text.size() <= kTextBytesMax);
@@ -225,7 +234,9 @@ absl::StatusOr<std::vector<Token>> Model::TokenizeChat(
     }
     chat.push_back({.role = message.role, .content = marks_.Broken(message.content)});
   }
-  return Tokenize(template_->Render(chat), ControlTokens::kCount);
+  const std::string prompt = template_->Render(chat);
+  RETURN_IF_ERROR(CheckText(prompt));
+  return Tokenize(prompt, ControlTokens::kCount);
 }
 
 std::string Model::Piece(Token token) const {

@@ -51,10 +51,13 @@ class Model {
   std::uint32_t trained_context() const;
   bool has_chat_template() const { return template_.has_value(); }
 
+  // kInvalidArgument: a text that Tokenize() must not get, see stretches.h.
+  absl::Status CheckText(std::string_view text) const;
   std::vector<Token> Tokenize(std::string_view text, ControlTokens control) const;
   // The chat as a prompt that ends where the assistant begins. Names of control tokens and the
   // template's marks in contents are broken up, so that they are text; a NUL becomes a space.
-  // kFailedPrecondition: no chat template; kInvalidArgument: no messages, or an unknown role.
+  // kFailedPrecondition: no chat template; kInvalidArgument: no messages, an unknown role, or
+  // what CheckText() says.
   absl::StatusOr<std::vector<Token>> TokenizeChat(const std::vector<ChatMessage>& messages) const;
 
   // A text of so many bytes has at least so many tokens, without looking at it.
@@ -81,6 +84,7 @@ class Model {
   std::string architecture_;
   std::optional<ChatTemplate> template_;
   Marks marks_;
+  std::string splitter_;               // Of texts into words; empty = none.
   std::uint64_t token_bytes_max_ = 1;  // Of a text, for one token.
 };
 

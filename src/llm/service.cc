@@ -15,6 +15,7 @@
 #include "base/overload.h"
 #include "llm/client_name.h"
 #include "llm/error_detail.h"
+#include "runtime/status_macros.h"
 
 namespace coterie::llm {
 namespace {
@@ -34,7 +35,10 @@ std::vector<ChatMessage> MessagesOf(const v1::Chat& chat) {
 template <class WithPrompt>
 absl::StatusOr<std::vector<Token>> PromptOf(const Model& model, const WithPrompt& request) {
   if (request.has_chat()) return model.TokenizeChat(MessagesOf(request.chat()));
-  if (request.has_text()) return model.Tokenize(request.text(), ControlTokens::kCount);
+  if (request.has_text()) {
+    RETURN_IF_ERROR(model.CheckText(request.text()));
+    return model.Tokenize(request.text(), ControlTokens::kCount);
+  }
   return absl::InvalidArgumentError("the request has no prompt: neither chat nor text");
 }
 
