@@ -176,8 +176,9 @@ class OpenAiTest : public testing::Test {
     return stub_->GetStatus(&context, {}, response);
   }
   void WaitForWaiting(std::uint32_t count) {
+    const absl::Time end = absl::Now() + absl::Seconds(10);
     v1::GetStatusResponse status;
-    while (GetStatus(&status).ok() && status.waiting() != count) {
+    while (GetStatus(&status).ok() && status.waiting() != count && absl::Now() < end) {
     }
     ASSERT_EQ(status.waiting(), count);
   }
