@@ -38,17 +38,8 @@ struct ParsedUpdate {
 // Checks everything that does not depend on a document.
 Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed);
 
-// Structs that are pending, as Yjs calls it: they came before something that they build on (their
-// client's earlier structs, a neighbour, a parent), so they are kept as bytes, and tried again when
-// an update brings what is missing. Nothing of them is in the document until then.
-struct PendingStructs {
-  std::vector<std::string> updates;  // Format V1, without deletions.
-  StateVector missing;               // Client -> the clock that has to come, plus one.
-  bool empty() const { return updates.empty(); }
-};
-
-// Integrates what can be; `pending` gets the rest.
-void ApplyStructs(ItemStore& store, const ParsedUpdate& update, PendingStructs& pending);
+// Integrates what can be; yields the rest as an update without deletions, "" if there is none.
+std::string ApplyStructs(ItemStore& store, const ParsedUpdate& update);
 // Of `deletes` what is not deleted yet: it is not there yet, or alive.
 DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes);
 // Deletes what is there; yields the rest.

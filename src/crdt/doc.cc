@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -11,25 +12,18 @@
 #include "crdt/item_store.h"
 #include "crdt/merge.h"
 #include "crdt/observe.h"
+#include "crdt/pending.h"
 #include "crdt/rehearsal.h"
 #include "crdt/update_view.h"
 #include "crdt/view.h"
 
 namespace coterie::crdt {
 
-namespace {
-
-// Up to so many pending bytes each update that is pending is merged with the others at once, as Yjs
-// does it: which of two forms of a struct is kept can depend on the order. Beyond, once for many,
-// so that a long wait does not cost quadratically.
-constexpr std::size_t kEagerBytesMax = std::size_t{4} << 10;
-
-}  // namespace
-
 // What came before what it needs.
 struct Doc::Pending {
   PendingStructs structs;
-  DeleteSet deletes;
+  PendingDeletes deletes;
+  std::set<ClientIndex> advanced;  // Who wrote here since something was merged last.
 };
 
 Doc::Doc(Options options)
@@ -109,39 +103,23 @@ Malformed Doc::ApplyWithin(std::uint64_t scanned_max, std::string_view update, W
 std::uint64_t Doc::scanned_items() const { return store_->scanned_items(); }
 
 void Doc::Merge(const ParsedUpdate& update) {
-  const StateVector waited = pending_->structs.missing;
-  ApplyStructs(*store_, update, pending_->structs);
-  if (pending_->structs.updates.size() == 2 &&
-      pending_->structs.updates[0].size() <= kEagerBytesMax) {
-    PendingUpdate();
-  }
-  bool may_go_on = false;
-  for (const auto& [client, clock] : waited.clocks()) {
-    const ClientIndex index = store_->FindClient(client);
-    may_go_on = may_go_on || (index != kNoClient && clock <= store_->ClientAt(index).end);
-  }
-  DeleteSet rest = ApplyDeletes(*store_, update.deleted);
-  if (!pending_->deletes.empty()) rest.Add(ApplyDeletes(*store_, pending_->deletes));
-  pending_->deletes = std::move(rest);
-  if (!may_go_on) return;
-  const std::string pending = PendingUpdate();
-  ParsedUpdate again;
-  if (ParseUpdate(pending, again)) return;  // Of sound updates: it cannot be.
-  pending_->structs = {};
-  Merge(again);
+  const std::string rest = ApplyStructs(*store_, update);
+  if (!rest.empty()) pending_->structs.Park(rest);
+  const std::set<ClientIndex> advanced = std::exchange(pending_->advanced, {});
+  const auto apply_deletes = [&] {
+    const DeleteSet due = pending_->deletes.TakeDue(*store_, advanced);
+    if (!due.empty()) pending_->deletes.Add(ApplyDeletes(*store_, due));
+  };
+  pending_->deletes.Add(ApplyDeletes(*store_, update.deleted));
+  apply_deletes();
+  if (pending_->structs.empty()) return;
+  pending_->structs.Retry(*store_, advanced);
+  apply_deletes();
 }
 
-// As one, and keeps it so.
-const std::string& Doc::PendingUpdate() const {
-  std::vector<std::string>& updates = pending_->structs.updates;
-  CHECK(!updates.empty());
-  if (updates.size() > 1) {
-    const std::vector<std::string_view> views(updates.begin(), updates.end());
-    MergeResult merged = MergeUpdates(views);
-    CHECK(!merged.malformed);
-    updates = {std::move(merged.update)};
-  }
-  return updates[0];
+// Of a writer here: what waits for it is tried when something is merged the next time, as in Yjs.
+void Doc::NoteAdvanced(ClientIndex writer) {
+  if (HasPending()) pending_->advanced.insert(writer);
 }
 
 std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
@@ -149,11 +127,11 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
   if (!pending_->deletes.empty()) {
     Lib0Writer writer;
     writer.VarUint(0);
-    pending_->deletes.EncodeTo(writer);
+    pending_->deletes.All().EncodeTo(writer);
     updates.push_back(writer.Take());
   }
   if (!pending_->structs.empty()) {
-    const std::string& pending = PendingUpdate();
+    const std::string pending = pending_->structs.Encode();
     UpdateView view;
     const Malformed malformed = UpdateView::Open(pending, view);
     CHECK(!malformed);
@@ -203,17 +181,12 @@ StateVector Doc::state_vector() const {
 
 DeleteSet Doc::delete_set() const { return CollectDeleteSet(*store_); }
 
-StateVector Doc::missing() const { return pending_->structs.missing; }
+StateVector Doc::missing() const { return pending_->structs.missing(); }
 
 bool Doc::HasPending() const { return !pending_->structs.empty() || !pending_->deletes.empty(); }
 
 std::uint64_t Doc::pending_bytes() const {
-  std::uint64_t bytes = 0;
-  for (const std::string& update : pending_->structs.updates) bytes += update.size();
-  for (const auto& [client, ranges] : pending_->deletes.clients()) {
-    bytes += kBytesPerWaitingRange * ranges.size();
-  }
-  return bytes;
+  return pending_->structs.bytes() + kBytesPerWaitingRange * pending_->deletes.ranges();
 }
 
 std::uint64_t Doc::BytesThatWouldWait(std::string_view update) const {
@@ -275,12 +248,8 @@ std::vector<std::string> Doc::Subdocuments() const {
 }
 
 std::size_t Doc::memory_bytes() const {
-  std::size_t bytes = sizeof(Doc) + sizeof(ItemStore) + store_->memory_bytes();
-  for (const std::string& update : pending_->structs.updates) bytes += update.capacity();
-  for (const auto& [client, ranges] : pending_->deletes.clients()) {
-    bytes += sizeof(client) + sizeof(ranges) + ranges.capacity() * sizeof(ClockRange);
-  }
-  return bytes;
+  return sizeof(Doc) + sizeof(ItemStore) + store_->memory_bytes() +
+         pending_->structs.memory_bytes() + pending_->deletes.memory_bytes();
 }
 
 }  // namespace coterie::crdt

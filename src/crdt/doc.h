@@ -23,6 +23,7 @@
 #include "crdt/delete_set.h"
 #include "crdt/events.h"
 #include "crdt/id.h"
+#include "crdt/item.h"
 #include "crdt/lib0.h"
 #include "crdt/state_vector.h"
 #include "crdt/type_handle.h"
@@ -127,7 +128,7 @@ class Doc {
   // Why there is no room for a well-formed update; nothing if there is.
   Malformed RefuseSize(const ParsedUpdate& update) const;
   void Merge(const ParsedUpdate& update);
-  const std::string& PendingUpdate() const;
+  void NoteAdvanced(ClientIndex writer);
 
   Garbage garbage_;
   std::unique_ptr<ItemStore> store_;

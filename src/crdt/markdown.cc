@@ -21,6 +21,7 @@ namespace {
 using Kind = JsValue::Kind;
 
 constexpr int kDepthMax = 100;
+constexpr std::size_t kAttributeBytesMax = 64 << 10;
 constexpr double kNumberMax = 999'999'999;
 
 enum class Node : std::uint8_t {
@@ -84,6 +85,8 @@ constexpr std::array<std::pair<std::string_view, Node>, 33> kNodes = {{
 }};
 
 Node NodeOf(std::string_view name) {
+  constexpr std::size_t kNameBytesMax = 64;
+  if (name.size() > kNameBytesMax) return Node::kOther;
   std::string plain;
   for (const char c : name) {
     if (c != '_') plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -215,7 +218,7 @@ std::string Prefixed(std::string_view text, std::string_view first, std::string_
 
 class Writer {
  public:
-  explicit Writer(const ItemStore& store) : store_(store) {}
+  explicit Writer(const View& view) : view_(view), store_(view.store) {}
 
   // The blocks of a node, from top to bottom.
   std::string Blocks(BranchRef parent, int depth) const;
@@ -234,6 +237,8 @@ class Writer {
   std::uint64_t NumberOf(BranchRef branch, std::initializer_list<std::string_view> names) const;
   bool IsChecked(BranchRef branch) const;
 
+  std::string Indented(const std::string& text, std::string_view first,
+                       std::string_view rest) const;
   std::string Block(const Child& child, std::uint64_t number, int depth) const;
   std::string ItemOf(BranchRef branch, std::string_view marker, int depth) const;
   std::string Marker(const Child& child, std::uint64_t number) const;
@@ -247,6 +252,7 @@ class Writer {
   void AddText(BranchRef text, int depth, Line& line) const;
   std::string InlineNode(const Child& child) const;
 
+  const View& view_;
   const ItemStore& store_;
 };
 
@@ -260,6 +266,7 @@ std::vector<Writer::Child> Writer::ChildrenOf(BranchRef parent) const {
   for (ItemRef ref = store_.HeadOf(parent); ref != 0; ref = store_.At(ref).right) {
     const Item& item = store_.At(ref);
     if (item.is_deleted || item.kind() != ContentKind::kType) continue;
+    view_.budget.Read(1);
     Child child{.branch = store_.TypeOf(item)};
     const TypeKind kind = store_.BranchAt(child.branch).kind;
     child.is_text = kind == TypeKind::kXmlText || kind == TypeKind::kText;
@@ -276,7 +283,10 @@ std::optional<JsValue> Writer::AttributeOf(BranchRef branch, std::string_view na
     if (store_.atoms().Text(sequence.key) != name) continue;
     if (sequence.tail == 0 || store_.At(sequence.tail).is_deleted) return std::nullopt;
     const Item& item = store_.At(sequence.tail);
-    return ContentToValue(store_, item, item.length - 1, 0);
+    // What an attribute says is short: all else, types among it, says nothing here.
+    const bool is_value = item.kind() == ContentKind::kAny || item.kind() == ContentKind::kJson;
+    if (!is_value || store_.BytesOf(item).size() > kAttributeBytesMax) return std::nullopt;
+    return ContentToValue(store_, item, item.length - 1);
   }
   return std::nullopt;
 }
@@ -316,15 +326,17 @@ std::string Writer::Blocks(BranchRef parent, int depth) const {
   if (depth > kDepthMax) return {};
   if (HasInline(parent)) return Inline(parent, depth);
   std::string text;
+  const Node around = KindOf(parent);
   Node previous = Node::kOther;
   std::uint64_t number = 0;
   for (const Child& child : ChildrenOf(parent)) {
+    if (view_.budget.is_spent()) break;
     const Child shown = child.node == Node::kContainer ? FirstChildOf(child.branch) : child;
     const Node node = shown.node;
     // BlockNote numbers the first of a run; the others follow it.
     number = node == previous ? number + 1 : NumberOf(shown.branch, {"start"});
     const std::string block = Block(child, number, depth + 1);
-    const bool is_tight = IsList(node) ? IsItem(KindOf(parent)) : IsItem(node) && node == previous;
+    const bool is_tight = IsList(node) ? IsItem(around) : IsItem(node) && node == previous;
     // An empty block is there as long as something is on both sides of it.
     if (!text.empty()) text += is_tight ? "\n" : "\n\n";
     text += block;
@@ -332,6 +344,13 @@ std::string Writer::Blocks(BranchRef parent, int depth) const {
   }
   text.resize(text.find_last_not_of('\n') + 1);
   return text;
+}
+
+std::string Writer::Indented(const std::string& text, std::string_view first,
+                             std::string_view rest) const {
+  const auto lines = static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n')) + 1;
+  if (!view_.budget.Spend(lines * std::max(first.size(), rest.size()))) return {};
+  return Prefixed(text, first, rest);
 }
 
 Writer::Child Writer::FirstChildOf(BranchRef parent) const {
@@ -362,7 +381,7 @@ std::string Writer::Block(const Child& child, std::uint64_t number, int depth) c
     case Node::kCheckBlock:
       return ItemOf(branch, Marker(child, number), depth);
     case Node::kQuote:
-      return Prefixed(Blocks(branch, depth), "> ", "> ");
+      return Indented(Blocks(branch, depth), "> ", "> ");
     case Node::kCode:
       return Code(branch, depth);
     case Node::kRule:
@@ -399,7 +418,7 @@ std::string Writer::Marker(const Child& child, std::uint64_t number) const {
 std::string Writer::ItemOf(BranchRef branch, std::string_view marker, int depth) const {
   // What is under an item begins where its text does, but for the box of a task.
   const std::string_view indent = marker.substr(0, marker.find(' ') + 1);
-  return Prefixed(Blocks(branch, depth), marker, std::string(indent.size(), ' '));
+  return Indented(Blocks(branch, depth), marker, std::string(indent.size(), ' '));
 }
 
 // An item's blocks follow each other closely, as the items do.
@@ -432,7 +451,7 @@ std::string Writer::Container(const Child& container, std::uint64_t number, int 
     }
     const std::string marker = Marker(first, number);
     const std::string indent(marker.find(' ') + 1, ' ');
-    text += "\n" + Prefixed(nested, indent, indent);
+    text += "\n" + Indented(nested, indent, indent);
   }
   return text;
 }
@@ -455,6 +474,8 @@ std::string Writer::Table(BranchRef table, int depth) const {
     }
     columns = std::max(columns, cells.size());
   }
+  // Each row is as wide as the widest.
+  if (!view_.budget.Spend(rows.size() * columns * sizeof(std::string))) return {};
   std::string text;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i].resize(columns);
@@ -472,8 +493,13 @@ std::string Writer::Table(BranchRef table, int depth) const {
 
 std::string Writer::Code(BranchRef branch, int depth) const {
   const std::string text = Inline(branch, depth);
-  std::string fence = "```";
-  while (text.find(fence) != std::string::npos) fence += '`';
+  std::size_t longest = 2;  // Run of backticks.
+  std::size_t run = 0;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(longest + 1, '`');
   return fence + TextOf(branch, {"language", "params"}) + "\n" + text + "\n" + fence;
 }
 
@@ -507,7 +533,8 @@ void Writer::AddInline(BranchRef parent, int depth, Line& line) const {
 }
 
 void Writer::AddText(BranchRef text, int depth, Line& line) const {
-  for (const DeltaOp& op : TypeToDelta(store_, text)) {
+  for (const DeltaOp& op : TypeToDelta(view_, text)) {
+    if (view_.budget.is_spent()) return;
     if (op.kind == DeltaOp::Kind::kText) line.Add(op.text, MarksOf(op.attributes));
     if (op.kind != DeltaOp::Kind::kType || depth > kDepthMax) continue;
     Line inner;
@@ -533,8 +560,15 @@ std::string Writer::InlineNode(const Child& child) const {
 }  // namespace
 
 std::string ToMarkdown(const Doc& doc, TypeHandle type) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return ToMarkdown(doc, type, budget);
+}
+
+std::string ToMarkdown(const Doc& doc, TypeHandle type, ViewBudget& budget) {
   const BranchRef branch = doc.store().Resolve(type);
-  return branch == 0 ? std::string() : Writer(doc.store()).Blocks(branch, 0);
+  if (branch == 0) return {};
+  const View view{doc.store(), budget};
+  return Writer(view).Blocks(branch, 0);
 }
 
 }  // namespace coterie::crdt

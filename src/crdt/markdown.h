@@ -14,8 +14,11 @@
 namespace coterie::crdt {
 
 class Doc;
+class ViewBudget;
 
 // Of an XML fragment or element; without a line feed at the end.
 std::string ToMarkdown(const Doc& doc, TypeHandle type);
+// The same of a document that anybody may have made: of no use once the budget is spent.
+std::string ToMarkdown(const Doc& doc, TypeHandle type, ViewBudget& budget);
 
 }  // namespace coterie::crdt

@@ -27,6 +27,7 @@ Outcome Transaction::Commit() {
 void Transaction::Commit(Outcome& outcome) {
   CHECK(is_open_);
   is_open_ = false;
+  doc_.NoteAdvanced(writer_);
   doc_.End(watch_, outcome);
 }
 

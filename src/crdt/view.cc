@@ -35,25 +35,38 @@ JsValue BytesToValue(std::string_view bytes) {
   return value;
 }
 
-// The UTF-16 unit `offset` of a text, as JavaScript splits one into an array.
-JsValue UnitToValue(std::string_view text, Clock offset) {
-  std::size_t at = 0;
-  Clock units = 0;
-  while (true) {
-    const std::size_t size = CodePointLength(text.substr(at));
+// The UTF-16 units of a text, one after the other, as JavaScript splits one into an array.
+class Units {
+ public:
+  explicit Units(std::string_view text) : text_(text) {}
+  // Requires that there is one more.
+  std::string Next() {
+    const std::size_t size = CodePointLength(text_);
     CHECK(size > 0);
-    const Clock wide = size == 4 ? 2 : 1;
-    if (offset < units + wide) {
-      if (wide == 1) return TextValue(std::string(text.substr(at, size)));
-      const char32_t code = DecodeCodePoint(text.substr(at), size) - 0x10000;
-      const char32_t unit = offset == units ? 0xd800 + (code >> 10) : 0xdc00 + (code & 0x3ff);
-      const auto byte = [](char32_t bits) { return static_cast<char>(bits); };
-      return TextValue({byte(0xe0 | (unit >> 12)), byte(0x80 | ((unit >> 6) & 0x3f)),
-                        byte(0x80 | (unit & 0x3f))});
+    if (size < 4) {
+      std::string unit(text_.substr(0, size));
+      text_.remove_prefix(size);
+      return unit;
     }
-    units += wide;
-    at += size;
+    const char32_t code = DecodeCodePoint(text_, size) - 0x10000;
+    const char32_t unit = is_within_pair_ ? 0xdc00 + (code & 0x3ff) : 0xd800 + (code >> 10);
+    if (is_within_pair_) text_.remove_prefix(size);
+    is_within_pair_ = !is_within_pair_;
+    const auto byte = [](char32_t bits) { return static_cast<char>(bits); };
+    return {byte(0xe0 | (unit >> 12)), byte(0x80 | ((unit >> 6) & 0x3f)),
+            byte(0x80 | (unit & 0x3f))};
   }
+
+ private:
+  std::string_view text_;
+  bool is_within_pair_ = false;
+};
+
+// The unit `offset` of a text.
+JsValue UnitToValue(std::string_view text, Clock offset) {
+  Units units(text);
+  for (Clock i = 0; i < offset; ++i) units.Next();
+  return TextValue(units.Next());
 }
 
 JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
@@ -63,7 +76,8 @@ JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
   return json == "undefined" ? JsValue{} : ParseJson(json);
 }
 
-JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
+JsValue MapToValue(const View& view, BranchRef branch, int depth) {
+  const ItemStore& store = view.store;
   JsValue value;
   value.kind = Kind::kObject;
   SequenceRef key = store.BranchAt(branch).first_key;
@@ -72,13 +86,14 @@ JsValue MapToValue(const ItemStore& store, BranchRef branch, int depth) {
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
     const Item& item = store.At(sequence.tail);
     value.members.push_back({std::string(store.atoms().Text(sequence.key)),
-                             ContentToValue(store, item, item.length - 1, depth + 1)});
+                             ContentToValue(view, item, item.length - 1, depth + 1)});
   }
   SettleMembers(value.members);
   return value;
 }
 
-JsValue ArrayToValue(const ItemStore& store, BranchRef branch, int depth) {
+JsValue ArrayToValue(const View& view, BranchRef branch, int depth) {
+  const ItemStore& store = view.store;
   JsValue value;
   value.kind = Kind::kArray;
   value.items.reserve(store.BranchAt(branch).length);
@@ -90,8 +105,13 @@ JsValue ArrayToValue(const ItemStore& store, BranchRef branch, int depth) {
       for (Clock i = 0; i < item.length; ++i) value.items.push_back(ReadAny(reader));
       continue;
     }
+    if (item.kind() == ContentKind::kString) {
+      Units units(store.TextOf(item));
+      for (Clock i = 0; i < item.length; ++i) value.items.push_back(TextValue(units.Next()));
+      continue;
+    }
     for (Clock i = 0; i < item.length; ++i) {
-      value.items.push_back(ContentToValue(store, item, i, depth + 1));
+      value.items.push_back(ContentToValue(view, item, i, depth + 1));
     }
   }
   return value;
@@ -140,26 +160,37 @@ std::string Interpolated(const JsValue& value) {
   return {};
 }
 
-std::string ContentToString(const ItemStore& store, const Item& item, Clock offset, int depth) {
+std::string ContentToString(const View& view, const Item& item, Clock offset, int depth) {
+  const ItemStore& store = view.store;
   if (item.kind() == ContentKind::kType) {
     const BranchRef type = store.TypeOf(item);
-    return TypeToString(store, type, store.BranchAt(type).kind, depth + 1);
+    return TypeToString(view, type, store.BranchAt(type).kind, depth + 1);
   }
-  if (item.kind() == ContentKind::kDoc) return std::string(kObjectText);
-  return Interpolated(ContentToValue(store, item, offset, depth + 1));
+  if (item.kind() == ContentKind::kDoc || item.kind() == ContentKind::kBinary) {
+    return std::string(kObjectText);
+  }
+  return Interpolated(ContentToValue(view, item, offset, depth + 1));
 }
 
-std::string ChildrenToString(const ItemStore& store, BranchRef branch, int depth) {
+std::string ChildrenToString(const View& view, BranchRef branch, int depth) {
+  const ItemStore& store = view.store;
   std::string text;
   for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
     const Item& item = store.At(ref);
     if (!item.IsVisible()) continue;
-    for (Clock i = 0; i < item.length; ++i) text += ContentToString(store, item, i, depth);
+    if (view.budget.is_spent()) break;
+    if (item.kind() == ContentKind::kString) {
+      Units units(store.TextOf(item));
+      for (Clock i = 0; i < item.length; ++i) text += units.Next();
+      continue;
+    }
+    for (Clock i = 0; i < item.length; ++i) text += ContentToString(view, item, i, depth);
   }
   return text;
 }
 
-std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
+std::string ElementToString(const View& view, BranchRef ref, int depth) {
+  const ItemStore& store = view.store;
   const Branch& branch = store.BranchAt(ref);
   std::vector<std::pair<std::string, std::string>> attributes;
   for (SequenceRef key = branch.first_key; key != 0; key = store.SequenceAt(key).next_key) {
@@ -167,7 +198,7 @@ std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
     const Item& item = store.At(sequence.tail);
     attributes.emplace_back(store.atoms().Text(sequence.key),
-                            ContentToString(store, item, item.length - 1, depth));
+                            ContentToString(view, item, item.length - 1, depth));
   }
   std::sort(attributes.begin(), attributes.end(),
             [](const auto& a, const auto& b) { return IsBeforeInUtf16(a.first, b.first); });
@@ -180,11 +211,28 @@ std::string ElementToString(const ItemStore& store, BranchRef ref, int depth) {
     text += " ";
     text += key + "=\"" + value + "\"";
   }
-  return text + ">" + ChildrenToString(store, ref, depth) + "</" + name + ">";
+  return text + ">" + ChildrenToString(view, ref, depth) + "</" + name + ">";
+}
+
+// The letters of a string as attributes, by index; those are sorted as the strings they are.
+std::string LettersAsAttributes(const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> letters;
+  Units units(text);
+  const std::uint64_t count = Utf16Length(text);
+  letters.reserve(count);
+  for (std::uint64_t i = 0; i < count; ++i) letters.emplace_back(std::to_string(i), units.Next());
+  std::sort(letters.begin(), letters.end());
+  std::string attributes;
+  for (const auto& [index, letter] : letters) {
+    attributes += " ";
+    attributes += index + "=\"" + letter + "\"";
+  }
+  return attributes;
 }
 
 // Each attribute of a text is an element around it, and its members are that one's attributes.
-std::string WithElements(const Attributes& attributes, const std::string& inner) {
+std::string WithElements(const Attributes& attributes, const std::string& inner,
+                         ViewBudget& budget) {
   std::vector<std::pair<std::string, JsValue>> nodes;
   for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json));
   const auto is_before = [](const auto& a, const auto& b) {
@@ -194,11 +242,9 @@ std::string WithElements(const Attributes& attributes, const std::string& inner)
   std::string text;
   for (auto& [name, value] : nodes) {
     text += "<" + name;
-    if (value.kind == Kind::kString) {  // Its letters are its members.
-      const auto units = static_cast<Clock>(Utf16Length(value.text));
-      for (Clock i = 0; i < units; ++i) {
-        value.members.push_back({std::to_string(i), UnitToValue(value.text, i)});
-      }
+    constexpr std::uint64_t kBytesPerLetter = 16;
+    if (value.kind == Kind::kString && budget.Spend(kBytesPerLetter * value.text.size())) {
+      text += LettersAsAttributes(value.text);
     }
     for (std::size_t i = 0; i < value.items.size(); ++i) {
       value.members.push_back({std::to_string(i), value.items[i]});
@@ -215,19 +261,21 @@ std::string WithElements(const Attributes& attributes, const std::string& inner)
   return text;
 }
 
-std::string XmlTextToString(const ItemStore& store, BranchRef branch, int depth) {
+std::string XmlTextToString(const View& view, BranchRef branch, int depth) {
   std::string text;
-  for (const DeltaOp& op : TypeToDelta(store, branch)) {
+  for (const DeltaOp& op : TypeToDelta(view, branch)) {
+    if (view.budget.is_spent()) break;
     switch (op.kind) {
       case DeltaOp::Kind::kText:
-        text += WithElements(op.attributes, op.text);
+        text += WithElements(op.attributes, op.text, view.budget);
         break;
       case DeltaOp::Kind::kEmbed:
-        text += WithElements(op.attributes, Interpolated(ParseJson(op.text)));
+        text += WithElements(op.attributes, Interpolated(ParseJson(op.text)), view.budget);
         break;
       case DeltaOp::Kind::kType: {
-        const TypeKind kind = store.BranchAt(op.type.branch).kind;
-        text += WithElements(op.attributes, TypeToString(store, op.type.branch, kind, depth + 1));
+        const TypeKind kind = view.store.BranchAt(op.type.branch).kind;
+        text += WithElements(op.attributes, TypeToString(view, op.type.branch, kind, depth + 1),
+                             view.budget);
         break;
       }
       case DeltaOp::Kind::kValues:
@@ -260,7 +308,8 @@ ItemRef ValueItemOf(const ItemStore& store, BranchRef branch, Atom key) {
   return tail != 0 && !store.At(tail).is_deleted ? tail : 0;
 }
 
-JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset, int depth) {
+JsValue ContentToValue(const View& view, const Item& item, Clock offset, int depth) {
+  const ItemStore& store = view.store;
   switch (item.kind()) {
     case ContentKind::kString:
       return UnitToValue(store.TextOf(item), offset);
@@ -277,7 +326,7 @@ JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset, i
     }
     case ContentKind::kType: {
       const BranchRef type = store.TypeOf(item);
-      return TypeToValue(store, type, store.BranchAt(type).kind, depth);
+      return TypeToValue(view, type, store.BranchAt(type).kind, depth);
     }
     case ContentKind::kDoc: {
       JsValue empty;  // A document of its own, of which this one knows the name alone.
@@ -293,34 +342,34 @@ JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset, i
   return {};
 }
 
-JsValue TypeToValue(const ItemStore& store, BranchRef branch, TypeKind kind, int depth) {
+JsValue TypeToValue(const View& view, BranchRef branch, TypeKind kind, int depth) {
   if (depth > kViewDepthMax) return {};
   switch (kind) {
     case TypeKind::kArray:
-      return ArrayToValue(store, branch, depth);
+      return ArrayToValue(view, branch, depth);
     case TypeKind::kMap:
     case TypeKind::kXmlHook:
-      return MapToValue(store, branch, depth);
+      return MapToValue(view, branch, depth);
     case TypeKind::kText:
     case TypeKind::kXmlElement:
     case TypeKind::kXmlFragment:
     case TypeKind::kXmlText:
-      return TextValue(TypeToString(store, branch, kind, depth));
+      return TextValue(TypeToString(view, branch, kind, depth));
   }
   return {};
 }
 
-std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind, int depth) {
+std::string TypeToString(const View& view, BranchRef branch, TypeKind kind, int depth) {
   if (depth > kViewDepthMax) return {};
   switch (kind) {
     case TypeKind::kText:
-      return PlainText(store, branch);
+      return PlainText(view.store, branch);
     case TypeKind::kXmlText:
-      return XmlTextToString(store, branch, depth);
+      return XmlTextToString(view, branch, depth);
     case TypeKind::kXmlElement:
-      return ElementToString(store, branch, depth);
+      return ElementToString(view, branch, depth);
     case TypeKind::kXmlFragment:
-      return ChildrenToString(store, branch, depth);
+      return ChildrenToString(view, branch, depth);
     case TypeKind::kArray:
     case TypeKind::kMap:
     case TypeKind::kXmlHook:
@@ -329,54 +378,109 @@ std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind
   return {};
 }
 
-Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
-  Delta delta;
-  AttributeMap current;
-  const auto attributes = [&] {
-    Attributes list;
-    current.ForEach([&](Atom key, const std::string& json) {
-      list.emplace_back(store.atoms().Text(key), json);
-    });
-    return list;
-  };
-  std::string text;
-  const auto flush = [&] {
-    if (text.empty()) return;
-    DeltaOp op{.kind = DeltaOp::Kind::kText,
-               .text = std::move(text),
-               .type = {},
-               .attributes = attributes()};
-    op.length = Utf16Length(op.text);
-    delta.push_back(std::move(op));
-    text.clear();
-  };
-  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
-    const Item& item = store.At(ref);
-    if (item.is_deleted) continue;
+// Tells of a text, from left to right: of each piece of letters with the same attributes, and of
+// each object. Keeps count of what the attributes in force come to.
+class DeltaBuilder {
+ public:
+  explicit DeltaBuilder(const View& view) : view_(view) {}
+
+  Delta Build(BranchRef branch) {
+    const ItemStore& store = view_.store;
+    for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+      if (!store.At(ref).is_deleted) Add(store.At(ref));
+      if (view_.budget.is_spent()) break;
+    }
+    Flush();
+    return std::move(delta_);
+  }
+
+ private:
+  void Add(const Item& item) {
+    const ItemStore& store = view_.store;
     if (item.kind() == ContentKind::kString) {
-      text += store.TextOf(item);
+      view_.budget.Read(store.TextOf(item).size());
+      text_ += store.TextOf(item);
     } else if (item.kind() == ContentKind::kFormat) {
-      flush();
-      ApplyMark(current, store.ExtentOf(item).extra, store.BytesOf(item));
+      Flush();
+      Mark(store.ExtentOf(item).extra, store.BytesOf(item));
     } else if (item.kind() == ContentKind::kEmbed) {
-      flush();
+      Flush();
       Lib0Reader reader(store.BytesOf(item));
-      delta.push_back({.kind = DeltaOp::Kind::kEmbed,
-                       .length = 1,
-                       .text = std::string(reader.VarBytes()),
-                       .type = {},
-                       .attributes = attributes()});
+      view_.budget.Read(reader.remaining_bytes());
+      Push({.kind = DeltaOp::Kind::kEmbed,
+            .length = 1,
+            .text = std::string(reader.VarBytes()),
+            .type = {},
+            .attributes = {}});
     } else if (item.kind() == ContentKind::kType) {
-      flush();
-      delta.push_back({.kind = DeltaOp::Kind::kType,
-                       .length = 1,
-                       .text = {},
-                       .type = store.HandleOf(store.TypeOf(item)),
-                       .attributes = attributes()});
+      Flush();
+      Push({.kind = DeltaOp::Kind::kType,
+            .length = 1,
+            .text = {},
+            .type = store.HandleOf(store.TypeOf(item)),
+            .attributes = {}});
     }
   }
-  flush();
-  return delta;
+
+  void Mark(Atom key, std::string_view json) {
+    const std::uint64_t name_bytes = view_.store.atoms().Text(key).size();
+    view_.budget.Read(name_bytes + json.size());
+    const std::string* before = current_.Find(key);
+    if (before != nullptr) bytes_ -= BytesOf(name_bytes, *before);
+    ApplyMark(current_, key, json);
+    const std::string* after = current_.Find(key);
+    if (after != nullptr) bytes_ += BytesOf(name_bytes, *after);
+  }
+  // In memory, and twice the name, as in XML.
+  static std::uint64_t BytesOf(std::uint64_t name_bytes, const std::string& json) {
+    return sizeof(Attributes::value_type) + 2 * name_bytes + json.size();
+  }
+
+  void Flush() {
+    if (text_.empty()) return;
+    DeltaOp op{
+        .kind = DeltaOp::Kind::kText, .text = std::move(text_), .type = {}, .attributes = {}};
+    op.length = Utf16Length(op.text);
+    Push(std::move(op));
+    text_.clear();
+  }
+  void Push(DeltaOp op) {
+    view_.budget.Read(sizeof(DeltaOp) / ViewBudget::kGrowthMax);
+    if (!view_.budget.Spend(bytes_)) return;
+    op.attributes.reserve(current_.size());
+    current_.ForEach([&](Atom key, const std::string& json) {
+      op.attributes.emplace_back(view_.store.atoms().Text(key), json);
+    });
+    delta_.push_back(std::move(op));
+  }
+
+  const View& view_;
+  Delta delta_;
+  std::string text_;
+  AttributeMap current_;
+  std::uint64_t bytes_ = 0;  // What those come to, each time.
+};
+
+Delta TypeToDelta(const View& view, BranchRef branch) { return DeltaBuilder(view).Build(branch); }
+
+JsValue TypeToValue(const ItemStore& store, BranchRef branch, TypeKind kind) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return TypeToValue(View{store, budget}, branch, kind);
+}
+
+std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return TypeToString(View{store, budget}, branch, kind);
+}
+
+Delta TypeToDelta(const ItemStore& store, BranchRef branch) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return TypeToDelta(View{store, budget}, branch);
+}
+
+JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return ContentToValue(View{store, budget}, item, offset);
 }
 
 std::string ToJson(JsValue value) {

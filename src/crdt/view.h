@@ -12,6 +12,7 @@
 #include "crdt/events.h"
 #include "crdt/item.h"
 #include "crdt/js_value.h"
+#include "crdt/view_budget.h"
 
 namespace coterie::crdt {
 
@@ -19,14 +20,25 @@ class ItemStore;
 
 inline constexpr int kViewDepthMax = 300;
 
+// A view of a store, and what it may come to. Once that is spent, what is yielded is incomplete.
+struct View {
+  const ItemStore& store;
+  ViewBudget& budget;
+};
+
 // toJSON() of a type, taken for one of that kind.
-JsValue TypeToValue(const ItemStore& store, BranchRef branch, TypeKind kind, int depth = 0);
+JsValue TypeToValue(const View& view, BranchRef branch, TypeKind kind, int depth = 0);
 // toString() of a type, taken for one of that kind.
-std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind, int depth = 0);
+std::string TypeToString(const View& view, BranchRef branch, TypeKind kind, int depth = 0);
+Delta TypeToDelta(const View& view, BranchRef branch);
+// The same, of documents that are trusted.
+JsValue TypeToValue(const ItemStore& store, BranchRef branch, TypeKind kind);
+std::string TypeToString(const ItemStore& store, BranchRef branch, TypeKind kind);
 Delta TypeToDelta(const ItemStore& store, BranchRef branch);
 
 // The value at `offset` within an item's content.
-JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset, int depth = 0);
+JsValue ContentToValue(const View& view, const Item& item, Clock offset, int depth = 0);
+JsValue ContentToValue(const ItemStore& store, const Item& item, Clock offset);
 // The last item of a key, if it is not deleted.
 ItemRef ValueItemOf(const ItemStore& store, BranchRef branch, Atom key);
 // The kind that a type has or, being a root, is taken for.

@@ -13,10 +13,16 @@
 #include "crdt/text_diff.h"
 #include "crdt/transaction.h"
 #include "crdt/update_reader.h"
+#include "crdt/view_budget.h"
 #include "state/change.h"
 
 namespace coterie::state {
 namespace {
+
+// Shown in the place of what would be very much larger than the document is.
+constexpr std::string_view kTooLargeToRead =
+    "(This document cannot be shown as Markdown: its formatting or its tables would come to many "
+    "times what it holds. Export it instead.)";
 
 // From this clock on another client id goes on: a text that is written anew every day would use up
 // the clocks of one. The rest is far more than one command can need.
@@ -312,7 +318,10 @@ Reading Content::Read(std::string_view root) const {
   if (!type) return {};
   const crdt::Text text(doc_, *type);
   if (text.IsText() || text.size().bytes > 0) return {.text = text.ToString()};
-  return {.text = crdt::ToMarkdown(doc_, *type), .is_projection = true};
+  crdt::ViewBudget budget;
+  std::string markdown = crdt::ToMarkdown(doc_, *type, budget);
+  if (budget.is_spent()) markdown = kTooLargeToRead;
+  return {.text = std::move(markdown), .is_projection = true};
 }
 
 std::optional<TextSize> Content::Locate(std::uint64_t position, PositionUnit unit) const {

@@ -1,0 +1,142 @@
+// What waits, as hostile writers would have it: it costs what it is long, however it ends, and is
+// counted the same whoever has looked at it.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crdt/doc.h"
+#include "crdt/lib0.h"
+#include "crdt/text.h"
+#include "crdt/transaction.h"
+
+namespace coterie::crdt {
+namespace {
+
+constexpr std::uint64_t kMissing = 1;  // The client that all wait for.
+
+// Client `writer` wrote `letters` letters, each behind one of the client kMissing, from the clock
+// `first` on.
+std::string Waiting(std::uint64_t writer, Clock first, Clock letters) {
+  Lib0Writer update;
+  for (const std::uint64_t number : {std::uint64_t{1}, std::uint64_t{letters}, writer}) {
+    update.VarUint(number);
+  }
+  update.VarUint(0);
+  for (Clock i = 0; i < letters; ++i) {
+    update.Raw("\x84");  // A string that has an origin.
+    update.VarUint(kMissing);
+    update.VarUint(first + i);
+    update.VarBytes("w");
+  }
+  update.VarUint(0);
+  return update.Take();
+}
+
+// The updates of the letters of client kMissing, one by one.
+std::vector<std::string> Letters(Clock count) {
+  Doc doc({.garbage = Garbage::kCollect});
+  Text text(doc, doc.Root("text"));
+  std::vector<std::string> updates;
+  for (Clock i = 0; i < count; ++i) {
+    Transaction transaction(doc, Client(kMissing));
+    text.Insert(transaction, i, "m");
+    updates.push_back(transaction.Commit().update);
+  }
+  return updates;
+}
+
+std::string TextOf(Doc& doc) { return Text(doc, doc.Root("text")).ToString(); }
+
+// Whether all came: those of kMissing, which stand left of those with the same origin, and as many
+// of others.
+bool IsWhole(Doc& doc, Clock letters) {
+  return TextOf(doc) == std::string(letters, 'm') + std::string(letters, 'w');
+}
+
+// 150 000 letters wait for as many updates: reading all that waits each time would take hours.
+TEST(Pending, OfOneWriterIsReadOnce) {
+  constexpr Clock kLetters = 150'000;
+  Doc doc({.garbage = Garbage::kCollect});
+  ASSERT_FALSE(doc.Apply(Waiting(2, 0, kLetters)));
+  const std::uint64_t before = doc.pending_bytes();
+
+  Clock come = 0;
+  for (const std::string& update : Letters(kLetters)) {
+    ASSERT_FALSE(doc.Apply(update));
+    ++come;
+    if (come == kLetters / 2) {
+      EXPECT_LT(doc.pending_bytes(), before * 6 / 10);
+    }
+  }
+  EXPECT_FALSE(doc.HasPending());
+  EXPECT_TRUE(IsWhole(doc, kLetters));
+}
+
+TEST(Pending, OfManyWritersIsReadOnce) {
+  constexpr Clock kWriters = 50'000;
+  Doc doc({.garbage = Garbage::kCollect});
+  for (Clock i = 0; i < kWriters; ++i) ASSERT_FALSE(doc.Apply(Waiting(2 + i, i, 1)));
+
+  for (const std::string& update : Letters(kWriters)) ASSERT_FALSE(doc.Apply(update));
+  EXPECT_FALSE(doc.HasPending());
+  EXPECT_TRUE(IsWhole(doc, kWriters));
+}
+
+TEST(Pending, ThatComesAgainDoesNotStayTwice) {
+  Doc doc({.garbage = Garbage::kCollect});
+  const std::string update = Waiting(2, 0, 10'000);
+  for (int i = 0; i < 20; ++i) ASSERT_FALSE(doc.Apply(update));
+  EXPECT_LT(doc.pending_bytes(), 3 * update.size());
+}
+
+TEST(Pending, CountsTheSameWhoeverHasReadIt) {
+  Doc doc({.garbage = Garbage::kCollect});
+  Doc read({.garbage = Garbage::kCollect});
+  const std::vector<std::string> letters = Letters(3);
+  for (const std::string& update : {Waiting(2, 0, 2'000), Waiting(2, 0, 2'000), Waiting(3, 2, 100),
+                                    letters[2], letters[0], letters[1]}) {
+    ASSERT_FALSE(doc.Apply(update));
+    ASSERT_FALSE(read.Apply(update));
+    static_cast<void>(read.EncodeStateAsUpdate());
+    EXPECT_EQ(doc.pending_bytes(), read.pending_bytes());
+  }
+}
+
+TEST(Pending, WaitsForWhoWritesHereToo) {
+  Doc doc({.garbage = Garbage::kCollect});
+  ASSERT_FALSE(doc.Apply(Waiting(2, 0, 1)));
+  ASSERT_FALSE(doc.Apply(std::string_view("\0\1\1\1\1\1", 6)));  // Deletes the clock 1 of kMissing.
+  {
+    Transaction transaction(doc, Client(kMissing));
+    Text(doc, doc.Root("text")).Insert(transaction, 0, "mx");
+  }
+  EXPECT_TRUE(doc.HasPending());
+
+  ASSERT_FALSE(doc.Apply(Waiting(3, 7, 1)));
+  EXPECT_EQ(TextOf(doc), "mw");
+}
+
+TEST(Pending, DeletionsAreLookedAtWhenTheirClientComes) {
+  constexpr Clock kLetters = 2'000;
+  Doc doc({.garbage = Garbage::kCollect});
+  Lib0Writer deletes;
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{1}, kMissing}) {
+    deletes.VarUint(number);
+  }
+  deletes.VarUint(kLetters / 2);
+  for (Clock clock = 0; clock < kLetters; clock += 2) {
+    deletes.VarUint(clock);
+    deletes.VarUint(1);
+  }
+  ASSERT_FALSE(doc.Apply(deletes.Take()));
+  for (const std::string& update : Letters(kLetters)) ASSERT_FALSE(doc.Apply(update));
+  EXPECT_FALSE(doc.HasPending());
+  EXPECT_EQ(TextOf(doc), std::string(kLetters / 2, 'm'));
+}
+
+}  // namespace
+}  // namespace coterie::crdt
