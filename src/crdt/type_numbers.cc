@@ -15,12 +15,13 @@ namespace {
 // they end a text or a row of values, and it does not matter into which items those are cut.
 constexpr std::uint8_t kKeyTag = 0xff;
 constexpr std::uint8_t kChildrenTag = 0xfe;
+constexpr std::uint8_t kMarksTag = 0xfd;
 constexpr std::string_view kNull = "null";
 constexpr std::uint8_t TagOf(ContentKind kind) {
   return static_cast<std::uint8_t>(0xf3 + static_cast<int>(kind));
 }
 static_assert(TagOf(ContentKind::kJson) == 0xf5);  // The first byte that UTF-8 has not.
-static_assert(TagOf(ContentKind::kDoc) < kChildrenTag);
+static_assert(TagOf(ContentKind::kDoc) < kMarksTag);
 
 // A type and all that it holds, in bytes that mean nothing else.
 class Signature {
@@ -75,15 +76,18 @@ class Signature {
     json = store_.BytesOf(item);
   }
 
-  // What the marks since the last unit come to, of however many keys in whatever order.
+  // What the marks since the last unit come to, of however many keys in whatever order. That there
+  // are any shows as well: a delta begins a new insertion.
   void WriteMarks() {
+    if (changed_.empty()) return;
+    writer_.U8(kMarksTag);
+    last_ = ContentKind::kFormat;
     for (const auto& [key, before] : changed_) {
       const std::string_view json = formats_.find(key)->second;
       if (json == before) continue;
       writer_.U8(TagOf(ContentKind::kFormat));
       writer_.VarBytes(key);
       writer_.VarBytes(json);
-      last_ = ContentKind::kFormat;
     }
     changed_.clear();
   }
