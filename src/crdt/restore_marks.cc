@@ -13,8 +13,8 @@ namespace coterie::crdt {
 namespace {
 
 constexpr std::string_view kNull = "null";
-// So many items without a unit are gone over for the best place between two units.
-constexpr int kGapStepsMax = 128;
+// So much that is not visible is gone over for the best place between two units.
+constexpr std::uint64_t kGapClocksMax = 256;
 
 }  // namespace
 
@@ -36,6 +36,15 @@ struct MarkRestorer::MarksInGap {
 std::string_view MarkRestorer::Attributes::At(Atom key) const {
   const auto found = values_.find(key);
   return found == values_.end() ? kNull : std::string_view(found->second);
+}
+
+bool HasMarks(const ItemStore& store, BranchRef branch) {
+  if (!store.BranchAt(branch).has_formats) return false;
+  ItemRef ref = store.HeadOf(branch);
+  while (ref != 0 && (store.At(ref).is_deleted || store.At(ref).kind() != ContentKind::kFormat)) {
+    ref = store.At(ref).right;
+  }
+  return ref != 0;
 }
 
 MarkRestorer::MarkRestorer(const Texts& texts)
@@ -76,21 +85,28 @@ Gap MarkRestorer::GapAt(std::uint64_t position) {
     if (wanted_for_gaps_.At(key) != json) wrong.insert(key);
     wanted_for_gaps_.Set(key, json);
   }
+  // Behind what is deleted there, as texts insert without marks, or behind a mark that follows: how
+  // deleted items are cut, and whether they were marks, is not the same on every node.
   Gap best = GapAfterUnit(store_, branch_, position);
+  while (best.right != 0 && store_.At(best.right).is_deleted) {
+    best = {.left = best.right, .right = store_.At(best.right).right};
+  }
   std::size_t least = wrong.size();
-  ItemRef ref = best.right;
-  for (int step = 0; step < kGapStepsMax && ref != 0 && !store_.At(ref).IsVisible(); ++step) {
+  std::uint64_t clocks = 0;
+  for (ItemRef ref = best.right; ref != 0 && !store_.At(ref).IsVisible();) {
     const Item& item = store_.At(ref);
+    clocks += item.length;
+    if (clocks > kGapClocksMax) break;
     if (!item.is_deleted && item.kind() == ContentKind::kFormat) {
       if (wanted_for_gaps_.At(KeyOf(ref)) == ValueOf(ref)) {
         wrong.erase(KeyOf(ref));
       } else {
         wrong.insert(KeyOf(ref));
       }
-    }
-    if (wrong.size() <= least) {
-      least = wrong.size();
-      best = {.left = ref, .right = item.right};
+      if (wrong.size() <= least) {
+        least = wrong.size();
+        best = {.left = ref, .right = item.right};
+      }
     }
     ref = item.right;
   }

@@ -19,6 +19,10 @@ namespace coterie::crdt {
 
 class ItemStore;
 
+// Whether there are any in the list that are not deleted. Branch::has_formats says more, and is not
+// the same where a document was loaded and where it came to be.
+bool HasMarks(const ItemStore& store, BranchRef branch);
+
 class MarkRestorer {
  public:
   struct Texts {

@@ -96,8 +96,11 @@ class Description {
     return text;
   }
 
+  // As the value of a key, of which the last unit is read.
   std::string Of(const Item& item) {
-    return std::to_string(static_cast<int>(item.kind())) + ContentOf(item);
+    const std::string kind = std::to_string(static_cast<int>(item.kind()));
+    if (item.kind() == ContentKind::kString) return kind + store_.TextOf(item).back();
+    return kind + (item.kind() == ContentKind::kFormat ? "" : ContentOf(item));
   }
 
   std::string ContentOf(const Item& item) {
@@ -128,7 +131,9 @@ std::string Restore(Doc& doc, Doc& version) {
 // And sees that it is so, here, for who loads it, and for who had it and gets the update.
 void ExpectRestored(Doc& doc, Doc& version) {
   Doc reader = CopyOf(doc);
+  Doc loaded = CopyOf(doc);  // Where things may be cut into items otherwise.
   const std::string update = Restore(doc, version);
+  EXPECT_EQ(Restore(loaded, version), update);
   doc.CheckInvariantsDeep();
   EXPECT_EQ(Describe(doc), Describe(version));
   EXPECT_EQ(Describe(CopyOf(doc)), Describe(version));

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
+#include <unordered_map>
 
 #include "crdt/item.h"
 
@@ -20,8 +20,7 @@ class ItemStore;
 
 class TypeNumbers {
  public:
-  // By BranchRef; 0, or nothing, for a type that is not in the root.
-  using Numbers = std::vector<std::uint32_t>;
+  using Numbers = std::unordered_map<BranchRef, std::uint32_t>;
 
   // Of all that is visible in `root`, without the root itself.
   Numbers Number(const ItemStore& store, BranchRef root);
