@@ -16,6 +16,7 @@
 #include "crdt/doc.h"
 #include "crdt/integrate.h"
 #include "crdt/item_store.h"
+#include "crdt/keyed_values.h"
 #include "crdt/list_diff.h"
 #include "crdt/restore_marks.h"
 #include "crdt/seek.h"
@@ -35,11 +36,6 @@ constexpr std::size_t kStandInsMax = 6400;
 
 bool IsText(const Branch& branch) {
   return branch.has_kind && (branch.kind == TypeKind::kText || branch.kind == TypeKind::kXmlText);
-}
-
-std::string_view ContentOf(const ItemStore& store, const Item& item) {
-  if (item.kind() == ContentKind::kType) return {};
-  return item.kind() == ContentKind::kString ? store.TextOf(item) : store.BytesOf(item);
 }
 
 // Texts with a letter in place of each object.
@@ -119,7 +115,6 @@ class Restorer {
     BranchRef type = 0;
     ContentKind kind = ContentKind::kAny;
   };
-  using Values = std::vector<std::pair<std::string_view, ItemRef>>;
 
   // Whether one can be changed into the other.
   bool IsAlike(BranchRef mine, BranchRef theirs) const {
@@ -131,7 +126,8 @@ class Restorer {
     return a.kind == b.kind && name(store_, a) == name(target_, b);
   }
   bool IsSame(BranchRef mine, BranchRef theirs) const {
-    return mine < my_numbers_.size() && my_numbers_[mine] == their_numbers_[theirs];
+    const auto found = my_numbers_.find(mine);  // Not there: it is new.
+    return found != my_numbers_.end() && found->second == their_numbers_.at(theirs);
   }
   void RestoreLater(BranchRef mine, BranchRef theirs) {
     if (!IsSame(mine, theirs)) pairs_.push_back({.mine = mine, .theirs = theirs});
@@ -139,31 +135,19 @@ class Restorer {
 
   // --- Values by key ---
 
-  static Values ValuesOf(const ItemStore& store, BranchRef branch) {
-    Values values;
-    SequenceRef key = store.BranchAt(branch).first_key;
-    for (; key != 0; key = store.SequenceAt(key).next_key) {
-      const Sequence& sequence = store.SequenceAt(key);
-      if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
-      values.emplace_back(store.atoms().Text(sequence.key), sequence.tail);
-    }
-    std::sort(values.begin(), values.end());  // By key; as on every node.
-    return values;
-  }
-
   void RestoreValues(const Pair& pair) {
-    const Values mine = ValuesOf(store_, pair.mine);
-    const Values theirs = ValuesOf(target_, pair.theirs);
+    const std::vector<KeyedValue> mine = KeyedValuesOf(store_, pair.mine);
     auto held = mine.begin();
-    for (const auto& [key, wanted] : theirs) {
-      for (; held != mine.end() && held->first < key; ++held) Delete(store_, held->second);
-      if (held != mine.end() && held->first == key && MaybeKeep((held++)->second, wanted)) continue;
-      const SequenceRef sequence = store_.KeyOf(pair.mine, store_.atoms().Intern(key));
-      const Item& item = target_.At(wanted);
+    for (const KeyedValue& wanted : KeyedValuesOf(target_, pair.theirs)) {
+      for (; held != mine.end() && held->key < wanted.key; ++held) Delete(store_, held->item);
+      const bool is_held = held != mine.end() && held->key == wanted.key;
+      if (is_held && MaybeKeep((held++)->item, wanted.item)) continue;
+      const SequenceRef sequence = store_.KeyOf(pair.mine, store_.atoms().Intern(wanted.key));
+      const LastUnit value = LastUnitOf(target_, target_.At(wanted.item));
       Put(sequence, {.left = store_.SequenceAt(sequence).tail, .right = 0},
-          {.item = wanted, .units = item.length, .bytes = ContentOf(target_, item)});
+          {.item = wanted.item, .units = value.units, .bytes = value.bytes});
     }
-    for (; held != mine.end(); ++held) Delete(store_, held->second);
+    for (; held != mine.end(); ++held) Delete(store_, held->item);
   }
 
   // False: the value has to be replaced.
@@ -173,7 +157,8 @@ class Restorer {
     if (a.kind() != b.kind()) return false;
     if (a.kind() != ContentKind::kType) {
       // A mark is no value; only its kind can be seen.
-      return a.kind() == ContentKind::kFormat || ContentOf(store_, a) == ContentOf(target_, b);
+      return a.kind() == ContentKind::kFormat ||
+             LastUnitOf(store_, a).bytes == LastUnitOf(target_, b).bytes;
     }
     if (!IsAlike(store_.TypeOf(a), target_.TypeOf(b))) return false;
     RestoreLater(store_.TypeOf(a), target_.TypeOf(b));
@@ -184,7 +169,7 @@ class Restorer {
 
   void RestoreChildren(const Pair& pair) {
     std::optional<MarkRestorer> marks;
-    if (store_.BranchAt(pair.mine).has_formats() || target_.BranchAt(pair.theirs).has_formats()) {
+    if (HasMarks(store_, pair.mine) || HasMarks(target_, pair.theirs)) {
       marks.emplace(MarkRestorer::Texts{.store = store_,
                                         .writer = writer_,
                                         .mine = pair.mine,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 
 #include "base/check.h"
@@ -12,6 +13,8 @@ namespace coterie::crdt {
 namespace {
 
 constexpr std::string_view kNull = "null";
+// So much that is not visible is gone over for the best place between two units.
+constexpr std::uint64_t kGapClocksMax = 256;
 
 }  // namespace
 
@@ -35,6 +38,15 @@ std::string_view MarkRestorer::Attributes::At(Atom key) const {
   return found == values_.end() ? kNull : std::string_view(found->second);
 }
 
+bool HasMarks(const ItemStore& store, BranchRef branch) {
+  if (!store.BranchAt(branch).has_formats) return false;
+  ItemRef ref = store.HeadOf(branch);
+  while (ref != 0 && (store.At(ref).is_deleted || store.At(ref).kind() != ContentKind::kFormat)) {
+    ref = store.At(ref).right;
+  }
+  return ref != 0;
+}
+
 MarkRestorer::MarkRestorer(const Texts& texts)
     : store_(texts.store), writer_(texts.writer), branch_(texts.mine) {
   std::uint64_t position = 0;
@@ -54,23 +66,51 @@ Atom MarkRestorer::KeyOf(ItemRef ref) const { return store_.ExtentOf(store_.At(r
 std::string_view MarkRestorer::ValueOf(ItemRef ref) const { return store_.BytesOf(store_.At(ref)); }
 
 Gap MarkRestorer::GapAt(std::uint64_t position) {
-  if (next_for_gaps_ > 0 && wanted_marks_[next_for_gaps_ - 1].position > position) {
+  if (next_for_gaps_ > 0 && wanted_marks_[next_for_gaps_ - 1].position >= position) {
     next_for_gaps_ = 0;
     wanted_for_gaps_ = {};
   }
+  std::map<Atom, std::string_view> here;  // What marks of theirs change at this place.
   for (; next_for_gaps_ < wanted_marks_.size(); ++next_for_gaps_) {
     const Mark& mark = wanted_marks_[next_for_gaps_];
     if (mark.position > position) break;
-    wanted_for_gaps_.Set(mark.key, mark.json);
+    if (mark.position == position) {
+      here[mark.key] = mark.json;
+    } else {
+      wanted_for_gaps_.Set(mark.key, mark.json);
+    }
   }
-  Gap gap = GapAfterUnit(store_, branch_, position);
-  while (gap.right != 0 && !store_.At(gap.right).IsVisible()) {
-    const Item& item = store_.At(gap.right);
-    const bool is_mark = !item.is_deleted && item.kind() == ContentKind::kFormat;
-    if (is_mark && wanted_for_gaps_.At(KeyOf(gap.right)) != ValueOf(gap.right)) break;
-    gap = {.left = gap.right, .right = item.right};
+  std::set<Atom> wrong;  // Attributes that are not what is wanted, at the place in question.
+  for (const auto& [key, json] : here) {
+    if (wanted_for_gaps_.At(key) != json) wrong.insert(key);
+    wanted_for_gaps_.Set(key, json);
   }
-  return gap;
+  // Behind what is deleted there, as texts insert without marks, or behind a mark that follows: how
+  // deleted items are cut, and whether they were marks, is not the same on every node.
+  Gap best = GapAfterUnit(store_, branch_, position);
+  while (best.right != 0 && store_.At(best.right).is_deleted) {
+    best = {.left = best.right, .right = store_.At(best.right).right};
+  }
+  std::size_t least = wrong.size();
+  std::uint64_t clocks = 0;
+  for (ItemRef ref = best.right; ref != 0 && !store_.At(ref).IsVisible();) {
+    const Item& item = store_.At(ref);
+    clocks += item.length;
+    if (clocks > kGapClocksMax) break;
+    if (!item.is_deleted && item.kind() == ContentKind::kFormat) {
+      if (wanted_for_gaps_.At(KeyOf(ref)) == ValueOf(ref)) {
+        wrong.erase(KeyOf(ref));
+      } else {
+        wrong.insert(KeyOf(ref));
+      }
+      if (wrong.size() <= least) {
+        least = wrong.size();
+        best = {.left = ref, .right = item.right};
+      }
+    }
+    ref = item.right;
+  }
+  return best;
 }
 
 std::vector<ItemRef> MarkRestorer::TakeMarks(ItemRef& ref) const {
@@ -114,36 +154,41 @@ void MarkRestorer::RestoreGap(const MarksInGap& gap) {
   std::map<Atom, KeyInGap> keys;
   for (const ItemRef mark : gap.mine) keys[KeyOf(mark)].mine.push_back(mark);
   for (const Mark& mark : gap.theirs) keys[mark.key].theirs = &mark;
-  for (auto& [key, state] : keys) RestoreKey(gap, key, state);
+  bool has_marks = false;
+  for (auto& [key, state] : keys) has_marks = RestoreKey(gap, key, state) || has_marks;
   // In their order, because that of atoms is not the same on every node. What is not settled has
   // such a mark.
   for (const Mark& mark : gap.theirs) {
     KeyInGap& state = keys.at(mark.key);
-    if (!state.is_settled) Insert(mark.key, state.theirs->json, gap.before);
+    if (state.is_settled) continue;
+    Insert(mark.key, state.theirs->json, gap.before);
     state.is_settled = true;
+    has_marks = true;
+  }
+  // Where a mark is, a delta begins a new insertion, even if it says nothing new.
+  if (!has_marks && !gap.theirs.empty() && gap.before != 0) {
+    Insert(gap.theirs.back().key, gap.theirs.back().json, gap.before);
   }
 }
 
-// Takes away what marks of the key do not belong there. To the left of the gap the key is what it
-// is in the target.
-void MarkRestorer::RestoreKey(const MarksInGap& gap, Atom key, KeyInGap& state) {
+// Takes away what marks of the key do not belong there; yields whether one stays. To the left of
+// the gap the key is what it is in the target.
+bool MarkRestorer::RestoreKey(const MarksInGap& gap, Atom key, KeyInGap& state) {
   // No copies: a long value may be in force while short ones come and go on the other side.
   const std::string_view held_before = held_.At(key);
   const std::string_view wanted_before = wanted_.At(key);
   const std::string_view held = state.mine.empty() ? held_before : ValueOf(state.mine.back());
   const std::string_view wanted = state.theirs == nullptr ? wanted_before : state.theirs->json;
-  const bool is_right = held == wanted;
-  const bool says_nothing = wanted == wanted_before;
   std::size_t kept = 0;  // From the last one on.
-  if (is_right && held_before == wanted_before && !gap.is_touched) {
-    kept = state.mine.size();
-  } else if (is_right && !says_nothing && !state.mine.empty()) {
-    kept = 1;
+  if (held == wanted && state.theirs != nullptr) {
+    const bool is_untouched = held_before == wanted_before && !gap.is_touched;
+    kept = is_untouched ? state.mine.size() : std::min<std::size_t>(state.mine.size(), 1);
   }
-  state.is_settled = says_nothing || kept > 0;
+  state.is_settled = wanted == wanted_before || kept > 0;
   if (!state.mine.empty()) held_.Set(key, held);
   if (state.theirs != nullptr) wanted_.Set(key, wanted);
   for (std::size_t i = 0; i + kept < state.mine.size(); ++i) Delete(store_, state.mine[i]);
+  return kept > 0;
 }
 
 void MarkRestorer::Insert(Atom key, std::string_view json, ItemRef before) {

@@ -19,6 +19,10 @@ namespace coterie::crdt {
 
 class ItemStore;
 
+// Whether there are any in the list that are not deleted. Branch::has_formats says more, and is not
+// the same where a document was loaded and where it came to be.
+bool HasMarks(const ItemStore& store, BranchRef branch);
+
 class MarkRestorer {
  public:
   struct Texts {
@@ -30,13 +34,13 @@ class MarkRestorer {
   };
   explicit MarkRestorer(const Texts& texts);
 
-  // Where to insert what the other text has at `position`, so that as few marks as can be have to
-  // be changed for it: behind those that say what is wanted there. Positions ascend from call to
+  // Where to insert what the other text has at `position`, so that few marks have to be changed
+  // for it: where most attributes are what is wanted. Positions ascend from call to
   // call, or begin anew, once or twice; everything up to there is what it is in the target, but for
   // its formatting.
   Gap GapAt(std::uint64_t position);
   // When all else is done. `touched`: where something was deleted, or inserted on either side;
-  // ascending. Marks that say nothing are taken away there.
+  // ascending. Of several marks of one key one is left there.
   void Restore(const std::vector<std::uint64_t>& touched);
 
  private:
@@ -63,7 +67,7 @@ class MarkRestorer {
   // The live marks from `ref` on up to what is visible, which it moves on to.
   std::vector<ItemRef> TakeMarks(ItemRef& ref) const;
   void RestoreGap(const MarksInGap& gap);
-  void RestoreKey(const MarksInGap& gap, Atom key, KeyInGap& state);
+  bool RestoreKey(const MarksInGap& gap, Atom key, KeyInGap& state);
   void Insert(Atom key, std::string_view json, ItemRef before);
 
   ItemStore& store_;

@@ -81,6 +81,7 @@ class Description {
         const std::string name(store_.atoms().Text(store_.ExtentOf(item).extra));
         attributes[name] = store_.BytesOf(item);
         if (attributes[name] == "null") attributes.erase(name);
+        last.clear();  // A delta begins a new insertion.
         continue;
       }
       std::string head = std::to_string(static_cast<int>(item.kind()));
@@ -95,8 +96,11 @@ class Description {
     return text;
   }
 
+  // As the value of a key, of which the last unit is read.
   std::string Of(const Item& item) {
-    return std::to_string(static_cast<int>(item.kind())) + ContentOf(item);
+    const std::string kind = std::to_string(static_cast<int>(item.kind()));
+    if (item.kind() == ContentKind::kString) return kind + store_.TextOf(item).back();
+    return kind + (item.kind() == ContentKind::kFormat ? "" : ContentOf(item));
   }
 
   std::string ContentOf(const Item& item) {
@@ -127,7 +131,9 @@ std::string Restore(Doc& doc, Doc& version) {
 // And sees that it is so, here, for who loads it, and for who had it and gets the update.
 void ExpectRestored(Doc& doc, Doc& version) {
   Doc reader = CopyOf(doc);
+  Doc loaded = CopyOf(doc);  // Where things may be cut into items otherwise.
   const std::string update = Restore(doc, version);
+  EXPECT_EQ(Restore(loaded, version), update);
   doc.CheckInvariantsDeep();
   EXPECT_EQ(Describe(doc), Describe(version));
   EXPECT_EQ(Describe(CopyOf(doc)), Describe(version));
@@ -543,6 +549,136 @@ TEST(Restore, WhateverWasWritten) {
     ExpectRestored(doc, later);
     if (testing::Test::HasFailure()) return;
   }
+}
+
+// --- What it costs ---
+
+// Processor time.
+double SecondsToRestore(Doc& doc, Doc& version) {
+  const std::clock_t before = std::clock();
+  Restore(doc, version);
+  const std::clock_t after = std::clock();
+  EXPECT_EQ(Restore(doc, version), "");
+  return static_cast<double>(after - before) / CLOCKS_PER_SEC;
+}
+
+// Was the product of the depth, up to that at which views end, and of the size.
+TEST(RestoreCost, XmlThatNestsDeep) {
+  for (const int depth : {290, 100'000}) {
+    Doc doc = Empty();
+    TypeHandle at = doc.Root("a");
+    {
+      Transaction edit(doc, Client(1));
+      for (int i = 0; i < depth; ++i) {
+        Array(doc, at).Insert(edit, 0, {Any("1"), Type(TypeKind::kXmlElement, "p"), Any("2")});
+        at = *Array(doc, at).GetType(1);
+      }
+      Array(doc, at).Insert(edit, 0, {Any('"' + std::string(1'000'000, 'x') + '"')});
+    }
+    Doc version = CopyOf(doc);
+    {
+      Transaction edit(doc, Client(2));
+      Map(doc, at).Set(edit, "k", Any("1"));
+    }
+    EXPECT_LT(SecondsToRestore(doc, version), 5);
+    EXPECT_EQ(doc.ClockOf(Client(99)), 0u);  // The key is deleted, and nothing else was done.
+    Doc empty = Empty();
+    EXPECT_LT(SecondsToRestore(empty, version), 5);
+    EXPECT_LT(SecondsToRestore(doc, empty), 5);
+  }
+}
+
+// Was the product of the number of changes and of that of the parts that are formatted alike.
+TEST(RestoreCost, ManyChangesOfManyFormats) {
+  Doc doc = Empty();
+  constexpr std::uint64_t kLines = 50;
+  constexpr std::uint64_t kWords = 5'000;
+  constexpr std::string_view kBetween = "\nbetween\n";
+  {
+    Transaction edit(doc, Client(1));
+    Delta delta;
+    for (std::uint64_t i = 0; i < kLines * kWords; ++i) {
+      DeltaOp op{.text = "word ", .type = {}, .attributes = {}};
+      if ((i + 1) % kWords == 0) op.text += kBetween;
+      op.attributes.emplace_back("size", std::to_string(i % 3));
+      delta.push_back(std::move(op));
+    }
+    TextOf(doc).ApplyDelta(edit, delta);
+  }
+  Doc version = CopyOf(doc);
+  {
+    Transaction edit(doc, Client(2));
+    for (std::uint64_t i = 0; i < kLines * kWords; i += 20) {
+      const std::uint64_t at = 5 * i + i / kWords * kBetween.size();
+      TextOf(doc).Insert(edit, at, "o");
+      TextOf(doc).Format(edit, at, 1, {{"bold", "true"}});
+      TextOf(doc).Delete(edit, at + 1, 1);
+    }
+  }
+  EXPECT_LT(SecondsToRestore(doc, version), 5);
+  EXPECT_EQ(doc.ClockOf(Client(99)), kLines * kWords / 20);  // The letters that were deleted.
+  Doc empty = Empty();
+  EXPECT_LT(SecondsToRestore(empty, version), 5);
+  EXPECT_LT(SecondsToRestore(doc, empty), 5);
+}
+
+// So many attributes in force from the first letter on, to so many letters apart from each other.
+std::string ManyAttributes(std::uint64_t count) {
+  Lib0Writer update;
+  update.VarUint(1);
+  update.VarUint(2 * count);
+  update.VarUint(1);
+  update.VarUint(0);
+  for (std::uint64_t i = 0; i < 2 * count; ++i) {
+    const bool is_mark = i < count;
+    update.U8(is_mark ? (i == 0 ? 0x06 : 0x86) : (i % 2 == 0 ? 0x84 : 0x85));
+    if (i == 0) {
+      update.U8(1);
+      update.VarBytes("t");
+    } else {
+      update.VarUint(1);
+      update.VarUint(i - 1);
+    }
+    if (is_mark) update.VarBytes("key" + std::to_string(i));
+    update.VarBytes(is_mark ? "true" : "1");
+  }
+  update.VarUint(0);
+  return update.Take();
+}
+
+TEST(RestoreCost, ManyAttributesAtOnce) {
+  Doc version = Empty();
+  ASSERT_FALSE(version.Apply(ManyAttributes(50'000)));
+  Doc empty = Empty();
+  EXPECT_LT(SecondsToRestore(empty, version), 5);
+  EXPECT_EQ(empty.ClockOf(Client(99)), version.ClockOf(Client(1)));
+  Doc doc = CopyOf(version);
+  Doc nothing = Empty();
+  EXPECT_LT(SecondsToRestore(doc, nothing), 5);
+}
+
+// An array of values that all are at other places, and a map of as many keys with other values.
+TEST(RestoreCost, ManyValues) {
+  constexpr int kValues = 200'000;
+  const auto fill = [](Doc& doc, int step) {
+    Transaction edit(doc, Client(1));
+    std::vector<NewContent> values;
+    for (int i = 0; i < kValues; ++i) {
+      const int value = step > 0 ? i : kValues - i;
+      values.push_back(Any(std::to_string(value)));
+      MapOf(doc).Set(edit, std::to_string(i), Any(std::to_string(value)));
+    }
+    ListOf(doc).Insert(edit, 0, values);
+  };
+  Doc version = Empty();
+  fill(version, 1);
+  Doc doc = Empty();
+  {
+    Doc other = Empty();
+    fill(other, -1);
+    Restore(doc, other);
+  }
+  EXPECT_LT(SecondsToRestore(doc, version), 5);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 #include "crdt/item_store.h"
+#include "crdt/keyed_values.h"
 #include "crdt/lib0.h"
+#include "crdt/unit_cursor.h"
 
 namespace coterie::crdt {
 namespace {
@@ -15,12 +17,13 @@ namespace {
 // they end a text or a row of values, and it does not matter into which items those are cut.
 constexpr std::uint8_t kKeyTag = 0xff;
 constexpr std::uint8_t kChildrenTag = 0xfe;
+constexpr std::uint8_t kMarksTag = 0xfd;
 constexpr std::string_view kNull = "null";
 constexpr std::uint8_t TagOf(ContentKind kind) {
   return static_cast<std::uint8_t>(0xf3 + static_cast<int>(kind));
 }
 static_assert(TagOf(ContentKind::kJson) == 0xf5);  // The first byte that UTF-8 has not.
-static_assert(TagOf(ContentKind::kDoc) < kChildrenTag);
+static_assert(TagOf(ContentKind::kDoc) < kMarksTag);
 
 // A type and all that it holds, in bytes that mean nothing else.
 class Signature {
@@ -32,11 +35,11 @@ class Signature {
     const Branch& branch = store_.BranchAt(ref);
     writer_.U8(static_cast<std::uint8_t>(branch.kind));
     writer_.VarBytes(branch.name == 0 ? std::string_view() : store_.atoms().Text(branch.name));
-    for (const auto& [key, item] : ValuesOf(branch)) {
+    for (const auto& [key, item] : KeyedValuesOf(store_, ref)) {
       writer_.U8(kKeyTag);
       writer_.VarBytes(key);
       last_ = ContentKind::kGc;
-      Write(store_.At(item));
+      Write(store_.At(item), LastUnitOf(store_, store_.At(item)).bytes);
     }
     writer_.U8(kChildrenTag);
     last_ = ContentKind::kGc;
@@ -47,7 +50,7 @@ class Signature {
         TakeMark(item);
       } else {
         WriteMarks();
-        Write(item);
+        Write(item, ContentOf(store_, item));
       }
     }
     WriteMarks();
@@ -55,19 +58,6 @@ class Signature {
   }
 
  private:
-  using Value = std::pair<std::string_view, ItemRef>;
-
-  std::vector<Value> ValuesOf(const Branch& branch) const {
-    std::vector<Value> values;
-    for (SequenceRef key = branch.first_key; key != 0; key = store_.SequenceAt(key).next_key) {
-      const Sequence& sequence = store_.SequenceAt(key);
-      if (sequence.tail == 0 || store_.At(sequence.tail).is_deleted) continue;
-      values.emplace_back(store_.atoms().Text(sequence.key), sequence.tail);
-    }
-    std::sort(values.begin(), values.end());
-    return values;
-  }
-
   void TakeMark(const Item& item) {
     const std::string_view key = store_.atoms().Text(store_.ExtentOf(item).extra);
     std::string_view& json = formats_.try_emplace(key, kNull).first->second;
@@ -75,40 +65,42 @@ class Signature {
     json = store_.BytesOf(item);
   }
 
-  // What the marks since the last unit come to, of however many keys in whatever order.
+  // What the marks since the last unit come to, of however many keys in whatever order. That there
+  // are any shows as well: a delta begins a new insertion.
   void WriteMarks() {
+    if (changed_.empty()) return;
+    writer_.U8(kMarksTag);
+    last_ = ContentKind::kFormat;
     for (const auto& [key, before] : changed_) {
       const std::string_view json = formats_.find(key)->second;
       if (json == before) continue;
       writer_.U8(TagOf(ContentKind::kFormat));
       writer_.VarBytes(key);
       writer_.VarBytes(json);
-      last_ = ContentKind::kFormat;
     }
     changed_.clear();
   }
 
-  void Write(const Item& item) {
+  // `bytes`: as UnitCursor::Take() has them.
+  void Write(const Item& item, std::string_view bytes) {
     const ContentKind kind = item.kind();
     const bool goes_on =
         kind == last_ && (kind == ContentKind::kString || kind == ContentKind::kAny);
     if (!goes_on) writer_.U8(TagOf(kind));
     last_ = kind;
     switch (kind) {
-      case ContentKind::kString:
-        return writer_.Raw(store_.TextOf(item));
       case ContentKind::kJson:
-        return WriteJsonRow(store_.BytesOf(item));
+        return WriteJsonRow(bytes);
       case ContentKind::kFormat:  // As the value of a key, which reads as undefined.
         return;
       case ContentKind::kType:
-        CHECK(numbers_[store_.TypeOf(item)] != 0);
-        return writer_.VarUint(numbers_[store_.TypeOf(item)]);
+        return writer_.VarUint(numbers_.at(store_.TypeOf(item)));
+      case ContentKind::kString:
       case ContentKind::kAny:
       case ContentKind::kBinary:
       case ContentKind::kEmbed:
       case ContentKind::kDoc:
-        return writer_.Raw(store_.BytesOf(item));
+        return writer_.Raw(bytes);
       case ContentKind::kGc:
       case ContentKind::kDeleted:
       case ContentKind::kSkip:
@@ -156,7 +148,7 @@ std::vector<BranchRef> TypesIn(const ItemStore& store, BranchRef root) {
 }  // namespace
 
 TypeNumbers::Numbers TypeNumbers::Number(const ItemStore& store, BranchRef root) {
-  Numbers numbers(store.branches_count(), 0);
+  Numbers numbers;
   const std::vector<BranchRef> types = TypesIn(store, root);
   // From the innermost outwards. No recursion: types nest as deep as an update says.
   for (auto type = types.rbegin(); type != types.rend(); ++type) {

@@ -34,6 +34,11 @@ std::size_t BytesOfValues(std::string_view values, ContentKind kind, std::uint64
 
 }  // namespace
 
+std::string_view ContentOf(const ItemStore& store, const Item& item) {
+  if (item.kind() == ContentKind::kType) return {};
+  return item.kind() == ContentKind::kString ? store.TextOf(item) : store.BytesOf(item);
+}
+
 UnitCursor::UnitCursor(const ItemStore& store, BranchRef branch)
     : store_(&store), item_(store.HeadOf(branch)) {
   Settle();
@@ -45,12 +50,7 @@ void UnitCursor::Settle() {
   if (item_ == 0) return;
   const Item& item = store_->At(item_);
   left_ = item.length;
-  bytes_ = {};
-  if (item.kind() == ContentKind::kString) {
-    bytes_ = store_->TextOf(item);
-  } else if (item.kind() != ContentKind::kType) {
-    bytes_ = store_->BytesOf(item);
-  }
+  bytes_ = ContentOf(*store_, item);
 }
 
 ContentKind UnitCursor::kind() const { return store_->At(item_).kind(); }

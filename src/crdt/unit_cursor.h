@@ -13,6 +13,10 @@ namespace coterie::crdt {
 
 class ItemStore;
 
+// An item's content: letters in UTF-8, the values one behind the other, or the content as it is in
+// an update; of a type nothing.
+std::string_view ContentOf(const ItemStore& store, const Item& item);
+
 class UnitCursor {
  public:
   UnitCursor(const ItemStore& store, BranchRef branch);
@@ -24,9 +28,8 @@ class UnitCursor {
   ItemRef item() const { return item_; }
   ContentKind kind() const;
   std::uint64_t left() const { return left_; }
-  // Goes over so many units of the item and yields their content: letters in UTF-8, the values one
-  // behind the other, or the content as it is in an update; of a type nothing. Requires
-  // 0 < units <= left(), and not to end within a code point.
+  // Goes over so many units of the item and yields their content. Requires 0 < units <= left(), and
+  // not to end within a code point.
   std::string_view Take(std::uint64_t units);
   // Goes over so many units of whatever items. Requires that they are there.
   void Skip(std::uint64_t units);

@@ -153,6 +153,27 @@ export class World {
 // A text as its delta, the rest as JSON; XML as its text.
 const viewOf = type => isText(type) && !(type instanceof Y.XmlText) ? encodeDelta(type.toDelta()) : encode(type)
 
+// All that a client can see in a type, by kinds: two that differ in the least differ here.
+const contentOf = type => {
+  const live = [...type._map].filter(([, item]) => !item.deleted).sort(([a], [b]) => (a < b ? -1 : 1))
+  const values = live.map(([key, item]) => [key, partOf(item.content.getContent()[item.length - 1])])
+  const content = { kind: type.constructor.name, name: type.nodeName ?? type.hookName ?? null, values }
+  if (isText(type)) {
+    content.delta = type.toDelta().map(({ insert, attributes }) =>
+      ({ insert: partOf(insert), attributes: encode(attributes ?? {}) }))
+  } else if (isList(type)) {
+    content.parts = type.toArray().map(partOf)
+  }
+  return content
+}
+
+const partOf = value => {
+  if (value instanceof Y.AbstractType) return contentOf(value)
+  if (!(value instanceof Y.Doc)) return encode(value)
+  const { guid, meta, autoLoad, gc, collectionid } = value
+  return { $doc: guid, options: encode({ meta, autoLoad, gc, collectionid }) }
+}
+
 // [apply, merge, diff, encode state, convert, state vector of an update], by version.
 const kVersions = {
   1: {
@@ -251,6 +272,9 @@ export const kCommands = {
     targets.forEach(target => world.find(world.replica(number), target))
   },
   view: (world, number) => world.view(world.replica(number)),
+  // The same to the last detail; only for documents that are compared with each other.
+  contents: (world, number) => [...world.replica(number).doc.share]
+    .sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, type]) => [name, contentOf(type)]),
   'view.of': (world, number, target) => {
     const type = world.find(world.replica(number), target)
     return type === null ? null : viewOf(type)

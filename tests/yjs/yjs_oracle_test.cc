@@ -1,11 +1,13 @@
 // What the real Yjs is asked beside the random scenarios of yjs_fuzz.cc: whether it reads what the
-// document machine writes for deltas, and whether the documents that the yjs package itself is
-// tested with look to our engine as they do to Yjs.
+// document machine writes for deltas, whether it sees what a document was once that is restored,
+// and whether the documents that the yjs package itself is tested with look to our engine as they
+// do to Yjs.
 
 #include <absl/strings/escaping.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -13,10 +15,14 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "crdt/doc.h"
+#include "crdt/restore.h"
+#include "crdt/transaction.h"
 #include "state/delta_json.h"
 #include "state/test_machine.h"
 #include "tests/yjs/engine_world.h"
 #include "tests/yjs/oracle_process.h"
+#include "tests/yjs/scenario.h"
 
 namespace coterie::tests {
 namespace {
@@ -122,6 +128,60 @@ TEST_F(YjsReads, TheMarksOfDeltasAsIfItHadAppliedThem) {
       ASSERT_EQ(machine_->FindDocument(doc)->size_bytes, machine_->TextAt(doc, {})->size());
     }
   }
+}
+
+// --- Restored versions ---
+
+// What document 0 is after so many commands of the scenario.
+std::string StateAfter(const Scenario& scenario, std::size_t commands) {
+  EngineWorld world;
+  for (std::size_t i = 0; i < commands; ++i) world.Perform(scenario.commands[i]);
+  const Json state = world.Perform({"encode", 0, 1});
+  std::string update;
+  EXPECT_TRUE(absl::Base64Unescape(state.get<std::string>(), &update));
+  return update;
+}
+
+// What makes the one document into the other.
+std::string Restored(const std::string& update, const std::string& version) {
+  crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+  crdt::Doc target({.garbage = crdt::Garbage::kCollect});
+  EXPECT_FALSE(doc.Apply(update));
+  EXPECT_FALSE(target.Apply(version));
+  crdt::Transaction transaction(doc, crdt::Client(77));
+  for (const char* root : {"t", "a", "m", "x"}) {
+    crdt::RestoreRoot(transaction, doc, target, root);
+  }
+  return transaction.Commit().update;
+}
+
+TEST(YjsSees, WhatADocumentWasOnceThatIsRestored) {
+  Oracle oracle;
+  const Json roots = {"t:t", "a:a", "m:m", "x:x"};
+  int differed = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    const Scenario scenario = DrawScenario(
+        seed, {.commands = 60, .subject = std::nullopt, .has_object_attributes = true});
+    const std::size_t commands = scenario.commands.size();
+    const std::string version = StateAfter(scenario, commands / 2);
+    const std::string later = StateAfter(scenario, commands);
+    const std::string update = Restored(later, version);
+    if (update.empty()) continue;
+    const Json answers = oracle.Ask({{"reset"},
+                                     {"doc.new", 1, {{"client", 5}}},
+                                     {"doc.new", 2, {{"client", 6}}},
+                                     {"roots", 1, roots},
+                                     {"roots", 2, roots},
+                                     {"apply", 1, Base64(version), 1},
+                                     {"apply", 2, Base64(later), 1},
+                                     {"contents", 2},
+                                     {"apply", 2, Base64(update), 1},
+                                     {"contents", 1},
+                                     {"contents", 2}});
+    ASSERT_EQ(answers[9], answers[10]) << "seed " << seed;
+    if (answers[7] != answers[9]) ++differed;
+  }
+  EXPECT_GT(differed, 100);
 }
 
 // --- The package's own documents ---
