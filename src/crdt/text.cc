@@ -44,13 +44,9 @@ void InsertPlain(ItemStore& store, ClientIndex writer, BranchRef ref, std::uint6
   store.BranchAt(ref).cached_start = index;
 }
 
-// Where the unit, code point or byte `position` of a text begins; empty if it is within one.
+// Where the unit or code point `position` of a text begins; empty if it is within one.
 std::optional<std::size_t> OffsetIn(std::string_view text, std::uint64_t position,
                                     Measure measure) {
-  if (measure == Measure::kBytes) {
-    if (position < text.size() && IsContinuationByte(text[position])) return std::nullopt;
-    return position;
-  }
   const std::uint64_t units = Utf16Length(text);
   if (units == text.size()) return position;
   std::size_t offset = 0;
@@ -267,8 +263,8 @@ OrderIndex::Spot Text::FindSpot(BranchRef branch, std::uint64_t position, Measur
   }
 }
 
-// The place `position` from the start; empty within a code point.
-std::optional<TextSize> Text::LocateIn(std::uint64_t position, Measure measure) const {
+std::optional<TextSize> Text::Locate(std::uint64_t position, PositionUnit unit) const {
+  const Measure measure = unit == PositionUnit::kUtf16 ? Measure::kUnits : Measure::kCodePoints;
   const BranchRef branch = doc_->store().Resolve(type_);
   const TextSize total = size();
   if (position > SizeIn(total, measure)) return std::nullopt;
@@ -284,22 +280,22 @@ std::optional<TextSize> Text::LocateIn(std::uint64_t position, Measure measure) 
   return spot.before + MeasureUtf8(text.substr(0, *offset));
 }
 
-std::optional<TextSize> Text::Locate(std::uint64_t position, PositionUnit unit) const {
-  return LocateIn(position, unit == PositionUnit::kUtf16 ? Measure::kUnits : Measure::kCodePoints);
-}
-
-TextSize Text::LocateByte(std::uint64_t position_bytes) const {
-  const std::optional<TextSize> place = LocateIn(position_bytes, Measure::kBytes);
-  CHECK(place.has_value());
-  return *place;
-}
-
-TextSize Text::LettersFrom(std::uint64_t position_bytes, std::uint64_t bytes_max) const {
-  const BranchRef branch = doc_->store().Resolve(type_);
-  CHECK(branch != 0);
-  const OrderIndex::Spot spot = FindSpot(branch, position_bytes, Measure::kBytes);
-  const std::string_view letters = doc_->store().TextOf(doc_->store().At(spot.item));
-  return MeasureUtf8(letters.substr(spot.rest, bytes_max));
+std::vector<Text::Embedded> Text::Embeds() const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  std::vector<Embedded> embeds;
+  if (branch == 0) return embeds;
+  const bool is_indexed = store.MaybeBuildIndex(branch);
+  std::uint64_t bytes = 0;
+  ItemRef ref = store.HeadOf(branch);
+  while (ref != 0) {
+    const TextSize size = store.VisibleSize(ref);
+    bytes += size.bytes;
+    const bool is_embed = size.bytes == 0 && size.utf16 > 0;
+    if (is_embed) embeds.push_back({.position_bytes = bytes, .units = size.utf16});
+    ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
+  }
+  return embeds;
 }
 
 std::string Text::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {

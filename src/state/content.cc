@@ -224,27 +224,39 @@ Content::Effect Content::ReplaceLetters(std::string_view letters) {
 // Changes of the letters, placed in the text with its embeds: a change that deletes letters on both
 // sides of one becomes several.
 std::vector<crdt::TextChange> Content::PlaceBesideEmbeds(
-    const std::vector<crdt::TextChange>& changes) const {
-  std::vector<crdt::TextChange> placed;
+    std::vector<crdt::TextChange> changes) const {
   const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
   if (!root) return changes;
-  const crdt::Text text(doc_, *root);
-  TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
-  TextSize deleted;
-  for (const crdt::TextChange& change : changes) {
-    TextSize begin = text.LocateByte((change.position - inserted + deleted).bytes);
-    placed.push_back({.position = begin + inserted - deleted, .inserted = change.inserted});
-    inserted += MeasureUtf8(change.inserted);
-    for (std::string_view rest = change.deleted; !rest.empty();) {
-      const TextSize letters = text.LettersFrom(begin.bytes, rest.size());
-      placed.back().deleted += rest.substr(0, letters.bytes);
-      rest.remove_prefix(letters.bytes);
-      deleted += letters;
-      const TextSize end = begin + letters;
-      if (rest.empty()) break;
-      begin = text.LocateByte(end.bytes);
-      if (begin != end) placed.push_back({.position = begin + inserted - deleted});
+  const std::vector<crdt::Text::Embedded> embeds = crdt::Text(doc_, *root).Embeds();
+  if (embeds.empty()) return changes;
+  std::vector<crdt::TextChange> placed;
+  TextSize passed;  // Embeds to the left.
+  auto embed = embeds.begin();
+  const auto pass = [&] {
+    passed += {.bytes = 0, .utf16 = embed->units, .code_points = embed->units};
+    ++embed;
+  };
+  std::uint64_t inserted_bytes = 0;  // By the changes so far, and deleted by them.
+  std::uint64_t deleted_bytes = 0;
+  for (crdt::TextChange& change : changes) {
+    std::uint64_t at =
+        change.position.bytes - inserted_bytes + deleted_bytes;  // Before all of them.
+    while (embed != embeds.end() && embed->position_bytes <= at) pass();
+    const TextSize behind = change.position + MeasureUtf8(change.inserted);
+    inserted_bytes += change.inserted.size();
+    deleted_bytes += change.deleted.size();
+    placed.push_back(
+        {.position = change.position + passed, .inserted = std::move(change.inserted)});
+    std::string_view rest = change.deleted;
+    while (embed != embeds.end() && embed->position_bytes < at + rest.size()) {
+      const std::uint64_t letters = embed->position_bytes - at;
+      placed.back().deleted = rest.substr(0, letters);
+      rest.remove_prefix(letters);
+      at += letters;
+      pass();
+      placed.push_back({.position = behind + passed});
     }
+    placed.back().deleted = rest;
   }
   return placed;
 }

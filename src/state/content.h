@@ -115,8 +115,7 @@ class Content {
 
  private:
   void MaybeChooseRoot();
-  std::vector<crdt::TextChange> PlaceBesideEmbeds(
-      const std::vector<crdt::TextChange>& changes) const;
+  std::vector<crdt::TextChange> PlaceBesideEmbeds(std::vector<crdt::TextChange> changes) const;
   // The client id of the machine's own edits, in no editor's hands, and how many there were before.
   crdt::Client Writer() const;
   std::uint64_t WritersTurn() const;
