@@ -61,6 +61,14 @@ std::optional<std::size_t> OffsetIn(std::string_view text, std::uint64_t positio
   return offset;
 }
 
+bool IsXmlNode(const ItemStore& store, ItemRef ref) {
+  const Item& item = store.At(ref);
+  if (item.kind() != ContentKind::kType) return false;
+  const TypeKind kind = store.BranchAt(store.TypeOf(item)).kind;
+  return kind == TypeKind::kXmlElement || kind == TypeKind::kXmlText ||
+         kind == TypeKind::kXmlHook || kind == TypeKind::kXmlFragment;
+}
+
 }  // namespace
 
 void Text::Insert(Transaction& transaction, std::uint64_t index, std::string_view text) {
@@ -210,18 +218,56 @@ std::uint64_t Text::length() const {
   return branch == 0 ? 0 : doc_->store().BranchAt(branch).length;
 }
 
-bool Text::IsText() const {
-  ItemStore& store = doc_->store();
-  const BranchRef branch = store.Resolve(type_);
-  if (branch == 0 || length() == 0) return true;
-  const bool is_indexed = store.MaybeBuildIndex(branch);
-  ItemRef ref = store.HeadOf(branch);
+// `ref` itself, if it is visible, or else the next one that is; 0 if there is none.
+ItemRef Text::NextVisible(ItemRef ref, bool is_indexed) const {
+  const ItemStore& store = doc_->store();
   while (ref != 0 && !store.At(ref).IsVisible()) {
     ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
   }
-  CHECK(ref != 0);
-  const ContentKind kind = store.At(ref).kind();
+  return ref;
+}
+
+ItemRef Text::FirstVisible(BranchRef branch) const {
+  const bool is_indexed = doc_->store().MaybeBuildIndex(branch);
+  return NextVisible(doc_->store().HeadOf(branch), is_indexed);
+}
+
+bool Text::IsText() const {
+  const ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length() == 0) return true;
+  const ContentKind kind = store.At(FirstVisible(branch)).kind();
   return kind == ContentKind::kString || kind == ContentKind::kEmbed;
+}
+
+bool Text::IsXml() const {
+  const ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length() == 0) return false;
+  return IsXmlNode(store, FirstVisible(branch));
+}
+
+std::optional<bool> Text::HasLetters(std::uint64_t& units_left) const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0) return false;
+  std::vector<BranchRef> nodes = {branch};  // Still to be looked into.
+  while (!nodes.empty()) {
+    const BranchRef node = nodes.back();
+    nodes.pop_back();
+    const bool is_indexed = store.MaybeBuildIndex(node);
+    ItemRef ref = NextVisible(store.HeadOf(node), is_indexed);
+    while (ref != 0) {
+      const Item& item = store.At(ref);
+      if (item.kind() == ContentKind::kString) return true;
+      // Units, not items: how those are cut depends on how the doc came to be.
+      if (item.length > units_left) return std::nullopt;
+      units_left -= item.length;
+      if (IsXmlNode(store, ref)) nodes.push_back(store.TypeOf(item));
+      ref = NextVisible(is_indexed ? store.index().NextLive(ref) : item.right, is_indexed);
+    }
+  }
+  return false;
 }
 
 std::string Text::ToString() const {

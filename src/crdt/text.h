@@ -50,6 +50,11 @@ class Text {
   std::uint64_t length() const;  // In units.
   // Whether what is there is text, or nothing; as far as the first thing that is there tells.
   bool IsText() const;
+  // Whether it is what a rich editor keeps: nodes of XML. Told by the first thing as well.
+  bool IsXml() const;
+  // Whether there are letters in it, or in the nodes of XML in it. Looks at `units_left` units at
+  // most, and takes those it looked at off; then nobody knows.
+  std::optional<bool> HasLetters(std::uint64_t& units_left) const;
   std::string ToString() const;  // UTF-8, without embeds.
   Delta ToDelta() const;
 
@@ -69,6 +74,8 @@ class Text {
   TypeHandle type() const { return type_; }
 
  private:
+  ItemRef FirstVisible(BranchRef branch) const;
+  ItemRef NextVisible(ItemRef ref, bool is_indexed) const;
   OrderIndex::Spot FindSpot(BranchRef branch, std::uint64_t position, Measure measure) const;
   // Units that follow each other, and whether they are what RichText deletes.
   struct Stretch {

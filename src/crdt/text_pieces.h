@@ -1,8 +1,8 @@
 #pragma once
 
 // Texts cut into pieces that are compared as a whole, coarse or fine. Where a text is cut depends
-// on the bytes nearby alone: what two texts have in common is cut alike in both, wherever it stands.
-// All cuts are between code points. Pure functions, any thread.
+// on the bytes nearby: what two texts have in common is cut alike in both, wherever it stands. All
+// cuts are between code points. Pure functions, any thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +21,6 @@ enum class Grain : std::uint8_t {
 
 // In order; all of the text. Nothing if there are more than `pieces_max`. Requires valid UTF-8.
 std::optional<std::vector<std::string_view>> PiecesOf(std::string_view text, Grain grain,
-                                                     std::size_t pieces_max);
+                                                      std::size_t pieces_max);
 
 }  // namespace coterie::crdt
