@@ -39,7 +39,7 @@ std::string_view MarkRestorer::Attributes::At(Atom key) const {
 }
 
 bool HasMarks(const ItemStore& store, BranchRef branch) {
-  if (!store.BranchAt(branch).has_formats) return false;
+  if (!store.BranchAt(branch).has_formats()) return false;
   ItemRef ref = store.HeadOf(branch);
   while (ref != 0 && (store.At(ref).is_deleted || store.At(ref).kind() != ContentKind::kFormat)) {
     ref = store.At(ref).right;

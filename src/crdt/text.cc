@@ -44,13 +44,9 @@ void InsertPlain(ItemStore& store, ClientIndex writer, BranchRef ref, std::uint6
   store.BranchAt(ref).cached_start = index;
 }
 
-// Where the unit, code point or byte `position` of a text begins; empty if it is within one.
+// Where the unit or code point `position` of a text begins; empty if it is within one.
 std::optional<std::size_t> OffsetIn(std::string_view text, std::uint64_t position,
                                     Measure measure) {
-  if (measure == Measure::kBytes) {
-    if (position < text.size() && IsContinuationByte(text[position])) return std::nullopt;
-    return position;
-  }
   const std::uint64_t units = Utf16Length(text);
   if (units == text.size()) return position;
   std::size_t offset = 0;
@@ -63,6 +59,14 @@ std::optional<std::size_t> OffsetIn(std::string_view text, std::uint64_t positio
   }
   if (seen > position) return std::nullopt;
   return offset;
+}
+
+bool IsXmlNode(const ItemStore& store, ItemRef ref) {
+  const Item& item = store.At(ref);
+  if (item.kind() != ContentKind::kType) return false;
+  const TypeKind kind = store.BranchAt(store.TypeOf(item)).kind;
+  return kind == TypeKind::kXmlElement || kind == TypeKind::kXmlText ||
+         kind == TypeKind::kXmlHook || kind == TypeKind::kXmlFragment;
 }
 
 }  // namespace
@@ -214,18 +218,56 @@ std::uint64_t Text::length() const {
   return branch == 0 ? 0 : doc_->store().BranchAt(branch).length;
 }
 
-bool Text::IsText() const {
-  ItemStore& store = doc_->store();
-  const BranchRef branch = store.Resolve(type_);
-  if (branch == 0 || length() == 0) return true;
-  const bool is_indexed = store.MaybeBuildIndex(branch);
-  ItemRef ref = store.HeadOf(branch);
+// `ref` itself, if it is visible, or else the next one that is; 0 if there is none.
+ItemRef Text::NextVisible(ItemRef ref, bool is_indexed) const {
+  const ItemStore& store = doc_->store();
   while (ref != 0 && !store.At(ref).IsVisible()) {
     ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
   }
-  CHECK(ref != 0);
-  const ContentKind kind = store.At(ref).kind();
+  return ref;
+}
+
+ItemRef Text::FirstVisible(BranchRef branch) const {
+  const bool is_indexed = doc_->store().MaybeBuildIndex(branch);
+  return NextVisible(doc_->store().HeadOf(branch), is_indexed);
+}
+
+bool Text::IsText() const {
+  const ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length() == 0) return true;
+  const ContentKind kind = store.At(FirstVisible(branch)).kind();
   return kind == ContentKind::kString || kind == ContentKind::kEmbed;
+}
+
+bool Text::IsXml() const {
+  const ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || length() == 0) return false;
+  return IsXmlNode(store, FirstVisible(branch));
+}
+
+std::optional<bool> Text::HasLetters(std::uint64_t& units_left) const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0) return false;
+  std::vector<BranchRef> nodes = {branch};  // Still to be looked into.
+  while (!nodes.empty()) {
+    const BranchRef node = nodes.back();
+    nodes.pop_back();
+    const bool is_indexed = store.MaybeBuildIndex(node);
+    ItemRef ref = NextVisible(store.HeadOf(node), is_indexed);
+    while (ref != 0) {
+      const Item& item = store.At(ref);
+      if (item.kind() == ContentKind::kString) return true;
+      // Units, not items: how those are cut depends on how the doc came to be.
+      if (item.length > units_left) return std::nullopt;
+      units_left -= item.length;
+      if (IsXmlNode(store, ref)) nodes.push_back(store.TypeOf(item));
+      ref = NextVisible(is_indexed ? store.index().NextLive(ref) : item.right, is_indexed);
+    }
+  }
+  return false;
 }
 
 std::string Text::ToString() const {
@@ -267,8 +309,8 @@ OrderIndex::Spot Text::FindSpot(BranchRef branch, std::uint64_t position, Measur
   }
 }
 
-// The place `position` from the start; empty within a code point.
-std::optional<TextSize> Text::LocateIn(std::uint64_t position, Measure measure) const {
+std::optional<TextSize> Text::Locate(std::uint64_t position, PositionUnit unit) const {
+  const Measure measure = unit == PositionUnit::kUtf16 ? Measure::kUnits : Measure::kCodePoints;
   const BranchRef branch = doc_->store().Resolve(type_);
   const TextSize total = size();
   if (position > SizeIn(total, measure)) return std::nullopt;
@@ -284,22 +326,22 @@ std::optional<TextSize> Text::LocateIn(std::uint64_t position, Measure measure) 
   return spot.before + MeasureUtf8(text.substr(0, *offset));
 }
 
-std::optional<TextSize> Text::Locate(std::uint64_t position, PositionUnit unit) const {
-  return LocateIn(position, unit == PositionUnit::kUtf16 ? Measure::kUnits : Measure::kCodePoints);
-}
-
-TextSize Text::LocateByte(std::uint64_t position_bytes) const {
-  const std::optional<TextSize> place = LocateIn(position_bytes, Measure::kBytes);
-  CHECK(place.has_value());
-  return *place;
-}
-
-TextSize Text::LettersFrom(std::uint64_t position_bytes, std::uint64_t bytes_max) const {
-  const BranchRef branch = doc_->store().Resolve(type_);
-  CHECK(branch != 0);
-  const OrderIndex::Spot spot = FindSpot(branch, position_bytes, Measure::kBytes);
-  const std::string_view letters = doc_->store().TextOf(doc_->store().At(spot.item));
-  return MeasureUtf8(letters.substr(spot.rest, bytes_max));
+std::vector<Text::Embedded> Text::Embeds() const {
+  ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  std::vector<Embedded> embeds;
+  if (branch == 0) return embeds;
+  const bool is_indexed = store.MaybeBuildIndex(branch);
+  std::uint64_t bytes = 0;
+  ItemRef ref = store.HeadOf(branch);
+  while (ref != 0) {
+    const TextSize size = store.VisibleSize(ref);
+    bytes += size.bytes;
+    const bool is_embed = size.bytes == 0 && size.utf16 > 0;
+    if (is_embed) embeds.push_back({.position_bytes = bytes, .units = size.utf16});
+    ref = is_indexed ? store.index().NextLive(ref) : store.At(ref).right;
+  }
+  return embeds;
 }
 
 std::string Text::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {

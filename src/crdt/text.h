@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/utf8.h"
 #include "crdt/events.h"
@@ -49,6 +50,11 @@ class Text {
   std::uint64_t length() const;  // In units.
   // Whether what is there is text, or nothing; as far as the first thing that is there tells.
   bool IsText() const;
+  // Whether it is what a rich editor keeps: nodes of XML. Told by the first thing as well.
+  bool IsXml() const;
+  // Whether there are letters in it, or in the nodes of XML in it. Looks at `units_left` units at
+  // most, and takes those it looked at off; then nobody knows.
+  std::optional<bool> HasLetters(std::uint64_t& units_left) const;
   std::string ToString() const;  // UTF-8, without embeds.
   Delta ToDelta() const;
 
@@ -56,19 +62,21 @@ class Text {
   TextSize size() const;
   // Empty past the end or within a surrogate pair.
   std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;
-  // Requires a position at which a code point begins or the text ends.
-  TextSize LocateByte(std::uint64_t position_bytes) const;
-  // How much text follows a position without anything in between that is no text: up to
-  // `bytes_max`, which end a code point. Requires a position at which a code point begins.
-  TextSize LettersFrom(std::uint64_t position_bytes, std::uint64_t bytes_max) const;
+  // What is no text, in the order of the places at which it is.
+  struct Embedded {
+    std::uint64_t position_bytes = 0;  // Of ToString().
+    std::uint64_t units = 0;           // At least 1.
+  };
+  std::vector<Embedded> Embeds() const;
   // The bytes [begin, begin + size) of ToString(). Requires that they are there.
   std::string Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const;
 
   TypeHandle type() const { return type_; }
 
  private:
+  ItemRef FirstVisible(BranchRef branch) const;
+  ItemRef NextVisible(ItemRef ref, bool is_indexed) const;
   OrderIndex::Spot FindSpot(BranchRef branch, std::uint64_t position, Measure measure) const;
-  std::optional<TextSize> LocateIn(std::uint64_t position, Measure measure) const;
   // Units that follow each other, and whether they are what RichText deletes.
   struct Stretch {
     bool is_rich = false;

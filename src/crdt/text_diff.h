@@ -1,8 +1,10 @@
 #pragma once
 
 // The least that must change to make one text of another: what was not touched keeps its place for
-// everybody who edits it at the same time. First by lines, then within changed lines by words. The
-// cost is bounded: texts that have little in common are replaced between their common ends.
+// everybody who edits it at the same time. By chunks first where the texts are long, then by lines,
+// then by words, each within what the step before found to differ (text_pieces.h).
+// The cost is bounded, by counted steps, so that it is the same everywhere: what is too much to
+// compare is replaced as a whole, and so are texts that have nothing in common.
 // Pure functions, any thread. Source: Myers, "An O(ND) difference algorithm" (1986).
 
 #include <string_view>

@@ -37,6 +37,11 @@ constexpr std::uint64_t kScannedItemsMax = std::uint64_t{1} << 23;
 constexpr std::uint64_t kScannedPerUpdateMin = std::uint64_t{1} << 18;
 constexpr std::uint64_t kScannedShortly = std::uint64_t{1} << 14;
 
+// To find out that there are no letters yet is done whenever something changes, so it is bounded:
+// who has more than that, in XML, or more roots, has found the main one.
+constexpr std::uint64_t kUnitsWithoutLettersMax = std::uint64_t{1} << 14;
+constexpr std::size_t kRootsWithoutLettersMax = 1'000;
+
 std::uint64_t ScannedMax(Content::Searches searches, std::uint64_t before) {
   switch (searches) {
     case Content::Searches::kUnbounded:
@@ -82,13 +87,26 @@ std::uint64_t TurnOf(std::uint64_t first, crdt::Client client) {
 }  // namespace
 
 Content::Content(DocId doc, std::string root, std::uint64_t writer_seed)
-    : first_writer_(FirstOf(doc, writer_seed)),
-      root_(std::move(root)),
-      doc_({.garbage = crdt::Garbage::kCollect}) {}
+    : first_writer_(FirstOf(doc, writer_seed)), doc_({.garbage = crdt::Garbage::kCollect}) {
+  if (root == kUnnamedRoot) {
+    root_.emplace();
+  } else if (!root.empty()) {
+    root_ = std::move(root);
+  }
+}
 
-bool Content::Load(std::string_view update) { return update.empty() || !doc_.Apply(update); }
+std::string Content::root() const {
+  if (!root_) return {};
+  return root_->empty() ? std::string(kUnnamedRoot) : *root_;
+}
+
+bool Content::Load(std::string_view update) {
+  ForgetGuess();
+  return update.empty() || !doc_.Apply(update);
+}
 
 bool Content::LoadBounded(std::string_view update) {
+  ForgetGuess();
   crdt::Outcome outcome;
   is_spoilt_ =
       !update.empty() && doc_.ApplyWithin(kScannedItemsMax, update, crdt::Watch::kNothing, outcome);
@@ -156,28 +174,44 @@ crdt::Malformed Content::Apply(std::string_view update, crdt::Embeds embeds, Sea
 crdt::Malformed Content::ApplyNews(std::string news, crdt::Embeds embeds, Searches searches,
                                    Effect& effect) {
   CHECK(!is_spoilt_);
+  const Before before = LookBefore(embeds);
   crdt::Outcome outcome{.watched = {}, .embeds = embeds};
-  const bool had_root = !root_.empty();
-  const bool was_text = IsText(embeds);
-  if (had_root) outcome.watched = doc_.Root(root_);
+  if (before.type) outcome.watched = *before.type;
   const crdt::Malformed malformed =
       doc_.ApplyWithin(ScannedMax(searches, doc_.scanned_items()), news,
-                       had_root ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
+                       before.type ? crdt::Watch::kTextChanges : crdt::Watch::kUpdate, outcome);
   is_spoilt_ = malformed.reason == crdt::kTooManyConflicts;
   if (malformed) return malformed;
-  effect.update = std::move(outcome.update);
-  effect.changes = std::move(outcome.text_changes);
+  TellChanges(before, outcome, effect);
   effect.stored = std::move(news);
-  MaybeChooseRoot();
-  if (!was_text || !IsText(embeds)) {
-    effect.changes.clear();
-  } else if (!had_root && size() != TextSize()) {
-    effect.changes = {{.position = {}, .deleted = "", .inserted = ToString()}};
-    const std::uint64_t others =
-        size().code_points - MeasureUtf8(effect.changes[0].inserted).code_points;
-    if (embeds == crdt::Embeds::kTold) effect.changes[0].embeds_inserted = others;
-  }
   return {};
+}
+
+// Where there is nothing, and the main root is not decided, nothing is watched, whether a root is
+// there or not: that depends on when the content was loaded.
+Content::Before Content::LookBefore(crdt::Embeds embeds) const {
+  Before before{.root = EditedRoot(), .type = {}, .size = size(), .is_text = IsText(embeds)};
+  if (root_ || before.size != TextSize()) before.type = doc_.Root(before.root);
+  return before;
+}
+
+// What a transaction did to the text, after which that may be in another root.
+void Content::TellChanges(const Before& before, crdt::Outcome& outcome, Effect& effect) {
+  effect.update = std::move(outcome.update);
+  ForgetGuess();
+  if (!effect.update.empty()) MaybeChooseRoot();
+  if (!before.is_text || !IsText(outcome.embeds)) return;
+  if (before.type && EditedRoot() == before.root) {
+    effect.changes = std::move(outcome.text_changes);
+    return;
+  }
+  if (size() == before.size && size() == TextSize()) return;
+  CHECK(before.size.bytes == 0);  // Or it would have been the main root.
+  effect.changes = {{.position = {}, .deleted = "", .inserted = ToString()}};
+  if (outcome.embeds == crdt::Embeds::kIgnored) return;
+  crdt::TextChange& change = effect.changes[0];
+  change.embeds_deleted = before.size.utf16;
+  change.embeds_inserted = size().code_points - MeasureUtf8(change.inserted).code_points;
 }
 
 bool Content::WouldWait(std::string_view update, std::uint64_t bytes_max) const {
@@ -189,24 +223,64 @@ bool Content::WouldWait(std::string_view update, std::uint64_t bytes_max) const 
   return more > 0 && pending + more > bytes_max;
 }
 
+// Those with letters of their own come before those with letters in XML, then the names decide.
 void Content::MaybeChooseRoot() {
-  if (!root_.empty()) return;
+  if (root_) return;
   std::vector<std::string> names = doc_.filled_root_names();
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
-    const crdt::Text text(doc_, doc_.Root(name));
-    const bool has_letters = text.size().bytes > 0;
-    if (root_.empty() || has_letters) root_ = name;
-    if (has_letters) return;
+    if (crdt::Text(doc_, doc_.Root(name)).size().bytes == 0) continue;
+    root_ = name;
+    return;
   }
+  std::uint64_t units_left = kUnitsWithoutLettersMax;
+  for (const std::string& name : names) {
+    const crdt::Text text(doc_, doc_.Root(name));
+    if (!text.IsXml()) continue;
+    const std::optional<bool> has_letters = text.HasLetters(units_left);
+    if (has_letters && !*has_letters) continue;
+    root_ = name;
+    return;
+  }
+  // To look at all of them whenever something changes would cost too much.
+  if (names.size() > kRootsWithoutLettersMax) root_ = GuessRoot().edited;
+}
+
+// Requires that it is not decided yet. A function of what is there, not of how it came to be.
+Content::Guess Content::GuessRoot() const {
+  std::vector<std::string> names = doc_.filled_root_names();
+  std::sort(names.begin(), names.end());
+  const auto find = [&](const auto& is_wanted) {
+    return std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+      return is_wanted(crdt::Text(doc_, doc_.Root(name)));
+    });
+  };
+  auto found = find([](const crdt::Text& text) { return text.IsText(); });
+  if (found == names.end()) found = find([](const crdt::Text& text) { return text.IsXml(); });
+  if (found != names.end()) return {.edited = *found, .shown = *found};
+  // Values alone, which are no text and hinder none.
+  return {.edited = std::string(kTextRoot),
+          .shown = names.empty() ? std::string(kTextRoot) : names.front()};
+}
+
+const std::string& Content::EditedRoot() const {
+  if (root_) return *root_;
+  if (!guess_) guess_ = GuessRoot();
+  return guess_->edited;
+}
+
+const std::string& Content::ShownRoot() const {
+  if (root_) return *root_;
+  if (!guess_) guess_ = GuessRoot();
+  return guess_->shown;
 }
 
 Content::Effect Content::Change(const std::vector<crdt::TextChange>& changes) {
   CHECK(IsText(crdt::Embeds::kTold));
   if (changes.empty()) return {};
-  if (root_.empty()) root_ = kTextRoot;  // Something will be there now, and the head will say so.
+  if (!root_) root_ = EditedRoot();  // Something will be there now, and the head will say so.
   TextSize expected = size();
-  crdt::Text text(doc_, doc_.Root(root_));
+  crdt::Text text(doc_, doc_.Root(*root_));
   crdt::Transaction transaction(doc_, Writer());
   for (const crdt::TextChange& change : changes) {
     const Shift shift = ShiftOf(change);
@@ -230,35 +304,47 @@ Content::Effect Content::ReplaceLetters(std::string_view letters) {
 // Changes of the letters, placed in the text with its embeds: a change that deletes letters on both
 // sides of one becomes several.
 std::vector<crdt::TextChange> Content::PlaceBesideEmbeds(
-    const std::vector<crdt::TextChange>& changes) const {
-  std::vector<crdt::TextChange> placed;
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+    std::vector<crdt::TextChange> changes) const {
+  const std::optional<crdt::TypeHandle> root = EditedType();
   if (!root) return changes;
-  const crdt::Text text(doc_, *root);
-  TextSize inserted;  // By the changes so far, and deleted by them: positions move along.
-  TextSize deleted;
-  for (const crdt::TextChange& change : changes) {
-    TextSize begin = text.LocateByte((change.position - inserted + deleted).bytes);
-    placed.push_back({.position = begin + inserted - deleted, .inserted = change.inserted});
-    inserted += MeasureUtf8(change.inserted);
-    for (std::string_view rest = change.deleted; !rest.empty();) {
-      const TextSize letters = text.LettersFrom(begin.bytes, rest.size());
-      placed.back().deleted += rest.substr(0, letters.bytes);
-      rest.remove_prefix(letters.bytes);
-      deleted += letters;
-      const TextSize end = begin + letters;
-      if (rest.empty()) break;
-      begin = text.LocateByte(end.bytes);
-      if (begin != end) placed.push_back({.position = begin + inserted - deleted});
+  const std::vector<crdt::Text::Embedded> embeds = crdt::Text(doc_, *root).Embeds();
+  if (embeds.empty()) return changes;
+  std::vector<crdt::TextChange> placed;
+  TextSize passed;  // Embeds to the left.
+  auto embed = embeds.begin();
+  const auto pass = [&] {
+    passed += {.bytes = 0, .utf16 = embed->units, .code_points = embed->units};
+    ++embed;
+  };
+  std::uint64_t inserted_bytes = 0;  // By the changes so far, and deleted by them.
+  std::uint64_t deleted_bytes = 0;
+  for (crdt::TextChange& change : changes) {
+    std::uint64_t at =
+        change.position.bytes - inserted_bytes + deleted_bytes;  // Before all of them.
+    while (embed != embeds.end() && embed->position_bytes <= at) pass();
+    const TextSize behind = change.position + MeasureUtf8(change.inserted);
+    inserted_bytes += change.inserted.size();
+    deleted_bytes += change.deleted.size();
+    placed.push_back(
+        {.position = change.position + passed, .inserted = std::move(change.inserted)});
+    std::string_view rest = change.deleted;
+    while (embed != embeds.end() && embed->position_bytes < at + rest.size()) {
+      const std::uint64_t letters = embed->position_bytes - at;
+      placed.back().deleted = rest.substr(0, letters);
+      rest.remove_prefix(letters);
+      at += letters;
+      pass();
+      placed.push_back({.position = behind + passed});
     }
+    placed.back().deleted = rest;
   }
   return placed;
 }
 
 Content::Effect Content::Change(const crdt::Delta& delta) {
   CHECK(IsText(crdt::Embeds::kTold));
-  if (root_.empty()) root_ = kTextRoot;
-  crdt::Text text(doc_, doc_.Root(root_));
+  if (!root_) root_ = EditedRoot();
+  crdt::Text text(doc_, doc_.Root(*root_));
   crdt::Outcome outcome{.watched = text.type(), .embeds = crdt::Embeds::kTold};
   crdt::Transaction transaction(doc_, Writer(), crdt::Watch::kTextChanges);
   text.ApplyDelta(transaction, delta);
@@ -269,9 +355,9 @@ Content::Effect Content::Change(const crdt::Delta& delta) {
 }
 
 Content::Effect Content::BecomeLike(const Content& other, crdt::Embeds embeds) {
+  const Before before = LookBefore(embeds);
   crdt::Outcome outcome{.watched = {}, .embeds = embeds};
-  const bool was_text = IsText(embeds);
-  if (!root_.empty()) outcome.watched = doc_.Root(root_);
+  if (before.type) outcome.watched = *before.type;
   std::vector<std::string> names = doc_.root_names();
   const std::vector<std::string> others = other.doc_.root_names();
   names.insert(names.end(), others.begin(), others.end());
@@ -282,11 +368,9 @@ Content::Effect Content::BecomeLike(const Content& other, crdt::Embeds embeds) {
     crdt::RestoreRoot(transaction, doc_, other.doc_, name);
   }
   transaction.Commit(outcome);
-  Effect effect{.update = std::move(outcome.update), .changes = std::move(outcome.text_changes)};
+  Effect effect;
+  TellChanges(before, outcome, effect);
   effect.stored = effect.update;
-  if (effect.update.empty()) return effect;
-  MaybeChooseRoot();
-  if (!was_text || !IsText(embeds)) effect.changes.clear();
   return effect;
 }
 
@@ -300,21 +384,21 @@ bool Content::IsText(crdt::Embeds embeds) const {
   const TextSize content = size();
   if (content.utf16 == 0 || content.bytes > 0) return true;
   if (embeds == crdt::Embeds::kIgnored) return false;
-  return crdt::Text(doc_, *doc_.FindRoot(root_)).IsText();
+  return crdt::Text(doc_, *EditedType()).IsText();
 }
 
 TextSize Content::size() const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   return root ? crdt::Text(doc_, *root).size() : TextSize();
 }
 
 std::string Content::ToString() const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   return root ? crdt::Text(doc_, *root).ToString() : std::string();
 }
 
 Reading Content::Read(std::string_view root) const {
-  const std::optional<crdt::TypeHandle> type = doc_.FindRoot(root.empty() ? root_ : root);
+  const std::optional<crdt::TypeHandle> type = doc_.FindRoot(root.empty() ? ShownRoot() : root);
   if (!type) return {};
   const crdt::Text text(doc_, *type);
   if (text.IsText() || text.size().bytes > 0) return {.text = text.ToString()};
@@ -325,20 +409,20 @@ Reading Content::Read(std::string_view root) const {
 }
 
 std::optional<TextSize> Content::Locate(std::uint64_t position, PositionUnit unit) const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   if (root) return crdt::Text(doc_, *root).Locate(position, unit);
   return position == 0 ? std::optional(TextSize()) : std::nullopt;
 }
 
 std::string Content::Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   if (root) return crdt::Text(doc_, *root).Slice(begin_bytes, size_bytes);
   CHECK(begin_bytes == 0 && size_bytes == 0);
   return {};
 }
 
 std::string Content::AnchorAt(TextSize position, Follows follows) const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   if (!root) return {};
   const std::optional<crdt::RelativePosition> anchor =
       crdt::ToRelativePosition(doc_, *root, position.utf16, follows == Follows::kRight ? 0 : -1);
@@ -347,13 +431,13 @@ std::string Content::AnchorAt(TextSize position, Follows follows) const {
 }
 
 std::optional<TextSize> Content::Resolve(std::string_view anchor) const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   // Of a content that was empty: still its only place, if it is empty.
   if (anchor.empty()) return size() == TextSize() ? std::optional(TextSize()) : std::nullopt;
   crdt::RelativePosition position;
   if (!root || crdt::DecodeRelativePosition(anchor, position)) return std::nullopt;
   // Another root would be made by asking for it.
-  if (position.root && *position.root != root_) return std::nullopt;
+  if (position.root && *position.root != EditedRoot()) return std::nullopt;
   const std::optional<crdt::AbsolutePosition> place = crdt::ToAbsolutePosition(doc_, position);
   if (!place || place->type != *root) return std::nullopt;
   return Locate(place->index, PositionUnit::kUtf16);

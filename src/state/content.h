@@ -1,9 +1,10 @@
 #pragma once
 
 // The content of one document: a Yjs document that any editor may write, and the text that people
-// see of it. That text is in one of the document's root types: the one that the document's head
-// names, or else the first in which an editor puts something, or else kTextRoot. Where that root
-// holds no plain text (rich editors keep XML in it), it can be read but not edited by position.
+// see of it. That text is in one of the document's root types, the main one: the first in which
+// somebody puts letters, which the document's head names from then on. Until then it is found anew
+// whenever something changes: a text with an embed, or a rich editor's XML, or else kTextRoot.
+// Where the main root holds no plain text (but XML), it can be read but not edited by position.
 // Not here: storage (contents.cc), rights, limits. One owner.
 
 #include <cstdint>
@@ -24,6 +25,8 @@ namespace coterie::state {
 
 // Where the text of documents lies that were not begun by an editor.
 inline constexpr std::string_view kTextRoot = "text";
+// How a head names the root whose name is empty, which is that of a doc.getText() in Yjs: no UTF-8.
+inline constexpr std::string_view kUnnamedRoot = "\xff";
 
 class Content {
  public:
@@ -49,12 +52,12 @@ class Content {
     std::vector<crdt::TextChange> changes;  // Of the text.
   };
   // Merges an editor's update. On a malformed one, or one that speaks for the machine's own client
-  // or builds on what that has not written, nothing happens. Also decides on the root if there is
-  // none yet. `embeds`: whether the changes tell of embeds, too. An update whose places take longer
-  // to find than `searches` says is refused, and then this content is spoilt: it must be loaded
-  // anew. kShort: longer than a millisecond or so. kBounded: than an update may cost. That is
-  // counted in items, and how items are cut may depend on whether a content was loaded or changed
-  // since: so whoever must judge as all others do asks a content that was just loaded.
+  // or builds on what that has not written, nothing happens. Also decides on the main root if
+  // nobody has yet. `embeds`: whether the changes tell of embeds, too. An update whose places take
+  // longer to find than `searches` says is refused, and then this content is spoilt: it must be
+  // loaded anew. kShort: longer than a millisecond or so. kBounded: than an update may cost. That
+  // is counted in items, and how items are cut may depend on whether a content was loaded or
+  // changed since: so whoever must judge as all others do asks a content that was just loaded.
   enum class Searches : std::uint8_t { kUnbounded, kShort, kBounded };
   [[nodiscard]] crdt::Malformed Apply(std::string_view update, crdt::Embeds embeds,
                                       Searches searches, Effect& effect);
@@ -86,7 +89,8 @@ class Content {
 
   // Whether the text can be edited by position. kIgnored: not if it has nothing but embeds.
   bool IsText(crdt::Embeds embeds) const;
-  const std::string& root() const { return root_; }
+  // For the head: the name of the main root, once it is decided; else "".
+  std::string root() const;
   // What people read. `root`: of another root than that of the text; "" = of that.
   Reading Read(std::string_view root) const;
   TextSize size() const;
@@ -114,9 +118,27 @@ class Content {
   void CheckInvariants() const { doc_.CheckInvariantsDeep(); }
 
  private:
+  // What people see of a content whose main root is not decided.
+  struct Guess {
+    std::string edited;  // Whose text is edited by position.
+    std::string shown;   // The same, or where there is nothing in it, what else there is.
+  };
+  // The text as it is before a change.
+  struct Before {
+    std::string root;
+    std::optional<crdt::TypeHandle> type;
+    TextSize size;
+    bool is_text = false;
+  };
+  void ForgetGuess() { guess_.reset(); }
+  Guess GuessRoot() const;
+  const std::string& EditedRoot() const;
+  const std::string& ShownRoot() const;
+  std::optional<crdt::TypeHandle> EditedType() const { return doc_.FindRoot(EditedRoot()); }
   void MaybeChooseRoot();
-  std::vector<crdt::TextChange> PlaceBesideEmbeds(
-      const std::vector<crdt::TextChange>& changes) const;
+  Before LookBefore(crdt::Embeds embeds) const;
+  void TellChanges(const Before& before, crdt::Outcome& outcome, Effect& effect);
+  std::vector<crdt::TextChange> PlaceBesideEmbeds(std::vector<crdt::TextChange> changes) const;
   // The client id of the machine's own edits, in no editor's hands, and how many there were before.
   crdt::Client Writer() const;
   std::uint64_t WritersTurn() const;
@@ -124,7 +146,8 @@ class Content {
   crdt::Malformed RefuseWriters(std::string_view update) const;
 
   std::uint64_t first_writer_;
-  std::string root_;
+  std::optional<std::string> root_;     // The main one, once it is decided.
+  mutable std::optional<Guess> guess_;  // As it follows from what is there now.
   bool is_spoilt_ = false;
   mutable crdt::Doc doc_;  // Reading is done through views of a doc that could be written.
 };
