@@ -69,6 +69,11 @@ void AddHttpFlags(CLI::App& app, NodeOptions& options) {
                  "Origin of pages that may use this node beside its own; repeat; * = any");
   app.add_option("--http-host", options.http_hosts,
                  "Name that this node is called by in addresses; repeat");
+  app.add_option("--http-sockets-per-address", options.http_sockets_per_address,
+                 "Connections that one address may have open")
+      ->capture_default_str();
+  app.add_option("--http-trusted-proxy", options.http_trusted_proxies,
+                 "Address of a reverse proxy whose X-Forwarded-For says who visits; repeat");
   app.add_flag("--http-open-metrics", options.has_open_metrics,
                "Show /metrics to anyone; else a session's token is needed");
   app.add_option("--web-root", options.web_root, "Folder of the built web app");
@@ -159,7 +164,9 @@ gateway::Options ToGateway(const NodeOptions& options, std::size_t sockets_max) 
           .tls_key = options.tls.key,
           .open_metrics = options.has_open_metrics ? gateway::OpenMetrics::kToAnyone
                                                    : gateway::OpenMetrics::kToSessions,
-          .sockets_max = sockets_max};
+          .sockets_max = sockets_max,
+          .sockets_per_address_max = options.http_sockets_per_address,
+          .trusted_proxies = options.http_trusted_proxies};
 }
 
 // So that the others need not first notice that this node is gone.

@@ -49,6 +49,9 @@ absl::Status CheckHttp(const NodeOptions& options) {
   if (options.http_threads < 1 || options.http_threads > kHttpThreadsMax) {
     return absl::InvalidArgumentError("--http-threads: must be 1 to 64");
   }
+  if (options.http_sockets_per_address < 1) {
+    return absl::InvalidArgumentError("--http-sockets-per-address: must be above 0");
+  }
   if (!options.http_listen.empty()) return CheckAddress("--http-listen", options.http_listen);
   if (!options.web_root.empty()) {
     return absl::InvalidArgumentError("--web-root is of use with --http-listen");

@@ -30,6 +30,8 @@ struct NodeOptions {
   std::size_t http_threads = 2;
   std::vector<std::string> http_origins;
   std::vector<std::string> http_hosts;
+  std::size_t http_sockets_per_address = 1'024;
+  std::vector<std::string> http_trusted_proxies;
   bool has_open_metrics = false;
   std::string web_root;
   std::string control;  // Of `coterie up`: where pages may stop and start nodes.

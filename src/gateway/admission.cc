@@ -1,6 +1,7 @@
 #include "gateway/admission.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "base/check.h"
 
@@ -9,13 +10,38 @@ namespace coterie::gateway {
 std::shared_ptr<Admission::Place> Admission::Admit(const std::string& address) {
   {
     absl::MutexLock lock(&mutex_);
-    if (all_.sockets >= limits_.sockets_max) return nullptr;
-    Taken& of_address = of_address_[address];
-    if (of_address.sockets >= limits_.sockets_per_address_max) return nullptr;
-    ++of_address.sockets;
+    if (all_.sockets >= limits_.sockets_max || !TakeOf(address)) return nullptr;
     ++all_.sockets;
   }
   return std::make_shared<Place>(*this, address);
+}
+
+bool Admission::Place::MoveTo(const std::string& address) {
+  if (address == address_) return true;
+  absl::MutexLock lock(&admission_.mutex_);
+  admission_.ReleaseOf(std::exchange(address_, {}));
+  if (!admission_.TakeOf(address)) return false;
+  address_ = address;
+  return true;
+}
+
+bool Admission::TakeOf(const std::string& address) {
+  if (address.empty()) return true;
+  std::size_t& sockets = of_address_[address].sockets;
+  if (sockets >= limits_.sockets_per_address_max) {
+    ForgetIfNothing(address);
+    return false;
+  }
+  ++sockets;
+  return true;
+}
+
+void Admission::ReleaseOf(const std::string& address) {
+  if (address.empty()) return;
+  const auto found = of_address_.find(address);
+  CHECK(found != of_address_.end() && found->second.sockets > 0);
+  --found->second.sockets;
+  ForgetIfNothing(address);
 }
 
 std::shared_ptr<void> Admission::AdmitLargeMessage() {
@@ -67,11 +93,9 @@ void Admission::WaitUntilEmpty(absl::Time deadline) const {
 
 void Admission::Release(const std::string& address) {
   absl::MutexLock lock(&mutex_);
-  const auto found = of_address_.find(address);
-  CHECK(found != of_address_.end() && found->second.sockets > 0 && all_.sockets > 0);
+  CHECK(all_.sockets > 0);
   --all_.sockets;
-  --found->second.sockets;
-  ForgetIfNothing(address);
+  ReleaseOf(address);
 }
 
 void Admission::ForgetIfNothing(const std::string& address) {

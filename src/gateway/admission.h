@@ -38,6 +38,9 @@ class Admission {
    public:
     Place(Admission& admission, std::string address)
         : admission_(admission), address_(std::move(address)) {}
+    // Whose it is from now on: a proxy's connection is of whoever asks. False if that address has
+    // too many; then it is nobody's. One thread at a time.
+    bool MoveTo(const std::string& address);
     ~Place() { admission_.Release(address_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
@@ -50,9 +53,9 @@ class Admission {
 
    private:
     Admission& admission_;
-    const std::string address_;
+    std::string address_;
   };
-  // Null if there is no place.
+  // Null if there is no place. An empty address is nobody's: only how many there are in all counts.
   std::shared_ptr<Place> Admit(const std::string& address);
   std::size_t size() const;
   // Waits until all places have been given back, or the deadline.
@@ -68,6 +71,8 @@ class Admission {
     std::size_t sockets = 0;
     std::size_t body_bytes = 0;
   };
+  bool TakeOf(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReleaseOf(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetIfNothing(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;

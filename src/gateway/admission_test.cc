@@ -28,6 +28,23 @@ TEST(Admission, OneAddressCannotTakeAllPlaces) {
   EXPECT_EQ(admission.size(), 2u);
 }
 
+TEST(Admission, AProxysPlaceIsOfWhoeverAsks) {
+  Gauges gauges;
+  Admission admission({.sockets_max = 4, .sockets_per_address_max = 1, .large_messages_max = 1},
+                      gauges.all());
+  const auto first = admission.Admit("");
+  const auto second = admission.Admit("");
+  ASSERT_NE(second, nullptr);
+  EXPECT_TRUE(first->MoveTo("a"));
+  EXPECT_TRUE(first->MoveTo("a"));
+  EXPECT_FALSE(second->MoveTo("a"));
+  EXPECT_EQ(admission.Admit("a"), nullptr);
+
+  EXPECT_TRUE(first->MoveTo("b"));
+  EXPECT_TRUE(second->MoveTo("a"));
+  EXPECT_EQ(admission.size(), 2u);
+}
+
 TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
   Gauges gauges;
   Admission admission({.sockets_max = 3, .sockets_per_address_max = 3, .large_messages_max = 1},

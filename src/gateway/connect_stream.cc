@@ -6,11 +6,13 @@
 #include <string_view>
 #include <utility>
 
+#include "coterie/v1/backup.pb.h"
 #include "coterie/v1/events.pb.h"
 #include "gateway/connect_codec.h"
 #include "gateway/connect_service.h"
 #include "gateway/limits.h"
 #include "rpc/assist_runs.h"
+#include "rpc/backups.h"
 #include "rpc/event_hub.h"
 #include "rpc/gate.h"
 #include "rpc/status_map.h"
@@ -19,6 +21,7 @@ namespace coterie::gateway {
 namespace {
 
 constexpr std::string_view kSubscribePath = "/coterie.v1.EventService/Subscribe";
+constexpr std::string_view kTakeBackupPath = "/coterie.v1.BackupService/TakeBackup";
 constexpr int kDocumentsMax = 1'000;
 
 absl::Status DecodeRequest(Coding coding, std::string_view body,
@@ -130,6 +133,71 @@ class EventSubscription final : public StreamFeed,
   bool is_writing_ = false;
 };
 
+// One backup, read on a thread that may wait for the disk, and no faster than the client takes it.
+// Who takes nothing is cut off by the stream.
+class BackupFeed final : public StreamFeed, public std::enable_shared_from_this<BackupFeed> {
+ public:
+  BackupFeed(const rpc::Faces& faces, std::shared_ptr<HttpStream> stream, Shard& shard,
+             Coding coding)
+      : faces_(faces), stream_(std::move(stream)), shard_(shard), coding_(coding) {}
+
+  void Start(const HttpRequest& request) {
+    static const rpc::Policy& policy = *rpc::FindPolicy("coterie.v1.BackupService.TakeBackup");
+    v1::TakeBackupRequest message;
+    absl::Status status = faces_.gate.Enter(policy, request.body.size());
+    if (status.ok()) {
+      faces_.gate.Leave(request.body.size());
+      status = DecodeRequest(coding_, request.body, message);
+    }
+    if (!status.ok()) return End(status);
+    faces_.backups.Begin(
+        request.authorization,
+        [self = shared_from_this()](absl::StatusOr<std::shared_ptr<rpc::BackupRun>> run) {
+          self->shard_.Post([self, run = std::move(run)] {
+            if (!run.ok()) return self->End(run.status());
+            if (self->stream_ == nullptr) return;
+            self->run_ = *run;
+            self->Pump();
+          });
+        });
+  }
+
+  void Stop() override {
+    stream_ = nullptr;
+    run_ = nullptr;
+  }
+
+ private:
+  void Pump() {
+    if (stream_ == nullptr) return;
+    faces_.backups.ReadNext(run_, [self = shared_from_this()](absl::StatusOr<std::string> piece) {
+      self->shard_.Post([self, piece = std::move(piece)] { self->Send(piece); });
+    });
+  }
+
+  void Send(const absl::StatusOr<std::string>& piece) {
+    if (!piece.ok() || piece->empty()) return End(piece.status());
+    if (stream_ == nullptr) return;
+    v1::TakeBackupResponse response;
+    response.set_data(*piece);
+    stream_->Write(Envelope(EncodeMessage(coding_, response)),
+                   [self = shared_from_this()] { self->Pump(); });
+  }
+
+  void End(const absl::Status& status) {
+    const std::shared_ptr<HttpStream> stream = stream_;
+    Stop();
+    if (stream == nullptr) return;
+    stream->Write(EndEnvelope(status), [stream] { stream->End(); });
+  }
+
+  const rpc::Faces faces_;
+  std::shared_ptr<HttpStream> stream_;  // Null when stopped.
+  Shard& shard_;
+  const Coding coding_;
+  std::shared_ptr<rpc::BackupRun> run_;  // Null before it has begun.
+};
+
 // One task of AssistService. The task's thread says when there is something to take.
 class AssistFeed final : public StreamFeed, public std::enable_shared_from_this<AssistFeed> {
  public:
@@ -187,7 +255,8 @@ class AssistFeed final : public StreamFeed, public std::enable_shared_from_this<
 }  // namespace
 
 bool IsStreamPath(const rpc::Faces& faces, const std::string& path) {
-  return path == kSubscribePath || faces.assist.Find(MethodName(path)) != nullptr;
+  return path == kSubscribePath || path == kTakeBackupPath ||
+         faces.assist.Find(MethodName(path)) != nullptr;
 }
 
 HttpResponse StreamHead(const HttpRequest& request) {
@@ -203,6 +272,11 @@ std::shared_ptr<StreamFeed> ServeStream(const rpc::Faces& faces, const HttpReque
   const Coding coding = StreamCoding(request.content_type).value_or(Coding::kJson);
   if (request.target.path == kSubscribePath) {
     auto feed = std::make_shared<EventSubscription>(faces, stream, shard, coding);
+    feed->Start(request);
+    return feed;
+  }
+  if (request.target.path == kTakeBackupPath) {
+    auto feed = std::make_shared<BackupFeed>(faces, stream, shard, coding);
     feed->Start(request);
     return feed;
   }

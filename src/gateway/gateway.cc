@@ -58,7 +58,8 @@ class Gateway::Impl {
                  .faces = faces,
                  .rooms = rooms_,
                  .counters = counters_,
-                 .files = files_},
+                 .files = files_,
+                 .proxies = proxies_},
         acceptor_(shards_[0]->io()) {}
 
   ~Impl() {
@@ -68,6 +69,7 @@ class Gateway::Impl {
   Impl& operator=(const Impl&) = delete;
 
   absl::Status Start() {
+    ASSIGN_OR_RETURN(proxies_, TrustedProxies::Parse(options_.trusted_proxies));
     if (!options_.web_root.empty()) {
       ASSIGN_OR_RETURN(files_,
                        StaticFiles::Load(options_.web_root, options_.origins, options_.control));
@@ -158,11 +160,13 @@ class Gateway::Impl {
     error_code error;
     const tcp::endpoint peer = socket.remote_endpoint(error);
     if (error) return;
-    std::shared_ptr<Admission::Place> place = admission_.Admit(peer.address().to_string());
+    const std::string address = NormalAddress(peer.address().to_string());
+    const std::string proxy = proxies_.Contains(address) ? address : std::string();
+    std::shared_ptr<Admission::Place> place = admission_.Admit(proxy.empty() ? address : "");
     if (place == nullptr) return counters_.sockets_refused.Add();
     socket.set_option(tcp::no_delay(true), error);
-    auto connection =
-        std::make_shared<HttpConnection>(context_, shard, std::move(socket), std::move(place));
+    auto connection = std::make_shared<HttpConnection>(context_, shard, std::move(socket),
+                                                       std::move(place), proxy);
     shard.Post([connection = std::move(connection)] { connection->Start(); });
   }
 
@@ -170,6 +174,7 @@ class Gateway::Impl {
   Counters counters_;
   Admission admission_;
   StaticFiles files_;
+  TrustedProxies proxies_;
   std::optional<asio::ssl::context> tls_;
   std::vector<std::unique_ptr<Shard>> shards_;  // What runs on them refers to what is above.
   Rooms rooms_;

@@ -244,6 +244,21 @@ TEST_F(Port, EveryMethodIsServedAndNoneToStrangers) {
   }
 }
 
+// What streams in one direction; HTTP/1.1 cannot do both.
+TEST_F(Port, EveryServerStreamIsServedAndNoneToStrangers) {
+  for (const rpc::Policy& policy : rpc::Policies()) {
+    if (!IsStream(policy.method) || policy.method.ends_with(".Attach")) continue;
+    std::string method(policy.method.substr(policy.method.find("v1.") + 3));
+    method[method.find('.')] = '/';
+    const Answer answer =
+        Ask(http::verb::post, "/coterie.v1." + method, std::string("\0\0\0\0\2{}", 7),
+            {{"Content-Type", "application/connect+json"}});
+    EXPECT_EQ(answer.status, 200) << method;
+    EXPECT_NE(answer.body.find("\"code\":\"unauthenticated\""), std::string::npos)
+        << method << answer.body;
+  }
+}
+
 TEST_F(Port, AStreamBringsEvents) {
   beast::tcp_stream stream = Connect();
   http::request<http::string_body> request(http::verb::post, "/coterie.v1.EventService/Subscribe",

@@ -7,15 +7,18 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/prng.h"
 #include "crdt/lib0.h"
 #include "gateway/limits.h"
 #include "gateway/test_port.h"
+#include "rpc/backups.h"
 #include "rpc/node_calls.h"
 #include "rpc/token.h"
 #include "yproto/test_hex.h"
@@ -129,6 +132,44 @@ TEST_F(LargeBodies, OneAddressCannotTakeTheMemoryForAllOfThem) {
   EXPECT_NE(slow.front().Next().find("and may have"), std::string::npos) << "the policy's answer";
   slow.pop_back();
   EXPECT_TRUE(Becomes([&] { return InMemory() == (places - 1) * kBody; })) << InMemory();
+}
+
+// --- Behind a reverse proxy ---
+
+class ProxiedPort : public HostilePort {
+ protected:
+  ProxiedPort() : HostilePort({.sockets_per_address_max = 2, .trusted_proxies = {"127.0.0.1"}}) {}
+  // The connection stays open. What it is answered, without the body.
+  std::string Get(RawClient& client, const std::string& forwarded) {
+    client.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: " + forwarded +
+                "\r\n\r\n");
+    return client.Next().substr(0, 12);
+  }
+  static constexpr char kOk[] = "HTTP/1.1 200";
+  static constexpr char kTooMany[] = "HTTP/1.1 429";
+};
+
+TEST_F(ProxiedPort, WhoVisitsIsCountedAndNotTheProxy) {
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 6; ++i) clients.push_back(Connect());
+  EXPECT_EQ(Get(clients[0], "1.1.1.1"), kOk);
+  EXPECT_EQ(Get(clients[1], "9.9.9.9, 1.1.1.1"), kOk);
+  EXPECT_EQ(Get(clients[2], "8.8.8.8, 1.1.1.1"), kTooMany);
+  EXPECT_EQ(Get(clients[3], "2.2.2.2"), kOk);
+
+  // The proxy's connection is of another visitor now.
+  EXPECT_EQ(Get(clients[0], "2.2.2.2"), kOk);
+  EXPECT_EQ(Get(clients[4], "1.1.1.1"), kOk);
+  EXPECT_EQ(Get(clients[5], "2.2.2.2"), kTooMany);
+}
+
+TEST_F(ProxiedPort, WhoIsNoProxyIsNotBelieved) {
+  RawClient first(io_, port_, "127.0.0.2");
+  RawClient second(io_, port_, "127.0.0.2");
+  RawClient third(io_, port_, "127.0.0.2");
+  EXPECT_EQ(Get(first, "1.1.1.1"), kOk);
+  EXPECT_EQ(Get(second, "2.2.2.2"), kOk);
+  EXPECT_EQ(Get(third, "3.3.3.3"), "") << "refused without a word, as ever";
 }
 
 // --- Editors ---
@@ -325,22 +366,87 @@ TEST_F(HostilePort, WhoOpensADocumentAgainAndAgainGetsItNoFasterThanWhoAsks) {
   const auto greedy = Open("/hocuspocus?create=1");
   const std::string told =
       yproto::EncodeKey("doc") + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite);
-  for (int i = 0; i < 100; ++i) greedy->Send(TokenFrame("doc", ana_.token));
-  ASSERT_TRUE(greedy->Await(told));
   const absl::Time begin = absl::Now();
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(greedy->Await(told)) << i;
-  // The first two come at once.
-  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(350));
-  EXPECT_LT(Metric(openings), 6 + absl::ToDoubleSeconds(absl::Now() - begin) * 5);
+  for (int i = 0; i < 100; ++i) greedy->Send(TokenFrame("doc", ana_.token));
+  // The first comes at once, and the first of those that come again.
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(greedy->Await(told)) << i;
+  EXPECT_GE(absl::Now() - begin, 2 * kAnswerEvery);
+  const double opened = Metric(openings);
+  EXPECT_LE(opened, 2 + (absl::Now() - begin) / kAnswerEvery);
 
   // Different ones are no repetition.
-  const auto honest = Open("/hocuspocus?create=1");
+  const auto last =
+      yproto::EncodeKey("doc39") + yproto::EncodeAuthenticated(yproto::Scope::kReadWrite);
+  const auto open_all = [&] {
+    const auto honest = Open("/hocuspocus?create=1");
+    for (int i = 0; i < 40; ++i) honest->Send(TokenFrame(absl::StrCat("doc", i), ana_.token));
+    EXPECT_TRUE(honest->Await(last));
+  };
+  open_all();  // They are made.
   const absl::Time opening = absl::Now();
-  for (int i = 0; i < 40; ++i) honest->Send(TokenFrame(absl::StrCat("doc", i), ana_.token));
-  EXPECT_TRUE(honest->Await(yproto::EncodeKey("doc39") +
-                            yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
-  EXPECT_LT(absl::Now() - opening, absl::Seconds(6)) << "40 of them, 5 a second, would take 8";
+  open_all();
+  EXPECT_LT(absl::Now() - opening, 35 * kAnswerEvery);
 }
+
+// --- Backups ---
+
+class StalledPort : public HostilePort {
+ protected:
+  StalledPort() : HostilePort({.stalled_max = absl::Seconds(3)}) {
+    Prng prng(7);
+    const std::uint64_t doc = ana_.Create("notes");
+    for (int i = 0; i < 160; ++i) {  // Nothing that can be compressed; no kernel buffers so much.
+      std::string text(100'000, ' ');
+      for (char& letter : text) letter = static_cast<char>('!' + prng.Below(90));
+      ana_.Append(doc, text);
+      CHECK(ana_.status.ok());
+    }
+  }
+  RawClient Begin() {
+    RawClient client = Connect();
+    EXPECT_TRUE(
+        client.Send("POST /coterie.v1.BackupService/TakeBackup HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Content-Type: application/connect+proto\r\nAuthorization: Bearer " +
+                    ana_.token + "\r\nContent-Length: 5\r\n\r\n" + std::string(5, '\0')));
+    return client;
+  }
+  std::size_t Copies() const {
+    const std::filesystem::path folder = holder_.node->folder() + "/state/outgoing";
+    if (!std::filesystem::exists(folder)) return 0;
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+  }
+};
+
+TEST_F(StalledPort, WhoTakesNothingOfABackupIsCutOffAndHoldsNeitherPlaceNorCopy) {
+  std::vector<RawClient> stalled;
+  for (int i = 0; i < rpc::Backups::kAtOnceMax; ++i) {
+    stalled.push_back(Begin());
+    EXPECT_EQ(stalled.back().Next().substr(0, 12), "HTTP/1.1 200");
+    ASSERT_TRUE(Becomes([&] { return Copies() == stalled.size(); }));
+  }
+  EXPECT_NE(Begin().Rest().find("resource_exhausted"), std::string::npos);
+
+  EXPECT_TRUE(Becomes([&] { return Copies() == 0; })) << Copies();
+  const std::string whole = Begin().Rest();
+  EXPECT_GT(whole.size(), 16'000'000u);
+  EXPECT_TRUE(whole.ends_with("{}\r\n0\r\n\r\n")) << "the stream's end";
+  for (RawClient& client : stalled) {
+    const std::string cut = client.Rest();
+    EXPECT_LT(cut.size(), whole.size());
+    EXPECT_FALSE(cut.ends_with("0\r\n\r\n"));
+  }
+}
+
+TEST_F(StalledPort, WhoHasGoneHoldsNoCopyOfABackup) {
+  {
+    RawClient client = Begin();
+    EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 200");
+    ASSERT_TRUE(Becomes([&] { return Copies() == 1; }));
+  }
+  EXPECT_TRUE(Becomes([&] { return Copies() == 0; }, absl::Seconds(2))) << Copies();
+}
+
+// --- The node's end ---
 
 TEST_F(HostilePort, StoppingWaitsForNobodyWhoHasGone) {
   const auto editor = OpenYjs("stop", ana_.token);

@@ -50,11 +50,12 @@ std::string Field(const http::fields& fields, const char* name) {
 }  // namespace
 
 HttpConnection::HttpConnection(HttpContext& context, Shard& shard, Stream::TcpSocket socket,
-                               std::shared_ptr<Admission::Place> place)
+                               std::shared_ptr<Admission::Place> place, std::string proxy)
     : context_(context),
       shard_(shard),
       stream_(std::move(socket), context.tls),
       place_(std::move(place)),
+      proxy_(std::move(proxy)),
       timer_(shard.io()) {}
 
 void HttpConnection::Start() {
@@ -114,7 +115,25 @@ void HttpConnection::FillRequest() {
   if (parsed) request_.target = *std::move(parsed);
 }
 
+bool HttpConnection::AdmitVisitor() {
+  if (proxy_.empty()) return true;
+  std::string forwarded;
+  const auto [begin, end] = parser_->get().equal_range("X-Forwarded-For");
+  for (auto field = begin; field != end; ++field) {
+    const auto value = field->value();
+    if (!forwarded.empty()) forwarded += ',';
+    forwarded.append(value.data(), value.size());
+  }
+  return place_->MoveTo(context_.proxies.VisitorOf(proxy_, forwarded));
+}
+
 std::optional<HttpResponse> HttpConnection::Refuse() {
+  if (!AdmitVisitor()) {
+    context_.counters.sockets_refused.Add();
+    HttpResponse response = TextResponse(429, "Too many connections of your address are open.\n");
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+  }
   if (request_.target.path.empty()) return TextResponse(400, "The address is malformed.\n");
   if (!IsHostAllowed(request_.host, context_.options.hosts)) {
     return TextResponse(
@@ -396,7 +415,7 @@ void HttpConnection::WatchClient() {
 
 void HttpConnection::Write(std::string piece, std::function<void()> done) {
   piece_ = std::move(piece);
-  Arm(kBodyTimeout);
+  Arm(context_.options.stalled_max);
   asio::async_write(
       stream_, http::make_chunk(asio::buffer(piece_)),
       [self = shared_from_this(), done = std::move(done)](const error_code& error, std::size_t) {

@@ -28,6 +28,7 @@
 #include "gateway/rooms.h"
 #include "gateway/static_files.h"
 #include "gateway/stream.h"
+#include "gateway/visitor.h"
 
 namespace coterie::gateway {
 
@@ -38,6 +39,7 @@ struct HttpContext {
   Rooms& rooms;
   Counters& counters;
   const StaticFiles& files;
+  const TrustedProxies& proxies;
   boost::asio::ssl::context* tls = nullptr;  // Null = none.
   std::atomic<bool> is_stopping{false};
 };
@@ -45,8 +47,9 @@ struct HttpContext {
 class HttpConnection final : public HttpStream,
                              public std::enable_shared_from_this<HttpConnection> {
  public:
+  // `proxy`: the address of the one that is at the other end. Empty = none that is trusted.
   HttpConnection(HttpContext& context, Shard& shard, Stream::TcpSocket socket,
-                 std::shared_ptr<Admission::Place> place);
+                 std::shared_ptr<Admission::Place> place, std::string proxy);
 
   void Start();
 
@@ -71,6 +74,8 @@ class HttpConnection final : public HttpStream,
   HttpResponse Metrics() const;
 
   void FillRequest();
+  // Whether there is a place for who asks through a proxy.
+  bool AdmitVisitor();
   // An answer for whoever may not even ask. Empty = go on.
   std::optional<HttpResponse> Refuse();
   std::size_t BodyMax() const;
@@ -89,6 +94,7 @@ class HttpConnection final : public HttpStream,
   Shard& shard_;
   Stream stream_;
   std::shared_ptr<Admission::Place> place_;
+  const std::string proxy_;
   boost::asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_{kRequestBufferBytesMax};
   std::optional<Parser> parser_;

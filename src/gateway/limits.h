@@ -63,6 +63,8 @@ inline constexpr std::size_t kHeaderBytesMax = 16 << 10;
 inline constexpr std::size_t kRequestBufferBytesMax = 64 << 10;
 inline constexpr absl::Duration kHeaderTimeout = absl::Seconds(10);
 inline constexpr absl::Duration kBodyTimeout = absl::Seconds(60);
+// Until the reader of a stream has taken the next piece.
+inline constexpr absl::Duration kStalledMax = absl::Seconds(60);
 inline constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(75);
 // For all of a large message, once it has its place.
 inline constexpr absl::Duration kLargeMessageTimeout = absl::Minutes(2);

@@ -103,7 +103,7 @@ class Backups : public testing::Test {
 
 TEST_F(Backups, WhoReadsNothingIsCutOffAndHoldsNeitherPlaceNorCopy) {
   std::vector<std::unique_ptr<Reading>> stalled;
-  for (int i = 0; i < BackupService::kBackupsMax; ++i) {
+  for (int i = 0; i < rpc::Backups::kAtOnceMax; ++i) {
     stalled.push_back(Begin());
     ASSERT_TRUE(stalled.back()->Next());
   }

@@ -22,6 +22,7 @@
 #include "rpc/assist_service.h"
 #include "rpc/auth_service.h"
 #include "rpc/backup_service.h"
+#include "rpc/backups.h"
 #include "rpc/built_in.h"
 #include "rpc/cluster_service.h"
 #include "rpc/document_service.h"
@@ -84,6 +85,7 @@ class Server::Impl {
         built_in_(options.language),
         assist_(calls_, llm_, built_in_),
         assist_runs_(gate_, assist_, assist_threads_),
+        backups_(gate_, node, backup_threads_),
         hub_(node),
         presence_hub_(node),
         auth_binding_(gate_),
@@ -91,7 +93,7 @@ class Server::Impl {
         draft_binding_(gate_),
         cluster_binding_(gate_),
         event_binding_(gate_, hub_),
-        backup_binding_(gate_, node, options.backup_stalled_max),
+        backup_binding_(gate_, backups_, options.backup_stalled_max),
         presence_binding_(gate_, calls_, presence_hub_),
         assist_binding_(gate_, assist_runs_),
         peers_(node, options.cluster_id) {
@@ -110,6 +112,7 @@ class Server::Impl {
     passwords_.Start();
     draft_threads_.Start();
     assist_threads_.Start();
+    backup_threads_.Start();
     hub_.Start();
     presence_hub_.Start();
     int peer_port = 0;
@@ -170,6 +173,7 @@ class Server::Impl {
     draft_threads_.Stop();
     assist_runs_.CancelAll();
     assist_threads_.Stop();
+    backup_threads_.Stop();
     hub_.Stop();
     presence_hub_.Stop();
   }
@@ -179,7 +183,8 @@ class Server::Impl {
             .gate = gate_,
             .methods = methods_,
             .events = hub_,
-            .assist = assist_runs_};
+            .assist = assist_runs_,
+            .backups = backups_};
   }
 
  private:
@@ -240,6 +245,7 @@ class Server::Impl {
   WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
   WorkThreads draft_threads_{kDraftThreads};    // As these.
   WorkThreads assist_threads_{kAssistThreads};  // And these.
+  WorkThreads backup_threads_{1};  // And this, which reads for faces that may not wait.
   Gate gate_;
   MethodTable methods_;
   AuthService auth_;
@@ -251,6 +257,7 @@ class Server::Impl {
   const BuiltIn built_in_;
   AssistService assist_;
   AssistRuns assist_runs_;
+  Backups backups_;
   EventHub hub_;
   PresenceHub presence_hub_;
   BoundService<v1::AuthService> auth_binding_;

@@ -33,6 +33,7 @@ struct ServerOptions {
 };
 
 class AssistRuns;
+class Backups;
 class EventHub;
 class Gate;
 class MethodTable;
@@ -46,6 +47,7 @@ struct Faces {
   const MethodTable& methods;
   EventHub& events;
   AssistRuns& assist;
+  Backups& backups;
 };
 
 class Server {

@@ -42,6 +42,22 @@ class Client {
   synced(timeoutMs) {
     return until(`${this.kind} is synced`, () => this.provider.synced, timeoutMs)
   }
+  // Where it is to try next: all of them try again and again by themselves.
+  moveTo(url) {
+    if (this.kind.startsWith('y-')) this.provider.serverUrl = `${url}/yjs`
+    else this.socket.configuration.url = hocuspocusUrl(url)
+  }
+  // What an application does when its user has logged in again, or may again.
+  reconnect({ token = this.token } = {}) {
+    this.token = token
+    if (this.kind.startsWith('y-')) this.provider.params = { ...this.provider.params, token }
+    if (this.kind === 'hocuspocus 3' || this.kind === 'hocuspocus 4') {
+      this.provider.detach()
+      this.provider.attach()
+    } else {
+      this.provider.connect()
+    }
+  }
   close() {
     if (!opened.delete(this)) return
     this.provider.destroy()
@@ -49,10 +65,12 @@ class Client {
   }
 }
 
+const creating = ({ ifMissing = 'create' }) => (ifMissing === 'create' ? { create: '1' } : {})
+
 function openYWebsocket(version, url, name, options, client) {
-  const params = { create: '1', ...(options.token ? { token: options.token } : {}) }
+  const params = { ...creating(options), ...(options.token ? { token: options.token } : {}) }
   const provider = new yWebsocket[version](`${url}/yjs`, name, client.doc, {
-    WebSocketPolyfill: WebSocket, params, disableBc: true, maxBackoffTime: 500,
+    WebSocketPolyfill: options.WebSocket ?? WebSocket, params, disableBc: true, maxBackoffTime: 500,
     awareness: client.awareness,
   })
   provider.on('connection-close', (event) => event && client.closes.push(event.code))
@@ -65,20 +83,24 @@ function openYWebsocket(version, url, name, options, client) {
   client.provider = provider
 }
 
-export function hocuspocusSocket(version, url) {
+export function hocuspocusUrl(url, options = {}) {
+  return `${url}/hocuspocus?${new URLSearchParams(creating(options))}`
+}
+
+export function hocuspocusSocket(version, url, options = {}) {
   const { HocuspocusProviderWebsocket } = hocuspocus[version]
   return new HocuspocusProviderWebsocket({
-    url: `${url}/hocuspocus?create=1`, WebSocketPolyfill: WebSocket, delay: 100, minDelay: 100,
+    url: hocuspocusUrl(url, options), WebSocketPolyfill: options.WebSocket ?? WebSocket, delay: 100, minDelay: 100,
     jitter: false, maxDelay: 500,
   })
 }
 
 function openHocuspocus(version, url, name, options, client) {
   const { HocuspocusProvider } = hocuspocus[version]
-  client.socket = options.socket ? null : hocuspocusSocket(version, url)
+  client.socket = options.socket ? null : hocuspocusSocket(version, url, options)
   const provider = new HocuspocusProvider({
     websocketProvider: options.socket ?? client.socket, name, document: client.doc,
-    token: options.token ?? '', awareness: client.awareness,
+    token: () => client.token, awareness: client.awareness,
     onAuthenticationFailed: ({ reason }) => client.denials.push(reason),
     onStateless: ({ payload }) => client.stateless.push(JSON.parse(payload)),
     onClose: ({ event }) => client.closes.push(event.code),
@@ -91,6 +113,7 @@ function openHocuspocus(version, url, name, options, client) {
 export function open(kind, url, name, options = {}) {
   const [family, version] = kind.split(' ')
   const client = new Client(options.doc ?? new Y.Doc())
+  client.token = options.token ?? ''
   client.kind = kind
   client.awareness = new Awareness(client.doc)
   const how = family === 'hocuspocus' ? openHocuspocus : openYWebsocket

@@ -1,6 +1,7 @@
 // A cluster of real coterie-node processes for the tests, and calls to its API as JSON.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -26,16 +27,33 @@ async function freePort(host = '127.0.0.1') {
   return port
 }
 
+// fetch() for what is signed by an authority of our own, as far as it is needed here.
+function fetchSecurely(ca, url, { method = 'GET', headers = {}, body } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = https.request(url, { method, headers, ca }, async (answer) => {
+      let text = ''
+      for await (const piece of answer.setEncoding('utf8')) text += piece
+      const ok = answer.statusCode < 300
+      resolve({ ok, status: answer.statusCode, json: () => JSON.parse(text), text: () => text })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
 export class Cluster {
   // `webRoot`: the folder of the writer's page, which the nodes serve then. `flags`: more of them,
   // for every node. `hosts`: addresses of the nodes' HTTP ports; all of them the same by default.
-  static async start(size = 3, { webRoot, flags = [], hosts = [] } = {}) {
+  // `ca`: the nodes have certificates (by `flags`) that this authority signed.
+  static async start(size = 3, { webRoot, flags = [], hosts = [], ca } = {}) {
     const program = process.env.COTERIE_NODE_PROGRAM
     if (!program) throw new Error('COTERIE_NODE_PROGRAM does not say which coterie-node to test')
     const cluster = new Cluster()
     cluster.program = program
     cluster.webRoot = webRoot
     cluster.flags = flags
+    cluster.ca = ca
+    cluster.fetch = ca ? (url, options) => fetchSecurely(ca, url, options) : fetch
     cluster.folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-providers-'))
     cluster.nodes = []
     for (let id = 1; id <= size; ++id) {
@@ -70,7 +88,8 @@ export class Cluster {
   async untilReady(node) {
     await until(`node ${node.id} is ready; ${this.folder}/n${node.id}.log`, async () => {
       if (node.process === null) throw new Error(`node ${node.id} ended: ${this.log(node)}`)
-      const answer = await fetch(`http://${node.host}:${node.http}/readyz`).catch(() => null)
+      const url = `${this.ca ? 'https' : 'http'}://${node.host}:${node.http}/readyz`
+      const answer = await this.fetch(url).catch(() => null)
       return answer?.ok
     }, 30_000)
   }
@@ -79,13 +98,14 @@ export class Cluster {
     return readFileSync(path.join(this.folder, `n${node.id}.log`), 'utf8').slice(-2_000)
   }
 
-  url(index, scheme = 'ws') {
+  url(index, kind = 'ws') {
+    const scheme = this.ca ? `${kind}s` : kind
     const { host, http } = this.nodes[index]
     return `${scheme}://${host}:${http}`
   }
 
   async call(method, request = {}, { token, index = 0 } = {}) {
-    const answer = await fetch(`${this.url(index, 'http')}/coterie.v1.${method}`, {
+    const answer = await this.fetch(`${this.url(index, 'http')}/coterie.v1.${method}`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',

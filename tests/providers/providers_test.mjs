@@ -203,6 +203,27 @@ const coterie = (args, input, timeout = 0) => new Promise((resolve) => {
   child.stdin.end(input)
 })
 
+test('coterie append and an open editor write the same document', async () => {
+  const name = fresh('appended')
+  const editor = open('y-websocket 3', cluster.url(0), name, { token: ana })
+  await editor.synced()
+  editor.append('an editor wrote; ')
+  await until('it is stored', async () => (await contentOn(1, name)) === editor.text)
+  assert.equal((await coterie(['login', 'bob', '--password-stdin'], '')).code, 0)
+
+  const typing = setInterval(() => editor.insert(0, '.'), 20)
+  for (let i = 0; i < 5; ++i) {
+    assert.equal((await coterie(['-u', 'bob', 'append', name, `line ${i}`], '')).code, 0)
+  }
+  clearInterval(typing)
+
+  await until('the editor has all', () => (editor.text.match(/line \d/g) ?? []).length === 5)
+  await until('the program sees what the editor has', async () =>
+    (await coterie(['-u', 'bob', 'cat', name], '')).out.trimEnd() === editor.text.trimEnd())
+  assert.deepEqual(editor.text.match(/line \d/g), [0, 1, 2, 3, 4].map((i) => `line ${i}`))
+  assert.deepEqual(editor.closes, [])
+})
+
 describe('coterie draft', () => {
   test('shows, merges and drops what a lock refused', async () => {
     const name = fresh('by hand')
