@@ -83,7 +83,7 @@ class Server::Impl {
         llm_(options.llm_addresses, options.tls.ToLlmServers()),
         built_in_(options.language),
         assist_(calls_, llm_, built_in_),
-        assist_runs_(gate_, assist_, assist_threads_),
+        assist_runs_(gate_, assist_, assist_threads_, options.assist_stalled_max),
         hub_(node),
         presence_hub_(node),
         auth_binding_(gate_),
@@ -239,7 +239,7 @@ class Server::Impl {
   const NodeCalls calls_;
   WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
   WorkThreads draft_threads_{kDraftThreads};    // As these.
-  WorkThreads assist_threads_{kAssistThreads};  // And these.
+  TurnThreads assist_threads_{kAssistThreads};  // And these.
   Gate gate_;
   MethodTable methods_;
   AuthService auth_;
