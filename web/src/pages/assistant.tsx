@@ -41,7 +41,8 @@ function useAnswer(id: string) {
     if (running.current !== control) return
     running.current = null
     setAnswer(made)
-    announce(outcomeOf(made) || 'The answer is complete')
+    announce([outcomeOf(made) || (made.notes.length > 0 ? '' : 'The answer is complete'),
+      ...made.notes].filter(Boolean).join(' '))
   }
   useEffect(() => stop, [id])
   return { answer, error, begin, stop }
@@ -83,6 +84,7 @@ function Reply({ answer, onInsert }: { answer: Answer; onInsert: ((text: string)
       {isRunning && answer.known > 0 &&
         <progress aria-label="Parts done" max={answer.known} value={answer.done} />}
       {outcome && <p role="status">{outcome}</p>}
+      {answer.notes.map((note) => <p key={note} class="hint">{note}</p>)}
       {!isRunning && isFree && answer.text && <p class="actions">
         {onInsert && <button type="button" onClick={() => onInsert(answer.text)}>
           Insert at the caret</button>}

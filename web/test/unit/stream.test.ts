@@ -99,6 +99,12 @@ test('an answer grows by what is heard', () => {
     ['running', 'tiny', 2, 4, 'He goes'])
   made = heard(made, { finished: { batch: '9', suggestions: 3, dropped: 1 } })
   assert.deepEqual([made.state, made.suggestions, made.dropped], ['done', 3, 1])
+  assert.deepEqual(made.notes, [])
+  made = heard(made, { finished: { cutOff: 'CUT_OFF_CONTEXT', resumeAt: '7', whyStopped: 'Full.' } })
+  assert.deepEqual(made.notes, [
+    'Cut off: the text leaves the model no room for more. Ask about a part of it.',
+    'It ended before the end of the text. Full.',
+  ])
 })
 
 test('only what works on a passage is told of one', () => {
