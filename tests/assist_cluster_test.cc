@@ -22,6 +22,11 @@
 #include "tests/cluster_process.h"
 #include "tests/llm_process.h"
 #include "tests/pacing.h"
+#include "tests/shell.h"
+
+#ifndef COTERIE_PROGRAM
+#error "COTERIE_PROGRAM is not defined"
+#endif
 
 namespace coterie::tests {
 namespace {
@@ -42,8 +47,19 @@ class Assist : public testing::Test {
     ASSERT_TRUE(llm::testing::WriteChainModel(model_).ok());
   }
 
-  std::unique_ptr<LlmProcess> StartModel() {
-    auto process = LlmProcess::Start({"--model", model_, "--listen", "127.0.0.1:0"});
+  std::unique_ptr<LlmProcess> StartRandomModel(std::vector<std::string> flags = {}) {
+    const std::string path = llm::testing::TemporaryPath("assist-random.gguf");
+    EXPECT_TRUE(llm::testing::WriteRandomModel(path, 3).ok());
+    flags.insert(flags.end(), {"--model", path});
+    return Serve(std::move(flags));
+  }
+  std::unique_ptr<LlmProcess> StartModel(std::vector<std::string> flags = {}) {
+    flags.insert(flags.end(), {"--model", model_});
+    return Serve(std::move(flags));
+  }
+  static std::unique_ptr<LlmProcess> Serve(std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--listen", "127.0.0.1:0"});
+    auto process = LlmProcess::Start(flags);
     EXPECT_TRUE(process.ok()) << process.status();
     return process.ok() ? *std::move(process) : nullptr;
   }
@@ -273,6 +289,134 @@ TEST_F(Assist, GivingUpStopsTheModelAndAViewerMayAskAlone) {
   std::swap(ann_, bob_);
   EXPECT_TRUE(Ask(request).status.ok());
   EXPECT_TRUE(absl::IsPermissionDenied(Ask(grammar).status));
+}
+
+TEST_F(Assist, ASeedMeansTheSameAnswer) {
+  const auto model = StartRandomModel();
+  ASSERT_NE(model, nullptr);
+  StartNodes({model->address()});
+  v1::AskRequest request = Question("Who?");
+  request.mutable_options()->set_max_tokens(40);
+  request.mutable_options()->set_seed(7);
+
+  const Told first = Ask(request);
+  const Told again = Ask(request);
+  request.mutable_options()->set_seed(8);
+  const Told other = Ask(request);
+
+  EXPECT_TRUE(first.status.ok()) << first.status;
+  EXPECT_FALSE(first.text.empty());
+  EXPECT_EQ(first.text, again.text);
+  EXPECT_NE(first.text, other.text);
+  EXPECT_EQ(first.finished.cut_off(), v1::AssistEvent::CUT_OFF_MAX_TOKENS);
+}
+
+TEST_F(Assist, WhatIsTooLongIsRefusedWithBothLengths) {
+  const auto model = StartModel({"--context", "512"});
+  ASSERT_NE(model, nullptr);
+  StartNodes({model->address()});
+  v1::AskRequest request = Question("Who?");
+  *request.mutable_document() = Create("notes", std::string(3'000, 'a'));
+
+  const Told told = Ask(request);
+
+  const client::ErrorDetail detail = client::DetailOf(told.status);
+  EXPECT_EQ(detail.reason, "CONTEXT_EXCEEDED") << told.status;
+  EXPECT_EQ(detail.Get("context_tokens"), "512");
+  EXPECT_GT(std::stoi("0" + detail.Get("prompt_tokens")), 512);
+}
+
+TEST_F(Assist, AServerThatComesBackAnswersTheNextCall) {
+  auto model = StartModel();
+  ASSERT_NE(model, nullptr);
+  StartNodes({model->address()});
+  EXPECT_EQ(Ask(Question("Who?")).text, kStory);
+  const std::string address = model->address();
+  model->Signal(SIGKILL);
+  EXPECT_TRUE(absl::IsUnavailable(Ask(Question("Who?")).status));
+
+  auto again = LlmProcess::Start({"--model", model_, "--listen", address});
+
+  ASSERT_TRUE(again.ok()) << again.status();
+  const Told told = Ask(Question("Who?"));
+  EXPECT_EQ(told.text, kStory) << told.status;
+}
+
+TEST_F(Assist, AFrozenServerIsGivenUp) {
+  const auto model = StartRandomModel();
+  ASSERT_NE(model, nullptr);
+  StartNodes({model->address()});
+  v1::AskRequest request = Question("Who?");
+  request.mutable_options()->set_max_tokens(1'900);
+  request.mutable_options()->set_seed(1);
+  bool is_frozen = false;
+  Told told;
+  told.status =
+      ann_->Assist(request, absl::Now() + absl::Seconds(60), [&](const v1::AssistEvent& event) {
+        if (!event.text().empty() && !std::exchange(is_frozen, true)) model->Signal(SIGSTOP);
+        return true;
+      });
+  model->Signal(SIGCONT);
+  EXPECT_TRUE(is_frozen);
+  EXPECT_EQ(client::DetailOf(told.status).reason, "MODEL_UNAVAILABLE") << told.status;
+}
+
+class AssistProgram : public Assist {
+ protected:
+  void Begin(const LlmProcess& model) {
+    StartNodes({model.address()});
+    shell_.SetNodes(cluster_->client_addresses());
+    Ok("coterie login mia");
+  }
+  void Ok(const std::string& script) { ASSERT_EQ(shell_.Run(script), 0) << shell_.output(); }
+
+  Shell shell_{COTERIE_PROGRAM};
+};
+
+TEST_F(AssistProgram, AppliesWhatIsSuggested) {
+  const auto model = StartModel();
+  ASSERT_NE(model, nullptr);
+  Begin(*model);
+  const std::string wrong =
+      "The quick brown fox jump over one lazy dog near caf\xC3\xA9 \xF0\x9F\x98\x80.";
+  Ok("coterie write -c first '" + wrong + "'");
+  Ok("coterie grammar first --apply && coterie cat first");
+  EXPECT_TRUE(shell_.Says(kStory)) << shell_.output();
+
+  Ok("coterie write -c second '" + wrong + "'");
+  Ok("coterie enhance second --tone formal && coterie suggestions second");
+  EXPECT_TRUE(shell_.Says("more formal")) << shell_.output();
+  Ok("coterie enhance second --apply && coterie cat second");
+  EXPECT_TRUE(shell_.Says(kStory)) << shell_.output();
+
+  Ok("coterie ask 'Who?' --max-tokens 3");
+  EXPECT_TRUE(shell_.Says("cut off: ")) << shell_.output();
+}
+
+TEST_F(AssistProgram, AnInterruptStopsTheModel) {
+  const auto model = StartRandomModel();
+  ASSERT_NE(model, nullptr);
+  Begin(*model);
+
+  // Interrupted at its first letter. In the foreground, because a shell's background ignores it.
+  shell_.Run(std::string("mkfifo f\n"
+                         "(exec 3<f; head -c 1 <&3 >first; kill -INT $(cat pid); cat <&3 >rest) &\n"
+                         "sh -c 'echo $$ >pid; exec ") +
+             COTERIE_PROGRAM +
+             " ask Who? --max-tokens 1900 --seed 1' >f\n"
+             "echo ended with $?; wait");
+
+  EXPECT_TRUE(shell_.Says("ended with 130")) << shell_.output();
+  const auto stub = coterie::llm::v1::LlmService::NewStub(
+      grpc::CreateChannel(model->address(), grpc::InsecureChannelCredentials()));
+  coterie::llm::v1::GetStatusResponse load;
+  EXPECT_TRUE(WaitUntil(
+      [&] {
+        grpc::ClientContext context;
+        return stub->GetStatus(&context, {}, &load).ok() && load.cancelled() == 1;
+      },
+      absl::Seconds(10)));
+  EXPECT_LT(load.answer_tokens(), 1'900u);
 }
 
 }  // namespace

@@ -5,14 +5,18 @@
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <absl/strings/str_split.h>
 #include <absl/synchronization/mutex.h>
 #include <absl/time/clock.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/explain.h"
@@ -29,7 +33,7 @@ constexpr std::size_t kShownWidth = 60;
 struct Flags {
   std::string document;
   std::string question;
-  std::string suggestion;
+  std::vector<std::string> suggestions;
   std::string tone = "clearer";
   bool is_paragraph = false;
   bool applies = false;
@@ -69,6 +73,47 @@ void ShowEvent(Invocation& cli, const v1::AssistEvent& event) {
   }
 }
 
+const char* WordsFor(v1::AssistEvent::CutOff cut_off) {
+  switch (cut_off) {
+    case v1::AssistEvent::CUT_OFF_MAX_TOKENS:
+      return "cut off: the answer has as many tokens as it may have; ask for more with "
+             "--max-tokens";
+    case v1::AssistEvent::CUT_OFF_CONTEXT:
+      return "cut off: the model's context is full; ask about a part of the text, with --from and "
+             "--to";
+    case v1::AssistEvent::CUT_OFF_SUGGESTION:
+      return "cut off: a suggestion holds no more";
+    default:
+      return "";
+  }
+}
+
+// What the user should know of how an answer ended.
+void SayHowItEnded(Invocation& cli, const v1::AssistEvent::Finished& finished) {
+  if (finished.cut_off() != v1::AssistEvent::CUT_OFF_UNSPECIFIED) {
+    cli.Say(WordsFor(finished.cut_off()));
+  }
+  if (finished.dropped() > 0) {
+    cli.Say(finished.dropped() == 1
+                ? "held back an answer that was no correction of its text"
+                : absl::StrCat("held back ", finished.dropped(),
+                               " answers that were no corrections of their text"));
+  }
+  if (finished.passages_cut() > 0) {
+    cli.Say(absl::StrCat("nothing is suggested for ", finished.passages_cut(),
+                         " of the passages, because the answer was cut off; ask for more with "
+                         "--max-tokens"));
+  }
+  if (finished.outdated() > 0) {
+    cli.Say(absl::StrCat(finished.outdated(),
+                         " of the suggestions no longer fitted the text and were not kept"));
+  }
+  if (finished.resume_at() != 0) {
+    cli.Say(absl::StrCat("there is more of it. ", finished.why_stopped(), " Go on with --from ",
+                         finished.resume_at()));
+  }
+}
+
 // Asks, and shows what comes. The end of the answer, when it came to one.
 template <class Request>
 absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& request) {
@@ -84,6 +129,7 @@ absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& r
       });
   if (has_text && !cli.is_json()) cli.Print("\n");
   RETURN_IF_ERROR(status);
+  SayHowItEnded(cli, finished);
   return finished;
 }
 
@@ -109,8 +155,9 @@ absl::Status Decide(Invocation& cli, const v1::DocumentRef& document, const v1::
   return absl::OkStatus();
 }
 
+// Of these batches; of all if there are none.
 absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
-                              std::uint64_t batch) {
+                              const std::vector<std::uint64_t>& batches) {
   v1::ListSuggestionsRequest request;
   *request.mutable_document() = document;
   ASSIGN_OR_RETURN(const v1::ListSuggestionsResponse response, cli.Call(std::move(request)));
@@ -119,14 +166,18 @@ absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
     return absl::OkStatus();
   }
   std::vector<std::vector<std::string>> rows;
-  if (isatty(STDOUT_FILENO) != 0) rows.push_back({"ID", "FROM", "WHERE", "NOW", "SUGGESTED"});
+  if (isatty(STDOUT_FILENO) != 0)
+    rows.push_back({"ID", "FROM", "WHERE", "NOW", "SUGGESTED", "WHY"});
   for (const v1::Suggestion& suggestion : response.suggestions()) {
-    if (batch != 0 && suggestion.id().batch() != batch) continue;
+    const bool is_wanted = batches.empty() || std::find(batches.begin(), batches.end(),
+                                                        suggestion.id().batch()) != batches.end();
+    if (!is_wanted) continue;
     rows.push_back({absl::StrCat(suggestion.id().batch(), ".", suggestion.id().ordinal()),
                     OneLine(suggestion.author(), 24),
                     suggestion.is_stale() ? "stale" : absl::StrCat(suggestion.begin()),
                     OneLine(suggestion.before(), kShownWidth),
-                    OneLine(suggestion.after(), kShownWidth)});
+                    OneLine(suggestion.after(), kShownWidth),
+                    OneLine(suggestion.why(), kShownWidth)});
   }
   if (response.suggestions().empty()) {
     cli.Say("no suggestion is open");
@@ -139,32 +190,25 @@ absl::Status PrintSuggestions(Invocation& cli, const v1::DocumentRef& document,
 // What becomes of suggestions that have just been made.
 absl::Status Conclude(Invocation& cli, const Flags& flags, const v1::DocumentRef& document,
                       const v1::AssistEvent::Finished& finished) {
-  if (finished.dropped() > 0) {
-    cli.Say(finished.dropped() == 1
-                ? "held back an answer that was no correction of its text"
-                : absl::StrCat("held back ", finished.dropped(),
-                               " answers that were no corrections of their text"));
-  }
-  if (finished.resume_at() != 0) {
-    cli.Say(
-        absl::StrCat("a document takes so many suggestions at once; there is more of it: accept "
-                     "or reject these, then go on with --from ",
-                     finished.resume_at()));
-  }
   if (finished.suggestions() == 0) {
     cli.Say("no change is suggested");
     return absl::OkStatus();
   }
+  const std::vector<std::uint64_t> batches(finished.batches().begin(), finished.batches().end());
   if (!flags.applies) {
-    if (!cli.is_json()) RETURN_IF_ERROR(PrintSuggestions(cli, document, finished.batch()));
-    const std::string all = absl::StrCat(flags.document, " ", finished.batch());
+    if (!cli.is_json()) RETURN_IF_ERROR(PrintSuggestions(cli, document, batches));
+    const std::string all = absl::StrCat(flags.document, " ", absl::StrJoin(batches, " "));
     cli.Say(absl::StrCat("take ", finished.suggestions() == 1 ? "it" : "all",
                          " with: coterie accept ", all, "   or not: coterie reject ", all));
     return absl::OkStatus();
   }
-  v1::SuggestionId all;
-  all.set_batch(finished.batch());
-  return Decide(cli, document, all, v1::ResolveSuggestionRequest::DECISION_ACCEPT);
+  absl::Status result;  // One that has become stale does not keep the others.
+  for (const std::uint64_t batch : batches) {
+    v1::SuggestionId all;
+    all.set_batch(batch);
+    result.Update(Decide(cli, document, all, v1::ResolveSuggestionRequest::DECISION_ACCEPT));
+  }
+  return result;
 }
 
 absl::Status AskModel(Invocation& cli, const Flags& flags) {
@@ -271,10 +315,12 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
   });
   ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
   bool has_text = false;
+  v1::AssistEvent::Finished finished;
   absl::Status status =
       client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
         ShowEvent(cli, event);
         has_text = has_text || !event.text().empty();
+        if (event.has_finished()) finished = event.finished();
         if (event.has_written()) {
           absl::MutexLock lock(&mutex);
           written = NameOf(event.written());
@@ -283,6 +329,7 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
       });
   if (has_text && !cli.is_json()) cli.Print("\n");
   if (watch.IsInterrupted()) cli.Say("stopped");
+  SayHowItEnded(cli, finished);
   say_what_stays();
   if (watch.IsInterrupted() && absl::IsCancelled(status)) return absl::CancelledError();
   return status;
@@ -296,27 +343,37 @@ absl::Status Continue(Invocation& cli, const Flags& flags) {
 
 absl::Status List(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
-  return PrintSuggestions(cli, document, 0);
+  return PrintSuggestions(cli, document, {});
 }
 
 // "BATCH.ORDINAL", or "BATCH" for all of it.
-absl::Status DecideOn(Invocation& cli, const Flags& flags,
-                      v1::ResolveSuggestionRequest::Decision decision) {
-  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
-  const std::vector<std::string> parts = absl::StrSplit(flags.suggestion, '.');
+absl::StatusOr<v1::SuggestionId> ParseSuggestion(const Flags& flags, const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, '.');
   std::uint64_t batch = 0;
   std::uint32_t ordinal = 0;
   const bool is_good = parts.size() <= 2 && absl::SimpleAtoi(parts[0], &batch) && batch != 0 &&
                        (parts.size() == 1 || absl::SimpleAtoi(parts[1], &ordinal));
   if (!is_good) {
     return Error(absl::StatusCode::kInvalidArgument,
-                 absl::StrCat("\"", flags.suggestion, "\" names no suggestion"),
+                 absl::StrCat("\"", text, "\" names no suggestion"),
                  "list them: coterie suggestions " + flags.document);
   }
   v1::SuggestionId id;
   id.set_batch(batch);
   id.set_ordinal(ordinal);
-  return Decide(cli, document, id, decision);
+  return id;
+}
+
+absl::Status DecideOn(Invocation& cli, const Flags& flags,
+                      v1::ResolveSuggestionRequest::Decision decision) {
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  std::vector<v1::SuggestionId> ids;
+  for (const std::string& text : flags.suggestions) {
+    ASSIGN_OR_RETURN(const v1::SuggestionId id, ParseSuggestion(flags, text));
+    ids.push_back(id);
+  }
+  for (const v1::SuggestionId& id : ids) RETURN_IF_ERROR(Decide(cli, document, id, decision));
+  return absl::OkStatus();
 }
 
 absl::Status Accept(Invocation& cli, const Flags& flags) {
@@ -414,13 +471,15 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
       AddCommand<Flags>(app, cli, "accept", "Accept a suggestion, or all of one answer",
                         "  coterie accept notes 118.2\n  coterie accept notes 118", accept, Accept);
   AddDocument(*command, *accept);
-  command->add_option("ID", accept->suggestion, "From `coterie suggestions`")->required();
+  command->add_option("ID", accept->suggestions, "From `coterie suggestions`; several if you like")
+      ->required();
 
   auto reject = std::make_shared<Flags>();
   command = AddCommand<Flags>(app, cli, "reject", "Reject a suggestion, or all of one answer", "",
                               reject, Reject);
   AddDocument(*command, *reject);
-  command->add_option("ID", reject->suggestion, "From `coterie suggestions`")->required();
+  command->add_option("ID", reject->suggestions, "From `coterie suggestions`; several if you like")
+      ->required();
 }
 
 }  // namespace coterie::cli

@@ -206,11 +206,13 @@ class AssistFeed final : public StreamFeed, public std::enable_shared_from_this<
 
   void Start(rpc::AssistRuns& runs, const rpc::AssistRuns::Method& method,
              const HttpRequest& request) {
-    run_ = std::make_shared<rpc::AssistRun>([weak = weak_from_this(), shard = &shard_] {
-      shard->Post([weak] {
-        if (const auto self = weak.lock()) self->Pump();
-      });
-    });
+    run_ = runs.NewRun({.changed =
+                            [weak = weak_from_this(), shard = &shard_] {
+                              shard->Post([weak] {
+                                if (const auto self = weak.lock()) self->Pump();
+                              });
+                            },
+                        .cut_off = {}});  // The socket has a limit of its own.
     absl::Status status = runs.Enter(method, request.body.size());
     const rpc::AssistRuns::MessagePtr message = method.make_request();
     if (status.ok()) status = DecodeRequest(coding_, request.body, *message);

@@ -3,6 +3,7 @@
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
 #include <absl/time/clock.h>
+#include <grpc/grpc.h>
 
 #include <algorithm>
 #include <memory>
@@ -23,19 +24,25 @@ absl::Time StreamDeadlineOf(const grpc::CallbackServerContext& context, const Po
 class AssistStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                            public std::enable_shared_from_this<AssistStream> {
  public:
-  void Start(AssistRuns& runs, const AssistRuns::Method& method,
-             const grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes) {
+  explicit AssistStream(grpc::CallbackServerContext& context) : context_(context) {}
+
+  void Start(AssistRuns& runs, const AssistRuns::Method& method, const grpc::ByteBuffer& bytes) {
     self_ = shared_from_this();
-    run_ = std::make_shared<AssistRun>([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->Pump();
-    });
+    run_ = runs.NewRun({.changed =
+                            [weak = weak_from_this()] {
+                              if (const auto self = weak.lock()) self->Pump();
+                            },
+                        .cut_off =
+                            [weak = weak_from_this()](const absl::Status& why) {
+                              if (const auto self = weak.lock()) self->CutOff(why);
+                            }});
     absl::Status status = runs.Enter(method, bytes.Length());
     const AssistRuns::MessagePtr message = method.make_request();
     if (status.ok()) status = Parse(bytes, *message);
     if (!status.ok()) return run_->End(status);
     runs.Start(method,
-               {.authorization = AuthorizationOf(context),
-                .deadline = StreamDeadlineOf(context, *method.policy),
+               {.authorization = AuthorizationOf(context_),
+                .deadline = StreamDeadlineOf(context_, *method.policy),
                 .message = message},
                run_);
   }
@@ -65,6 +72,18 @@ class AssistStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
     Finish(ToGrpc(status));
   }
 
+  // Finish() would wait behind the write that is in flight. This overtakes it; of the status it
+  // takes along only code and text. OnCancel() follows.
+  void CutOff(const absl::Status& why) {
+    absl::MutexLock lock(&mutex_);
+    if (is_finished_) return;
+    const grpc::Status status = ToGrpc(why);
+    const grpc_call_error error = grpc_call_cancel_with_status(
+        context_.c_call(), static_cast<grpc_status_code>(status.error_code()),
+        status.error_message().c_str(), /*reserved=*/nullptr);
+    CHECK(error == GRPC_CALL_OK);
+  }
+
   void OnWriteDone(bool ok) override {
     {
       absl::MutexLock lock(&mutex_);
@@ -79,6 +98,7 @@ class AssistStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   }
   void OnDone() override { self_.reset(); }
 
+  grpc::CallbackServerContext& context_;  // gRPC's, until OnDone().
   std::shared_ptr<AssistStream> self_;
   std::shared_ptr<AssistRun> run_;  // Constant after Start().
   absl::Mutex mutex_;
@@ -98,8 +118,8 @@ AssistBinding::AssistBinding(Gate& gate, AssistRuns& runs) : BoundService(gate) 
         new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
             [&runs, &method = method](grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* bytes) {
-              auto stream = std::make_shared<AssistStream>();
-              stream->Start(runs, method, *context, *bytes);
+              auto stream = std::make_shared<AssistStream>(*context);
+              stream->Start(runs, method, *bytes);
               return stream.get();
             }));
   }

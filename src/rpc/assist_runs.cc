@@ -1,11 +1,20 @@
 #include "rpc/assist_runs.h"
 
+#include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 #include "rpc/unary_binding.h"
 
 namespace coterie::rpc {
+namespace {
+
+constexpr absl::Duration kComeAgain = absl::Seconds(5);
+
+}  // namespace
 
 AssistRun::Taken AssistRun::Take() {
   absl::MutexLock lock(&mutex_);
@@ -28,15 +37,33 @@ void AssistRun::Cancel() {
   cancellation_.Cancel();
 }
 
+void AssistRun::SetDeadline(absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  deadline_ = deadline;
+}
+
+absl::Status AssistRun::Stalled() const {
+  return Error(
+      absl::StatusCode::kAborted, "STALLED",
+      absl::StrCat("The caller took nothing of the answer for ", absl::FormatDuration(stalled_max_),
+                   " or until its deadline, and the task was ended. Ask again, and read."));
+}
+
 void AssistRun::Put(const v1::AssistEvent& event) {
+  bool has_stalled = false;
   {
     absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &AssistRun::HasRoom));
-    if (is_cancelled_) return;
-    CHECK(!end_.has_value());
-    queue_.push_back(event);
+    const absl::Time patience = std::min(deadline_, absl::Now() + stalled_max_);
+    has_stalled = !mutex_.AwaitWithDeadline(absl::Condition(this, &AssistRun::HasRoom), patience);
+    if (!has_stalled) {
+      if (is_cancelled_) return;
+      CHECK(!end_.has_value());
+      queue_.push_back(event);
+    }
   }
-  changed_();
+  if (!has_stalled) return listener_.changed();
+  Cancel();
+  if (listener_.cut_off) listener_.cut_off(Stalled());
 }
 
 void AssistRun::End(const absl::Status& status) {
@@ -45,7 +72,7 @@ void AssistRun::End(const absl::Status& status) {
     CHECK(!end_.has_value());
     end_ = status;
   }
-  changed_();
+  listener_.changed();
 }
 
 template <class Message>
@@ -59,8 +86,9 @@ void AssistRuns::Bind(const AssistService& service) {
   methods_.emplace(policy->method, std::move(method));
 }
 
-AssistRuns::AssistRuns(Gate& gate, AssistService& service, WorkThreads& threads)
-    : gate_(gate), service_(service), threads_(threads) {
+AssistRuns::AssistRuns(Gate& gate, AssistService& service, TurnThreads& threads,
+                       absl::Duration stalled_max)
+    : gate_(gate), service_(service), threads_(threads), stalled_max_(stalled_max) {
   Bind<v1::AskRequest>(service);
   Bind<v1::SummarizeRequest>(service);
   Bind<v1::GrammarRequest>(service);
@@ -81,6 +109,7 @@ absl::Status AssistRuns::Enter(const Method& method, std::size_t bytes) {
 
 void AssistRuns::Start(const Method& method, Request request,
                        const std::shared_ptr<AssistRun>& run) {
+  run->SetDeadline(request.deadline);
   gate_.authenticator().Admit(*method.policy, request.authorization, request.deadline,
                               [this, &method, request, run](absl::StatusOr<Caller> caller) {
                                 if (!caller.ok()) return run->End(caller.status());
@@ -106,18 +135,34 @@ bool AssistRuns::Register(const std::shared_ptr<AssistRun>& run) {
 
 void AssistRuns::Begin(const Method& method, Call call, MessagePtr message,
                        const std::shared_ptr<AssistRun>& run) {
-  const bool is_taken =
-      threads_.TryRun([this, &method, call = std::move(call), message = std::move(message), run] {
-        AssistTask task{.call = call, .cancellation = run->cancellation(), .sink = *run};
-        const bool runs = Register(run) && !run->cancellation().IsCancelled();
-        run->End(runs ? method.run(task, *message) : absl::CancelledError("nobody waits for it"));
-        absl::MutexLock lock(&mutex_);
-        running_.erase(run);
-      });
-  if (is_taken) return;
-  run->End(
-      Overloaded("This node is busy with as many questions to the model as it takes; try again.",
-                 absl::Seconds(5)));
+  const std::string user = call.caller.user;
+  const TurnThreads::Taken taken = threads_.TryRun(
+      {.user = user,
+       .is_abandoned = [run] { return run->cancellation().IsCancelled(); },
+       .run =
+           [this, &method, call = std::move(call), message = std::move(message), run] {
+             AssistTask task{.call = call, .cancellation = run->cancellation(), .sink = *run};
+             const bool runs = Register(run) && !run->cancellation().IsCancelled();
+             run->End(runs ? method.run(task, *message)
+                           : absl::CancelledError("nobody waits for it"));
+             absl::MutexLock lock(&mutex_);
+             running_.erase(run);
+           }});
+  switch (taken) {
+    case TurnThreads::Taken::kYes:
+      return;
+    case TurnThreads::Taken::kUserHasEnough:
+      return run->End(
+          Overloaded(absl::StrCat("As many questions of yours as one user may have on this node, ",
+                                  kAssistThreads.running_per_user_max, " under way and ",
+                                  kAssistThreads.waiting_per_user_max,
+                                  " waiting, are here already; wait for an answer, or stop one."),
+                     kComeAgain));
+    case TurnThreads::Taken::kFull:
+      return run->End(Overloaded(
+          "This node is busy with as many questions to the model as it takes; try again.",
+          kComeAgain));
+  }
 }
 
 }  // namespace coterie::rpc

@@ -18,24 +18,33 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "coterie/v1/assist.pb.h"
 #include "rpc/assist_service.h"
 #include "rpc/gate.h"
-#include "rpc/work_threads.h"
+#include "rpc/turn_threads.h"
 
 namespace coterie::rpc {
 
-// Tasks at once on one node: most of the time each waits for the model.
-inline constexpr std::size_t kAssistThreads = 16;
+// Tasks on one node: most of the time each waits for the model.
+inline constexpr TurnThreads::Options kAssistThreads{
+    .threads = 16, .running_per_user_max = 4, .waiting_per_user_max = 8, .waiting_max = 64};
 
 // One task under way, and what it has to say. The face takes; the task puts.
 class AssistRun final : public AssistSink {
  public:
   static constexpr std::size_t kQueuedMax = 256;
 
-  // `changed` runs when Take() may have something, on any thread, and may call it.
-  explicit AssistRun(std::function<void()> changed) : changed_(std::move(changed)) {}
+  struct Listener {
+    // Take() may have something. On any thread, and may call it.
+    std::function<void()> changed;
+    // Nothing was taken for too long: the task has ended, and nothing is to be taken any more. On
+    // the task's thread; may be empty.
+    std::function<void(const absl::Status& why)> cut_off;
+  };
+  AssistRun(Listener listener, absl::Duration stalled_max)
+      : listener_(std::move(listener)), stalled_max_(stalled_max) {}
 
   struct Taken {
     std::optional<v1::AssistEvent> event;
@@ -45,6 +54,8 @@ class AssistRun final : public AssistSink {
   // Who asked has gone: what the task is waiting for ends, and what it says is dropped.
   void Cancel();
 
+  // After this nobody waits for room any more.
+  void SetDeadline(absl::Time deadline);
   void Put(const v1::AssistEvent& event) override;
   void End(const absl::Status& status);
   Cancellation& cancellation() { return cancellation_; }
@@ -54,11 +65,15 @@ class AssistRun final : public AssistSink {
     return is_cancelled_ || queue_.size() < kQueuedMax;
   }
 
-  const std::function<void()> changed_;
+  absl::Status Stalled() const;
+
+  const Listener listener_;
+  const absl::Duration stalled_max_;
   Cancellation cancellation_;
   absl::Mutex mutex_;
   std::deque<v1::AssistEvent> queue_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
@@ -71,8 +86,13 @@ class AssistRuns {
     std::function<absl::Status(AssistTask&, const google::protobuf::Message&)> run;
   };
 
-  // All outlive it.
-  AssistRuns(Gate& gate, AssistService& service, WorkThreads& threads);
+  // All outlive it. Who takes nothing of an answer for `stalled_max` is cut off.
+  AssistRuns(Gate& gate, AssistService& service, TurnThreads& threads, absl::Duration stalled_max);
+
+  // For a request that is about to be started.
+  std::shared_ptr<AssistRun> NewRun(AssistRun::Listener listener) const {
+    return std::make_shared<AssistRun>(std::move(listener), stalled_max_);
+  }
 
   // By its full name, for example "coterie.v1.AssistService.Ask". Null if it is no such stream.
   const Method* Find(std::string_view name) const;
@@ -102,7 +122,8 @@ class AssistRuns {
 
   Gate& gate_;
   AssistService& service_;
-  WorkThreads& threads_;
+  TurnThreads& threads_;
+  const absl::Duration stalled_max_;
   std::map<std::string_view, Method> methods_;  // The names are the policies'.
   absl::Mutex mutex_;
   std::set<std::shared_ptr<AssistRun>> running_ ABSL_GUARDED_BY(mutex_);

@@ -1,15 +1,27 @@
 // AssistService of a real node, with language models that say what they were told to, or none.
 
 #include <absl/strings/str_cat.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
+#include <arpa/inet.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "base/check.h"
 #include "coterie/v1/assist.grpc.pb.h"
 #include "rpc/built_in.h"
+#include "rpc/status_map.h"
 #include "rpc/test_assist.h"
 #include "rpc/testing_llm.h"
 #include "rpc/testing_node.h"
@@ -181,6 +193,193 @@ TEST_F(AssistTest, ContinuesWhereItIsAskedTo) {
   request.set_position(99);
   EXPECT_EQ(Ask(&v1::AssistService::Stub::Continue, request).status.error_code(),
             grpc::StatusCode::OUT_OF_RANGE);
+}
+
+// Accepts connections and says nothing, as a host does whose process is stopped.
+class SilentServer {
+ public:
+  SilentServer() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    CHECK(bind(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    CHECK(listen(socket_, 8) == 0);
+    CHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  ~SilentServer() { close(socket_); }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+ private:
+  const int socket_;
+  int port_ = 0;
+};
+
+TEST_F(AssistTest, ServersAreAskedHowTheyAreTogether) {
+  const SilentServer silent[4];
+  TestingLlm llm({.pieces = {"here"}});
+  Start({silent[0].address(), silent[1].address(), silent[2].address(), silent[3].address(),
+         llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  const absl::Time begin = absl::Now();
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "here");
+  // One after the other they would take four seconds.
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(3));
+}
+
+TEST_F(AssistTest, WhatServersHaveJustSaidIsRemembered) {
+  TestingLlm llm({.answer = PassageIn});
+  Start({llm.address()});
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "Now he went to the place again. ";
+  EXPECT_TRUE(Correct(Create(text)).status.ok());
+  EXPECT_GT(llm.asked(), 20);
+  EXPECT_LT(llm.asked_for_status(), llm.asked() / 2);
+}
+
+grpc::Status Failure(grpc::StatusCode code, const std::string& reason) {
+  const absl::Status status(static_cast<absl::StatusCode>(code), "it says " + reason);
+  return ToGrpc(WithDetail(status, {.reason = reason}));
+}
+
+TEST_F(AssistTest, AnotherServerIsAskedForWhatIsThisOnesFault) {
+  for (const grpc::Status& failure :
+       {Failure(grpc::StatusCode::INTERNAL, "MODEL_FAILED"),
+        Failure(grpc::StatusCode::FAILED_PRECONDITION, "MISCONFIGURED"),
+        Failure(grpc::StatusCode::UNAVAILABLE, "MODEL_UNREACHABLE")}) {
+    TestingLlm broken({.failure = failure});
+    TestingLlm other({.pieces = {"other"}, .active = 3});
+    Start({broken.address(), other.address()});
+    v1::AskRequest request;
+    request.set_question("Who?");
+    EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "other");
+    EXPECT_EQ(broken.asked(), 1);
+
+    Start({broken.address()});
+    const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+    EXPECT_EQ(told.status.error_code(), failure.error_code());
+    EXPECT_NE(told.status.error_message().find(failure.error_message()), std::string::npos)
+        << told.status.error_message();
+  }
+  TestingLlm mute({.pieces = {"mute"}, .is_mute = true});
+  TestingLlm other({.pieces = {"other"}, .active = 3});
+  Start({mute.address(), other.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "other");
+}
+
+TEST_F(AssistTest, WhatTheRequestIsToBlameForIsAskedOnce) {
+  TestingLlm refusing({.failure = Failure(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST")});
+  TestingLlm other({.pieces = {"other"}, .active = 3});
+  Start({refusing.address(), other.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).status.error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(other.asked(), 0);
+}
+
+TEST_F(AssistTest, WhoTakesNothingIsCutOff) {
+  TestingLlm llm({.pieces = {std::string(2 << 10, 'a')}, .is_endless = true});
+  Start({llm.address()}, absl::Seconds(1));
+  v1::AskRequest request;
+  request.set_question("Who?");
+  grpc::ClientContext context;
+  ann_->Prepare(context);
+  grpc::ChannelArguments arguments;  // That takes little unread.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 64 << 10);
+  v1::AssistService::Stub stub(
+      grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", node_->server().client_port()),
+                                grpc::InsecureChannelCredentials(), arguments));
+  const auto reader = stub.Ask(&context, request);
+
+  EXPECT_TRUE(llm.WaitUntilCancelled(1));
+
+  v1::AssistEvent event;
+  while (reader->Read(&event)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::ABORTED);
+}
+
+// Many calls of one user, each on a thread of its own.
+class Asking {
+ public:
+  Asking(TestingNode& node, const TestingClient& client, int calls) {
+    for (int i = 0; i < calls; ++i) {
+      grpc::ClientContext& context =
+          *contexts_.emplace_back(std::make_unique<grpc::ClientContext>());
+      client.Prepare(context);
+      threads_.emplace_back([this, &node, &context] {
+        v1::AskRequest request;
+        request.set_question("Who?");
+        v1::AssistService::Stub stub(node.channel());
+        const auto reader = stub.Ask(&context, request);
+        v1::AssistEvent event;
+        while (reader->Read(&event)) {
+        }
+        const grpc::Status status = reader->Finish();
+        absl::MutexLock lock(&mutex_);
+        ended_.push_back(status);
+      });
+    }
+  }
+  ~Asking() {
+    for (const auto& context : contexts_) context->TryCancel();
+  }
+  std::vector<grpc::Status> WaitForEnds(std::size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto have_ended = [&] { return ended_.size() >= count; };
+    mutex_.AwaitWithTimeout(absl::Condition(&have_ended), absl::Seconds(10));
+    return ended_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<grpc::Status> ended_;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::jthread> threads_;
+};
+
+TEST_F(AssistTest, OneUserTakesNotAllPlaces) {
+  absl::Notification go_on;
+  TestingLlm llm({.answer = [&](const std::string&) {
+    go_on.WaitForNotificationWithTimeout(absl::Seconds(30));
+    return "a";
+  }});
+  Start({llm.address()});
+  {
+    Asking anns(*node_, *ann_, 14);
+    const std::vector<grpc::Status> refused = anns.WaitForEnds(2);
+    ASSERT_EQ(refused.size(), 2u);
+    for (const grpc::Status& status : refused) {
+      EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+      EXPECT_NE(status.error_details().find("RetryInfo"), std::string::npos);
+    }
+    EXPECT_LE(llm.asked(), 4);
+
+    const TestingClient bob(*node_, "bob");
+    grpc::ClientContext context;
+    bob.Prepare(context);
+    v1::AskRequest request;
+    request.set_question("Who?");
+    v1::AssistService::Stub stub(node_->channel());
+    const auto reader = stub.Ask(&context, request);
+    v1::AssistEvent event;
+    EXPECT_TRUE(reader->Read(&event));
+    context.TryCancel();
+  }
+  // Who has gone holds no place: as many again.
+  {
+    Asking again(*node_, *ann_, 13);
+    EXPECT_EQ(again.WaitForEnds(1).size(), 1u);
+  }
+  go_on.Notify();
 }
 
 }  // namespace

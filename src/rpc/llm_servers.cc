@@ -17,6 +17,8 @@ namespace {
 
 // A server that takes longer to say how busy it is counts as dead.
 constexpr absl::Duration kStatusTimeout = absl::Seconds(1);
+// One that has just come back is reached within the backoff of the connection.
+constexpr absl::Duration kReconnectTimeout = absl::Milliseconds(1'500);
 // For so long what it has said is believed.
 constexpr absl::Duration kRemembered = absl::Milliseconds(500);
 constexpr absl::Duration kCheckEvery = absl::Milliseconds(50);
@@ -170,13 +172,18 @@ class LlmServers::Begun {
 // One round of questions to servers, all at once. Lives until all have answered.
 class LlmServers::Inquiry {
  public:
-  void Ask(Server& server) {
+  enum class If : std::uint8_t { kConnected, kItComesBack };
+  void Ask(Server& server, If when) {
     Question& question = *questions_.emplace_back(std::make_unique<Question>(server));
     {
       absl::MutexLock lock(&mutex_);
       open_ += 2;
     }
-    const auto deadline = absl::ToChronoTime(absl::Now() + kStatusTimeout);
+    const bool waits = when == If::kItComesBack;
+    const auto deadline =
+        absl::ToChronoTime(absl::Now() + (waits ? kReconnectTimeout : kStatusTimeout));
+    question.status_context.set_wait_for_ready(waits);
+    question.model_context.set_wait_for_ready(waits);
     question.status_context.set_deadline(deadline);
     question.model_context.set_deadline(deadline);
     server.stub->async()->GetStatus(
@@ -266,15 +273,31 @@ absl::Status LlmServers::NoneAnswers() const {
                             why));
 }
 
-void LlmServers::Inquire(Cancellation& cancellation) const {
-  // Who was not there a moment ago may be there now; that matters if nobody else is.
-  const bool has_one = std::any_of(servers_.begin(), servers_.end(), [](const auto& server) {
+bool LlmServers::HasOne() const {
+  return std::any_of(servers_.begin(), servers_.end(), [](const auto& server) {
     const Server::Said said = server->said();
     return said.is_recent() && said.is_there();
   });
+}
+
+void LlmServers::Inquire(Cancellation& cancellation) const {
+  // Who was not there a moment ago may be there now; that matters if nobody else is.
+  const bool had_one = HasOne();
+  {
+    Inquiry inquiry;
+    for (const auto& server : servers_) {
+      if (!had_one || !server->said().is_recent()) {
+        inquiry.Ask(*server, Inquiry::If::kConnected);
+      }
+    }
+    inquiry.Wait(cancellation);
+  }
+  if (cancellation.IsCancelled() || HasOne()) return;
   Inquiry inquiry;
   for (const auto& server : servers_) {
-    if (!has_one || !server->said().is_recent()) inquiry.Ask(*server);
+    const bool is_out_of_reach =
+        server->said().result.error_code() == grpc::StatusCode::UNAVAILABLE;
+    if (is_out_of_reach) inquiry.Ask(*server, Inquiry::If::kItComesBack);
   }
   inquiry.Wait(cancellation);
 }

@@ -88,6 +88,7 @@ class LlmServers {
   class Inquiry;
   // Those that answer, the least busy first, and those with a full queue last.
   std::vector<const Server*> Ready(Cancellation& cancellation) const;
+  bool HasOne() const;  // That has just answered.
   // Has all servers speak of themselves at once, unless each has just done so.
   void Inquire(Cancellation& cancellation) const;
   absl::Status NoneAnswers() const;

@@ -84,7 +84,7 @@ class Server::Impl {
         llm_(options.llm_addresses, options.tls.ToLlmServers()),
         built_in_(options.language),
         assist_(calls_, llm_, built_in_),
-        assist_runs_(gate_, assist_, assist_threads_),
+        assist_runs_(gate_, assist_, assist_threads_, options.assist_stalled_max),
         backups_(gate_, node, backup_threads_),
         hub_(node),
         presence_hub_(node),
@@ -244,7 +244,7 @@ class Server::Impl {
   const NodeCalls calls_;
   WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
   WorkThreads draft_threads_{kDraftThreads};    // As these.
-  WorkThreads assist_threads_{kAssistThreads};  // And these.
+  TurnThreads assist_threads_{kAssistThreads};  // And these.
   WorkThreads backup_threads_{1};  // And this, which reads for faces that may not wait.
   Gate gate_;
   MethodTable methods_;

@@ -30,6 +30,8 @@ struct ServerOptions {
   std::string language = "en_US";
   // How long the reader of a backup may take nothing of it before it is cut off.
   absl::Duration backup_stalled_max = absl::Seconds(60);
+  // And that of an answer of the assistant's.
+  absl::Duration assist_stalled_max = absl::Seconds(60);
 };
 
 class AssistRuns;

@@ -18,8 +18,10 @@ namespace coterie::rpc {
 
 class AssistTest : public testing::Test {
  protected:
-  void Start(const std::vector<std::string>& llm_addresses) {
-    node_ = std::make_unique<TestingNode>(Users::kMadeAtLogin, llm_addresses);
+  void Start(const std::vector<std::string>& llm_addresses,
+             absl::Duration stalled_max = absl::Seconds(60)) {
+    node_ = std::make_unique<TestingNode>(Users::kMadeAtLogin, llm_addresses,
+                                          /*user_calls_per_second=*/0, stalled_max);
     ann_ = std::make_unique<TestingClient>(*node_, "ann");
   }
   std::uint64_t Create(const std::string& text) {

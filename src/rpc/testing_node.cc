@@ -21,7 +21,7 @@ constexpr absl::Duration kTimeout = absl::Seconds(20);
 }  // namespace
 
 TestingNode::TestingNode(Users users, const std::vector<std::string>& llm_addresses,
-                         double user_calls_per_second, absl::Duration backup_stalled_max) {
+                         double user_calls_per_second, absl::Duration stalled_max) {
   folder_ = (std::filesystem::temp_directory_path() / "coterie-rpc-XXXXXX").string();
   CHECK(mkdtemp(folder_.data()) != nullptr);
   node::Options options{.data_path = folder_,
@@ -40,7 +40,8 @@ TestingNode::TestingNode(Users users, const std::vector<std::string>& llm_addres
                              .is_secure = users == Users::kMadeByAdmins,
                              .llm_addresses = llm_addresses,
                              .user_calls_per_second = user_calls_per_second,
-                             .backup_stalled_max = backup_stalled_max});
+                             .backup_stalled_max = stalled_max,
+                             .assist_stalled_max = stalled_max});
   CHECK(server.ok());
   server_ = *std::move(server);
   channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->client_port()),

@@ -32,7 +32,7 @@ class TestingNode {
   explicit TestingNode(Users users = Users::kMadeAtLogin,
                        const std::vector<std::string>& llm_addresses = {},
                        double user_calls_per_second = 0,
-                       absl::Duration backup_stalled_max = absl::Seconds(60));
+                       absl::Duration stalled_max = absl::Seconds(60));
   ~TestingNode();
   TestingNode(const TestingNode&) = delete;
   TestingNode& operator=(const TestingNode&) = delete;

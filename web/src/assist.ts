@@ -16,7 +16,10 @@ export interface AssistEvent {
   started?: { model?: string; revision?: string }
   text?: string
   progress?: { done?: number; known?: number }
-  finished?: { batch?: string; suggestions?: number; dropped?: number; resumeAt?: string }
+  finished?: {
+    batch?: string; suggestions?: number; dropped?: number; cutOff?: string
+    passagesCut?: number; outdated?: number; resumeAt?: string; whyStopped?: string
+  }
 }
 
 // What has come of a task so far.
@@ -30,12 +33,30 @@ export interface Answer {
   suggestions: number
   dropped: number
   resumeAt: number | null // It ended before the end of the text: where the rest begins.
+  notes: string[] // What one should know of how it ended.
 }
 
 export const newAnswer = (task: Task): Answer => ({
   task, state: 'running', text: '', model: '', done: 0, known: 0, suggestions: 0, dropped: 0,
   resumeAt: null,
+  notes: [],
 })
+
+const kCutOff: Record<string, string> = {
+  CUT_OFF_MAX_TOKENS: 'Cut off: the answer has as many tokens as it may have.',
+  CUT_OFF_CONTEXT: 'Cut off: the text leaves the model no room for more. Ask about a part of it.',
+  CUT_OFF_SUGGESTION: 'Cut off: a suggestion holds no more.',
+}
+
+function notesOf(finished: NonNullable<AssistEvent['finished']>): string[] {
+  const { cutOff = '', passagesCut = 0, outdated = 0, resumeAt = '0', whyStopped = '' } = finished
+  return [
+    kCutOff[cutOff] ?? '',
+    passagesCut > 0 ? `Nothing for ${passagesCut} passages: the answers were cut off.` : '',
+    outdated > 0 ? `${outdated} no longer fitted the text.` : '',
+    resumeAt !== '0' ? whyStopped : '',
+  ].filter((note) => note !== '')
+}
 
 export function heard(answer: Answer, event: AssistEvent): Answer {
   const { started, text = '', progress, finished } = event
@@ -49,6 +70,7 @@ export function heard(answer: Answer, event: AssistEvent): Answer {
     suggestions: finished?.suggestions ?? answer.suggestions,
     dropped: finished?.dropped ?? answer.dropped,
     resumeAt: Number(finished?.resumeAt ?? 0) || null,
+    notes: finished ? notesOf(finished) : answer.notes,
   }
 }
 

@@ -47,7 +47,8 @@ function useAnswer(id: string, editor: RefObject<Editor>) {
     setAnswer(made)
     const from = made.resumeAt === null ? null : editor.current?.follow(made.resumeAt)
     if (from) setRest(() => () => ({ begin: from(), end: end?.() ?? 0 }))
-    announce(outcomeOf(made) || 'The answer is complete')
+    announce([outcomeOf(made) || (made.notes.length > 0 ? '' : 'The answer is complete'),
+      ...made.notes].filter(Boolean).join(' '))
   }
   useEffect(() => stop, [id])
   return { answer, error, begin, stop, rest }
@@ -95,6 +96,7 @@ function Reply({ answer, onInsert, onGoOn }: ReplyProps) {
       {isRunning && answer.known > 0 &&
         <progress aria-label="Parts done" max={answer.known} value={answer.done} />}
       {outcome && <p role="status">{outcome}</p>}
+      {answer.notes.map((note) => <p key={note} class="hint">{note}</p>)}
       {!isRunning && onGoOn && <p class="actions">
         <button type="button" onClick={onGoOn}>Go on from there</button></p>}
       {!isRunning && isFree && answer.text && <p class="actions">

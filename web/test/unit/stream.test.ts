@@ -100,8 +100,13 @@ test('an answer grows by what is heard', () => {
   made = heard(made, { finished: { batch: '9', suggestions: 3, dropped: 1 } })
   assert.deepEqual([made.state, made.suggestions, made.dropped], ['done', 3, 1])
   assert.equal(made.resumeAt, null)
-  made = heard(made, { finished: { suggestions: 200, resumeAt: '4711' } })
+  assert.deepEqual(made.notes, [])
+  made = heard(made, { finished: { cutOff: 'CUT_OFF_CONTEXT', resumeAt: '4711', whyStopped: 'Full.' } })
   assert.equal(made.resumeAt, 4_711)
+  assert.deepEqual(made.notes, [
+    'Cut off: the text leaves the model no room for more. Ask about a part of it.',
+    'Full.',
+  ])
 })
 
 test('only what works on a passage is told of one', () => {
