@@ -181,7 +181,7 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
 
 // A session that was thought gone, and is not.
 void Rooms::JoinAgain(const state::Left& left) {
-  if (left.reason != state::LeaveReason::kLeaseExpired) return;
+  if (left.reason == state::LeaveReason::kLoggedOut) return;
   if (!calls_.node().HasStreams(left.session)) return;
   calls_.Propose(CallOf({.session = left.session}), {}, state::Attach{.lease_ms = kLeaseMs},
                  [](const absl::StatusOr<state::Outcome>&) {});

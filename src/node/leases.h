@@ -9,11 +9,12 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
 #include "state/command.h"
-#include "state/event.h"
 #include "state/machine.h"
 
 namespace coterie::node {
@@ -27,10 +28,12 @@ class Leases {
   void Stop();
   bool IsRunning() const { return is_running_; }
 
-  // After every applied batch, while running.
-  void Observe(const state::EventBatch& batch, const state::Machine& state, std::uint64_t now_us);
-  // The session has a stream somewhere.
-  void Renew(SessionId session, std::uint64_t now_us);
+  // After every applied command, while running. `state` may be ahead of it.
+  void Observe(const state::ApplyResult& result, const state::Machine& state, std::uint64_t now_us);
+  // The session had a stream somewhere then.
+  void Renew(SessionId session, std::uint64_t at_us);
+  // For so long this node has heard nobody: that is added to everything but the logins.
+  void Extend(std::uint64_t pause_us);
 
   // What has run out and is to be proposed now. A proposal that gets lost is repeated after an
   // election timeout. `wall_ms` ends logins.
@@ -49,13 +52,20 @@ class Leases {
     std::uint64_t deadline_us = 0;
   };
   void TrackSession(const state::Machine& state, SessionId id, std::uint64_t deadline_base_us);
+  void TrackLifetime(const state::SessionView& session);
+  void ForgetSession(SessionId id);
   void TrackLock(const state::LockView& lock, std::uint64_t deadline_base_us);
+  void TakeEnded(std::uint64_t now_us, std::vector<state::CommandBody>& expired);
+  void TakeOutlived(std::uint64_t wall_ms, std::vector<state::CommandBody>& expired) const;
 
   const std::uint64_t grace_us_;
   bool is_running_ = false;
   std::uint64_t lifetimes_checked_us_ = 0;
-  std::map<SessionId, SessionLease> sessions_;
+  std::map<SessionId, SessionLease> sessions_;  // Those that are attached.
   std::map<DocId, LockLease> locks_;
+  std::uint64_t earliest_us_ = 0;                     // No deadline of the two is before this.
+  std::map<SessionId, std::uint64_t> expires_at_ms_;  // Of all logins.
+  std::set<std::pair<std::uint64_t, SessionId>> lifetimes_;  // The same, the first to end first.
 };
 
 }  // namespace coterie::node

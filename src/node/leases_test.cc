@@ -24,7 +24,7 @@ class LeasesTest : public ::testing::Test {
         Term(1), machine_.applied().index.Next(),
         state::StampCommand({.time_ms = wall_ms_}, state::EncodeCommand(command)));
     machine_.Commit();
-    if (result.events) leases_.Observe(*result.events, machine_, now_us_);
+    leases_.Observe(result, machine_, now_us_);
     EXPECT_TRUE(result.outcome.has_value());
     return *result.outcome;
   }
@@ -99,6 +99,37 @@ TEST_F(LeasesTest, ALockEndsWithItsTimeUnlessItIsRenewed) {
   ASSERT_TRUE(Apply(session, state::Lock{.doc = doc, .ttl_ms = 10'000}).ok());
   Apply({}, *expire);
   EXPECT_TRUE(machine_.FindDocument(doc)->lock.has_value());
+}
+
+TEST_F(LeasesTest, ARenewalFromBeforeShortensNothingAndAPauseIsAdded) {
+  const SessionId session = Login();
+  ASSERT_TRUE(Apply(session, state::Attach{.lease_ms = 5'000}).ok());
+  leases_.Start(machine_, now_us_);
+  leases_.Renew(session, now_us_ - 4 * kSecond);
+  EXPECT_TRUE(After(kElection + 5 * kSecond - 1).empty());
+  leases_.Extend(3 * kSecond);
+  EXPECT_TRUE(After(3 * kSecond).empty());
+  EXPECT_EQ(After(1).size(), 1u);
+}
+
+TEST_F(LeasesTest, ALongerLeaseCountsFromWhenItIsAskedFor) {
+  const SessionId session = Login();
+  leases_.Start(machine_, now_us_);
+  ASSERT_TRUE(Apply(session, state::Attach{.lease_ms = 1'000}).ok());
+  EXPECT_TRUE(After(kSecond / 2).empty());
+  ASSERT_TRUE(Apply(session, state::Attach{.lease_ms = 60'000}).ok());
+  EXPECT_TRUE(After(60 * kSecond - 1).empty());
+  EXPECT_EQ(After(1).size(), 1u);
+}
+
+TEST_F(LeasesTest, ALoginThatWasEndedIsNotEndedAgain) {
+  const SessionId first = Login();
+  leases_.Start(machine_, now_us_);
+  const SessionId second = Login();
+  ASSERT_TRUE(Apply(first, state::Logout{}).ok());
+  const std::vector<state::CommandBody> expired = After(3'700 * kSecond);
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(std::get<state::ExpireSession>(expired[0]).session, second);
 }
 
 TEST_F(LeasesTest, ALoginEndsWithItsLifetime) {

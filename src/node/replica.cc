@@ -344,8 +344,8 @@ void Replica::Deliver(std::string_view frame) {
                [this](ForwardRefused& refused) {
                  static_cast<void>(core_inbox_.TryPush(ForwardRefused(refused)));
                },
-               [this](RenewLeases& renewal) {
-                 static_cast<void>(apply_inbox_.TryPush(std::move(renewal)));
+               [this, from](const RenewLeases& renewal) {
+                 renewals_.Note(from, renewal.sessions, Now());
                },
                [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); },
                [](const Greeting&) {},

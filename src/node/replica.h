@@ -40,6 +40,7 @@
 #include "node/peer_codec.h"
 #include "node/peers.h"
 #include "node/presence_board.h"
+#include "node/renewals.h"
 #include "node/sessions.h"
 #include "node/state_storage.h"
 #include "node/transfers.h"
@@ -183,8 +184,7 @@ class Replica {
   struct ReadyReads {
     std::vector<raft::ReadReady> reads;
   };
-  using ApplyInput =
-      std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, RenewLeases, SwapState>;
+  using ApplyInput = std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, SwapState>;
 
   // What the snapshot thread is asked.
   struct TakeSnapshotInput {
@@ -235,10 +235,12 @@ class Replica {
   void Handle(const GreetInput& greet);
   void Handle(const DivergedInput& diverged);
   void NoteApplyDone();
+  void RenewLeasesAtLeader(std::uint64_t now_us);
   void TickCore();
   void SweepWaiters(std::uint64_t now_us);
   void ResendProposals();
   void ForwardOrPropose(ProposalInput& input);
+  bool MayStayOrGo(const ProposalInput& input);
   std::uint64_t LevelReadByAll() const;
   std::optional<NodeId> FindOutdated(const raft::MembershipChange& change) const;
   void Refuse(const ProposalInput& input, ForwardRefusal reason);
@@ -273,7 +275,6 @@ class Replica {
   void Handle(ReadyReads& ready);
   void Handle(const StaleRead& read);
   void Handle(const OfficeInput& office);
-  void Handle(const RenewLeases& renewal);
   void Handle(SwapState& swap);
   void ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t first, std::size_t end);
   void Publish(const std::vector<state::ApplyResult>& results);
@@ -321,6 +322,7 @@ class Replica {
   Waiters<PendingRead> reads_;
   SessionDirectory sessions_;
   PresenceBoard presence_;
+  Renewals renewals_;
   Transfers transfers_;
   std::atomic<bool> has_room_{true};
   std::atomic<bool> is_fenced_{false};
@@ -359,6 +361,8 @@ class Replica {
   raft::Effects effects_;
   std::uint64_t ticked_us_ = 0;
   std::uint64_t swept_us_ = 0;
+  std::uint64_t renewed_us_ = 0;       // 0 = at once.
+  std::uint64_t office_began_us_ = 0;  // The leader's that this node knows.
   std::uint64_t stamped_ms_ = 0;
   struct HeartbeatAnswer {
     NodeId to;
@@ -396,7 +400,6 @@ class Replica {
   std::multimap<Index, std::uint64_t> waiting_reads_;
   Term applied_term_;
   std::uint64_t tended_us_ = 0;
-  std::uint64_t renewed_us_ = 0;
   Index digest_proposed_;
 
   // --- Snapshot thread ---

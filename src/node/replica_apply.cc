@@ -17,7 +17,6 @@ namespace {
 // One atomic batch of the state; small enough that reads do not wait long behind it.
 constexpr std::size_t kEntriesPerCommitMax = 512;
 constexpr std::uint64_t kTendIntervalUs = 50'000;
-constexpr std::uint64_t kRenewIntervalUs = 300'000;
 
 }  // namespace
 
@@ -105,8 +104,8 @@ void Replica::Publish(const std::vector<state::ApplyResult>& results) {
     }
   }
   for (const state::ApplyResult& result : results) {
+    leases_.Observe(result, *machine_, Now());
     if (result.events) {
-      leases_.Observe(*result.events, *machine_, Now());
       absl::MutexLock lock(&listeners_mutex_);
       for (const auto& [id, listener] : listeners_) listener(*result.events, *machine_);
     }
@@ -172,34 +171,20 @@ void Replica::Handle(const OfficeInput& office) {
   }
 }
 
-void Replica::Handle(const RenewLeases& renewal) {
-  const std::uint64_t now_us = Now();
-  for (const SessionId session : renewal.sessions) leases_.Renew(session, now_us);
-}
-
 void Replica::TendLeases() {
   const std::uint64_t now_us = Now();
   if (now_us - tended_us_ < kTendIntervalUs) return;
   tended_us_ = now_us;
   const std::uint64_t wall_ms = world_.clock.WallTimeMs();
 
-  if (now_us - renewed_us_ >= kRenewIntervalUs) {
-    renewed_us_ = now_us;
-    RenewLeases renewal{.sessions = presence_.SessionsWithStreams()};
-    if (renewal.sessions.size() > kSessionsPerRenewalMax) {
-      renewal.sessions.resize(kSessionsPerRenewalMax);
-    }
-    const NodeId leader(leader_.load());
-    if (leader == options_.id) {
-      Handle(renewal);
-    } else if (!leader.IsNone() && !renewal.sessions.empty()) {
-      SendTo(leader, std::move(renewal));
-    }
-  }
-  if (const std::optional<Activities> news = presence_.TakeAnnouncement(now_us, wall_ms)) {
-    for (const NodeId id : OtherMembers()) SendTo(id, *news);
+  if (const std::optional<Activities> activities = presence_.TakeAnnouncement(now_us, wall_ms)) {
+    for (const NodeId id : OtherMembers()) SendTo(id, *activities);
   }
   presence_.NotifyIfChanged(now_us);
+  const Renewals::News news = renewals_.Take(now_us);
+  if (news.paused_us > 0) leases_.Extend(news.paused_us);
+  for (const auto& [session, at_us] : news.renewed) leases_.Renew(session, at_us);
+  if (!news.is_current) return;
   for (state::CommandBody& body : leases_.TakeExpired(*machine_, now_us, wall_ms)) {
     ProposeOwn(std::move(body));
   }

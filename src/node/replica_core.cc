@@ -18,6 +18,9 @@ constexpr std::size_t kInputsPerPumpMax = 10'000;
 // election before the messages that waited with us are read.
 constexpr std::uint64_t kTicksPerPumpMax = 3;
 constexpr std::uint64_t kSweepIntervalUs = 100'000;
+constexpr std::uint64_t kRenewIntervalUs = 300'000;
+// No Attach and no Leave is longer, encoded: a few numbers of ten bytes at most.
+constexpr std::size_t kPresenceBytesMax = 128;
 constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
 
 absl::Status UpgradingError(absl::string_view what) {
@@ -58,6 +61,7 @@ bool Replica::PumpCore(absl::Duration wait) {
       absl::Microseconds(next_tick_us > now_us ? next_tick_us - now_us : 0);
   if (core_inputs_.empty()) core_inbox_.WaitAndTakeAll(core_inputs_, std::min(wait, until_tick));
 
+  renewals_.Tick(Now());
   NoteApplyDone();
   std::size_t handled = 0;
   while (!core_inputs_.empty() && handled < kInputsPerPumpMax) {
@@ -97,10 +101,25 @@ void Replica::TickCore() {
     }
     for (const std::uint64_t waiter : std::exchange(refused_reads_, {})) core_->Read(waiter);
   }
+  if (now_us - renewed_us_ >= kRenewIntervalUs) RenewLeasesAtLeader(now_us);
   if (now_us - swept_us_ >= kSweepIntervalUs) {
     swept_us_ = now_us;
     SweepWaiters(now_us);
     PublishStatus();
+  }
+}
+
+// From here and not from the apply thread, which may be busy for longer than a lease is.
+void Replica::RenewLeasesAtLeader(std::uint64_t now_us) {
+  const NodeId leader = core_->leader();
+  if (leader.IsNone() || is_fenced_.load()) return;
+  renewed_us_ = now_us;
+  const std::vector<SessionId> sessions = presence_.SessionsWithStreams();
+  if (leader == options_.id) return renewals_.Note(leader, sessions, now_us);
+  for (std::size_t first = 0; first < sessions.size(); first += kSessionsPerRenewalMax) {
+    const std::size_t end = std::min(sessions.size(), first + kSessionsPerRenewalMax);
+    SendTo(leader, RenewLeases{.sessions = {sessions.begin() + static_cast<std::ptrdiff_t>(first),
+                                            sessions.begin() + static_cast<std::ptrdiff_t>(end)}});
   }
 }
 
@@ -198,6 +217,8 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
     SendTo(leader, ForwardedProposal{.waiter = input.waiter, .command = std::move(input.command)});
     return;
   }
+  // Its sender waits for no answer, and no older program reads a reason of its own.
+  if (!MayStayOrGo(input)) return Refuse(input, ForwardRefusal::kBusy);
   if (!has_room_.load(std::memory_order_relaxed)) return Refuse(input, ForwardRefusal::kNoSpace);
   if (!is_own && !state::IsKnownCommand(input.command.view())) {
     return Refuse(input, ForwardRefusal::kUnknownCommand);
@@ -223,6 +244,25 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
       pending.sent_us = Now();
     });
   }
+}
+
+// Who joins on a node has a stream there. Who has closed the last one on a node may have others
+// elsewhere: then it does not leave, or its lease runs out. A leader that is new has yet to hear
+// where; alone there is nobody to hear of.
+bool Replica::MayStayOrGo(const ProposalInput& input) {
+  if (input.command.size_bytes() > kPresenceBytesMax) return true;
+  const std::optional<state::Command> command = state::DecodeCommand(input.command.view());
+  if (!command) return true;
+  const std::uint64_t now_us = Now();
+  if (std::holds_alternative<state::Attach>(command->body)) {
+    renewals_.Note(input.origin, {command->session}, now_us);
+    return true;
+  }
+  const auto* leave = std::get_if<state::Leave>(&command->body);
+  if (leave == nullptr || leave->reason != state::LeaveReason::kDetached) return true;
+  if (core_->configuration().members.size() == 1) return true;
+  return now_us >= office_began_us_ + 2 * kRenewIntervalUs &&
+         !renewals_.IsHeldElsewhere(leave->session, input.origin, now_us);
 }
 
 // What entries may ask for: what every member reads, as far as this node has heard. An entry of a
@@ -441,6 +481,8 @@ void Replica::OnRoleChange(const raft::RoleChange& change) {
   if (leader_.exchange(change.leader.value()) != change.leader.value()) {
     counters_.leader_changes.Add();
     if (change.role == raft::Role::kLeader) counters_.elections_won.Add();
+    renewed_us_ = 0;
+    office_began_us_ = Now();
   }
   apply_inbox_.Push(OfficeInput{.is_leader = change.role == raft::Role::kLeader});
   if (pending_transfer_ && !change.leader.IsNone() && change.leader != options_.id) {

@@ -106,6 +106,7 @@ void TestingCluster::KillAfter(NodeId id, std::uint64_t pumps) {
 bool TestingCluster::Pump(NodeId id, bool (Replica::*pump)(absl::Duration)) {
   Member& member = members_.at(id);
   if (!member.replica) return false;
+  if (pump == &Replica::PumpApply && stalled.contains(id)) return false;
   if (member.pumps_left && (*member.pumps_left)-- == 0) {
     Kill(id);
     return false;

@@ -40,6 +40,8 @@ class TestingCluster {
   NodeId AwaitLeader();
   // Pumps only; no time passes.
   void Work();
+  // Time goes on and nobody gets to work, as if the machine had been asleep.
+  void Sleep(std::uint64_t milliseconds) { clock_.now_us += milliseconds * 1'000; }
 
   void Kill(NodeId id);  // What the log synced and the state flushed is what is left.
   // In the middle of what it does then: after it has been called so many times to get to work.
@@ -53,6 +55,7 @@ class TestingCluster {
 
   static constexpr absl::Duration kTimeout = absl::Seconds(60);
   std::set<std::pair<NodeId, NodeId>> cuts;  // One-way.
+  std::set<NodeId> stalled;                  // Whose apply threads do not get on.
   Options options;                           // For the servers that start from now on.
   std::map<std::uint8_t, std::uint64_t> frames_of_version;  // Sent so far.
 

@@ -242,6 +242,9 @@ TEST_F(AccountsTest, AttachIsOneJoinHoweverOftenAsked) {
   EXPECT_EQ(longer.sessions, std::vector<SessionId>{ann});  // The leader's timer must know.
   EXPECT_EQ(machine_->FindSession(ann)->lease_ms, 9'000u);
   EXPECT_EQ(machine_->FindSession(ann)->attached, attached);
+  // Who has been promised that keeps it.
+  EXPECT_TRUE(EventsOf(ann, Attach{.lease_ms = 1'000}).empty());
+  EXPECT_EQ(machine_->FindSession(ann)->lease_ms, 9'000u);
 }
 
 TEST_F(AccountsTest, LeasesHaveBounds) {

@@ -286,6 +286,50 @@ TEST_F(JointEdits, OnlyTheClusterItselfAsksAndWithinItsBounds) {
   EXPECT_EQ(CodeOf({}, ApplyUpdates{.doc = doc_, .parts = large}), kExhausted);
 }
 
+// Clients of one session, of which as many are kept as can be.
+class CrowdedSession : public JointEdits {
+ protected:
+  CrowdedSession() {
+    for (const std::uint64_t sequence : {3, 9}) Apply({PartAs(1, sequence, known_)});
+    // Now client 1 is the one that was silent for longest, client 2 the next.
+    for (std::uint64_t client = 2; client <= kClientsPerSessionMax; ++client) {
+      Apply({PartAs(client, 1, known_)});
+    }
+  }
+  UpdatePart PartAs(std::uint64_t client, std::uint64_t sequence, std::string update) const {
+    UpdatePart part = PartOf(ann_, std::move(update), sequence);
+    part.request.client = ClientId(client);
+    return part;
+  }
+  const std::string known_ = of_ann_.Insert(0, "a");
+};
+
+TEST_F(CrowdedSession, WhoIsEvictedByAPartBeforeItsOwnIsRememberedAgain) {
+  const std::vector<UpdatePart> parts = {PartAs(100, 1, of_ann_.Insert(1, "b")),
+                                         PartAs(1, 10, of_ann_.Insert(2, "c")),
+                                         PartAs(2, 2, of_ann_.Insert(3, "d"))};
+  EXPECT_EQ(Codes(parts), All(3));
+  EXPECT_EQ(TextOf(doc_), "abcd");
+  machine_->CheckInvariantsDeep();
+  EXPECT_EQ(Codes(parts), All(3));
+  for (const std::uint64_t sequence : {3, 9}) {
+    EXPECT_EQ(Codes({PartAs(1, sequence, known_)}), std::vector<Code>({Code::kForgotten}));
+  }
+  EXPECT_EQ(TextOf(doc_), "abcd");
+}
+
+TEST_F(CrowdedSession, WhoIsEvictedThenAndWasOvertakenIsToldThatItsAnswerIsNotKept) {
+  const UpdatePart late = PartAs(1, 7, of_ann_.Insert(1, "b"));
+  EXPECT_EQ(Codes({PartAs(100, 1, known_), late}), All(2));
+  EXPECT_EQ(TextOf(doc_), "ab");
+  machine_->CheckInvariantsDeep();
+  EXPECT_EQ(Codes({late}), std::vector<Code>({Code::kForgotten}));
+  Restart();
+  EXPECT_EQ(Codes({late}), std::vector<Code>({Code::kForgotten}));
+  EXPECT_EQ(Codes({PartAs(1, 10, of_ann_.Insert(2, "c"))}), All(1));
+  EXPECT_EQ(TextOf(doc_), "abc");
+}
+
 TEST_F(JointEdits, OfADocumentThatIsGoneEverybodyIsTold) {
   Ok(ann_, DeleteDocument{.doc = doc_});
   EXPECT_EQ(Codes({PartOf(ann_, of_ann_.Insert(0, "a")), PartOf(bob_, of_bob_.Insert(0, "b"))}),

@@ -257,7 +257,7 @@ void Machine::Impl::LoadOutcome(std::string_view key, OutcomeRecord&& record) {
 void Machine::Impl::LoadEvictedClient(std::string_view key, EvictedClient&& record) {
   const auto session = sessions_.find(SessionId(NumberInKey(key, 0)));
   if (session == sessions_.end()) return Break("a stored client belongs to no session");
-  session->second.evicted[ClientId(NumberInKey(key, 1))] = record.evicted;
+  session->second.evicted[ClientId(NumberInKey(key, 1))] = record;
 }
 
 void Machine::Impl::LoadDocument(std::string_view key, DocumentRecord&& record) {
@@ -347,9 +347,10 @@ std::string Machine::Impl::DumpMirrors() const {
       out.Varint(client.acked_below);
       codec::Put(out, client.sequences);
     }
-    for (const auto& [client_id, revision] : session.evicted) {
+    for (const auto& [client_id, record] : session.evicted) {
+      CHECK(session.clients.count(client_id) == 0);
       out.Id(client_id);
-      out.Id(revision);
+      codec::Put(out, record);
     }
     for (const DocId doc : session.locks) out.Id(doc);
   }

@@ -134,6 +134,7 @@ class Machine::Impl {
   // requests.cc
   std::optional<Outcome> AnswerFromBefore(Session& session, const RequestId& request);
   void Remember(const RequestId& request, const Outcome& outcome);
+  bool Admit(Session& session, const RequestId& request);
   void MaybeEvictClient(Session& session);
   void ForgetClients(const Session& session);
 

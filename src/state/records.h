@@ -55,18 +55,21 @@ struct Client {
   std::uint64_t acked_below = 0;
   std::vector<std::uint64_t> sequences;  // Whose outcomes are kept. Sorted.
 };
+// One whose outcomes were dropped.
+struct EvictedClient {
+  Revision evicted;
+  // The highest that it had executed: nothing beyond has ever been done.
+  std::uint64_t last_sequence = 0;
+};
 struct Session {
   SessionRecord record;
-  std::map<ClientId, Client> clients;
-  std::map<ClientId, Revision> evicted;  // Clients whose outcomes were dropped, and when.
+  std::map<ClientId, Client> clients;         // At most kClientsPerSessionMax.
+  std::map<ClientId, EvictedClient> evicted;  // None of them in `clients`.
   std::set<DocId> locks;
 };
 struct OutcomeRecord {
   std::uint64_t acked_below = 0;  // Of the request.
   Outcome outcome;
-};
-struct EvictedClient {
-  Revision evicted;
 };
 
 struct Grant {
@@ -214,7 +217,8 @@ struct Fields<OutcomeRecord> {
 };
 template <>
 struct Fields<EvictedClient> {
-  static constexpr auto kMembers = std::tuple(&EvictedClient::evicted);
+  static constexpr auto kMembers =
+      std::tuple(&EvictedClient::evicted, &EvictedClient::last_sequence);
 };
 template <>
 struct Fields<Grant> {

@@ -22,7 +22,10 @@ std::optional<Outcome> Machine::Impl::AnswerFromBefore(Session& session, const R
                   "This request may have been done before, and its outcome is no longer kept. "
                   "Nothing was done now; look at the state, then ask with a new sequence number.");
   };
-  if (session.evicted.count(request.client) > 0) return forgotten();
+  const auto evicted = session.evicted.find(request.client);
+  if (evicted != session.evicted.end() && request.sequence <= evicted->second.last_sequence) {
+    return forgotten();
+  }
   if (request.sequence < request.acked_below) return forgotten();
   const auto found = session.clients.find(request.client);
   if (found == session.clients.end()) return std::nullopt;
@@ -53,7 +56,7 @@ void Machine::Impl::Remember(const RequestId& request, const Outcome& outcome) {
   const auto found = sessions_.find(entry_.session);
   if (found == sessions_.end()) return;  // The command ended its own session.
   Session& session = found->second;
-  if (session.clients.count(request.client) == 0) MaybeEvictClient(session);
+  if (session.clients.count(request.client) == 0 && !Admit(session, request)) return;
   Client& client = session.clients[request.client];
   client.last_used = entry_.revision;
   client.acked_below = std::max(client.acked_below, request.acked_below);
@@ -71,8 +74,26 @@ void Machine::Impl::Remember(const RequestId& request, const Outcome& outcome) {
       codec::EncodeRecord(OutcomeRecord{.acked_below = client.acked_below, .outcome = outcome}));
 }
 
-// Makes room for a new client: the one that was silent for longest loses its outcomes, and is
-// itself remembered for a while, so that a late retry of it is told so rather than done twice.
+// A client that is new, or one that was evicted and asks for something new: what is not above all
+// that it had executed may have been done. False = another part of the same entry has evicted it
+// after this one was judged (ApplyUpdates), and numbers beyond this one were executed: the outcome
+// is not kept, and who asks for it again is told so.
+bool Machine::Impl::Admit(Session& session, const RequestId& request) {
+  std::uint64_t acked_below = 0;
+  const auto evicted = session.evicted.find(request.client);
+  if (evicted != session.evicted.end()) {
+    if (request.sequence <= evicted->second.last_sequence) return false;
+    acked_below = evicted->second.last_sequence + 1;
+    Delete(Key('c', session.record.id, request.client).view());
+    session.evicted.erase(evicted);
+  }
+  MaybeEvictClient(session);
+  session.clients[request.client].acked_below = acked_below;
+  return true;
+}
+
+// Makes room for a client: the one that was silent for longest loses its outcomes, and is itself
+// remembered for a while, so that a late retry of it is told so rather than done twice.
 void Machine::Impl::MaybeEvictClient(Session& session) {
   if (session.clients.size() < kClientsPerSessionMax) return;
   const SessionId session_id = session.record.id;
@@ -82,14 +103,17 @@ void Machine::Impl::MaybeEvictClient(Session& session) {
   for (const std::uint64_t sequence : oldest->second.sequences) {
     Delete(Key('o', session_id, oldest->first, sequence).view());
   }
-  session.evicted[oldest->first] = entry_.revision;
-  Put(Key('c', session_id, oldest->first).view(),
-      codec::EncodeRecord(EvictedClient{.evicted = entry_.revision}));
+  CHECK(!oldest->second.sequences.empty());
+  // The highest ever: what is dropped from the list is below what comes in.
+  const EvictedClient record{.evicted = entry_.revision,
+                             .last_sequence = oldest->second.sequences.back()};
+  session.evicted[oldest->first] = record;
+  Put(Key('c', session_id, oldest->first).view(), codec::EncodeRecord(record));
   session.clients.erase(oldest);
   if (session.evicted.size() <= kEvictedClientsMax) return;
-  const auto first =
-      std::min_element(session.evicted.begin(), session.evicted.end(),
-                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto first = std::min_element(
+      session.evicted.begin(), session.evicted.end(),
+      [](const auto& a, const auto& b) { return a.second.evicted < b.second.evicted; });
   Delete(Key('c', session_id, first->first).view());
   session.evicted.erase(first);
 }
@@ -100,7 +124,7 @@ void Machine::Impl::ForgetClients(const Session& session) {
       Delete(Key('o', session.record.id, client_id, sequence).view());
     }
   }
-  for (const auto& [client_id, revision] : session.evicted) {
+  for (const auto& [client_id, record] : session.evicted) {
     Delete(Key('c', session.record.id, client_id).view());
   }
 }

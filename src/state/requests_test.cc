@@ -120,12 +120,60 @@ TEST_F(RequestsTest, TheClientThatWasSilentForLongestGoesFirst) {
   AppendAs(Of(100, 1));
   const std::string text = TextOf(doc_);
   EXPECT_EQ(AppendAs(Of(2, 1)).code, Code::kForgotten);
-  EXPECT_EQ(AppendAs(Of(2, 7)).code, Code::kForgotten);  // Nobody can tell whether it was done.
   EXPECT_TRUE(AppendAs(Of(1, 1)).ok());
   Restart();
   EXPECT_EQ(AppendAs(Of(2, 1)).code, Code::kForgotten);
   EXPECT_TRUE(AppendAs(Of(3, 1)).ok());
   EXPECT_EQ(TextOf(doc_), text);
+}
+
+TEST_F(RequestsTest, AClientThatWasEvictedGoesOnWithWhatItNeverAsked) {
+  AppendAs(Of(1, 3), "a");
+  AppendAs(Of(1, 5), "b");
+  for (std::uint64_t client = 2; client <= kClientsPerSessionMax + 1; ++client) {
+    AppendAs(Of(client, 1), ".");
+  }
+  const std::string before = TextOf(doc_);
+  for (const std::uint64_t sequence : {3, 4, 5}) {  // Of 4 nobody can tell whether it was done.
+    EXPECT_EQ(AppendAs(Of(1, sequence)).code, Code::kForgotten);
+  }
+  Restart();
+  const Outcome sixth = AppendAs(Of(1, 6), "c");
+  ASSERT_TRUE(sixth.ok()) << sixth.message;
+  EXPECT_EQ(TextOf(doc_), before + "c");
+  machine_->CheckInvariantsDeep();
+  // Once, as ever; and what it did before it was evicted is not done again.
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(AppendAs(Of(1, 6)).revision, sixth.revision);
+    for (const std::uint64_t sequence : {3, 4, 5}) {
+      EXPECT_EQ(AppendAs(Of(1, sequence)).code, Code::kForgotten);
+    }
+    Restart();
+  }
+  EXPECT_EQ(AppendAs(Of(2, 1)).code, Code::kForgotten);  // The one that made room.
+  EXPECT_EQ(TextOf(doc_), before + "c");
+}
+
+// More clients than are kept take turns, each with retries of its newest change.
+TEST_F(RequestsTest, ManyClientsInTurnAllGoOnAndNothingIsDoneTwice) {
+  Prng prng(12);
+  std::vector<std::uint64_t> newest(kClientsPerSessionMax + 8);
+  std::size_t done = 0;
+  for (int step = 0; step < 3'000; ++step) {
+    if (prng.Chance(1, 300)) Restart();
+    const std::uint64_t client = prng.Between(1, newest.size());
+    std::uint64_t& sequence = newest[client - 1];
+    if (sequence > 0 && prng.Chance(1, 3)) {
+      const Code code = AppendAs(Of(client, prng.Between(1, sequence))).code;
+      ASSERT_TRUE(code == Code::kOk || code == Code::kForgotten);
+    } else {
+      ++sequence;
+      ASSERT_TRUE(AppendAs(Of(client, sequence)).ok());
+      ++done;
+    }
+    ASSERT_EQ(machine_->FindDocument(doc_)->size_bytes, done);
+  }
+  machine_->CheckInvariantsDeep();
 }
 
 TEST_F(RequestsTest, NothingIsLeftOfASessionThatEnded) {

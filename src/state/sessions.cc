@@ -59,7 +59,8 @@ Outcome Machine::Impl::Apply(const ExpireSession& command) {
 Outcome Machine::Impl::Apply(const Attach& command) {
   Session& session = sessions_.find(entry_.session)->second;
   const bool is_new = session.record.attached.IsNone();
-  if (!is_new && session.record.lease_ms == command.lease_ms) return {};
+  // A second stream takes nothing from what the first was promised.
+  if (!is_new && session.record.lease_ms >= command.lease_ms) return {};
   session.record.lease_ms = command.lease_ms;
   if (is_new) session.record.attached = entry_.revision;
   StoreSession(session);
