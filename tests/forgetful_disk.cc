@@ -232,9 +232,9 @@ void TakeBackContents(const Entry& entry) {
   if (file < 0) return;
   // Without bytes it speaks of the size alone.
   const bool is_written =
-      entry.bytes.empty() || REAL(pwrite)(file, entry.bytes.data(), entry.bytes.size(),
-                                          static_cast<off_t>(entry.offset)) ==
-                                 static_cast<ssize_t>(entry.bytes.size());
+      entry.bytes.empty() ||
+      REAL(pwrite)(file, entry.bytes.data(), entry.bytes.size(),
+                   static_cast<off_t>(entry.offset)) == static_cast<ssize_t>(entry.bytes.size());
   const bool is_whole = is_written && REAL(ftruncate)(file, static_cast<off_t>(entry.size)) == 0;
   close(file);
   if (!is_whole) std::abort();

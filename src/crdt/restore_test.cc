@@ -593,12 +593,14 @@ TEST(RestoreCost, ManyChangesOfManyFormats) {
   Doc doc = Empty();
   constexpr std::uint64_t kLines = 50;
   constexpr std::uint64_t kWords = 5'000;
+  constexpr std::uint64_t kFirstWord = 1'000'000;  // All are as long, and none like another.
+  constexpr std::uint64_t kWordUnits = 8;
   constexpr std::string_view kBetween = "\nbetween\n";
   {
     Transaction edit(doc, Client(1));
     Delta delta;
     for (std::uint64_t i = 0; i < kLines * kWords; ++i) {
-      DeltaOp op{.text = "word ", .type = {}, .attributes = {}};
+      DeltaOp op{.text = std::to_string(kFirstWord + i) + " ", .type = {}, .attributes = {}};
       if ((i + 1) % kWords == 0) op.text += kBetween;
       op.attributes.emplace_back("size", std::to_string(i % 3));
       delta.push_back(std::move(op));
@@ -609,7 +611,7 @@ TEST(RestoreCost, ManyChangesOfManyFormats) {
   {
     Transaction edit(doc, Client(2));
     for (std::uint64_t i = 0; i < kLines * kWords; i += 20) {
-      const std::uint64_t at = 5 * i + i / kWords * kBetween.size();
+      const std::uint64_t at = kWordUnits * i + i / kWords * kBetween.size();
       TextOf(doc).Insert(edit, at, "o");
       TextOf(doc).Format(edit, at, 1, {{"bold", "true"}});
       TextOf(doc).Delete(edit, at + 1, 1);

@@ -1,6 +1,7 @@
 #include "crdt/text.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/check.h"
 #include "crdt/doc.h"
@@ -230,6 +231,20 @@ ItemRef Text::NextVisible(ItemRef ref, bool is_indexed) const {
 ItemRef Text::FirstVisible(BranchRef branch) const {
   const bool is_indexed = doc_->store().MaybeBuildIndex(branch);
   return NextVisible(doc_->store().HeadOf(branch), is_indexed);
+}
+
+bool Text::HasMoreAttributesThan(std::size_t count) const {
+  const ItemStore& store = doc_->store();
+  const BranchRef branch = store.Resolve(type_);
+  if (branch == 0 || store.BranchAt(branch).marks_count <= count) return false;
+  std::unordered_set<Atom> attributes;
+  for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
+    const Item& item = store.At(ref);
+    if (item.is_deleted || item.kind() != ContentKind::kFormat) continue;
+    attributes.insert(item.extra);
+    if (attributes.size() > count) return true;
+  }
+  return false;
 }
 
 bool Text::IsText() const {

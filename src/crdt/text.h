@@ -55,6 +55,9 @@ class Text {
   // Whether there are letters in it, or in the nodes of XML in it. Looks at `units_left` units at
   // most, and takes those it looked at off; then nobody knows.
   std::optional<bool> HasLetters(std::uint64_t& units_left) const;
+  // Whether more than `count` attributes are told by marks that are not deleted. Goes over all
+  // items of a text to which that many marks ever came.
+  bool HasMoreAttributesThan(std::size_t count) const;
   std::string ToString() const;  // UTF-8, without embeds.
   Delta ToDelta() const;
 

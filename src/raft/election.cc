@@ -29,8 +29,8 @@ const Configuration& Core::Candidates() const {
 // One that leaves may be the only one that can be elected until that is committed (thesis 4.2.2).
 // It asks those who stay, and its own vote does not count.
 bool Core::CanCampaign() const {
-  const bool may_be_elected = Candidates().IsVoter(options_.id) ||
-                              log_.ConfigurationAt(commit_).IsVoter(options_.id);
+  const bool may_be_elected =
+      Candidates().IsVoter(options_.id) || log_.ConfigurationAt(commit_).IsVoter(options_.id);
   return may_be_elected && !installing_ && !is_disk_stalled_ && !IsMissingEntries();
 }
 

@@ -57,6 +57,33 @@ class RewritingTest : public AssistTest {
   }
 };
 
+// An embed is a unit of the text, and none of its letters.
+TEST_F(RewritingTest, SuggestionsMeanTheirPlacesBesideEmbeds) {
+  TestingLlm llm({.context_tokens = 2'048, .answer = Corrected});
+  Start({llm.address()});
+  const std::uint64_t doc = Create(Mistakes(3));
+  v1::EditDocumentRequest edit;
+  edit.mutable_document()->set_id(doc);
+  edit.set_delta(R"([{"insert":{"image":"a.png"}},{"retain":15},{"insert":{"image":"b.png"}}])");
+  ann_->Call(&v1::DocumentService::Stub::EditDocument, edit);
+  ASSERT_TRUE(ann_->status.ok()) << ann_->status.error_message();
+
+  const Told told = Run(GrammarOf(doc));
+
+  ASSERT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.finished.suggestions(), 3u);
+  ExpectCorrections(doc);
+  for (const v1::Suggestion& suggestion : Suggestions(doc)) {
+    v1::ResolveSuggestionRequest accept;
+    accept.mutable_document()->set_id(doc);
+    *accept.mutable_suggestion() = suggestion.id();
+    accept.set_decision(v1::ResolveSuggestionRequest::DECISION_ACCEPT);
+    ann_->Call(&v1::AssistService::Stub::ResolveSuggestion, accept);
+    EXPECT_TRUE(ann_->status.ok()) << ann_->status.error_message();
+  }
+  EXPECT_EQ(TextOf(doc), Corrected("\n" + Mistakes(3) + "\n"));
+}
+
 TEST_F(RewritingTest, ACutOffCorrectionSuggestsNoDeletion) {
   TestingLlm llm({.context_tokens = 2'048, .answer = Corrected});
   Start({llm.address()});

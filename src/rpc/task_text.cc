@@ -29,7 +29,10 @@ absl::StatusOr<Source> ReadNow(const state::Machine& state, DocId doc, state::Do
                  "The document was written by a rich editor: it can be asked about and "
                  "summarized, but there are no suggestions for it.");
   }
-  return Source{.doc = doc, .revision = state.applied().index, .text = std::move(reading->text)};
+  Source source{.doc = doc, .revision = state.applied().index, .text = std::move(reading->text)};
+  // Who changes something must count as edits do.
+  if (!reading->is_projection) source.text = state.TextWithEmbeds(doc).value_or(source.text);
+  return source;
 }
 
 // Moves the range to where it is now.

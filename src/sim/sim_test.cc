@@ -54,7 +54,7 @@ TEST(Run, MakesSomethingHappen) {
   std::uint64_t joint_edits = 0;
   for (const Profile profile : kProfiles) {
     Result total;
-    for (std::uint64_t seed = 500; seed < 510; ++seed) {
+    for (std::uint64_t seed = 500; seed < 512; ++seed) {
       const Result result = RunPlan(DrawPlan(seed, profile, {}), nullptr);
       total.commits += result.commits;
       total.leaders += result.leaders;

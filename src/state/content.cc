@@ -397,6 +397,26 @@ std::string Content::ToString() const {
   return root ? crdt::Text(doc_, *root).ToString() : std::string();
 }
 
+std::string Content::ToStringWithEmbeds() const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  if (!root) return {};
+  const crdt::Text text(doc_, *root);
+  const std::string letters = text.ToString();
+  std::string all;
+  std::size_t copied = 0;
+  for (const crdt::Text::Embedded& embedded : text.Embeds()) {
+    all.append(letters, copied, embedded.position_bytes - copied);
+    copied = embedded.position_bytes;
+    for (std::uint64_t i = 0; i < embedded.units; ++i) all += "\uFFFC";
+  }
+  return all.append(letters, copied);
+}
+
+bool Content::HasMoreAttributesThan(std::size_t count) const {
+  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  return root && crdt::Text(doc_, *root).HasMoreAttributesThan(count);
+}
+
 Reading Content::Read(std::string_view root) const {
   const std::optional<crdt::TypeHandle> type = doc_.FindRoot(root.empty() ? ShownRoot() : root);
   if (!type) return {};

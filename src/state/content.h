@@ -95,6 +95,10 @@ class Content {
   Reading Read(std::string_view root) const;
   TextSize size() const;
   std::string ToString() const;
+  // The same with U+FFFC for each unit that is no text, so that its UTF-16 units are the content's.
+  std::string ToStringWithEmbeds() const;
+  // As crdt::Text's, of the text.
+  bool HasMoreAttributesThan(std::size_t count) const;
   std::optional<TextSize> Locate(std::uint64_t position, PositionUnit unit) const;
   std::string Slice(std::uint64_t begin_bytes, std::uint64_t size_bytes) const;
 

@@ -210,6 +210,11 @@ std::optional<std::string> Machine::Impl::TextAt(DocId doc, Revision revision) c
   return AskContentAt(doc, revision, [](const Content& content) { return content.ToString(); });
 }
 
+std::optional<std::string> Machine::Impl::TextWithEmbeds(DocId doc) const {
+  return AskContentAt(doc, Revision(),
+                      [](const Content& content) { return content.ToStringWithEmbeds(); });
+}
+
 std::optional<Reading> Machine::Impl::ReadingAt(DocId doc, Revision revision,
                                                 std::string_view root) const {
   return AskContentAt(doc, revision, [root](const Content& content) { return content.Read(root); });

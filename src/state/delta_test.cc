@@ -114,6 +114,29 @@ TEST_F(DeltaTest, CountsInTheUnitThatItSays) {
   EXPECT_EQ(CodeOf(ann_, DeltaOf(R"([{"retain":1},{"delete":4}])")), Code::kOutOfRange);
 }
 
+// Each piece that is inserted between letters of many attributes ends and begins all of them again:
+// a delta of 10 000 would have made millions of marks.
+TEST_F(DeltaTest, WritesNoMoreMarksThanItMay) {
+  Edited(R"([{"insert":"letters"}])");
+  for (int i = 0; i < 40; ++i) {
+    EditDelta format{.doc = doc_, .steps = {{.kind = StepKind::kRetain, .length = 7}}};
+    for (std::size_t k = 0; k < 50; ++k) {
+      format.steps[0].attributes.emplace_back("k" + std::to_string(i * 50 + k), "1");
+    }
+    Ok(ann_, format);
+  }
+  EditDelta delta{.doc = doc_};
+  delta.steps.push_back({.kind = StepKind::kRetain, .length = 3});
+  for (int i = 0; i < 499; ++i) delta.steps.push_back({.kind = StepKind::kInsert, .text = "x"});
+  Ok(ann_, delta);
+  delta.steps.push_back({.kind = StepKind::kInsert, .text = "x"});
+  EXPECT_EQ(CodeOf(ann_, delta), Code::kExhausted);
+  Restart();
+  EXPECT_EQ(CodeOf(ann_, delta), Code::kExhausted);
+  Ok(ann_, Append{.doc = doc_, .text = "."});
+  EXPECT_EQ(TextOf(doc_).size(), 7u + 499 + 1);
+}
+
 TEST_F(DeltaTest, RespectsALockAndTheRoles) {
   Ok(ben_, Lock{.doc = doc_, .ttl_ms = 60'000});
   EXPECT_EQ(CodeOf(ann_, DeltaOf(R"([{"insert":"a"}])")), Code::kLocked);

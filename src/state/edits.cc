@@ -311,6 +311,12 @@ Outcome Machine::Impl::Apply(const EditDelta& command) {
   Content* content = ContentOf(*document);
   if (content == nullptr) return {};
   if (auto refused = RefusePositions(*content)) return *refused;
+  // Around a piece with attributes of its own, all that are in force end and begin again.
+  if (content->HasMoreAttributesThan(kMarksWrittenMax / std::max<std::size_t>(spans.size(), 1))) {
+    return Refusal(Code::kExhausted,
+                   "The text has so many attributes that a delta of so many steps would write more "
+                   "than a million marks (kMarksWrittenMax); send fewer steps at once.");
+  }
   PlacedDelta placed = PlaceDelta(*content, command, spans);
   if (placed.is_within_character) return WithinCharacter();
   if (placed.delta.empty()) return {};

@@ -467,6 +467,9 @@ DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
 std::optional<std::string> Machine::TextAt(DocId doc, Revision revision) const {
   return impl_->TextAt(doc, revision);
 }
+std::optional<std::string> Machine::TextWithEmbeds(DocId doc) const {
+  return impl_->TextWithEmbeds(doc);
+}
 std::optional<Reading> Machine::ReadingAt(DocId doc, Revision revision,
                                           std::string_view root) const {
   return impl_->ReadingAt(doc, revision, root);

@@ -194,6 +194,8 @@ class Machine {
   // The text that people see at `revision` (none = now): see state/content.h. Empty optional: no
   // such document or version retained.
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  // Of now, with U+FFFC for each embed: positions in it are those of edits.
+  std::optional<std::string> TextWithEmbeds(DocId doc) const;
   // The same for reading: of XML as Markdown, and of any root ("" = the main one).
   std::optional<Reading> ReadingAt(DocId doc, Revision revision, std::string_view root) const;
   // The same content as a Yjs update (V1), without what `known` covers.

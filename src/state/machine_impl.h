@@ -71,6 +71,7 @@ class Machine::Impl {
                                          std::size_t count_max) const;
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
+  std::optional<std::string> TextWithEmbeds(DocId doc) const;
   std::optional<Reading> ReadingAt(DocId doc, Revision revision, std::string_view root) const;
   std::optional<std::string> UpdateAt(DocId doc, Revision revision,
                                       const crdt::StateVector& known) const;

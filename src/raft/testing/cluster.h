@@ -71,7 +71,7 @@ class Cluster {
   void Read(NodeId id);
   void Crash(NodeId id);
   void Restart(NodeId id);
-  void Wipe(NodeId id);   // A new disk under the old id.
+  void Wipe(NodeId id);  // A new disk under the old id.
   // A crash, and damage takes the end of the log, down to what is applied at most; the log says how
   // far it went, or that it does not know.
   void Damage(NodeId id);
