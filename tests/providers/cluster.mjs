@@ -71,7 +71,7 @@ export class Cluster {
     const founders = this.nodes.flatMap((other) => [
       '--founder', `${other.id}=127.0.0.1:${other.peer}=127.0.0.1:${other.grpc}`])
     const web = this.webRoot ? ['--web-root', this.webRoot, ...this.nodes.flatMap((other) => [
-      '--http-origin', `http://${other.host}:${other.http}`])] : []
+      '--http-origin', `${this.ca ? 'https' : 'http'}://${other.host}:${other.http}`])] : []
     const log = openSync(path.join(this.folder, `n${node.id}.log`), 'a')
     node.process = spawn(this.program, [
       '--id', node.id, '--cluster-id', 7, '--data', path.join(this.folder, `n${node.id}`),

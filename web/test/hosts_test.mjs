@@ -1,24 +1,32 @@
 // The writer's page on a cluster whose nodes are on several hosts, as in production: every node is
 // given all origins with --http-origin. Here the hosts are addresses of this machine.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import { after, before, test } from 'node:test'
 
 import { until } from '../../tests/providers/cluster.mjs'
 import { closeBrowser, complaints, hosts, openBrowser, startCluster, Writer } from './writer.mjs'
 
-let cluster
-
 before(async () => {
   hosts.splice(0, hosts.length, '127.0.0.1', '127.0.0.2', '127.0.0.3')
-  cluster = await startCluster({ hosts })
-  await openBrowser()
+  await openBrowser(['--ignore-certificate-errors']) // Else no worker comes from such a node.
 })
-after(async () => {
-  await closeBrowser()
-  await cluster?.stop()
-})
+after(closeBrowser)
 
-test("a page goes on with another host's node when its own is gone", async () => {
+// As scripts/certificates.sh makes them, but one for all addresses.
+function certificateFor(addresses) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-hosts-'))
+  const [certificate, key] = ['node.pem', 'node.key'].map((name) => path.join(folder, name))
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+    '-nodes', '-days', '2', '-subj', '/CN=coterie', '-keyout', key, '-out', certificate, '-addext',
+    `subjectAltName=${addresses.map((address) => `IP:${address}`)}`], { stdio: 'ignore' })
+  return { folder, certificate, key }
+}
+
+async function goesOn(cluster) {
   const mia = await Writer.at(cluster.url(0, 'http'), 'mia')
   const tom = await Writer.at(cluster.url(1, 'http'), 'tom')
   await mia.create('travels')
@@ -31,7 +39,7 @@ test("a page goes on with another host's node when its own is gone", async () =>
   await cluster.kill(0)
   await mia.type('after. ')
   await mia.untilStatus(/Saved on a majority/, 20_000)
-  assert.match(await mia.status.getAttribute('title'), /^Node http:\/\/127\.0\.0\.[23]:/)
+  assert.match(await mia.status.getAttribute('title'), /^Node https?:\/\/127\.0\.0\.[23]:/)
   await tom.untilText('before. after.')
   await tom.type('his. ')
   await mia.untilText('his.')
@@ -46,6 +54,27 @@ test("a page goes on with another host's node when its own is gone", async () =>
     (await mia.page.locator('.card dd', { hasText: /^\d.*\/s, \d.*\/s$/ }).count()) === 2)
   await mia.close()
   await tom.close()
+}
+
+test("a page goes on with another host's node when its own is gone", async () => {
+  const cluster = await startCluster({ hosts })
+  try {
+    await goesOn(cluster)
+  } finally {
+    await cluster.stop()
+  }
+})
+
+test('and so it does with TLS', async () => {
+  const { folder, certificate, key } = certificateFor(hosts)
+  const flags = ['--tls-cert', certificate, '--tls-key', key, '--tls-ca', certificate]
+  const cluster = await startCluster({ hosts, flags, ca: readFileSync(certificate) })
+  try {
+    await goesOn(cluster)
+  } finally {
+    await cluster.stop()
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('the policy refused nothing, and no request left the nodes', () => {

@@ -17,11 +17,12 @@ export const complaints = [] // What the pages' consoles and the policy had to s
 export const hosts = ['127.0.0.1'] // Of the cluster's nodes; requests to others are complaints.
 
 export const startCluster = (options = {}) => Cluster.start(3, { webRoot, ...options })
-export async function openBrowser() {
+export async function openBrowser(flags = []) {
   browser = await chromium.launch({
     executablePath: process.env.COTERIE_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      ...flags],
   })
 }
 export const closeBrowser = () => browser?.close()
