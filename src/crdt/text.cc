@@ -241,7 +241,7 @@ bool Text::HasMoreAttributesThan(std::size_t count) const {
   for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
     const Item& item = store.At(ref);
     if (item.is_deleted || item.kind() != ContentKind::kFormat) continue;
-    attributes.insert(item.extra);
+    attributes.insert(store.ExtentOf(item).extra);
     if (attributes.size() > count) return true;
   }
   return false;

@@ -398,7 +398,7 @@ std::string Content::ToString() const {
 }
 
 std::string Content::ToStringWithEmbeds() const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   if (!root) return {};
   const crdt::Text text(doc_, *root);
   const std::string letters = text.ToString();
@@ -413,7 +413,7 @@ std::string Content::ToStringWithEmbeds() const {
 }
 
 bool Content::HasMoreAttributesThan(std::size_t count) const {
-  const std::optional<crdt::TypeHandle> root = doc_.FindRoot(root_);
+  const std::optional<crdt::TypeHandle> root = EditedType();
   return root && crdt::Text(doc_, *root).HasMoreAttributesThan(count);
 }
 

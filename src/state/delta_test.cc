@@ -125,16 +125,18 @@ TEST_F(DeltaTest, WritesNoMoreMarksThanItMay) {
     }
     Ok(ann_, format);
   }
-  EditDelta delta{.doc = doc_};
-  delta.steps.push_back({.kind = StepKind::kRetain, .length = 3});
-  for (int i = 0; i < 499; ++i) delta.steps.push_back({.kind = StepKind::kInsert, .text = "x"});
-  Ok(ann_, delta);
-  delta.steps.push_back({.kind = StepKind::kInsert, .text = "x"});
-  EXPECT_EQ(CodeOf(ann_, delta), Code::kExhausted);
+  const auto inserts = [this](std::size_t count) {
+    EditDelta delta{.doc = doc_, .steps = {{.kind = StepKind::kRetain, .length = 3}}};
+    delta.steps.resize(1 + count, {.kind = StepKind::kInsert, .text = "x"});
+    return delta;
+  };
+  constexpr std::size_t kTooMany = kMarksWrittenMax / 2'000 + 1;
+  EXPECT_EQ(CodeOf(ann_, inserts(kTooMany)), Code::kExhausted);
   Restart();
-  EXPECT_EQ(CodeOf(ann_, delta), Code::kExhausted);
+  EXPECT_EQ(CodeOf(ann_, inserts(kTooMany)), Code::kExhausted);
+  Ok(ann_, inserts(10));
   Ok(ann_, Append{.doc = doc_, .text = "."});
-  EXPECT_EQ(TextOf(doc_).size(), 7u + 499 + 1);
+  EXPECT_EQ(TextOf(doc_).size(), 7u + 10 + 1);
 }
 
 TEST_F(DeltaTest, RespectsALockAndTheRoles) {

@@ -315,7 +315,7 @@ Outcome Machine::Impl::Apply(const EditDelta& command) {
   if (content->HasMoreAttributesThan(kMarksWrittenMax / std::max<std::size_t>(spans.size(), 1))) {
     return Refusal(Code::kExhausted,
                    "The text has so many attributes that a delta of so many steps would write more "
-                   "than a million marks (kMarksWrittenMax); send fewer steps at once.");
+                   "than 262144 marks (kMarksWrittenMax); send fewer steps at once.");
   }
   PlacedDelta placed = PlaceDelta(*content, command, spans);
   if (placed.is_within_character) return WithinCharacter();
