@@ -17,7 +17,9 @@ namespace {
 
 constexpr const char* kName = "identity";
 constexpr const char* kDraftName = "identity.draft";
-constexpr std::uint8_t kVersion = 1;
+// Raised where one log would come to another state than before: then no program may go on with what
+// an earlier one left, as nodes stand at different entries when they are stopped.
+constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kFileBytes = 1 + 8 + 8 + 8 + 4;
 
 // version u8 | cluster fixed64 | node fixed64 | incarnation fixed64 | crc32c of these
@@ -44,7 +46,9 @@ absl::StatusOr<wal::Identity> Decode(const std::string& bytes) {
   }
   if (version != kVersion) {
     return absl::FailedPreconditionError(
-        "the data folder was written by another version of Coterie: its format is unknown here");
+        "the data folder was written by another version of Coterie, with which this one cannot go "
+        "on; start that one, `coterie export` every document, and `coterie import` them into a new "
+        "cluster");
   }
   return identity;
 }
