@@ -83,12 +83,13 @@ void AuthService::CheckLogin(const Call& call, const v1::LoginRequest& request, 
     if (!hash.ok()) {
       return reply(Overloaded(std::string(hash.status().message()), kRetryLoginAfter));
     }
-    OpenSession(call, request.user(), *hash, reply, IsNewUser::kYes);
+    OpenSession(call, request.user(), *hash, reply, IsNewUser::kYes, request);
   });
 }
 
 void AuthService::OpenSession(const Call& call, const std::string& user, const std::string& hash,
-                              const Reply<v1::LoginResponse>& reply, IsNewUser is_new) {
+                              const Reply<v1::LoginResponse>& reply, IsNewUser is_new,
+                              const v1::LoginRequest& request) {
   const std::string secret = NewSecret();
   state::Login login{.user = user,
                      .verified_hash = hash,
@@ -97,20 +98,27 @@ void AuthService::OpenSession(const Call& call, const std::string& user, const s
                      .token_hash = HashSecret(secret),
                      .lifetime_ms = static_cast<std::uint64_t>(
                          absl::ToInt64Milliseconds(options_.session_lifetime))};
-  calls_.Propose(call, {}, std::move(login),
-                 [this, secret, reply, is_new](const absl::StatusOr<state::Outcome>& outcome) {
-                   if (!outcome.ok()) return reply(outcome.status());
-                   v1::LoginResponse response;
-                   response.set_token(FormatToken({.session = outcome->session, .secret = secret}));
-                   response.set_session_id(outcome->session.value());
-                   const auto session = calls_.node().sessions().Find(outcome->session);
-                   if (session) {
-                     response.set_expires_at_ms(session->expires_at_ms);
-                     response.set_is_admin(session->is_admin);
-                   }
-                   response.set_created_user(is_new == IsNewUser::kYes);
-                   reply(std::move(response));
-                 });
+  calls_.Propose(
+      call, {}, std::move(login),
+      [this, call, secret, reply, is_new, request](const absl::StatusOr<state::Outcome>& outcome) {
+        // Another login, maybe an earlier try of this one, has made the user meanwhile,
+        // of another salt.
+        if (is_new == IsNewUser::kYes && absl::IsUnauthenticated(outcome.status()) &&
+            !request.password().empty()) {
+          return Login(call, request, reply);
+        }
+        if (!outcome.ok()) return reply(outcome.status());
+        v1::LoginResponse response;
+        response.set_token(FormatToken({.session = outcome->session, .secret = secret}));
+        response.set_session_id(outcome->session.value());
+        const auto session = calls_.node().sessions().Find(outcome->session);
+        if (session) {
+          response.set_expires_at_ms(session->expires_at_ms);
+          response.set_is_admin(session->is_admin);
+        }
+        response.set_created_user(is_new == IsNewUser::kYes);
+        reply(std::move(response));
+      });
 }
 
 void AuthService::Logout(const Call& call, v1::LogoutRequest /*request*/,

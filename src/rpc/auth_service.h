@@ -50,7 +50,8 @@ class AuthService {
   void CheckLogin(const Call& call, const v1::LoginRequest& request, const Known& user,
                   Reply<v1::LoginResponse> reply);
   void OpenSession(const Call& call, const std::string& user, const std::string& hash,
-                   const Reply<v1::LoginResponse>& reply, IsNewUser is_new);
+                   const Reply<v1::LoginResponse>& reply, IsNewUser is_new,
+                   const v1::LoginRequest& request = {});
   void ReplacePassword(const Call& call, const v1::SetPasswordRequest& request,
                        const std::string& name, const Reply<v1::SetPasswordResponse>& reply);
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/utf8.h"
 #include "rpc/testing_node.h"
@@ -273,6 +275,26 @@ TEST(Service, ASecureClusterMakesNoUserAtLogin) {
   login.set_user("stranger");
   client.Call(&Auth::Login, login);
   EXPECT_EQ(client.Reason(), "WRONG_PASSWORD");
+}
+
+TEST(Service, ANewUserLogsInAtSeveralPlacesAtOnce) {
+  TestingNode node;
+  TestingClient(node, "first");
+  std::vector<std::string> errors(6);
+  {
+    std::vector<std::jthread> places;
+    for (std::string& error : errors) {
+      places.emplace_back([&node, &error] {
+        TestingClient client(node);
+        v1::LoginRequest login;
+        login.set_user("zoe");
+        login.set_password("secret");
+        client.Call(&Auth::Login, login);
+        error = client.status.error_message();
+      });
+    }
+  }
+  EXPECT_EQ(errors, std::vector<std::string>(6));
 }
 
 TEST(Service, AChangedPasswordIsTheOneThatCounts) {
