@@ -32,6 +32,15 @@ absl::Status DecodeRequest(Coding coding, std::string_view body,
                     "The request is not one enveloped message.");
 }
 
+// What a stream begins with, counted by the gate as long as it is looked at.
+absl::Status ReadRequest(const rpc::Faces& faces, const rpc::Policy& policy, Coding coding,
+                         const HttpRequest& request, google::protobuf::Message& message) {
+  absl::Status status = faces.gate.Enter(policy, request.body.size());
+  if (!status.ok()) return status;
+  faces.gate.Leave(request.body.size());
+  return DecodeRequest(coding, request.body, message);
+}
+
 // One subscriber. The hub calls on its own thread, all else happens on the shard.
 class EventSubscription final : public StreamFeed,
                                 public std::enable_shared_from_this<EventSubscription> {
@@ -43,11 +52,7 @@ class EventSubscription final : public StreamFeed,
   void Start(const HttpRequest& request) {
     static const rpc::Policy& policy = *rpc::FindPolicy("coterie.v1.EventService.Subscribe");
     v1::SubscribeRequest message;
-    absl::Status status = faces_.gate.Enter(policy, request.body.size());
-    if (status.ok()) {
-      faces_.gate.Leave(request.body.size());
-      status = DecodeRequest(coding_, request.body, message);
-    }
+    absl::Status status = ReadRequest(faces_, policy, coding_, request, message);
     if (status.ok() && message.documents_size() > kDocumentsMax) {
       status = rpc::Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
                           "More than 1000 documents are asked for; subscribe to all and filter.");
@@ -144,11 +149,7 @@ class BackupFeed final : public StreamFeed, public std::enable_shared_from_this<
   void Start(const HttpRequest& request) {
     static const rpc::Policy& policy = *rpc::FindPolicy("coterie.v1.BackupService.TakeBackup");
     v1::TakeBackupRequest message;
-    absl::Status status = faces_.gate.Enter(policy, request.body.size());
-    if (status.ok()) {
-      faces_.gate.Leave(request.body.size());
-      status = DecodeRequest(coding_, request.body, message);
-    }
+    const absl::Status status = ReadRequest(faces_, policy, coding_, request, message);
     if (!status.ok()) return End(status);
     faces_.backups.Begin(
         request.authorization,

@@ -85,12 +85,6 @@ v1::AssistEvent BuiltInStarted(Revision revision) {
   return event;
 }
 
-v1::AssistEvent TextOf(const std::string& text) {
-  v1::AssistEvent event;
-  event.set_text(text);
-  return event;
-}
-
 v1::AssistEvent FinishedOf(const v1::AssistEvent::Finished& finished) {
   v1::AssistEvent event;
   *event.mutable_finished() = finished;

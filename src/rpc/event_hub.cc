@@ -8,6 +8,7 @@
 
 #include "base/overload.h"
 #include "coterie/v1/events.pb.h"
+#include "rpc/authenticate.h"
 #include "rpc/node_calls.h"
 #include "rpc/status_map.h"
 #include "rpc/steady_time.h"
@@ -360,8 +361,7 @@ void EventHub::Tick() {
                      "last revision that it got.",
                      absl::ZeroDuration()));
     } else if (!node_.sessions().Find(feed->options().caller.session)) {
-      feed->End(Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
-                      "The session is over: it was logged out or has expired. Log in again."));
+      feed->End(NoSession());
     } else if (feed->mode == EventFeed::Mode::kLive && feed->last_pushed() < feed->position &&
                now - feed->marked_at >= kMarkEvery && feed->IsEmpty() &&
                feed->TryPush(feed->position, EncodeMark(feed->position))) {

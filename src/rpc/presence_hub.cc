@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "rpc/authenticate.h"
 #include "rpc/status_map.h"
 
 namespace coterie::rpc {
@@ -198,8 +199,7 @@ void PresenceHub::Run() {
 void PresenceHub::EndDead(const std::vector<Stream>& streams) {
   for (const Stream& stream : streams) {
     if (node_.sessions().Find(stream->caller().session)) continue;
-    stream->End(Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
-                      "The session is over: it was logged out or has expired. Log in again."));
+    stream->End(NoSession());
   }
 }
 

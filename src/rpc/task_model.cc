@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "errors/detail.h"
+#include "rpc/authenticate.h"
 #include "rpc/status_map.h"
 #include "runtime/status_macros.h"
 
@@ -56,18 +57,17 @@ v1::AssistEvent StartedOf(const std::string& model, Revision revision) {
   return event;
 }
 
+}  // namespace
+
 v1::AssistEvent TextOf(const std::string& text) {
   v1::AssistEvent event;
   event.set_text(text);
   return event;
 }
 
-}  // namespace
-
 absl::Status TaskModel::CheckSession(const AssistTask& task) const {
   if (calls_.node().sessions().Find(task.call.caller.session)) return absl::OkStatus();
-  return Error(absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED",
-               "The session is over: it was logged out or has expired. Log in again.");
+  return NoSession();
 }
 
 absl::StatusOr<LlmServers::Answer> TaskModel::Ask(AssistTask& task, const Source& source,

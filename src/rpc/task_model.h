@@ -49,6 +49,8 @@ class TaskModel {
   const LlmServers& servers_;
 };
 
+// A piece of an answer.
+v1::AssistEvent TextOf(const std::string& text);
 // Whether the model refused a prompt because it does not fit with its answer.
 bool IsTooLongForModel(const absl::Status& status);
 v1::AssistEvent::CutOff CutOffOf(LlmServers::Ended ended);
