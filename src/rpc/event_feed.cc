@@ -6,6 +6,16 @@
 
 namespace coterie::rpc {
 
+EventFeed::~EventFeed() {
+  absl::MutexLock lock(&mutex_);
+  queued_of_all_->fetch_sub(queued_bytes_);
+}
+
+void EventFeed::CountIn(QueuedOfAll of_all) {
+  absl::MutexLock lock(&mutex_);
+  queued_of_all_ = std::move(of_all);
+}
+
 EventFeed::Taken EventFeed::Take() {
   absl::MutexLock lock(&mutex_);
   Taken taken;
@@ -18,6 +28,7 @@ EventFeed::Taken EventFeed::Take() {
   taken.message = std::move(queue_.front());
   queue_.pop_front();
   queued_bytes_ -= taken.message->size_bytes();
+  queued_of_all_->fetch_sub(taken.message->size_bytes());
   taken.has_more = !queue_.empty();
   return taken;
 }
@@ -26,11 +37,13 @@ bool EventFeed::TryPush(Revision revision, Blob message) {
   {
     absl::MutexLock lock(&mutex_);
     if (!ended_.ok()) return true;
-    const bool is_full =
-        queue_.size() >= kQueuedMax || queued_bytes_ + message.size_bytes() > kQueuedBytesMax;
+    const std::size_t bytes = message.size_bytes();
+    const bool is_full = queue_.size() >= kQueuedMax || queued_bytes_ + bytes > kQueuedBytesMax ||
+                         queued_of_all_->load() + bytes > kQueuedBytesOfAllMax;
     if (is_full && !queue_.empty()) return false;
     if (queue_.empty()) taken_at_ = SteadyNow();
-    queued_bytes_ += message.size_bytes();
+    queued_bytes_ += bytes;
+    queued_of_all_->fetch_add(bytes);
     queue_.push_back(std::move(message));
   }
   last_pushed_ = revision;
@@ -62,7 +75,7 @@ void EventFeed::CutOff(const absl::Status& why) {
     absl::MutexLock lock(&mutex_);
     if (std::exchange(is_cut_off_, true)) return;
     queue_.clear();
-    queued_bytes_ = 0;
+    queued_of_all_->fetch_sub(std::exchange(queued_bytes_, 0));
     if (ended_.ok()) ended_ = why;
   }
   on_ready_();

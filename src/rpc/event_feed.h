@@ -9,9 +9,11 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,6 +31,11 @@ class EventFeed {
  public:
   static constexpr std::size_t kQueuedMax = 1'024;
   static constexpr std::size_t kQueuedBytesMax = 1 << 20;
+  // Of all feeds of a node. A message that several feeds hold counts for each of them.
+  static constexpr std::size_t kQueuedBytesOfAllMax = 256 << 20;
+
+  // Bytes that the feeds of a node hold together.
+  using QueuedOfAll = std::shared_ptr<std::atomic<std::size_t>>;
 
   struct Options {
     Caller caller;
@@ -40,6 +47,9 @@ class EventFeed {
   // `on_ready` runs on the hub's thread when there is something to take or the feed has ended.
   EventFeed(Options options, std::function<void()> on_ready)
       : options_(std::move(options)), on_ready_(std::move(on_ready)) {}
+  ~EventFeed();
+  EventFeed(const EventFeed&) = delete;
+  EventFeed& operator=(const EventFeed&) = delete;
 
   const Options& options() const { return options_; }
 
@@ -65,7 +75,10 @@ class EventFeed {
   std::set<DocId> documents;
   absl::Time marked_at;
 
-  // False when it does not fit: fall behind. An empty queue takes anything.
+  // Once, before the first TryPush: what it holds counts in `of_all`, too.
+  void CountIn(QueuedOfAll of_all);
+  // False when it does not fit here or in what all may hold: fall behind. An empty queue takes
+  // anything.
   [[nodiscard]] bool TryPush(Revision revision, Blob message);
   void FallBehind();
   void End(absl::Status why);
@@ -84,6 +97,8 @@ class EventFeed {
   mutable absl::Mutex mutex_;
   std::deque<Blob> queue_ ABSL_GUARDED_BY(mutex_);
   std::size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  QueuedOfAll queued_of_all_ ABSL_GUARDED_BY(mutex_) =
+      std::make_shared<std::atomic<std::size_t>>(0);
   bool is_behind_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time taken_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);

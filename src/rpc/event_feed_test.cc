@@ -46,5 +46,34 @@ TEST(EventFeed, WhoIsCutOffGetsTheReasonAndNothingElse) {
   EXPECT_FALSE(feed.Take().message.has_value());
 }
 
+TEST(EventFeed, WhatAllHoldTogetherIsBounded) {
+  const auto of_all = std::make_shared<std::atomic<std::size_t>>(0);
+  const Blob message(std::string(EventFeed::kQueuedBytesMax / 4, 'x'));
+  {
+    EventFeed feed({}, [] {});
+    feed.CountIn(of_all);
+    ASSERT_TRUE(feed.TryPush(Revision(1), message));
+    EXPECT_EQ(*of_all, message.size_bytes());
+
+    *of_all += EventFeed::kQueuedBytesOfAllMax;  // What others hold.
+    EXPECT_FALSE(feed.TryPush(Revision(2), message));
+    EXPECT_TRUE(feed.Take().message.has_value());
+    EXPECT_TRUE(feed.TryPush(Revision(2), message));  // What is empty takes one all the same.
+
+    *of_all -= EventFeed::kQueuedBytesOfAllMax;
+    EXPECT_TRUE(feed.TryPush(Revision(3), message));
+    EXPECT_EQ(*of_all, 2 * message.size_bytes());
+    feed.CutOff(absl::ResourceExhaustedError("slow"));
+    EXPECT_EQ(*of_all, 0u);
+    ASSERT_TRUE(feed.TryPush(Revision(4), message));  // Dropped.
+  }
+  {
+    EventFeed gone({}, [] {});
+    gone.CountIn(of_all);
+    ASSERT_TRUE(gone.TryPush(Revision(1), message));
+  }
+  EXPECT_EQ(*of_all, 0u);
+}
+
 }  // namespace
 }  // namespace coterie::rpc

@@ -133,6 +133,11 @@ absl::Status EventHub::Add(const Feed& feed) {
       return Overloaded("This node has 10000 subscriptions, its most; ask another node.",
                         absl::Seconds(1));
     }
+    const auto of_user = user_feeds_.find(caller.user);
+    if (of_user != user_feeds_.end() && of_user->second >= kFeedsPerUserMax) {
+      return Error(absl::StatusCode::kResourceExhausted, "LIMIT",
+                   "You have 1000 subscriptions on this node, the most; close some.");
+    }
     std::size_t& of_session = session_feeds_[caller.session];
     if (of_session >= kFeedsPerSessionMax) {
       return Error(absl::StatusCode::kResourceExhausted, "LIMIT",
@@ -142,6 +147,7 @@ absl::Status EventHub::Add(const Feed& feed) {
     size_.fetch_add(1);
     if (++user_feeds_[caller.user] == 1) users_ = nullptr;
   }
+  feed->CountIn(queued_);
   inbox_.Push(Added{feed});
   return absl::OkStatus();
 }

@@ -30,6 +30,7 @@ namespace coterie::rpc {
 class EventHub {
  public:
   static constexpr std::size_t kFeedsMax = 10'000;
+  static constexpr std::size_t kFeedsPerUserMax = 1'000;
   static constexpr std::size_t kFeedsPerSessionMax = 64;
   static constexpr std::size_t kReadingMax = 8;  // Pages being read at once.
   static constexpr std::size_t kLiveBatchesMax = 8'192;
@@ -47,7 +48,7 @@ class EventHub {
   // Joins the thread. The node must still be there.
   void Stop();
 
-  // kResourceExhausted: too many, of the node or of the session. Any thread.
+  // kResourceExhausted: too many, of the node, the user or the session. Any thread.
   absl::Status Add(const std::shared_ptr<EventFeed>& feed);
   void Remove(const std::shared_ptr<EventFeed>& feed);
   void Drained(const std::shared_ptr<EventFeed>& feed);
@@ -109,6 +110,7 @@ class EventHub {
   runtime::Inbox<Input> inbox_;
   std::atomic<std::size_t> live_bytes_{0};
   std::atomic<std::size_t> size_{0};
+  const EventFeed::QueuedOfAll queued_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::uint64_t listener_ = 0;
   std::jthread thread_;
 

@@ -265,6 +265,24 @@ TEST(Subscribe, ASessionHasSoManyAtMost) {
   EXPECT_EQ(Watch(node, mia, FromNow()).End().error_code(), StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST(Subscribe, AUserHasSoManyAtMostInAllSessions) {
+  TestingNode node;
+  std::vector<std::unique_ptr<TestingClient>> sessions;
+  std::vector<std::unique_ptr<Watch>> watches;
+  while (watches.size() < EventHub::kFeedsPerUserMax) {
+    if (watches.size() % EventHub::kFeedsPerSessionMax == 0) {
+      sessions.push_back(std::make_unique<TestingClient>(node, "mia"));
+    }
+    watches.push_back(std::make_unique<Watch>(node, *sessions.back(), FromNow()));
+    ASSERT_NE(watches.back()->Begin(), 0u);
+  }
+
+  TestingClient mia(node, "mia");
+  EXPECT_EQ(Watch(node, mia, FromNow()).End().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  TestingClient ben(node, "ben");
+  EXPECT_NE(Watch(node, ben, FromNow()).Begin(), 0u);
+}
+
 TEST(Subscribe, EndsWhenTheNodeStops) {
   TestingNode node;
   TestingClient mia(node, "mia");
