@@ -73,7 +73,8 @@ void AddHttpFlags(CLI::App& app, NodeOptions& options) {
                  "Connections that one address may have open")
       ->capture_default_str();
   app.add_option("--http-trusted-proxy", options.http_trusted_proxies,
-                 "Address of a reverse proxy whose X-Forwarded-For says who visits; repeat");
+                 "Address or network of reverse proxies whose X-Forwarded-For says who visits; "
+                 "repeat");
   app.add_flag("--http-open-metrics", options.has_open_metrics,
                "Show /metrics to anyone; else a session's token is needed");
   app.add_option("--web-root", options.web_root, "Folder of the built web app");

@@ -33,7 +33,7 @@ struct Options {
   std::size_t sockets_per_address_max = kSocketsPerAddressMax;
   absl::Duration silent_max = kSilentMax;    // Of a WebSocket that is listened to.
   absl::Duration stalled_max = kStalledMax;  // Of who is answered by a stream and takes nothing.
-  std::vector<std::string> trusted_proxies;  // Addresses; see visitor.h.
+  std::vector<std::string> trusted_proxies;  // Addresses and networks; see visitor.h.
 };
 
 class Gateway {

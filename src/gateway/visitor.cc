@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <utility>
 
@@ -12,6 +13,9 @@ namespace ip = boost::asio::ip;
 
 // The longest is an IPv6 address with an IPv4 one inside; with a scope it is nobody's on the net.
 constexpr std::size_t kAddressBytesMax = 45;
+
+constexpr unsigned short kBitsV4 = 32;
+constexpr unsigned short kBitsV6 = 128;
 
 std::string_view Trimmed(std::string_view text) {
   constexpr std::string_view kBlank = " \t";
@@ -36,14 +40,41 @@ std::string NormalAddress(std::string_view text) {
 absl::StatusOr<TrustedProxies> TrustedProxies::Parse(const std::vector<std::string>& addresses) {
   TrustedProxies proxies;
   for (const std::string& text : addresses) {
-    std::string address = NormalAddress(text);
-    if (address.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--http-trusted-proxy ", text, ": not an IP address, as 10.0.0.7"));
+    const std::string normal = NormalAddress(text);
+    const bool is_v6 = (normal.empty() ? text : normal).find(':') != std::string::npos;
+    const std::string network =
+        normal.empty() ? text : absl::StrCat(normal, "/", is_v6 ? kBitsV6 : kBitsV4);
+    boost::system::error_code error;
+    if (is_v6) {
+      const ip::network_v6 parsed = ip::make_network_v6(network, error);
+      // Who comes as IPv4 in IPv6 is compared as IPv4.
+      if (!error && parsed.address().is_v4_mapped()) error = boost::asio::error::invalid_argument;
+      if (!error) proxies.networks_v6_.push_back(parsed.canonical());
+    } else {
+      const ip::network_v4 parsed = ip::make_network_v4(network, error);
+      if (!error) proxies.networks_.push_back(parsed.canonical());
     }
-    proxies.addresses_.insert(std::move(address));
+    if (error) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--http-trusted-proxy ", text,
+                       ": not an IP address or network, as 10.0.0.7 or 10.0.0.0/8"));
+    }
   }
   return proxies;
+}
+
+bool TrustedProxies::Contains(const std::string& address) const {
+  boost::system::error_code error;
+  const ip::address parsed = ip::make_address(address, error);
+  if (error) return false;
+  if (parsed.is_v4()) {
+    return std::ranges::any_of(networks_, [&](const ip::network_v4& network) {
+      return ip::network_v4(parsed.to_v4(), network.prefix_length()).canonical() == network;
+    });
+  }
+  return std::ranges::any_of(networks_v6_, [&](const ip::network_v6& network) {
+    return ip::network_v6(parsed.to_v6(), network.prefix_length()).canonical() == network;
+  });
 }
 
 std::string TrustedProxies::VisitorOf(const std::string& peer, std::string_view forwarded) const {

@@ -35,8 +35,21 @@ TEST(Visitor, OneAddressHasOneSpelling) {
   EXPECT_EQ(NormalAddress("2001:DB8:0:0::1"), "2001:db8::1");
   EXPECT_EQ(Proxies({"::ffff:10.0.0.7"}).VisitorOf("10.0.0.7", "2001:DB8::0:1"), "2001:db8::1");
   EXPECT_EQ(NormalAddress("localhost"), "");
-  EXPECT_EQ(TrustedProxies::Parse({"10.0.0.0/8"}).status().code(),
-            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Visitor, NetworksOfProxiesAreBelieved) {
+  const TrustedProxies proxies = Proxies({"10.0.0.77/8", "2001:db8::/32", "192.168.0.1"});
+  EXPECT_EQ(proxies.VisitorOf("10.255.0.1", "6.6.6.6, 1.2.3.4, 10.1.2.3, 192.168.0.1"), "1.2.3.4");
+  EXPECT_EQ(proxies.VisitorOf("2001:db8:ffff::1", "1.2.3.4"), "1.2.3.4");
+  EXPECT_EQ(proxies.VisitorOf("2001:db9::1", "1.2.3.4"), "2001:db9::1");
+  EXPECT_EQ(proxies.VisitorOf("11.0.0.1", "1.2.3.4"), "11.0.0.1");
+  EXPECT_EQ(proxies.VisitorOf("192.168.0.2", "1.2.3.4"), "192.168.0.2");
+  EXPECT_EQ(Proxies({"0.0.0.0/0"}).VisitorOf("8.8.8.8", "1.2.3.4"), "1.2.3.4");
+  for (const char* bad : {"10.0.0.0/33", "10.0.0.0/", "/8", "10.0.0/8", "x", "", "::1/129",
+                          "::ffff:10.0.0.0/104", "10.0.0.0/8 ", "10.0.0.0/-1"}) {
+    EXPECT_EQ(TrustedProxies::Parse({bad}).status().code(), absl::StatusCode::kInvalidArgument)
+        << bad;
+  }
 }
 
 }  // namespace
