@@ -412,19 +412,19 @@ void AssistService::ResolveSuggestion(const Call& call, v1::ResolveSuggestionReq
       .batch = Revision(request.suggestion().batch()),
       .ordinal = request.suggestion().ordinal(),
       .resolution = is_accepted ? state::Resolution::kAccepted : state::Resolution::kRejected};
-  calls_.Resolve(call, request.document(),
-                 [this, call, resolve, id = request.request_id(),
-                  reply = std::move(reply)](const absl::StatusOr<DocId>& doc) mutable {
-                   if (!doc.ok()) return reply(doc.status());
-                   resolve.doc = *doc;
-                   calls_.Propose(call, id, resolve,
-                                  [reply](const absl::StatusOr<state::Outcome>& outcome) {
-                                    if (!outcome.ok()) return reply(outcome.status());
-                                    v1::ResolveSuggestionResponse response;
-                                    response.set_revision(outcome->revision.value());
-                                    reply(std::move(response));
-                                  });
-                 });
+  calls_.ResolveToChange(call, request.document(), request.request_id(),
+                         [this, call, resolve, id = request.request_id(),
+                          reply = std::move(reply)](const absl::StatusOr<DocId>& doc) mutable {
+                           if (!doc.ok()) return reply(doc.status());
+                           resolve.doc = *doc;
+                           calls_.Propose(call, id, resolve,
+                                          [reply](const absl::StatusOr<state::Outcome>& outcome) {
+                                            if (!outcome.ok()) return reply(outcome.status());
+                                            v1::ResolveSuggestionResponse response;
+                                            response.set_revision(outcome->revision.value());
+                                            reply(std::move(response));
+                                          });
+                         });
 }
 
 }  // namespace coterie::rpc

@@ -120,32 +120,26 @@ void DocumentService::Change(const Call& call, Request request,
                              std::function<state::CommandBody(DocId, Request&)> body,
                              Reply<Response> reply) {
   const v1::DocumentRef ref = request.document();
-  const bool is_named = ref.ref_case() == v1::DocumentRef::kName;
-  calls_.Resolve(call, ref,
-                 [this, call, is_named, request = std::move(request), body,
-                  reply](const absl::StatusOr<DocId>& doc) mutable {
-                   // A repeated request whose first try renamed or deleted the document must find
-                   // its answer: the machine, which keeps it, is asked about no document.
-                   const bool may_be_repeated = is_named && request.request_id().sequence() > 0;
-                   if (!doc.ok() && !(absl::IsNotFound(doc.status()) && may_be_repeated)) {
-                     return reply(doc.status());
-                   }
-                   const v1::RequestId id = request.request_id();
-                   calls_.Propose(
-                       call, id, body(doc.ok() ? *doc : DocId(), request),
-                       [this, call, reply](const absl::StatusOr<state::Outcome>& outcome) {
-                         if (!outcome.ok()) return reply(outcome.status());
-                         Response response;
-                         response.set_revision(outcome->revision.value());
-                         if constexpr (requires { response.mutable_lock(); }) {
-                           if (outcome->lock) {
-                             *response.mutable_lock() =
-                                 ToProto(*outcome->lock, call.caller.session);
-                           }
-                         }
-                         reply(std::move(response));
-                       });
-                 });
+  const v1::RequestId id = request.request_id();
+  calls_.ResolveToChange(call, ref, id,
+                         [this, call, id, request = std::move(request), body,
+                          reply](const absl::StatusOr<DocId>& doc) mutable {
+                           if (!doc.ok()) return reply(doc.status());
+                           calls_.Propose(
+                               call, id, body(*doc, request),
+                               [call, reply](const absl::StatusOr<state::Outcome>& outcome) {
+                                 if (!outcome.ok()) return reply(outcome.status());
+                                 Response response;
+                                 response.set_revision(outcome->revision.value());
+                                 if constexpr (requires { response.mutable_lock(); }) {
+                                   if (outcome->lock) {
+                                     *response.mutable_lock() =
+                                         ToProto(*outcome->lock, call.caller.session);
+                                   }
+                                 }
+                                 reply(std::move(response));
+                               });
+                         });
 }
 
 void DocumentService::CreateDocument(const Call& call, v1::CreateDocumentRequest request,

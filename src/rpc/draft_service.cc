@@ -128,26 +128,28 @@ void DraftService::GetDraft(const Call& call, v1::GetDraftRequest request,
 
 void DraftService::MergeDraft(const Call& call, v1::MergeDraftRequest request,
                               Reply<v1::MergeDraftResponse> reply) {
-  calls_.Resolve(call, request.document(),
-                 [this, call, request, reply](const absl::StatusOr<DocId>& doc) {
-                   if (!doc.ok()) return reply(doc.status());
-                   calls_.Propose(call, request.request_id(),
-                                  state::MergeDraft{.doc = *doc,
-                                                    .token = FencingToken(request.lock_token()),
-                                                    .user = UserOf(call, request)},
-                                  ReplyRevision<v1::MergeDraftResponse>(reply));
-                 });
+  calls_.ResolveToChange(call, request.document(), request.request_id(),
+                         [this, call, request, reply](const absl::StatusOr<DocId>& doc) {
+                           if (!doc.ok()) return reply(doc.status());
+                           calls_.Propose(
+                               call, request.request_id(),
+                               state::MergeDraft{.doc = *doc,
+                                                 .token = FencingToken(request.lock_token()),
+                                                 .user = UserOf(call, request)},
+                               ReplyRevision<v1::MergeDraftResponse>(reply));
+                         });
 }
 
 void DraftService::DropDraft(const Call& call, v1::DropDraftRequest request,
                              Reply<v1::DropDraftResponse> reply) {
-  calls_.Resolve(call, request.document(),
-                 [this, call, request, reply](const absl::StatusOr<DocId>& doc) {
-                   if (!doc.ok()) return reply(doc.status());
-                   calls_.Propose(call, request.request_id(),
-                                  state::DropDraft{.doc = *doc, .user = UserOf(call, request)},
-                                  ReplyRevision<v1::DropDraftResponse>(reply));
-                 });
+  calls_.ResolveToChange(call, request.document(), request.request_id(),
+                         [this, call, request, reply](const absl::StatusOr<DocId>& doc) {
+                           if (!doc.ok()) return reply(doc.status());
+                           calls_.Propose(
+                               call, request.request_id(),
+                               state::DropDraft{.doc = *doc, .user = UserOf(call, request)},
+                               ReplyRevision<v1::DropDraftResponse>(reply));
+                         });
 }
 
 }  // namespace coterie::rpc

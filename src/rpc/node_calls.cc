@@ -90,4 +90,14 @@ void NodeCalls::Resolve(const Call& call, const v1::DocumentRef& ref,
       std::move(done));
 }
 
+void NodeCalls::ResolveToChange(const Call& call, const v1::DocumentRef& ref,
+                                const v1::RequestId& request,
+                                std::function<void(absl::StatusOr<DocId>)> done) const {
+  const bool may_be_repeated = ref.ref_case() == v1::DocumentRef::kName && request.sequence() > 0;
+  Resolve(call, ref, [may_be_repeated, done = std::move(done)](absl::StatusOr<DocId> doc) {
+    if (may_be_repeated && absl::IsNotFound(doc.status())) return done(DocId());
+    done(std::move(doc));
+  });
+}
+
 }  // namespace coterie::rpc

@@ -48,6 +48,12 @@ class NodeCalls {
   void Resolve(const Call& call, const v1::DocumentRef& ref,
                std::function<void(absl::StatusOr<DocId>)> done) const;
 
+  // As Resolve, for a change. A repeated request whose first try, or another change since, renamed
+  // or deleted the document must find its answer: the machine, which keeps it, is then asked about
+  // no document (DocId()).
+  void ResolveToChange(const Call& call, const v1::DocumentRef& ref, const v1::RequestId& request,
+                       std::function<void(absl::StatusOr<DocId>)> done) const;
+
   node::Node& node() const { return node_; }
 
  private:

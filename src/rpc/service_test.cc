@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "coterie/v1/assist.grpc.pb.h"
+#include "coterie/v1/drafts.grpc.pb.h"
 #include "rpc/testing_node.h"
 #include "state/command.h"
 
@@ -184,6 +186,41 @@ TEST(Service, ARetriedRenameFindsItsAnswerUnderTheOldName) {
 
   EXPECT_TRUE(mia.status.ok()) << mia.status.error_message();
   EXPECT_EQ(first, second);
+}
+
+TEST(Service, WhatIsRepeatedAfterARenameFindsItsAnswerUnderTheOldName) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const std::uint64_t doc = mia.Create("old");
+  auto request = [number = std::uint64_t{0}](auto message) mutable {
+    message.mutable_request_id()->set_client_id(1);
+    message.mutable_request_id()->set_sequence(++number);
+    message.mutable_document()->set_name("old");
+    return message;
+  };
+  const auto merge = request(v1::MergeDraftRequest());
+  const auto drop = request(v1::DropDraftRequest());
+  auto resolve = request(v1::ResolveSuggestionRequest());
+  resolve.mutable_suggestion()->set_batch(1);
+  resolve.set_decision(v1::ResolveSuggestionRequest::DECISION_ACCEPT);
+  const auto answers = [&] {
+    std::vector<std::string> messages;
+    mia.Call(&v1::DraftService::Stub::MergeDraft, merge);
+    messages.emplace_back(mia.status.error_message());
+    mia.Call(&v1::DraftService::Stub::DropDraft, drop);
+    messages.emplace_back(mia.status.error_message());
+    mia.Call(&v1::AssistService::Stub::ResolveSuggestion, resolve);
+    messages.emplace_back(mia.status.error_message());
+    return messages;
+  };
+  const std::vector<std::string> first = answers();
+
+  v1::RenameDocumentRequest rename;
+  rename.mutable_document()->set_id(doc);
+  rename.set_new_name("new");
+  mia.Call(&Documents::RenameDocument, rename);
+
+  EXPECT_EQ(answers(), first);
 }
 
 TEST(Service, WhatMayNotBeSeenIsNotThere) {
