@@ -390,9 +390,9 @@ TEST_F(HostilePort, WhoOpensADocumentAgainAndAgainGetsItNoFasterThanWhoAsks) {
 
 // --- Backups ---
 
-class StalledPort : public HostilePort {
+class BackupPort : public HostilePort {
  protected:
-  StalledPort() : HostilePort({.stalled_max = absl::Seconds(3)}) {
+  explicit BackupPort(absl::Duration stalled_max) : HostilePort({.stalled_max = stalled_max}) {
     Prng prng(7);
     const std::uint64_t doc = ana_.Create("notes");
     for (int i = 0; i < 160; ++i) {  // Nothing that can be compressed; no kernel buffers so much.
@@ -417,6 +417,11 @@ class StalledPort : public HostilePort {
   }
 };
 
+class StalledPort : public BackupPort {
+ protected:
+  StalledPort() : BackupPort(absl::Seconds(3)) {}
+};
+
 TEST_F(StalledPort, WhoTakesNothingOfABackupIsCutOffAndHoldsNeitherPlaceNorCopy) {
   std::vector<RawClient> stalled;
   for (int i = 0; i < rpc::Backups::kAtOnceMax; ++i) {
@@ -437,13 +442,19 @@ TEST_F(StalledPort, WhoTakesNothingOfABackupIsCutOffAndHoldsNeitherPlaceNorCopy)
   }
 }
 
-TEST_F(StalledPort, WhoHasGoneHoldsNoCopyOfABackup) {
+// What ends that copy is not that nobody takes of it.
+class PatientPort : public BackupPort {
+ protected:
+  PatientPort() : BackupPort(2 * absl::FromChrono(kPatience)) {}
+};
+
+TEST_F(PatientPort, WhoHasGoneHoldsNoCopyOfABackup) {
   {
     RawClient client = Begin();
     EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 200");
     ASSERT_TRUE(Becomes([&] { return Copies() == 1; }));
   }
-  EXPECT_TRUE(Becomes([&] { return Copies() == 0; }, absl::Seconds(2))) << Copies();
+  EXPECT_TRUE(Becomes([&] { return Copies() == 0; })) << Copies();
 }
 
 // --- The node's end ---
