@@ -42,8 +42,8 @@ class Up : public testing::Test {
     std::error_code error;
     std::filesystem::remove_all(folder_, error);
   }
-  // In a folder of its own, with nothing of the user's. What it leaves running keeps no pipe open:
-  // the output goes to a file.
+  // In a folder of its own, with nothing of the user's but how a sanitizer is to behave. What it
+  // leaves running keeps no pipe open: the output goes to a file.
   Ran Run(const std::string& arguments) const {
     const std::vector<std::string> words = absl::StrSplit(arguments, ' ', absl::SkipEmpty());
     std::vector<std::string> line = {COTERIE_PROGRAM};
@@ -52,7 +52,13 @@ class Up : public testing::Test {
     for (std::string& word : line) argv.push_back(word.data());
     argv.push_back(nullptr);
     const std::string home = "HOME=" + folder_ + "/home";
-    const char* environment[] = {home.c_str(), "COTERIE_PASSWORD=a long password", nullptr};
+    std::vector<std::string> sanitizers;
+    for (const char* name : {"TSAN_OPTIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS"}) {
+      if (const char* value = getenv(name)) sanitizers.push_back(std::string(name) + "=" + value);
+    }
+    std::vector<const char*> environment = {home.c_str(), "COTERIE_PASSWORD=a long password"};
+    for (const std::string& options : sanitizers) environment.push_back(options.c_str());
+    environment.push_back(nullptr);
     const std::string path = folder_ + "/output";
     const int output = open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
     const pid_t child = fork();
@@ -60,7 +66,7 @@ class Up : public testing::Test {
       dup2(output, STDOUT_FILENO);
       dup2(output, STDERR_FILENO);
       if (chdir(folder_.c_str()) == 0) {
-        execve(argv[0], argv.data(), const_cast<char* const*>(environment));
+        execve(argv[0], argv.data(), const_cast<char* const*>(environment.data()));
       }
       _exit(127);
     }
