@@ -1,5 +1,6 @@
 #include "gateway/admission.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -53,29 +54,41 @@ std::shared_ptr<void> Admission::AdmitLargeMessage() {
   return {this, [](Admission* admission) { admission->gauges_.large_messages.Add(-1); }};
 }
 
-std::shared_ptr<void> Admission::AdmitBody(const std::string& address, std::size_t bytes) {
+std::shared_ptr<void> Admission::AdmitBody(const std::string& address, const std::string& user,
+                                           std::size_t bytes) {
   {
     absl::MutexLock lock(&mutex_);
-    if (all_.body_bytes + bytes > limits_.body_bytes_max) return nullptr;
-    Taken& of_address = of_address_[address];
-    if (of_address.body_bytes + bytes > limits_.body_bytes_per_address_max) {
-      ForgetIfNothing(address);
+    const auto address_found = of_address_.find(address);
+    const auto user_found = body_bytes_of_user_.find(user);
+    const std::size_t of_address =
+        address_found == of_address_.end() ? 0 : address_found->second.body_bytes;
+    const std::size_t of_user = user_found == body_bytes_of_user_.end() ? 0 : user_found->second;
+    if (all_.body_bytes + bytes > limits_.body_bytes_max ||
+        std::max(of_address, of_user) + bytes > limits_.body_bytes_each_max) {
       return nullptr;
     }
-    of_address.body_bytes += bytes;
+    of_address_[address].body_bytes += bytes;
+    body_bytes_of_user_[user] += bytes;
     all_.body_bytes += bytes;
   }
   gauges_.body_bytes.Add(static_cast<std::int64_t>(bytes));
-  return {this, [address, bytes](Admission* admission) { admission->ReleaseBody(address, bytes); }};
+  return {this, [address, user, bytes](Admission* admission) {
+            admission->ReleaseBody(address, user, bytes);
+          }};
 }
 
-void Admission::ReleaseBody(const std::string& address, std::size_t bytes) {
+void Admission::ReleaseBody(const std::string& address, const std::string& user,
+                            std::size_t bytes) {
   absl::MutexLock lock(&mutex_);
   Taken& of_address = of_address_[address];
+  const auto of_user = body_bytes_of_user_.find(user);
   CHECK(of_address.body_bytes >= bytes && all_.body_bytes >= bytes);
+  CHECK(of_user != body_bytes_of_user_.end() && of_user->second >= bytes);
   of_address.body_bytes -= bytes;
+  of_user->second -= bytes;
   all_.body_bytes -= bytes;
   gauges_.body_bytes.Add(-static_cast<std::int64_t>(bytes));
+  if (of_user->second == 0) body_bytes_of_user_.erase(of_user);
   ForgetIfNothing(address);
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// How many sockets there are and how much of requests is being read, in all and from one address,
-// so that one visitor cannot take everything; and how many sockets have a large message in memory.
-// Any thread.
+// How many sockets there are and how much of requests is being read, in all, from one address and
+// (what is read) of one user, so that one visitor cannot take everything; and how many sockets have
+// a large message in memory. Any thread.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/container/flat_hash_map.h>
@@ -24,7 +24,7 @@ class Admission {
     std::size_t sockets_per_address_max;
     std::size_t large_messages_max;
     std::size_t body_bytes_max;
-    std::size_t body_bytes_per_address_max;
+    std::size_t body_bytes_each_max;  // Of one address, of one user.
   };
   // What there is now. They outlive it, and are touched by nobody else.
   struct Gauges {
@@ -46,9 +46,9 @@ class Admission {
     Place& operator=(const Place&) = delete;
     // For one large message, given back when the last copy goes. Null if there is none.
     std::shared_ptr<void> AdmitLargeMessage() { return admission_.AdmitLargeMessage(); }
-    // For a request's body, the same way.
-    std::shared_ptr<void> AdmitBody(std::size_t bytes) {
-      return admission_.AdmitBody(address_, bytes);
+    // For the body of a request of `user`, the same way.
+    std::shared_ptr<void> AdmitBody(const std::string& user, std::size_t bytes) {
+      return admission_.AdmitBody(address_, user, bytes);
     }
 
    private:
@@ -64,8 +64,9 @@ class Admission {
  private:
   void Release(const std::string& address);
   std::shared_ptr<void> AdmitLargeMessage();
-  std::shared_ptr<void> AdmitBody(const std::string& address, std::size_t bytes);
-  void ReleaseBody(const std::string& address, std::size_t bytes);
+  std::shared_ptr<void> AdmitBody(const std::string& address, const std::string& user,
+                                  std::size_t bytes);
+  void ReleaseBody(const std::string& address, const std::string& user, std::size_t bytes);
 
   struct Taken {
     std::size_t sockets = 0;
@@ -80,6 +81,7 @@ class Admission {
   mutable absl::Mutex mutex_;
   Taken all_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Taken> of_address_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::size_t> body_bytes_of_user_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace coterie::gateway

@@ -60,28 +60,30 @@ TEST(Admission, LargeMessagesHavePlacesOfTheirOwn) {
   EXPECT_NE(second->AdmitLargeMessage(), nullptr);
 }
 
-TEST(Admission, BodiesAreCountedInAllAndOfOneAddress) {
+TEST(Admission, BodiesAreCountedInAllOfOneAddressAndOfOneUser) {
   Gauges gauges;
   Admission admission({.sockets_max = 3,
                        .sockets_per_address_max = 3,
                        .large_messages_max = 1,
                        .body_bytes_max = 100,
-                       .body_bytes_per_address_max = 60},
+                       .body_bytes_each_max = 60},
                       gauges.all());
   auto first = admission.Admit("a");
   const auto second = admission.Admit("b");
-  std::shared_ptr<void> body = first->AdmitBody(50);
+  std::shared_ptr<void> body = first->AdmitBody("ana", 50);
   EXPECT_NE(body, nullptr);
-  EXPECT_EQ(first->AdmitBody(11), nullptr);
-  EXPECT_EQ(second->AdmitBody(51), nullptr) << "there are only 100";
-  const std::shared_ptr<void> other = second->AdmitBody(50);
+  EXPECT_EQ(first->AdmitBody("ana", 11), nullptr);
+  EXPECT_EQ(second->AdmitBody("ben", 51), nullptr) << "there are only 100";
+  const std::shared_ptr<void> other = second->AdmitBody("ben", 50);
   EXPECT_EQ(gauges.body_bytes.Get(), 100);
 
   first.reset();
   body.reset();
   EXPECT_EQ(gauges.body_bytes.Get(), 50);
-  EXPECT_EQ(second->AdmitBody(11), nullptr) << "of its own it has 50";
-  EXPECT_NE(admission.Admit("a")->AdmitBody(50), nullptr);
+  EXPECT_EQ(second->AdmitBody("ben", 11), nullptr) << "of its own it has 50";
+  const auto third = admission.Admit("c");
+  EXPECT_EQ(third->AdmitBody("ben", 11), nullptr) << "wherever it comes from";
+  EXPECT_NE(third->AdmitBody("ana", 50), nullptr);
 }
 
 }  // namespace

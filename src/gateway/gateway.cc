@@ -50,7 +50,7 @@ class Gateway::Impl {
              .sockets_per_address_max = options.sockets_per_address_max,
              .large_messages_max = kLargeMessagesMax,
              .body_bytes_max = kBodyBytesMax,
-             .body_bytes_per_address_max = kBodyBytesPerAddressMax},
+             .body_bytes_each_max = kBodyBytesEachMax},
             {.large_messages = counters_.large_messages, .body_bytes = counters_.http_body_bytes}),
         shards_(MakeShards(options.threads)),
         rooms_(faces.calls, PointersTo(shards_), counters_),
@@ -162,7 +162,8 @@ class Gateway::Impl {
     if (error) return;
     const std::string address = NormalAddress(peer.address().to_string());
     const std::string proxy = proxies_.Contains(address) ? address : std::string();
-    std::shared_ptr<Admission::Place> place = admission_.Admit(proxy.empty() ? address : "");
+    std::shared_ptr<Admission::Place> place =
+        admission_.Admit(proxy.empty() ? CountedAs(address) : "");
     if (place == nullptr) return counters_.sockets_refused.Add();
     socket.set_option(tcp::no_delay(true), error);
     auto connection = std::make_shared<HttpConnection>(context_, shard, std::move(socket),

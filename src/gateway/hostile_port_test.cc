@@ -114,7 +114,7 @@ TEST_F(LargeBodies, WhoIsRefusedIsListenedToForAWhile) {
 }
 
 TEST_F(LargeBodies, OneAddressCannotTakeTheMemoryForAllOfThem) {
-  const auto places = static_cast<int>(kBodyBytesPerAddressMax / kBody);
+  const auto places = static_cast<int>(kBodyBytesEachMax / kBody);
   std::vector<RawClient> slow;
   for (int i = 0; i < places; ++i) slow.push_back(Begin());
   ASSERT_TRUE(Becomes([&] { return InMemory() == places * kBody; })) << InMemory();
@@ -122,7 +122,10 @@ TEST_F(LargeBodies, OneAddressCannotTakeTheMemoryForAllOfThem) {
   const std::string refused = Begin().Next();
   EXPECT_EQ(refused.substr(0, 12), "HTTP/1.1 429") << refused;
   EXPECT_NE(refused.find("\r\nRetry-After: 1\r\n"), std::string::npos) << refused;
-  RawClient elsewhere = Begin("127.0.0.2");
+  EXPECT_EQ(Begin("127.0.0.2").Next().substr(0, 12), "HTTP/1.1 429") << "it is the same user";
+  rpc::TestingClient ben(*holder_.node, "ben");
+  RawClient elsewhere(io_, port_, "127.0.0.2");
+  ASSERT_TRUE(elsewhere.Send(Head(ben.token, "8000000")));
   EXPECT_TRUE(Becomes([&] { return InMemory() == (places + 1) * kBody; })) << InMemory();
   RawClient small = Connect();
   ASSERT_TRUE(small.Send(Head(ana_.token, "2") + "{}"));
@@ -132,6 +135,20 @@ TEST_F(LargeBodies, OneAddressCannotTakeTheMemoryForAllOfThem) {
   EXPECT_NE(slow.front().Next().find("and may have"), std::string::npos) << "the policy's answer";
   slow.pop_back();
   EXPECT_TRUE(Becomes([&] { return InMemory() == (places - 1) * kBody; })) << InMemory();
+}
+
+// The connection goes on, and holds nothing of what was refused.
+TEST_F(LargeBodies, OneThatIsRefusedWhenItIsReadIsForgotten) {
+  RawClient client = Connect();
+  const std::string body(127 << 10, 'x');
+  ASSERT_TRUE(client.Send(
+      "POST /coterie.v1.AssistService/Ask HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+      "Content-Type: text/plain\r\nAuthorization: Bearer " +
+      ana_.token + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body));
+  EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 415");
+  EXPECT_TRUE(Becomes([&] { return InMemory() == 0; })) << InMemory();
+  ASSERT_TRUE(client.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+  EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 200");
 }
 
 // --- Behind a reverse proxy ---

@@ -86,6 +86,7 @@ void HttpConnection::Close() {
 // --- Requests ---
 
 void HttpConnection::ReadHeader(absl::Duration timeout) {
+  ForgetBody();  // Of a request that was answered without being served.
   parser_.emplace();
   parser_->header_limit(kHeaderBytesMax);
   parser_->body_limit(boost::none);  // Set when it is known what is asked for.
@@ -124,7 +125,7 @@ bool HttpConnection::AdmitVisitor() {
     if (!forwarded.empty()) forwarded += ',';
     forwarded.append(value.data(), value.size());
   }
-  return place_->MoveTo(context_.proxies.VisitorOf(proxy_, forwarded));
+  return place_->MoveTo(CountedAs(context_.proxies.VisitorOf(proxy_, forwarded)));
 }
 
 std::optional<HttpResponse> HttpConnection::Refuse() {
@@ -190,11 +191,12 @@ void HttpConnection::AdmitBody(std::size_t bytes) {
   context_.faces.gate.authenticator().Identify(
       request_.authorization, absl::Now() + kOpenTimeout,
       [self = shared_from_this(), bytes](const absl::StatusOr<rpc::Caller>& caller) {
-        self->shard_.Post([self, bytes, status = caller.status()] {
-          if (!status.ok()) {
-            return self->Answer(JsonResponse(HttpStatusOf(status), ErrorJson(status)));
+        self->shard_.Post([self, bytes, caller] {
+          if (!caller.ok()) {
+            return self->Answer(
+                JsonResponse(HttpStatusOf(caller.status()), ErrorJson(caller.status())));
           }
-          self->body_place_ = self->place_->AdmitBody(bytes);
+          self->body_place_ = self->place_->AdmitBody(caller->user, bytes);
           if (self->body_place_ != nullptr) return self->ReadWholeBody();
           const absl::Status busy = rpc::Overloaded(
               "Too many large requests are on their way to this node; retry in a moment.",
@@ -426,6 +428,7 @@ void HttpConnection::Write(std::string piece, std::function<void()> done) {
 }
 
 void HttpConnection::End() {
+  Arm(context_.options.stalled_max);
   asio::async_write(stream_, http::make_chunk_last(),
                     [self = shared_from_this()](const error_code&, std::size_t) { self->Close(); });
 }
