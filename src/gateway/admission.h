@@ -41,6 +41,8 @@ class Admission {
     // Whose it is from now on: a proxy's connection is of whoever asks. False if that address has
     // too many; then it is nobody's. One thread at a time.
     bool MoveTo(const std::string& address);
+    // Whose it is; one thread at a time.
+    const std::string& address() const { return address_; }
     ~Place() { admission_.Release(address_); }
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;

@@ -78,6 +78,7 @@ void ServeUnary(const rpc::Faces& faces, const HttpRequest& request,
   rpc::Invoke(
       faces.gate, *method,
       {.authorization = request.authorization,
+       .peer = request.visitor,
        .deadline = DeadlineOf(request, *method->policy),
        .request_bytes = request.body.size()},
       std::move(message),

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "gateway/http_connection.h"
 #include "rpc/assist_runs.h"
+#include "rpc/peer_address.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::gateway {
@@ -163,7 +164,7 @@ class Gateway::Impl {
     const std::string address = NormalAddress(peer.address().to_string());
     const std::string proxy = proxies_.Contains(address) ? address : std::string();
     std::shared_ptr<Admission::Place> place =
-        admission_.Admit(proxy.empty() ? CountedAs(address) : "");
+        admission_.Admit(proxy.empty() ? rpc::CountedAs(address) : "");
     if (place == nullptr) return counters_.sockets_refused.Add();
     socket.set_option(tcp::no_delay(true), error);
     auto connection = std::make_shared<HttpConnection>(context_, shard, std::move(socket),

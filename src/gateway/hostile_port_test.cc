@@ -18,6 +18,7 @@
 #include "crdt/lib0.h"
 #include "gateway/limits.h"
 #include "gateway/test_port.h"
+#include "rpc/auth_service.h"
 #include "rpc/backups.h"
 #include "rpc/node_calls.h"
 #include "rpc/token.h"
@@ -149,6 +150,30 @@ TEST_F(LargeBodies, OneThatIsRefusedWhenItIsReadIsForgotten) {
   EXPECT_TRUE(Becomes([&] { return InMemory() == 0; })) << InMemory();
   ASSERT_TRUE(client.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
   EXPECT_EQ(client.Next().substr(0, 12), "HTTP/1.1 200");
+}
+
+// --- Passwords ---
+
+TEST_F(HostilePort, AStrangerWhoTriesPasswordsTakesNobodysTurn) {
+  const auto login = [&](const std::string& address, const std::string& user) {
+    const std::string body = R"({"user":")" + user + R"(","password":"a password of some length"})";
+    RawClient client(io_, port_, address);
+    EXPECT_TRUE(
+        client.Send("POST /coterie.v1.AuthService/Login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                    "Content-Type: application/json\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\n\r\n" + body));
+    return client;
+  };
+  constexpr std::size_t kDoneMeanwhile = 30;
+  constexpr std::size_t kTries =
+      rpc::kPasswordTurns.waiting_per_user_max + rpc::kPasswordTurns.threads + kDoneMeanwhile;
+  std::vector<RawClient> stranger;
+  for (std::size_t i = 0; i < kTries; ++i) {
+    stranger.push_back(login("127.0.0.1", "guess" + std::to_string(i)));
+  }
+  EXPECT_EQ(stranger.back().Next().substr(0, 12), "HTTP/1.1 429");
+
+  EXPECT_EQ(login("127.0.0.2", "eve").Next().substr(0, 12), "HTTP/1.1 200");
 }
 
 // --- Behind a reverse proxy ---

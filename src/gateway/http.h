@@ -18,6 +18,7 @@ struct HttpRequest {
   RequestTarget target;
   std::string host;
   std::string origin;
+  std::string visitor;  // Whose it counts as; rpc::CountedAs().
   std::string authorization;
   std::string content_type;
   std::string content_encoding;

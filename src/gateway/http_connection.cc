@@ -19,6 +19,7 @@
 #include "gateway/y_websocket_session.h"
 #include "rpc/gate.h"
 #include "rpc/node_calls.h"
+#include "rpc/peer_address.h"
 #include "rpc/status_map.h"
 #include "state/command.h"
 
@@ -104,6 +105,7 @@ void HttpConnection::FillRequest() {
               .target = {},
               .host = Field(from, http::field::host),
               .origin = Field(from, http::field::origin),
+              .visitor = {},
               .authorization = Field(from, http::field::authorization),
               .content_type = Field(from, http::field::content_type),
               .content_encoding = Field(from, http::field::content_encoding),
@@ -125,11 +127,13 @@ bool HttpConnection::AdmitVisitor() {
     if (!forwarded.empty()) forwarded += ',';
     forwarded.append(value.data(), value.size());
   }
-  return place_->MoveTo(CountedAs(context_.proxies.VisitorOf(proxy_, forwarded)));
+  return place_->MoveTo(rpc::CountedAs(context_.proxies.VisitorOf(proxy_, forwarded)));
 }
 
 std::optional<HttpResponse> HttpConnection::Refuse() {
-  if (!AdmitVisitor()) {
+  const bool is_admitted = AdmitVisitor();
+  request_.visitor = place_->address();
+  if (!is_admitted) {
     context_.counters.sockets_refused.Add();
     HttpResponse response = TextResponse(429, "Too many connections of your address are open.\n");
     response.headers.emplace_back("Retry-After", "1");

@@ -16,7 +16,6 @@ constexpr std::size_t kAddressBytesMax = 45;
 
 constexpr unsigned short kBitsV4 = 32;
 constexpr unsigned short kBitsV6 = 128;
-constexpr unsigned short kSubnetBitsV6 = 64;  // Of one link, and of what a home is given at least.
 
 std::string_view Trimmed(std::string_view text) {
   constexpr std::string_view kBlank = " \t";
@@ -36,13 +35,6 @@ std::string NormalAddress(std::string_view text) {
     address = ip::make_address_v4(ip::v4_mapped, address.to_v6());
   }
   return address.to_string();
-}
-
-std::string CountedAs(const std::string& address) {
-  boost::system::error_code error;
-  const ip::address parsed = ip::make_address(address, error);
-  if (error || !parsed.is_v6()) return address;
-  return ip::network_v6(parsed.to_v6(), kSubnetBitsV6).canonical().to_string();
 }
 
 absl::StatusOr<TrustedProxies> TrustedProxies::Parse(const std::vector<std::string>& addresses) {

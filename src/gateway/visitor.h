@@ -33,9 +33,6 @@ class TrustedProxies {
   std::vector<boost::asio::ip::network_v6> networks_v6_;
 };
 
-// As what a visitor's address is counted: whoever has one of IPv6 has the 2^64 beside it, too.
-std::string CountedAs(const std::string& address);
-
 // As it is compared: one spelling each, and IPv4 in IPv6 as IPv4. Empty if it is none.
 std::string NormalAddress(std::string_view text);
 

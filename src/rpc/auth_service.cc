@@ -48,9 +48,13 @@ void AuthService::FindUser(const Call& call, const std::string& name,
       std::move(done));
 }
 
-void AuthService::RunSlowly(const std::function<void(absl::Status)>& refuse,
+void AuthService::RunSlowly(const Call& call, const std::function<void(absl::Status)>& refuse,
                             std::function<void()> work) {
-  if (passwords_.TryRun(std::move(work))) return;
+  const bool is_stranger = call.caller.session.IsNone();
+  TurnThreads::Work turn{.user = (is_stranger ? "at " + call.peer : "user " + call.caller.user),
+                         .is_abandoned = [] { return false; },
+                         .run = std::move(work)};
+  if (passwords_.TryRun(std::move(turn)) == TurnThreads::Taken::kYes) return;
   refuse(Overloaded("Too many logins wait on this node; retry in a second.", kRetryLoginAfter));
 }
 
@@ -74,7 +78,7 @@ void AuthService::CheckLogin(const Call& call, const v1::LoginRequest& request, 
     return OpenSession(call, request.user(), "", reply,
                        makes_user ? IsNewUser::kYes : IsNewUser::kNo);
   }
-  RunSlowly(reply, [this, call, request, user, makes_user, reply] {
+  RunSlowly(call, reply, [this, call, request, user, makes_user, reply] {
     if (!makes_user) {
       if (!VerifyPassword(user.hash, request.password())) return reply(WrongPassword());
       return OpenSession(call, request.user(), user.hash, reply, IsNewUser::kNo);
@@ -168,7 +172,7 @@ void AuthService::CreateUser(const Call& call, v1::CreateUserRequest request,
   if (absl::Status status = CheckNewPassword(request.password()); !status.ok()) {
     return reply(status);
   }
-  RunSlowly(reply, [this, call, request, reply] {
+  RunSlowly(call, reply, [this, call, request, reply] {
     absl::StatusOr<std::string> hash = HashPassword(request.password());
     if (!hash.ok()) {
       return reply(Overloaded(std::string(hash.status().message()), kRetryLoginAfter));
@@ -202,12 +206,13 @@ void AuthService::SetPassword(const Call& call, v1::SetPasswordRequest request,
                        "Only an administrator can set another user's password; ask one."));
   }
   if (!is_own) {
-    return RunSlowly(
-        reply, [this, call, request, name, reply] { ReplacePassword(call, request, name, reply); });
+    return RunSlowly(call, reply, [this, call, request, name, reply] {
+      ReplacePassword(call, request, name, reply);
+    });
   }
   FindUser(call, name, [this, call, request, name, reply](const absl::StatusOr<Known>& user) {
     if (!user.ok()) return reply(user.status());
-    RunSlowly(reply, [this, call, request, name, reply, user = *user] {
+    RunSlowly(call, reply, [this, call, request, name, reply, user = *user] {
       const bool had_none = user.exists && user.hash.empty() && request.old_password().empty();
       // A repeated call whose first try was done finds the new one, and its answer in the state.
       if (!had_none && !VerifyPassword(user.hash, request.old_password()) &&

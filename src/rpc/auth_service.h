@@ -9,7 +9,7 @@
 #include "rpc/call.h"
 #include "rpc/node_calls.h"
 #include "rpc/passwords.h"
-#include "rpc/work_threads.h"
+#include "rpc/turn_threads.h"
 
 namespace coterie::rpc {
 
@@ -20,9 +20,15 @@ struct LoginOptions {
   absl::Duration session_lifetime = absl::Hours(24 * 30);
 };
 
+// Of 64 that wait the last one has its answer in some seconds.
+inline constexpr TurnThreads::Options kPasswordTurns{.threads = kPasswordThreads,
+                                                     .running_per_user_max = kPasswordThreads,
+                                                     .waiting_per_user_max = 64,
+                                                     .waiting_max = 1'024};
+
 class AuthService {
  public:
-  AuthService(const NodeCalls& calls, WorkThreads& passwords, LoginOptions options)
+  AuthService(const NodeCalls& calls, TurnThreads& passwords, LoginOptions options)
       : calls_(calls), passwords_(passwords), options_(options) {}
 
   void Login(const Call& call, v1::LoginRequest request, Reply<v1::LoginResponse> reply);
@@ -45,8 +51,10 @@ class AuthService {
   };
   void FindUser(const Call& call, const std::string& name,
                 std::function<void(absl::StatusOr<Known>)> done);
-  // Runs `work` on a password thread; kResourceExhausted to `refuse` when too many wait.
-  void RunSlowly(const std::function<void(absl::Status)>& refuse, std::function<void()> work);
+  // Runs `work` on a password thread; kResourceExhausted to `refuse` when too many wait. Callers
+  // take turns: who is logged in by user, strangers by address.
+  void RunSlowly(const Call& call, const std::function<void(absl::Status)>& refuse,
+                 std::function<void()> work);
   void CheckLogin(const Call& call, const v1::LoginRequest& request, const Known& user,
                   Reply<v1::LoginResponse> reply);
   void OpenSession(const Call& call, const std::string& user, const std::string& hash,
@@ -56,7 +64,7 @@ class AuthService {
                        const std::string& name, const Reply<v1::SetPasswordResponse>& reply);
 
   const NodeCalls& calls_;
-  WorkThreads& passwords_;
+  TurnThreads& passwords_;
   const LoginOptions options_;
 };
 

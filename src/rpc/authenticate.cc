@@ -14,6 +14,7 @@ namespace {
 
 // Each costs one read index, shared with all others of the moment; more are refused at once.
 constexpr int kLookingAgainMax = 256;
+constexpr absl::Duration kRetryLookingAfter = absl::Milliseconds(200);
 // Before a call that was one too many is tried again.
 constexpr absl::Duration kPauseMin = absl::Milliseconds(100);
 
@@ -41,6 +42,11 @@ bool MayBeOver(const std::optional<absl::StatusOr<Caller>>& known) {
 
 }  // namespace
 
+absl::Status NotAnAdmin(const std::string& user) {
+  return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
+               "Only an administrator may do this; you are " + user + ". Ask one.");
+}
+
 absl::Status NoSession() {
   return NotLoggedIn("The session is unknown or over: it was logged out or has expired.");
 }
@@ -59,8 +65,7 @@ std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& s
 absl::StatusOr<Caller> Authenticator::Permit(const Policy& policy, absl::StatusOr<Caller> caller) {
   if (!caller.ok()) return caller;
   if (policy.access == Access::kAdmin && !caller->is_admin) {
-    return Error(absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED",
-                 "Only an administrator may do this; you are " + caller->user + ". Ask one.");
+    return NotAnAdmin(caller->user);
   }
   const std::optional<absl::Duration> wait = rates_.Take(caller->user, SteadyNow());
   if (wait) return TooManyCalls(rates_.per_second(), *wait);
@@ -86,7 +91,10 @@ void Authenticator::Identify(std::string_view authorization, absl::Time deadline
   if (known && !MayBeOver(known)) return done(*std::move(known));
   if (looking_again_.fetch_add(1) >= kLookingAgainMax) {
     looking_again_.fetch_sub(1);
-    return done(NoSession());
+    return done(
+        Overloaded("Too many tokens that this node does not know are being looked up; "
+                   "retry in a moment.",
+                   kRetryLookingAfter));
   }
   node_.Read(
       node::Consistency::kLinearizable, deadline, [](const state::Machine&) {},

@@ -48,6 +48,8 @@ class Authenticator {
 
 // kUnauthenticated.
 absl::Status NoSession();
+// kPermissionDenied.
+absl::Status NotAnAdmin(const std::string& user);
 
 // What `sessions` says of the token. Empty if it knows no such session.
 std::optional<absl::StatusOr<Caller>> CheckToken(const node::SessionDirectory& sessions,

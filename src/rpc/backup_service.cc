@@ -63,6 +63,7 @@ class BackupStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   }
 
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (const absl::Status status = backups_.Check(*run_); !status.ok()) return Close(status);
     absl::StatusOr<std::string> piece = run_->Next();
     if (!piece.ok()) return Close(piece.status());
     if (piece->empty()) return Close(absl::OkStatus());

@@ -138,6 +138,16 @@ TEST_F(Backups, WhoReadsSlowlyGetsAllOfIt) {
   EXPECT_GT(absl::Now() - begin, kStalledMax);
 }
 
+TEST_F(Backups, WhoIsLoggedOutGetsNoMoreOfIt) {
+  TestingClient other(node_, "ann");
+  Reading reading(node_, other);
+  ASSERT_TRUE(reading.Next());
+
+  other.Call(&v1::AuthService::Stub::Logout, v1::LogoutRequest());
+
+  EXPECT_EQ(reading.End().error_code(), StatusCode::UNAUTHENTICATED);
+}
+
 TEST_F(Backups, WhoHasGoneHoldsNoCopy) {
   auto reading = Begin();
   ASSERT_TRUE(reading->Next());

@@ -2,8 +2,10 @@
 
 #include <absl/time/clock.h>
 
+#include <optional>
 #include <utility>
 
+#include "rpc/authenticate.h"
 #include "rpc/status_map.h"
 
 namespace coterie::rpc {
@@ -14,8 +16,10 @@ constexpr absl::Duration kStepTimeout = absl::Seconds(10);
 
 }  // namespace
 
-BackupRun::BackupRun(Place place, node::StateBackup taken, std::uint64_t cluster_id)
+BackupRun::BackupRun(Place place, SessionId session, node::StateBackup taken,
+                     std::uint64_t cluster_id)
     : place_(std::move(place)),
+      session_(session),
       copy_(std::move(taken.copy)),
       encoder_({.cluster_id = cluster_id,
                 .revision = taken.revision.value(),
@@ -65,26 +69,34 @@ void Backups::Begin(std::string_view authorization, Done done) {
               Overloaded("This node is making 2 backups already; wait, or ask another node.",
                          absl::Seconds(5)));
         }
-        TakeCopy(std::move(place), done);
+        TakeCopy(std::move(place), caller->session, done);
       });
 }
 
 // First this node catches up with everything that anybody has been answered.
-void Backups::TakeCopy(BackupRun::Place place, Done done) {
+void Backups::TakeCopy(BackupRun::Place place, SessionId session, Done done) {
   node_.Read(
       node::Consistency::kLinearizable, absl::Now() + kStepTimeout, [](const state::Machine&) {},
-      [this, place = std::move(place),
+      [this, place = std::move(place), session,
        done = std::move(done)](const absl::StatusOr<Revision>& read) {
         if (!read.ok()) return done(FromNode(read.status(), Effect::kNone, node_.status()));
-        node_.TakeBackup([this, place, done](absl::StatusOr<node::StateBackup> taken) {
+        node_.TakeBackup([this, place, session, done](absl::StatusOr<node::StateBackup> taken) {
           if (!taken.ok()) return done(FromNode(taken.status(), Effect::kNone, node_.status()));
-          done(std::make_shared<BackupRun>(place, *std::move(taken), node_.status().cluster_id));
+          done(std::make_shared<BackupRun>(place, session, *std::move(taken),
+                                           node_.status().cluster_id));
         });
       });
 }
 
+absl::Status Backups::Check(const BackupRun& run) const {
+  const std::optional<state::SessionView> session = node_.sessions().Find(run.session());
+  if (!session) return NoSession();
+  return session->is_admin ? absl::OkStatus() : NotAnAdmin(session->user);
+}
+
 void Backups::ReadNext(const std::shared_ptr<BackupRun>& run,
                        std::function<void(absl::StatusOr<std::string>)> done) {
+  if (absl::Status status = Check(*run); !status.ok()) return done(std::move(status));
   const bool is_queued = threads_.TryRun([run = std::shared_ptr<BackupRun>(run), done]() mutable {
     absl::StatusOr<std::string> piece = run->Next();
     run = nullptr;

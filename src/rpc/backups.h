@@ -26,7 +26,10 @@ class BackupRun {
   // A place among those that a node makes at once; given back when the last copy goes.
   using Place = std::shared_ptr<void>;
 
-  BackupRun(Place place, node::StateBackup taken, std::uint64_t cluster_id);
+  BackupRun(Place place, SessionId session, node::StateBackup taken, std::uint64_t cluster_id);
+
+  // Whose it is.
+  SessionId session() const { return session_; }
 
   // The file's next piece, at most 256 KiB, from a disk; empty after the last one. Any thread, but
   // one at a time.
@@ -36,6 +39,7 @@ class BackupRun {
   enum class Part : std::uint8_t { kHead, kState, kTail, kEnd };
 
   const Place place_;
+  const SessionId session_;
   const std::shared_ptr<node::StateCopy> copy_;
   backup::Encoder encoder_;
   Part part_ = Part::kHead;
@@ -55,12 +59,15 @@ class Backups {
   // says; kResourceExhausted: too many at once; kUnavailable.
   using Done = std::function<void(absl::StatusOr<std::shared_ptr<BackupRun>>)>;
   void Begin(std::string_view authorization, Done done);
-  // Next() on a thread that may wait for a disk; `done` runs there. kUnavailable: the node stops.
+  // Whether who began it may still have it.
+  absl::Status Check(const BackupRun& run) const;
+  // Next() on a thread that may wait for a disk; `done` runs there. What Check()
+  // says; kUnavailable: the node stops.
   void ReadNext(const std::shared_ptr<BackupRun>& run,
                 std::function<void(absl::StatusOr<std::string>)> done);
 
  private:
-  void TakeCopy(BackupRun::Place place, Done done);
+  void TakeCopy(BackupRun::Place place, SessionId session, Done done);
   // Null when all are taken.
   BackupRun::Place TakePlace();
 

@@ -27,6 +27,7 @@ struct Call {
   Caller caller;
   absl::Time deadline;
   std::string authorization;  // The header as it came, for asking other nodes in the caller's name.
+  std::string peer;           // Where it comes from, as CountedAs() has it. Empty: not known.
 };
 
 // Called exactly once, on any thread. Errors carry details: see status_map.h.

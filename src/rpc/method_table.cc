@@ -11,7 +11,9 @@ const MethodTable::Method* MethodTable::Find(std::string_view name) const {
 
 void Invoke(Gate& gate, const MethodTable::Method& method, const Invocation& invocation,
             MethodTable::MessagePtr request, MethodTable::Answer answer) {
-  Call call{.deadline = invocation.deadline, .authorization = invocation.authorization};
+  Call call{.deadline = invocation.deadline,
+            .authorization = invocation.authorization,
+            .peer = invocation.peer};
   const auto shared = std::make_shared<MethodTable::MessagePtr>(std::move(request));
   MethodTable::Answer leave =
       [&gate, &policy = *method.policy, begun = absl::Now(), bytes = invocation.request_bytes,

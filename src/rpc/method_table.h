@@ -61,6 +61,7 @@ class MethodTable {
 // the gate when `answer` has run.
 struct Invocation {
   std::string authorization;
+  std::string peer;  // See Call.
   absl::Time deadline;
   std::size_t request_bytes = 0;
 };

@@ -242,7 +242,7 @@ class Server::Impl {
   }
 
   const NodeCalls calls_;
-  WorkThreads passwords_{kPasswordThreads};     // Stopped before the rest goes.
+  TurnThreads passwords_{kPasswordTurns};       // Stopped before the rest goes.
   WorkThreads draft_threads_{kDraftThreads};    // As these.
   TurnThreads assist_threads_{kAssistThreads};  // And these.
   WorkThreads backup_threads_{1};  // And this, which reads for faces that may not wait.

@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "rpc/call.h"
 #include "rpc/gate.h"
+#include "rpc/peer_address.h"
 #include "rpc/policy.h"
 #include "rpc/status_map.h"
 
@@ -92,7 +93,8 @@ grpc::ServerUnaryReactor* ServeUnary(const UnaryMethod<Request, Response>& metho
     return reactor.get();
   }
   Call call{.deadline = DeadlineOf(*context, method.policy),
-            .authorization = AuthorizationOf(*context)};
+            .authorization = AuthorizationOf(*context),
+            .peer = CountedAs(AddressOfPeer(context->peer()))};
   const std::string authorization = call.authorization;
   const absl::Time deadline = call.deadline;
   method.gate.authenticator().Admit(
