@@ -63,6 +63,7 @@ void Room::Join(MemberOptions joining) {
                           .joint = joint_,
                           .doc = options_.doc,
                           .caller = member.options.caller,
+                          .rates = options_.rates,
                           .client = member.options.client},
       [weak = weak_from_this(), id](const RoomWriter::Settled& settled) {
         if (const auto self = weak.lock()) self->OnSettled(id, settled);

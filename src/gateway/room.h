@@ -60,6 +60,7 @@ class Room : public std::enable_shared_from_this<Room> {
     node::Node& node;
     Shard& shard;
     Counters& counters;
+    rpc::CallRates& rates;
     DocId doc;
     std::shared_ptr<RoomDirectory> directory;
     std::shared_ptr<RoomDirectory::Entry> entry;  // Its own: it hears, empty or not.

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/prng.h"
 #include "crdt/merge.h"
+#include "rpc/node_calls.h"
 #include "rpc/steady_time.h"
 #include "state/command_check.h"
 
@@ -76,16 +77,22 @@ std::string RoomWriter::TakeBatch() {
 // What is next is taken when its turn ends, with all that has come by then. A draft is written
 // whole, and waits for its time.
 void RoomWriter::Pump() {
-  if (is_in_flight_ || is_gathering_ || queue_.empty()) return;
+  if (is_in_flight_ || is_waiting_ || queue_.empty()) return;
+  const absl::Duration debt = options_.rates.Debt(options_.caller.user, rpc::SteadyNow());
+  if (debt > absl::ZeroDuration()) return PumpAfter(debt);
   if (queue_.front().as != As::kDraft) {
     is_in_flight_ = true;
     return AskForTurn([self = shared_from_this()] { return self->Take(); });
   }
   const absl::Duration gather = draft_proposed_at_ + kDraftEvery - rpc::SteadyNow();
   if (gather <= absl::ZeroDuration()) return TakeDraft();
-  is_gathering_ = true;
-  options_.shard.PostAfter(gather, [self = shared_from_this()] {
-    self->is_gathering_ = false;
+  PumpAfter(gather);
+}
+
+void RoomWriter::PumpAfter(absl::Duration wait) {
+  is_waiting_ = true;
+  options_.shard.PostAfter(wait, [self = shared_from_this()] {
+    self->is_waiting_ = false;
     self->Pump();
   });
 }
@@ -163,6 +170,9 @@ void RoomWriter::OnAnswer(absl::StatusOr<state::Outcome> answer) {
   }
   if (answer.ok()) {
     options_.counters.commit.Observe(absl::ToDoubleSeconds(rpc::SteadyNow() - proposed_at_));
+    if (answer->code == state::Code::kTooMuchWork) {
+      options_.rates.Charge(options_.caller.user, rpc::kCostOfRefused, rpc::SteadyNow());
+    }
     if (MaybeSaveInstead(*answer)) return;
     return Settle(*answer, false);
   }

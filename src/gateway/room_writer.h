@@ -26,6 +26,7 @@
 #include "gateway/socket.h"
 #include "node/node.h"
 #include "rpc/call.h"
+#include "rpc/call_rates.h"
 #include "state/command.h"
 #include "state/outcome.h"
 
@@ -45,7 +46,8 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
     std::shared_ptr<JointProposals> joint;  // The room's.
     DocId doc;
     rpc::Caller caller;
-    ClientId client;  // Random: the requests of one life of one member.
+    rpc::CallRates& rates;  // Who owes something there waits.
+    ClientId client;        // Random: the requests of one life of one member.
   };
   // What an update is to become: a change of the document, or a part of its user's draft.
   enum class As : std::uint8_t { kChange, kDraft };
@@ -68,6 +70,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
 
  private:
   void Pump();
+  void PumpAfter(absl::Duration wait);
   void AskForTurn(JointProposals::Give give);
   std::optional<JointProposals::Batch> Take();
   void TakeDraft();
@@ -90,7 +93,7 @@ class RoomWriter : public std::enable_shared_from_this<RoomWriter> {
   };
   std::deque<Queued> queue_;     // Bounded by the credit that a socket has.
   bool has_more_parts_ = false;  // Of what is in flight: in front of the queue.
-  bool is_gathering_ = false;
+  bool is_waiting_ = false;      // For its time, or until its user owes nothing.
   bool is_in_flight_ = false;
   As as_ = As::kChange;            // In flight, and
   state::Command command_;         // what is proposed.

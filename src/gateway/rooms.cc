@@ -141,6 +141,7 @@ void Rooms::Join(DocId doc, Room::MemberOptions member) {
       room = std::make_shared<Room>(Room::Options{.node = calls_.node(),
                                                   .shard = *shards_[shard],
                                                   .counters = counters_,
+                                                  .rates = calls_.rates(),
                                                   .doc = doc,
                                                   .directory = directory_,
                                                   .entry = directory_->Enter(doc, {})});

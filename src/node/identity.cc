@@ -17,15 +17,12 @@ namespace {
 
 constexpr const char* kName = "identity";
 constexpr const char* kDraftName = "identity.draft";
-// Raised where one log would come to another state than before: then no program may go on with what
-// an earlier one left, as nodes stand at different entries when they are stopped.
-constexpr std::uint8_t kVersion = 2;
 constexpr std::size_t kFileBytes = 1 + 8 + 8 + 8 + 4;
 
 // version u8 | cluster fixed64 | node fixed64 | incarnation fixed64 | crc32c of these
 std::string Encode(const wal::Identity& identity) {
   ByteWriter out;
-  out.U8(kVersion);
+  out.U8(kRulesVersion);
   out.Fixed64(identity.cluster_id);
   out.Fixed64(identity.node.value());
   out.Fixed64(identity.incarnation.value());
@@ -44,7 +41,7 @@ absl::StatusOr<wal::Identity> Decode(const std::string& bytes) {
   if (!in.AtEnd() || crc != ComputeCrc32c(std::string_view(bytes).substr(0, kFileBytes - 4))) {
     return absl::DataLossError("the file \"identity\" in the data folder is damaged");
   }
-  if (version != kVersion) {
+  if (version != kRulesVersion) {
     return absl::FailedPreconditionError(
         "the data folder was written by another version of Coterie, with which this one cannot go "
         "on; start that one, `coterie export` every document, and `coterie import` them into a new "

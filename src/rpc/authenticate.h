@@ -24,9 +24,8 @@ namespace coterie::rpc {
 
 class Authenticator {
  public:
-  // `calls_per_second`: of one user, on this node; 0 = as many as he likes.
-  Authenticator(node::Node& node, double calls_per_second)
-      : node_(node), rates_(calls_per_second) {}
+  // Both outlive it.
+  Authenticator(node::Node& node, CallRates& rates) : node_(node), rates_(rates) {}
 
   // `done` runs once, maybe before this returns. kUnauthenticated, kPermissionDenied,
   // kResourceExhausted (the user calls too often).
@@ -42,7 +41,7 @@ class Authenticator {
   absl::StatusOr<Caller> Permit(const Policy& policy, absl::StatusOr<Caller> caller);
 
   node::Node& node_;
-  CallRates rates_;
+  CallRates& rates_;
   std::atomic<int> looking_again_{0};
 };
 

@@ -22,9 +22,28 @@ TEST(CallRates, WhoCallsTooOftenWaitsAndNobodyElse) {
   EXPECT_EQ(TakeAll(rates, "mia", kStart + absl::Hours(1)), 200u);
 }
 
+TEST(CallRates, WhoseCallsCostMuchWaitsForIt) {
+  CallRates rates(100);
+  rates.Charge("mia", absl::Milliseconds(100), kStart);  // Of 500 ms that two seconds bring.
+  EXPECT_EQ(TakeAll(rates, "mia", kStart), 160u);
+  EXPECT_EQ(rates.Debt("mia", kStart), absl::ZeroDuration());
+
+  rates.Charge("mia", absl::Milliseconds(250), kStart);
+  EXPECT_EQ(rates.Debt("mia", kStart), absl::Seconds(1));
+  EXPECT_EQ(*rates.Take("mia", kStart), absl::Milliseconds(1'010));
+  EXPECT_EQ(rates.Debt("mia", kStart + absl::Milliseconds(400)), absl::Milliseconds(600));
+  EXPECT_EQ(rates.Debt("tom", kStart), absl::ZeroDuration());
+  EXPECT_FALSE(rates.Take("tom", kStart));
+
+  rates.Charge("mia", absl::Hours(1), kStart + absl::Seconds(2));
+  EXPECT_EQ(rates.Debt("mia", kStart + absl::Seconds(2)), absl::Seconds(10));
+}
+
 TEST(CallRates, ZeroIsNoLimit) {
   CallRates rates(0);
   for (int i = 0; i < 100'000; ++i) ASSERT_FALSE(rates.Take("mia", kStart));
+  rates.Charge("mia", absl::Hours(1), kStart);
+  EXPECT_EQ(rates.Debt("mia", kStart), absl::ZeroDuration());
 }
 
 TEST(CallRates, OnlyTheBusyAreRemembered) {

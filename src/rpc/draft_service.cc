@@ -39,8 +39,10 @@ absl::StatusOr<Found> Find(const state::Machine& state, const Caller& caller,
   const std::string& user = request.user().empty() ? caller.user : request.user();
   std::optional<std::string> update;
   if (MaySee(state, caller, *doc, user)) update = state.DraftUpdate(*doc, user);
-  std::optional<std::string> content = state.UpdateAt(*doc, Revision(), {});
-  if (!update || !content) {
+  // The content costs much: only for somebody who gets it.
+  std::optional<std::string> content;
+  if (update) content = state.UpdateAt(*doc, Revision(), {});
+  if (!content) {
     return Error(absl::StatusCode::kNotFound, "NOT_FOUND",
                  "There is no such draft, or you may not see it; list them.");
   }

@@ -19,8 +19,8 @@ class Gate {
   // Of requests that are being served.
   static constexpr std::int64_t kBytesMax = 256 << 20;
 
-  Gate(node::Node& node, double user_calls_per_second)
-      : authenticator_(node, user_calls_per_second) {}
+  // Both outlive it.
+  Gate(node::Node& node, CallRates& rates) : authenticator_(node, rates) {}
 
   // No new call is let in from now on.
   void Close() { is_closed_.store(true); }

@@ -42,7 +42,11 @@ void NodeCalls::Propose(const Call& call, const v1::RequestId& request, state::C
     return done(FromOutcome(*refusal));
   }
   node_.Propose(command, call.deadline,
-                [this, done = std::move(done)](absl::StatusOr<state::Outcome> outcome) {
+                [this, user = call.caller.user,
+                 done = std::move(done)](absl::StatusOr<state::Outcome> outcome) {
+                  if (outcome.ok() && outcome->code == state::Code::kTooMuchWork) {
+                    rates_.Charge(user, kCostOfRefused, SteadyNow());
+                  }
                   if (!outcome.ok()) {
                     return done(FromNode(outcome.status(), Effect::kUnknown, node_.status()));
                   }

@@ -14,7 +14,9 @@
 #include "coterie/v1/documents.pb.h"
 #include "node/node.h"
 #include "rpc/call.h"
+#include "rpc/call_rates.h"
 #include "rpc/status_map.h"
+#include "rpc/steady_time.h"
 #include "state/command.h"
 #include "state/machine.h"
 #include "state/outcome.h"
@@ -24,9 +26,14 @@ namespace coterie::rpc {
 state::RequestId FromProto(const v1::RequestId& id);
 node::Consistency FromProto(v1::Consistency consistency);
 
+// What an update cost every node that was refused after much work; charged to its user. The most
+// that the machine does for one (crdt::kTooManyConflicts).
+inline constexpr absl::Duration kCostOfRefused = absl::Milliseconds(400);
+
 class NodeCalls {
  public:
-  explicit NodeCalls(node::Node& node) : node_(node) {}
+  // Both outlive it. What is done for a user is charged to `rates`.
+  NodeCalls(node::Node& node, CallRates& rates) : node_(node), rates_(rates) {}
 
   // Refuses what no state would accept before it is proposed. `done` gets OK outcomes only.
   using OutcomeDone = std::function<void(absl::StatusOr<state::Outcome>)>;
@@ -55,9 +62,14 @@ class NodeCalls {
                        std::function<void(absl::StatusOr<DocId>)> done) const;
 
   node::Node& node() const { return node_; }
+  CallRates& rates() const { return rates_; }
 
  private:
+  // Of the apply thread's time: what every call costs, and is not counted.
+  static constexpr absl::Duration kCheap = absl::Microseconds(50);
+
   node::Node& node_;
+  CallRates& rates_;
 };
 
 // kNotFound unless the caller may see it. kInvalidArgument: `ref` names nothing.
@@ -75,9 +87,13 @@ void NodeCalls::Ask(const Call& call, node::Consistency consistency,
   auto result = std::make_shared<absl::StatusOr<Value>>(absl::UnknownError("not asked"));
   node_.Read(
       consistency, call.deadline,
-      [result, caller = call.caller, answer = std::move(answer)](const state::Machine& state) {
+      [this, result, caller = call.caller,
+       answer = std::move(answer)](const state::Machine& state) {
+        const absl::Time begun = SteadyNow();
         const absl::Status session = CheckSession(state, caller);
         *result = session.ok() ? answer(state) : absl::StatusOr<Value>(session);
+        const absl::Time ended = SteadyNow();
+        if (ended - begun > kCheap) rates_.Charge(caller.user, ended - begun, ended);
       },
       [this, result, done = std::move(done)](const absl::StatusOr<Revision>& read) {
         if (!read.ok()) return done(FromNode(read.status(), Effect::kNone, node_.status()));

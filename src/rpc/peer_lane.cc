@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "node/identity.h"
 
 namespace coterie::rpc {
 namespace {
@@ -60,6 +61,7 @@ class PeerLane::StreamOf final : public Stream {
  public:
   explicit StreamOf(PeerLane& lane) {
     context_.AddMetadata(kClusterIdKey, lane.cluster_id_);
+    context_.AddMetadata(kRulesKey, std::to_string(node::kRulesVersion));
     if constexpr (std::is_same_v<Request, internal::v1::FramesRequest>) {
       writer_ = lane.stub_->PrepareAsyncAppends(&context_, &response_, &lane.ends_);
     } else {

@@ -30,6 +30,8 @@ namespace coterie::rpc {
 
 // What a peer asks of who connects: both nodes are of one cluster.
 inline constexpr char kClusterIdKey[] = "coterie-cluster-id";
+// What the sender's program makes of the log: node::kRulesVersion.
+inline constexpr char kRulesKey[] = "coterie-rules";
 
 // A connection that is shared with nobody and found dead within seconds.
 std::shared_ptr<grpc::Channel> ConnectToPeer(

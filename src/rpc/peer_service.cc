@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "node/identity.h"
 #include "rpc/peer_lane.h"
 
 namespace coterie::rpc {
@@ -15,6 +16,14 @@ constexpr int kChunksMax = 16;
 grpc::Status OtherCluster() {
   return {grpc::StatusCode::PERMISSION_DENIED,
           "this node is of another cluster; compare the cluster ids that both were started with"};
+}
+
+// Two that differ in what they make of the log would come to different states.
+grpc::Status OtherRules() {
+  return {
+      grpc::StatusCode::FAILED_PRECONDITION,
+      "this node runs a version of Coterie that cannot share a cluster with yours; start all of "
+      "a cluster's nodes from the same one"};
 }
 
 template <class Request>
@@ -86,7 +95,11 @@ grpc::Status PeerService::CheckCluster(const grpc::CallbackServerContext& contex
   const auto found = context.client_metadata().find(kClusterIdKey);
   const bool is_ours =
       found != context.client_metadata().end() && found->second == std::to_string(cluster_id_);
-  return is_ours ? grpc::Status::OK : OtherCluster();
+  if (!is_ours) return OtherCluster();
+  const auto rules = context.client_metadata().find(kRulesKey);
+  const bool is_alike = rules != context.client_metadata().end() &&
+                        rules->second == std::to_string(node::kRulesVersion);
+  return is_alike ? grpc::Status::OK : OtherRules();
 }
 
 grpc::ServerReadReactor<internal::v1::FramesRequest>* PeerService::Appends(

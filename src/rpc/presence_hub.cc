@@ -9,6 +9,7 @@
 
 #include "rpc/authenticate.h"
 #include "rpc/status_map.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::rpc {
 namespace {
@@ -18,6 +19,8 @@ constexpr absl::Duration kReadTimeout = absl::Seconds(5);
 // Between two lists; more when many are to be shown them.
 constexpr absl::Duration kPause = absl::Milliseconds(20);
 constexpr absl::Duration kPausePerStream = absl::Microseconds(500);
+// And so many times as long as the list took the apply thread.
+constexpr double kPauseShare = 20;
 
 }  // namespace
 
@@ -126,12 +129,18 @@ absl::Status PresenceHub::Add(const Stream& stream) {
     return Overloaded("This node has 10000 attached streams, its most; ask another node.",
                       absl::Seconds(1));
   }
+  const auto of_user = of_user_.find(stream->caller().user);
+  if (of_user != of_user_.end() && of_user->second >= kStreamsPerUserMax) {
+    return Error(absl::StatusCode::kResourceExhausted, "LIMIT",
+                 "You have 1000 attached streams on this node, the most; close some.");
+  }
   std::size_t& of_session = of_session_[stream->caller().session];
   if (of_session >= kStreamsPerSessionMax) {
     return Error(absl::StatusCode::kResourceExhausted, "LIMIT",
                  "This session has 16 attached streams on this node, the most; one is enough.");
   }
   ++of_session;
+  ++of_user_[stream->caller().user];
   streams_.insert(stream);
   return absl::OkStatus();
 }
@@ -142,6 +151,8 @@ void PresenceHub::Remove(const Stream& stream) {
   asking_.erase(stream);
   const SessionId session = stream->caller().session;
   if (--of_session_[session] == 0) of_session_.erase(session);
+  const std::string& user = stream->caller().user;
+  if (--of_user_[user] == 0) of_user_.erase(user);
 }
 
 void PresenceHub::Answer(const Stream& stream) {
@@ -189,10 +200,11 @@ void PresenceHub::Run() {
       if (left.contains(session) && again.insert(session).second) stream->JoinAgain();
     }
     if (shown.empty()) continue;
-    ShowAll(shown);
+    const absl::Duration took = ShowAll(shown);
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&is_stopping_),
-                            kPause + kPausePerStream * static_cast<double>(shown.size()));
+    mutex_.AwaitWithTimeout(
+        absl::Condition(&is_stopping_),
+        kPause + kPausePerStream * static_cast<double>(shown.size()) + kPauseShare * took);
   }
 }
 
@@ -203,26 +215,30 @@ void PresenceHub::EndDead(const std::vector<Stream>& streams) {
   }
 }
 
-void PresenceHub::ShowAll(const std::vector<Stream>& streams) {
+absl::Duration PresenceHub::ShowAll(const std::vector<Stream>& streams) {
   std::set<std::string> viewers;
   for (const Stream& stream : streams) viewers.insert(stream->caller().user);
   // Shared: the answer comes even when the deadline has passed.
   struct Gathering {
     std::optional<PresentList> list;
+    absl::Duration took;
     absl::Notification done;
   };
   const auto gathering = std::make_shared<Gathering>();
   node_.Read(
       node::Consistency::kStale, absl::Now() + kReadTimeout,
       [this, gathering, viewers](const state::Machine& state) {
+        const absl::Time begun = SteadyNow();
         gathering->list.emplace(state, node_.Activities(), viewers);
+        gathering->took = SteadyNow() - begun;
       },
       [gathering](const absl::StatusOr<Revision>&) { gathering->done.Notify(); });
   gathering->done.WaitForNotification();  // The node answers every read by its deadline.
-  if (!gathering->list) return;
+  if (!gathering->list) return absl::ZeroDuration();
   std::map<std::string, std::vector<v1::Presence>> lists;
   for (const std::string& viewer : viewers) lists[viewer] = gathering->list->Describe(viewer);
   for (const Stream& stream : streams) stream->Show(lists[stream->caller().user]);
+  return gathering->took;
 }
 
 }  // namespace coterie::rpc

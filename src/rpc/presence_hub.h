@@ -59,6 +59,7 @@ class AttachedStream {
 class PresenceHub {
  public:
   static constexpr std::size_t kStreamsMax = 10'000;
+  static constexpr std::size_t kStreamsPerUserMax = 1'000;
   static constexpr std::size_t kStreamsPerSessionMax = 16;
 
   explicit PresenceHub(node::Node& node) : node_(node) {}
@@ -72,7 +73,7 @@ class PresenceHub {
   // Joins the thread. The node must still be there.
   void Stop();
 
-  // kResourceExhausted: too many, of the node or of the session.
+  // kResourceExhausted: too many, of the node, the user or the session.
   absl::Status Add(const std::shared_ptr<AttachedStream>& stream);
   void Remove(const std::shared_ptr<AttachedStream>& stream);
   // Shows `stream` the list, whether it changed or not.
@@ -85,7 +86,8 @@ class PresenceHub {
   }
   void Listen(const state::EventBatch& batch);
   void Run();
-  void ShowAll(const std::vector<Stream>& streams);
+  // How long the list took the apply thread.
+  absl::Duration ShowAll(const std::vector<Stream>& streams);
   void EndDead(const std::vector<Stream>& streams);
 
   node::Node& node_;
@@ -96,6 +98,7 @@ class PresenceHub {
   absl::Mutex mutex_;
   std::set<Stream> streams_ ABSL_GUARDED_BY(mutex_);
   std::map<SessionId, std::size_t> of_session_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::size_t> of_user_ ABSL_GUARDED_BY(mutex_);
   std::set<Stream> asking_ ABSL_GUARDED_BY(mutex_);
   std::set<SessionId> left_ ABSL_GUARDED_BY(mutex_);
   bool is_changed_ ABSL_GUARDED_BY(mutex_) = false;

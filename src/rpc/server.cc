@@ -74,8 +74,9 @@ absl::Status CannotListen(const std::string& address) {
 class Server::Impl {
  public:
   Impl(node::Node& node, const ServerOptions& options)
-      : calls_(node),
-        gate_(node, options.user_calls_per_second),
+      : rates_(options.user_calls_per_second),
+        calls_(node, rates_),
+        gate_(node, rates_),
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
         drafts_(calls_, draft_threads_),
@@ -241,6 +242,7 @@ class Server::Impl {
     Bind(assist_binding_, assist_, &AssistService::ResolveSuggestion);
   }
 
+  CallRates rates_;
   const NodeCalls calls_;
   TurnThreads passwords_{kPasswordTurns};       // Stopped before the rest goes.
   WorkThreads draft_threads_{kDraftThreads};    // As these.

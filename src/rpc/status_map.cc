@@ -40,6 +40,7 @@ Mapped MapCode(state::Code code) {
     case kStaleToken:
       return {absl::StatusCode::kFailedPrecondition, "STALE_TOKEN"};
     case kExhausted:
+    case kTooMuchWork:
       return {absl::StatusCode::kResourceExhausted, "LIMIT"};
     case kOutOfRange:
       return {absl::StatusCode::kOutOfRange, "OUT_OF_RANGE"};

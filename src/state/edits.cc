@@ -13,7 +13,7 @@ namespace {
 // How many pairs of a splice and a change one Edit may be transformed over.
 constexpr std::uint64_t kTransformPairsMax = 1'000'000;
 // And how many bytes of changes: they are read and measured while all others wait.
-constexpr std::uint64_t kTransformBytesMax = 64 << 20;
+constexpr std::uint64_t kTransformBytesMax = 4 << 20;
 
 Outcome TooLong() {
   return Refusal(Code::kExhausted,
@@ -135,7 +135,7 @@ Outcome Machine::Impl::TooMuchWaits() {
 
 Outcome Machine::Impl::NotApplied(const crdt::Malformed& malformed) {
   if (malformed.reason == crdt::kTooManyConflicts) {
-    return Refusal(Code::kExhausted,
+    return Refusal(Code::kTooMuchWork,
                    "Too much of the update was written at places where others wrote at the same "
                    "time, or it formats a text with too many different attributes; send it in "
                    "smaller parts, or write it anew into the document as it is now.");

@@ -188,7 +188,7 @@ TEST_F(HostileTest, WhatTakesTooLongToFindIsRefusedAndLeavesNothing) {
   const std::string text = TextOf(doc_);
   const std::string state = *machine_->UpdateAt(doc_, Revision(), {});
   const std::string all = UpdateOf({.client = 5}, structs(0, kStructs));
-  EXPECT_EQ(CodeOf(ann_, ApplyUpdate{.doc = doc_, .update = all}), Code::kExhausted);
+  EXPECT_EQ(CodeOf(ann_, ApplyUpdate{.doc = doc_, .update = all}), Code::kTooMuchWork);
   EXPECT_EQ(TextOf(doc_), text);
   EXPECT_EQ(*machine_->UpdateAt(doc_, Revision(), {}), state);
 

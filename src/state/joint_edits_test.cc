@@ -205,7 +205,7 @@ TEST_F(JointEdits, WhatThereIsNoRoomForIsRefusedAlone) {
   const UpdatePart cid = PartOf(cid_, of_cid_.Insert(1, std::string(400'000, 'z')));
   const UpdatePart dan = PartOf(LoginAs("dan"), Page(44).Insert(0, "d"));
 
-  EXPECT_EQ(Codes({bob, cid, dan}), std::vector<Code>({Code::kOk, Code::kExhausted, Code::kOk}));
+  EXPECT_EQ(Codes({bob, cid, dan}), std::vector<Code>({Code::kOk, Code::kTooMuchWork, Code::kOk}));
 
   EXPECT_EQ(TextOf(doc_), "d");
   EXPECT_EQ(SplitNames(machine_->Versions(doc_)[0].author),
@@ -251,7 +251,7 @@ TEST_F(JointEdits, WhatTakesTooLongToFindHarmsNobodyElse) {
              PartOf(cid_, of_cid_.Insert(0, "c")), more_of_bob});
   // What else the same user sent goes with it: else each of 64 parts would be tried by itself.
   using enum Code;
-  EXPECT_EQ(codes, (std::vector<Code>{kOk, kExhausted, kOk, kExhausted}));
+  EXPECT_EQ(codes, (std::vector<Code>{kOk, kTooMuchWork, kOk, kTooMuchWork}));
   const std::string text = TextOf(doc_);
   EXPECT_EQ(text.size(), kStructs + 3);
   EXPECT_EQ(text.find('x'), std::string::npos);

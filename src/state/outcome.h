@@ -26,6 +26,7 @@ enum class Code : std::uint8_t {
   kOutOfRange,       // A position or a revision that is not there.
   kForgotten,        // A retry so late that the first outcome is no longer kept. Nothing was done.
   kStaleSuggestion,  // The text is no longer what a suggestion was made for.
+  kTooMuchWork,      // Given up after the most work that may be spent on one; see `message`.
 };
 
 struct LockView {

@@ -18,7 +18,7 @@ struct LastOf<LeaveReason> {
 };
 template <>
 struct LastOf<Code> {
-  static constexpr auto kValue = Code::kStaleSuggestion;
+  static constexpr auto kValue = Code::kTooMuchWork;
 };
 template <>
 struct LastOf<ChangeKind> {
