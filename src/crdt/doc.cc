@@ -138,7 +138,7 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
     // What is pending may say something else of clocks that have come meanwhile, if somebody used
     // an id twice. What was integrated counts, here and wherever this is applied.
     StateVector covered = state_vector();
-    for (const auto& [client, clock] : known.clocks()) covered.Raise(client, clock);
+    covered.Raise(known);
     updates.push_back(view.Diff(covered));
   }
   if (updates.size() == 1) return std::move(updates[0]);
