@@ -12,9 +12,9 @@ HEX = re.compile(r"(?<![0-9A-Za-z+/=])(?:[0-9a-f]{2})+(?![0-9A-Za-z+/=])")
 
 
 def framed(name, data):
-    """As the target wants it: apply takes two updates with the length of the first in front, split
-    the size of the parts."""
-    if name == "apply" and len(data) < 65536:
+    """As the target wants it: apply and views take two updates with the length of the first in
+    front, split the size of the parts."""
+    if name in ("apply", "views") and len(data) < 65536:
         return len(data).to_bytes(2, "little") + data
     return b"\0" + data if name == "split" else data
 

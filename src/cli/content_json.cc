@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "crdt/map.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
+#include "crdt/view_budget.h"
 #include "crdt/xml.h"
 
 namespace coterie::cli {
@@ -35,6 +37,9 @@ crdt::TypeKind KindOfRoot(crdt::Doc& doc, crdt::TypeHandle root) {
 }
 
 using Kind = crdt::JsValue::Kind;
+
+// What a document may come to as JSON, and what of it is in memory meanwhile.
+constexpr std::uint64_t kJsonBytesMax = std::uint64_t{1} << 30;
 
 // Fills new types with what JSON says. Recursive: CheckJson() bounds the depth.
 class JsonContent {
@@ -122,7 +127,14 @@ absl::StatusOr<std::string> ContentAsJson(std::string_view update) {
   for (const std::string& name : doc.root_names()) {
     roots.push_back({.name = name, .kind = KindOfRoot(doc, doc.Root(name))});
   }
-  return doc.ToJson(roots);
+  crdt::ViewBudget budget(kJsonBytesMax);
+  std::string json = doc.ToJson(roots, budget);
+  if (budget.is_spent()) {
+    return Error(absl::StatusCode::kResourceExhausted,
+                 "the document is too large to be written as JSON",
+                 "leave out --as json, and read the update with Yjs");
+  }
+  return json;
 }
 
 }  // namespace coterie::cli

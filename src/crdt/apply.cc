@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "crdt/integrate.h"
@@ -222,7 +223,7 @@ DeleteSet NotDeleted(const ItemStore& store, const DeleteSet& deletes) {
 }
 
 DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
-  DeleteSet rest;
+  std::vector<std::pair<Client, ClockRange>> rest;
   // In the order of Yjs, which shows in the order of events.
   for (auto entry = deletes.clients().rbegin(); entry != deletes.clients().rend(); ++entry) {
     const auto& [client, ranges] = *entry;
@@ -230,8 +231,9 @@ DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
     const Clock end = index == kNoClient ? 0 : store.ClientAt(index).end;
     StructList::Place place;
     for (const ClockRange& range : ranges) {
-      if (range.end > end)
-        rest.Add(client, {.begin = std::max(range.begin, end), .end = range.end});
+      if (range.end > end) {
+        rest.push_back({client, {.begin = std::max(range.begin, end), .end = range.end}});
+      }
       if (range.begin >= end) continue;
       const StructList& structs = store.ClientAt(index).structs;
       place = place == structs.First() ? structs.Find(range.begin)
@@ -254,7 +256,7 @@ DeleteSet ApplyDeletes(ItemStore& store, const DeleteSet& deletes) {
       } while (structs.MoveRight(place));
     }
   }
-  return rest;
+  return DeleteSet::FromRanges(std::move(rest));
 }
 
 }  // namespace coterie::crdt

@@ -44,18 +44,25 @@ void Merge(ItemStore& store, ItemRef left_ref, ItemRef right_ref) {
 // `place` is then where the result is.
 std::size_t MergeWithLefts(ItemStore& store, ClientIndex client, Place& place) {
   StructList& structs = store.ClientAt(client).structs;
+  Place first = place;
   std::size_t merged = 0;
-  while (true) {
+  for (Place left = first; structs.MoveLeft(left); first = left, ++merged) {
+    if (!CanMerge(store, structs.At(left), structs.At(first))) break;
+  }
+  // From the left, where content that grows has room to: from the right all that is merged already
+  // would move each time.
+  Place next = first;
+  for (std::size_t i = 0; i < merged; ++i) {
+    structs.MoveRight(next);
+    Merge(store, structs.At(first), structs.At(next));
+  }
+  for (std::size_t i = 0; i < merged; ++i) {
     Place left = place;
-    if (!structs.MoveLeft(left)) return merged;
-    const ItemRef left_ref = structs.At(left);
-    const ItemRef right_ref = structs.At(place);
-    if (!CanMerge(store, left_ref, right_ref)) return merged;
-    Merge(store, left_ref, right_ref);
+    structs.MoveLeft(left);
     structs.Erase(place);
     place = left;
-    ++merged;
   }
+  return merged;
 }
 
 // From `place` leftward, down to structs that begin at `first`.

@@ -138,7 +138,7 @@ std::string Doc::EncodeStateAsUpdate(const StateVector& known) const {
     // What is pending may say something else of clocks that have come meanwhile, if somebody used
     // an id twice. What was integrated counts, here and wherever this is applied.
     StateVector covered = state_vector();
-    for (const auto& [client, clock] : known.clocks()) covered.Raise(client, clock);
+    covered.Raise(known);
     updates.push_back(view.Diff(covered));
   }
   if (updates.size() == 1) return std::move(updates[0]);
@@ -220,13 +220,19 @@ std::vector<std::string> Doc::filled_root_names() const {
 }
 
 std::string Doc::ToJson(const std::vector<TypedRoot>& roots) const {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return ToJson(roots, budget);
+}
+
+std::string Doc::ToJson(const std::vector<TypedRoot>& roots, ViewBudget& budget) const {
   JsValue all;
   all.kind = JsValue::Kind::kObject;
   for (const TypedRoot& root : roots) {
     const BranchRef branch = store_->FindRoot(root.name);
     // A root that nobody wrote to is an empty one: the sequence 0 is empty too.
-    all.members.push_back({root.name, TypeToValue(*store_, branch, root.kind)});
+    all.members.push_back({root.name, TypeToValue(View{*store_, budget}, branch, root.kind)});
   }
+  if (budget.is_spent()) return {};
   SettleMembers(all.members);
   return crdt::ToJson(std::move(all));
 }

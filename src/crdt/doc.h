@@ -37,6 +37,7 @@ inline constexpr std::string_view kTooManyConflicts =
 
 class ItemStore;
 class Transaction;
+class ViewBudget;
 struct ParsedUpdate;
 
 // Whether the content of what is deleted is forgotten at the end of each transaction.
@@ -105,6 +106,8 @@ class Doc {
     TypeKind kind;
   };
   std::string ToJson(const std::vector<TypedRoot>& roots) const;
+  // The same of a document that anybody may have made: of no use once the budget is spent.
+  std::string ToJson(const std::vector<TypedRoot>& roots, ViewBudget& budget) const;
   // Guids of the subdocuments that are not deleted; sorted, each as often as it is there.
   std::vector<std::string> Subdocuments() const;
 

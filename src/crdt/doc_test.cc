@@ -15,6 +15,7 @@
 #include "crdt/test_bytes.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
+#include "crdt/undo.h"
 #include "crdt/xml.h"
 
 namespace coterie::crdt {
@@ -330,6 +331,27 @@ TEST(Convergence, ReplicasAgreeWhateverTheOrder) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) Converge(seed);
 }
 
+// A node by client 9 with a letter by client 1 and an attribute by client 2, who deletes it all. As
+// Yjs 13.6.33 undoes that: what is deleted first is what comes back first.
+TEST(Doc, UndoMakesThingsAnewInTheOrderOfTheirDeletion) {
+  constexpr Client kWriter{2};
+  Doc doc = NewDoc();
+  UndoHistory history(doc, {.writer = kWriter,
+                            .scope = {doc.Root("x")},
+                            .join_ticks = 0,
+                            .others_values = UndoHistory::Options::OthersValues::kKeep});
+  ASSERT_FALSE(doc.Apply(FromHex("02010900070101780601010004000900016100")));
+  ASSERT_FALSE(doc.Apply(FromHex("0101020028000900016e0177017600")));
+  {
+    Transaction transaction(doc, kWriter);
+    Array(doc, doc.Root("x")).Delete(transaction, 0, 1);
+    history.Capture(transaction, Ticks(1));
+  }
+  Outcome outcome;
+  ASSERT_TRUE(history.Undo(outcome, Watch::kUpdate));
+  EXPECT_EQ(ToHex(outcome.update), "010302014709000604000201016128000201016e0177017600");
+}
+
 // Bytes that somebody damaged on purpose: refused, or whatever; never a crash, and what was taken
 // is a sound document.
 TEST(Hostile, DamagedUpdatesDoNoHarm) {
@@ -414,6 +436,44 @@ TEST(Hostile, HalfOfManyCharactersIsDeletedInNoTime) {
   ASSERT_EQ(outcome.text_changes.size(), 1u);
   EXPECT_EQ(outcome.text_changes[0].deleted, letters);
   EXPECT_EQ(outcome.text_changes[0].inserted, TextOf(doc));
+}
+
+// Values that a client wrote one by one, which no editor joined before they were sent.
+std::string ValuesOneByOne(std::uint64_t count, const std::string& any) {
+  Lib0Writer update;
+  update.VarUint(1);
+  update.VarUint(count);
+  update.Raw(FromHex("05000801016101"));  // Client 5, from 0 on; the first in the root "a".
+  update.Raw(any);
+  for (std::uint64_t clock = 0; clock + 1 < count; ++clock) {
+    update.Raw(FromHex("8805"));
+    update.VarUint(clock);
+    update.VarUint(1);
+    update.Raw(any);
+  }
+  update.VarUint(0);
+  return update.Take();
+}
+
+// Each that was merged moved all that were merged already.
+TEST(Hostile, ValuesWrittenOneByOneAreMergedInNoTime) {
+  constexpr std::uint64_t kValues = 60'000;
+  const std::string any = FromHex("7726") + std::string(38, 'x');
+  const std::string update = ValuesOneByOne(kValues, any);
+  Doc doc = NewDoc();
+  const std::clock_t before = std::clock();
+  ASSERT_FALSE(doc.Apply(update));
+  EXPECT_LT(std::clock() - before, 5 * CLOCKS_PER_SEC);  // A tenth of one; it was 18 s.
+  doc.CheckInvariantsDeep();
+  EXPECT_EQ(Array(doc, doc.Root("a")).length(), kValues);
+  Lib0Writer merged;
+  merged.Raw(
+      FromHex("010105000801"
+              "0161"));
+  merged.VarUint(kValues);
+  for (std::uint64_t i = 0; i < kValues; ++i) merged.Raw(any);
+  merged.VarUint(0);
+  EXPECT_TRUE(doc.EncodeStateAsUpdate() == merged.view());
 }
 
 // A place where many wrote is searched by a short cut, which held for what editors write alone. The

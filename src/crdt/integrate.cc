@@ -1,5 +1,7 @@
 #include "crdt/integrate.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -138,12 +140,13 @@ bool IsBornDeleted(const ItemStore& store, const Item& item) {
   return parent != 0 && store.At(parent).is_deleted;
 }
 
-// Queues what is in a type that is being deleted.
-void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& queue) {
+// Puts what is in a type that is being deleted on the stack, the first of it on top.
+void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& stack) {
+  const auto begin = static_cast<std::ptrdiff_t>(stack.size());
   const auto take = [&](ItemRef child) {
     const Item& item = store.At(child);
     if (!item.is_deleted) {
-      queue.push_back(child);
+      stack.push_back(child);
     } else if (item.clock < store.BeforeClock(item.client)) {
       // It becomes garbage without being in the transaction's deletions, so that it could only be
       // merged by being mentioned here.
@@ -157,6 +160,7 @@ void DeleteChildren(ItemStore& store, BranchRef type, std::vector<ItemRef>& queu
     if (sequence.tail != 0) take(sequence.tail);
     key = sequence.next_key;
   }
+  std::reverse(stack.begin() + begin, stack.end());
 }
 
 }  // namespace
@@ -211,7 +215,9 @@ void IntegrateGarbage(ItemStore& store, LocalId id, Clock length) {
 }
 
 void Delete(ItemStore& store, ItemRef ref) {
-  std::vector<ItemRef> queue;  // No recursion: types nest as deep as an update says.
+  // No recursion: types nest as deep as an update says. In the order of Yjs all the same, because
+  // undo makes things anew in the order in which their clients were first met here.
+  std::vector<ItemRef> stack;
   while (true) {
     Item& item = store.At(ref);
     if (!item.is_deleted) {
@@ -222,11 +228,11 @@ void Delete(ItemStore& store, ItemRef ref) {
       store.changes().deleted.push_back(
           {.client = item.client, .begin = item.clock, .end = item.end()});
       NoteChanged(store, sequence.branch, sequence.key);
-      if (item.kind() == ContentKind::kType) DeleteChildren(store, store.TypeOf(item), queue);
+      if (item.kind() == ContentKind::kType) DeleteChildren(store, store.TypeOf(item), stack);
     }
-    if (queue.empty()) return;
-    ref = queue.back();
-    queue.pop_back();
+    if (stack.empty()) return;
+    ref = stack.back();
+    stack.pop_back();
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "crdt/any_tag.h"
+#include "crdt/view_budget.h"
 
 namespace coterie::crdt {
 namespace {
@@ -46,26 +47,27 @@ void WriteBigEndian(std::uint64_t bits, int bytes, Lib0Writer& writer) {
   for (int i = bytes - 1; i >= 0; --i) writer.U8(static_cast<std::uint8_t>(bits >> (8 * i)));
 }
 
-JsValue ReadAnyAt(Lib0Reader& reader, int depth);
+JsValue ReadAnyAt(Lib0Reader& reader, int depth, ViewBudget& budget);
 
-void ReadItems(Lib0Reader& reader, int depth, JsValue& value) {
+void ReadItems(Lib0Reader& reader, int depth, ViewBudget& budget, JsValue& value) {
   if (depth == kAnyDepthMax) return reader.Fail("a value is nested too deeply");
   const std::uint64_t count =
       reader.VarUintUpTo(reader.remaining_bytes(), "a count is larger than what follows");
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
+    if (!budget.Spend(kBytesPerJsValue)) return;
     if (value.kind == Kind::kArray) {
-      value.items.push_back(ReadAnyAt(reader, depth + 1));
+      value.items.push_back(ReadAnyAt(reader, depth + 1, budget));
       continue;
     }
     std::string key(reader.VarString());
-    JsValue member = ReadAnyAt(reader, depth + 1);
+    JsValue member = ReadAnyAt(reader, depth + 1, budget);
     // To assign that is to set the prototype, which nothing writes out again.
     if (key != "__proto__") value.members.push_back({std::move(key), std::move(member)});
   }
   if (reader.ok()) SettleMembers(value.members);
 }
 
-JsValue ReadAnyAt(Lib0Reader& reader, int depth) {
+JsValue ReadAnyAt(Lib0Reader& reader, int depth, ViewBudget& budget) {
   JsValue value;
   const std::size_t start = reader.offset_bytes();
   switch (reader.U8()) {
@@ -109,11 +111,11 @@ JsValue ReadAnyAt(Lib0Reader& reader, int depth) {
       break;
     case any_tag::kObject:
       value.kind = Kind::kObject;
-      ReadItems(reader, depth, value);
+      ReadItems(reader, depth, budget, value);
       break;
     case any_tag::kArray:
       value.kind = Kind::kArray;
-      ReadItems(reader, depth, value);
+      ReadItems(reader, depth, budget, value);
       break;
     default:
       reader.FailAt(start, "a value has an unknown type");
@@ -201,7 +203,7 @@ std::int64_t PowerOfTen(std::string_view digits) {
 // Of a text that was checked: looks only at what it must to tell one thing from another.
 class JsonParser {
  public:
-  explicit JsonParser(std::string_view text) : text_(text) {}
+  JsonParser(std::string_view text, ViewBudget& budget) : text_(text), budget_(budget) {}
   JsValue Value();
 
  private:
@@ -223,6 +225,7 @@ class JsonParser {
   void Items(JsValue& value);
 
   std::string_view text_;
+  ViewBudget& budget_;
   std::size_t at_ = 0;
 };
 
@@ -273,16 +276,18 @@ void JsonParser::Items(JsValue& value) {
   const char last = Take() == '{' ? '}' : ']';
   value.kind = last == '}' ? Kind::kObject : Kind::kArray;
   while (Peek() != last) {
+    if (!budget_.Spend(kBytesPerJsValue)) return;
     if (text_[at_] == ',') Take();
     Peek();
     if (last == ']') {
       value.items.push_back(Value());
-      continue;
+    } else {
+      std::string key = String();
+      Peek();
+      Take();
+      value.members.push_back({std::move(key), Value()});
     }
-    std::string key = String();
-    Peek();
-    Take();
-    value.members.push_back({std::move(key), Value()});
+    if (budget_.is_spent()) return;
   }
   Take();
   SettleMembers(value.members);
@@ -439,7 +444,12 @@ bool JsValue::IsTruthy() const {
   return true;
 }
 
-JsValue ReadAny(Lib0Reader& reader) { return ReadAnyAt(reader, 0); }
+JsValue ReadAny(Lib0Reader& reader) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return ReadAny(reader, budget);
+}
+
+JsValue ReadAny(Lib0Reader& reader, ViewBudget& budget) { return ReadAnyAt(reader, 0, budget); }
 
 void WriteAny(const JsValue& value, Lib0Writer& writer) {
   switch (value.kind) {
@@ -478,7 +488,14 @@ void WriteAny(const JsValue& value, Lib0Writer& writer) {
   }
 }
 
-JsValue ParseJson(std::string_view text) { return JsonParser(text).Value(); }
+JsValue ParseJson(std::string_view text) {
+  ViewBudget budget = ViewBudget::Unbounded();
+  return ParseJson(text, budget);
+}
+
+JsValue ParseJson(std::string_view text, ViewBudget& budget) {
+  return JsonParser(text, budget).Value();
+}
 
 bool WriteJson(const JsValue& value, std::string& json) {
   switch (value.kind) {

@@ -15,6 +15,7 @@
 
 namespace coterie::crdt {
 
+class ViewBudget;
 struct JsMember;
 
 struct JsValue {
@@ -51,16 +52,24 @@ struct JsMember {
   JsValue second;
 };
 
+// What each value within another one is taken to come to: what lists and objects have room for, and
+// what it takes to put members in order.
+inline constexpr std::uint64_t kBytesPerJsValue = 2 * sizeof(JsMember);
+
 // Puts members in JavaScript's order: a key that comes again replaces the value and keeps the
 // place; indices come first, in order.
 void SettleMembers(std::vector<JsMember>& members);
 
 // On malformed bytes the reader has failed.
 JsValue ReadAny(Lib0Reader& reader);
+// The same of bytes that anybody may have made, which take a hundred times as much as values: once
+// the budget is spent, neither the value nor the reader's place is of use.
+JsValue ReadAny(Lib0Reader& reader, ViewBudget& budget);
 void WriteAny(const JsValue& value, Lib0Writer& writer);
 
 // Requires a text that CheckJson() finds nothing wrong with.
 JsValue ParseJson(std::string_view text);
+JsValue ParseJson(std::string_view text, ViewBudget& budget);
 // As JSON.stringify; false where that gives nothing (undefined) or throws (a BigInt).
 [[nodiscard]] bool WriteJson(const JsValue& value, std::string& json);
 

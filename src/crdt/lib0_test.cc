@@ -72,6 +72,29 @@ TEST(Lib0, IntegersComeBack) {
   }
 }
 
+TEST(StateVector, IsRaisedByAnotherOne) {
+  StateVector vector;
+  vector.Set(Client(2), 5);
+  vector.Set(Client(4), 5);
+  vector.Set(Client(6), 5);
+  StateVector other;
+  for (std::uint64_t client = 1; client <= 5; ++client) {
+    other.Set(Client(client), static_cast<Clock>(2 * client));
+    StateVector one = vector;
+    one.Raise(other);
+    StateVector expected = vector;
+    for (const auto& [id, clock] : other.clocks()) expected.Raise(id, clock);
+    EXPECT_EQ(one, expected);
+  }
+  vector.Raise(other);
+  EXPECT_EQ(vector.clocks(), (std::vector<std::pair<Client, Clock>>{{Client(1), 2},
+                                                                    {Client(2), 5},
+                                                                    {Client(3), 6},
+                                                                    {Client(4), 8},
+                                                                    {Client(5), 10},
+                                                                    {Client(6), 5}}));
+}
+
 TEST(StateVector, IsWrittenAsYjsDoes) {
   StateVector vector;
   vector.Set(Client(1), 3);

@@ -277,18 +277,13 @@ std::vector<Writer::Child> Writer::ChildrenOf(BranchRef parent) const {
 }
 
 std::optional<JsValue> Writer::AttributeOf(BranchRef branch, std::string_view name) const {
-  for (SequenceRef key = store_.BranchAt(branch).first_key; key != 0;
-       key = store_.SequenceAt(key).next_key) {
-    const Sequence& sequence = store_.SequenceAt(key);
-    if (store_.atoms().Text(sequence.key) != name) continue;
-    if (sequence.tail == 0 || store_.At(sequence.tail).is_deleted) return std::nullopt;
-    const Item& item = store_.At(sequence.tail);
-    // What an attribute says is short: all else, types among it, says nothing here.
-    const bool is_value = item.kind() == ContentKind::kAny || item.kind() == ContentKind::kJson;
-    if (!is_value || store_.BytesOf(item).size() > kAttributeBytesMax) return std::nullopt;
-    return ContentToValue(store_, item, item.length - 1);
-  }
-  return std::nullopt;
+  const ItemRef ref = ValueItemOf(store_, branch, store_.atoms().Find(name));
+  if (ref == 0) return std::nullopt;
+  const Item& item = store_.At(ref);
+  // What an attribute says is short: all else, types among it, says nothing here.
+  const bool is_value = item.kind() == ContentKind::kAny || item.kind() == ContentKind::kJson;
+  if (!is_value || store_.BytesOf(item).size() > kAttributeBytesMax) return std::nullopt;
+  return ContentToValue(store_, item, item.length - 1);
 }
 
 // The first of these that is a text and not empty.
@@ -442,16 +437,13 @@ std::string Writer::Container(const Child& container, std::uint64_t number, int 
   const std::vector<Child> children = ChildrenOf(container.branch);
   if (children.empty()) return {};
   const Child& first = children.front();
+  const bool is_item = IsItem(first.node);
+  const std::string marker = is_item ? Marker(first, number) : std::string();
+  const std::string indent(marker.find(' ') + 1, ' ');
   std::string text = Block(first, number, depth + 1);
   for (auto child = children.begin() + 1; child != children.end(); ++child) {
     const std::string nested = Block(*child, 1, depth + 1);
-    if (!IsItem(first.node)) {
-      text += "\n\n" + nested;
-      continue;
-    }
-    const std::string marker = Marker(first, number);
-    const std::string indent(marker.find(' ') + 1, ' ');
-    text += "\n" + Indented(nested, indent, indent);
+    text += is_item ? "\n" + Indented(nested, indent, indent) : "\n\n" + nested;
   }
   return text;
 }

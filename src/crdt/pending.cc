@@ -239,7 +239,9 @@ void PendingDeletes::TakeDueOf(Client client, Clock end,
 
 DeleteSet PendingDeletes::All() const {
   DeleteSet all;
-  for (const auto& [client, deletes] : deletes_) all.Add(deletes);
+  for (const auto& [client, deletes] : deletes_) {  // Ascending.
+    for (const ClockRange& range : deletes.Of(client)) all.Add(client, range);
+  }
   return all;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,6 +105,25 @@ TEST(Pending, CountsTheSameWhoeverHasReadIt) {
     static_cast<void>(read.EncodeStateAsUpdate());
     EXPECT_EQ(doc.pending_bytes(), read.pending_bytes());
   }
+}
+
+// Of many clients, two ranges each: to keep them and to write them out took the square of that.
+TEST(Pending, DeletionsOfManyClientsCostWhatTheyAreLong) {
+  constexpr std::uint64_t kClients = 60'000;
+  Lib0Writer deletes;
+  deletes.VarUint(0);
+  deletes.VarUint(kClients);
+  for (std::uint64_t client = kClients; client > 0; --client) {
+    for (const std::uint64_t number : {client, std::uint64_t{2}, std::uint64_t{0}, std::uint64_t{1},
+                                       std::uint64_t{2}, std::uint64_t{1}}) {
+      deletes.VarUint(number);
+    }
+  }
+  Doc doc({.garbage = Garbage::kCollect});
+  const std::clock_t before = std::clock();
+  ASSERT_FALSE(doc.Apply(deletes.view()));
+  EXPECT_TRUE(doc.EncodeStateAsUpdate() == deletes.view());
+  EXPECT_LT(std::clock() - before, 5 * CLOCKS_PER_SEC);  // Hundredths of one; it was a minute.
 }
 
 TEST(Pending, WaitsForWhoWritesHereToo) {

@@ -1,6 +1,8 @@
 #include "crdt/state_vector.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace coterie::crdt {
 namespace {
@@ -28,6 +30,19 @@ void StateVector::Set(Client client, Clock clock) {
 
 void StateVector::Raise(Client client, Clock clock) {
   if (clock > At(client)) Set(client, clock);
+}
+
+void StateVector::Raise(const StateVector& other) {
+  // One by one is cheaper only where few come to many.
+  if (other.clocks_.size() == 1) return Raise(other.clocks_[0].first, other.clocks_[0].second);
+  std::vector<std::pair<Client, Clock>> both;
+  both.reserve(clocks_.size() + other.clocks_.size());
+  std::merge(clocks_.begin(), clocks_.end(), other.clocks_.begin(), other.clocks_.end(),
+             std::back_inserter(both));  // Of one client, the higher clock comes last.
+  const auto is_same = [](const auto& a, const auto& b) { return a.first == b.first; };
+  const auto last = std::unique(both.rbegin(), both.rend(), is_same);
+  both.erase(both.begin(), last.base());
+  clocks_ = std::move(both);
 }
 
 bool StateVector::Covers(const StateVector& other) const {

@@ -23,6 +23,8 @@ class StateVector {
   void Set(Client client, Clock clock);
   // Sets it if that is more.
   void Raise(Client client, Clock clock);
+  // For all that `other` has; costs no more than both are long.
+  void Raise(const StateVector& other);
   bool Has(Id id) const { return id.clock < At(id.client); }
   // Whether all that `other` has is here.
   bool Covers(const StateVector& other) const;

@@ -22,16 +22,9 @@ JsValue TextValue(std::string text) {
   return value;
 }
 
-// Bytes, as JSON.stringify sees a Uint8Array: an object with a number per index.
-JsValue BytesToValue(std::string_view bytes) {
-  JsValue value;
-  value.kind = Kind::kObject;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    JsValue byte;
-    byte.kind = Kind::kNumber;
-    byte.number = static_cast<unsigned char>(bytes[i]);
-    value.members.push_back({std::to_string(i), std::move(byte)});
-  }
+JsValue BytesValue(std::string_view bytes) {
+  JsValue value = TextValue(std::string(bytes));
+  value.kind = Kind::kBytes;
   return value;
 }
 
@@ -69,11 +62,22 @@ JsValue UnitToValue(std::string_view text, Clock offset) {
   return TextValue(units.Next());
 }
 
-JsValue ValueAt(const ItemStore& store, const Item& item, Clock offset) {
-  Lib0Reader reader(store.ValuesFrom(item, offset));
-  if (item.kind() == ContentKind::kAny) return ReadAny(reader);
+JsValue ValueAt(const View& view, const Item& item, Clock offset) {
+  Lib0Reader reader(view.store.ValuesFrom(item, offset));
+  if (item.kind() == ContentKind::kAny) return ReadAny(reader, view.budget);
   const std::string_view json = reader.VarBytes();
-  return json == "undefined" ? JsValue{} : ParseJson(json);
+  return json == "undefined" ? JsValue{} : ParseJson(json, view.budget);
+}
+
+// Of what is visible, and read whole; deleted content has no bytes to be read.
+void ReadContent(const View& view, const Item& item) {
+  if (item.kind() != ContentKind::kString && item.kind() != ContentKind::kType) {
+    view.budget.Read(view.store.BytesOf(item).size());
+  } else if (item.kind() == ContentKind::kString) {
+    view.budget.Read(view.store.TextOf(item).size());
+  } else {
+    view.budget.Read(1);
+  }
 }
 
 JsValue MapToValue(const View& view, BranchRef branch, int depth) {
@@ -84,9 +88,15 @@ JsValue MapToValue(const View& view, BranchRef branch, int depth) {
   for (; key != 0; key = store.SequenceAt(key).next_key) {
     const Sequence& sequence = store.SequenceAt(key);
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
+    const std::string_view name = store.atoms().Text(sequence.key);
+    // To assign that is to set the prototype, which nothing writes out again.
+    if (name == "__proto__") continue;
     const Item& item = store.At(sequence.tail);
-    value.members.push_back({std::string(store.atoms().Text(sequence.key)),
-                             ContentToValue(view, item, item.length - 1, depth + 1)});
+    view.budget.Read(name.size());
+    ReadContent(view, item);
+    if (!view.budget.Spend(kBytesPerJsValue)) break;
+    value.members.push_back(
+        {std::string(name), ContentToValue(view, item, item.length - 1, depth + 1)});
   }
   SettleMembers(value.members);
   return value;
@@ -96,13 +106,16 @@ JsValue ArrayToValue(const View& view, BranchRef branch, int depth) {
   const ItemStore& store = view.store;
   JsValue value;
   value.kind = Kind::kArray;
-  value.items.reserve(store.BranchAt(branch).length);
   for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
     const Item& item = store.At(ref);
     if (!item.IsVisible()) continue;
+    ReadContent(view, item);
+    if (!view.budget.Spend(kBytesPerJsValue * item.length)) break;
     if (item.kind() == ContentKind::kAny) {  // Each read once, not each from the front.
       Lib0Reader reader(store.BytesOf(item));
-      for (Clock i = 0; i < item.length; ++i) value.items.push_back(ReadAny(reader));
+      for (Clock i = 0; i < item.length && !view.budget.is_spent(); ++i) {
+        value.items.push_back(ReadAny(reader, view.budget));
+      }
       continue;
     }
     if (item.kind() == ContentKind::kString) {
@@ -143,7 +156,14 @@ std::string Interpolated(const JsValue& value) {
       return std::to_string(static_cast<std::int64_t>(value.big_int));
     case Kind::kString:
       return value.text;
-    case Kind::kBytes:
+    case Kind::kBytes: {
+      std::string text;
+      for (const char byte : value.text) {
+        if (!text.empty()) text += ',';
+        text += std::to_string(static_cast<unsigned char>(byte));
+      }
+      return text;
+    }
     case Kind::kArray: {
       std::string text;
       for (std::size_t i = 0; i < value.items.size(); ++i) {
@@ -166,9 +186,7 @@ std::string ContentToString(const View& view, const Item& item, Clock offset, in
     const BranchRef type = store.TypeOf(item);
     return TypeToString(view, type, store.BranchAt(type).kind, depth + 1);
   }
-  if (item.kind() == ContentKind::kDoc || item.kind() == ContentKind::kBinary) {
-    return std::string(kObjectText);
-  }
+  if (item.kind() == ContentKind::kDoc) return std::string(kObjectText);
   return Interpolated(ContentToValue(view, item, offset, depth + 1));
 }
 
@@ -178,6 +196,7 @@ std::string ChildrenToString(const View& view, BranchRef branch, int depth) {
   for (ItemRef ref = store.HeadOf(branch); ref != 0; ref = store.At(ref).right) {
     const Item& item = store.At(ref);
     if (!item.IsVisible()) continue;
+    ReadContent(view, item);
     if (view.budget.is_spent()) break;
     if (item.kind() == ContentKind::kString) {
       Units units(store.TextOf(item));
@@ -197,6 +216,7 @@ std::string ElementToString(const View& view, BranchRef ref, int depth) {
     const Sequence& sequence = store.SequenceAt(key);
     if (sequence.tail == 0 || store.At(sequence.tail).is_deleted) continue;
     const Item& item = store.At(sequence.tail);
+    ReadContent(view, item);
     attributes.emplace_back(store.atoms().Text(sequence.key),
                             ContentToString(view, item, item.length - 1, depth));
   }
@@ -234,7 +254,7 @@ std::string LettersAsAttributes(const std::string& text) {
 std::string WithElements(const Attributes& attributes, const std::string& inner,
                          ViewBudget& budget) {
   std::vector<std::pair<std::string, JsValue>> nodes;
-  for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json));
+  for (const auto& [key, json] : attributes) nodes.emplace_back(key, ParseJson(json, budget));
   const auto is_before = [](const auto& a, const auto& b) {
     return IsBeforeInUtf16(a.first, b.first);
   };
@@ -270,7 +290,8 @@ std::string XmlTextToString(const View& view, BranchRef branch, int depth) {
         text += WithElements(op.attributes, op.text, view.budget);
         break;
       case DeltaOp::Kind::kEmbed:
-        text += WithElements(op.attributes, Interpolated(ParseJson(op.text)), view.budget);
+        text +=
+            WithElements(op.attributes, Interpolated(ParseJson(op.text, view.budget)), view.budget);
         break;
       case DeltaOp::Kind::kType: {
         const TypeKind kind = view.store.BranchAt(op.type.branch).kind;
@@ -315,14 +336,14 @@ JsValue ContentToValue(const View& view, const Item& item, Clock offset, int dep
       return UnitToValue(store.TextOf(item), offset);
     case ContentKind::kAny:
     case ContentKind::kJson:
-      return ValueAt(store, item, offset);
+      return ValueAt(view, item, offset);
     case ContentKind::kBinary: {
       Lib0Reader reader(store.BytesOf(item));
-      return BytesToValue(reader.VarBytes());
+      return BytesValue(reader.VarBytes());
     }
     case ContentKind::kEmbed: {
       Lib0Reader reader(store.BytesOf(item));
-      return ParseJson(reader.VarBytes());
+      return ParseJson(reader.VarBytes(), view.budget);
     }
     case ContentKind::kType: {
       const BranchRef type = store.TypeOf(item);

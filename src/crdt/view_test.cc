@@ -12,6 +12,7 @@
 #include "crdt/array.h"
 #include "crdt/doc.h"
 #include "crdt/item_store.h"
+#include "crdt/map.h"
 #include "crdt/markdown.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
@@ -99,6 +100,80 @@ TEST_F(ViewTest, ATableOfOneWideRowAndManyNarrowOnesIsTooMuch) {
   ViewBudget budget(kFloorBytes);
   EXPECT_LT(ToMarkdown(doc_, root(), budget).size(), kFloorBytes);
   EXPECT_TRUE(budget.is_spent());
+}
+
+// Else this would take hours.
+TEST_F(ViewTest, ABoxWithManyAttributesIsLookedIntoOnce) {
+  constexpr int kMany = 200'000;
+  const TypeHandle container = Element(root(), "blockContainer");
+  const TypeHandle box = Element(container, "checkListItem");
+  {
+    Transaction transaction(doc_, Client(1));
+    Map attributes(doc_, box);
+    for (int i = 0; i < kMany; ++i) {
+      attributes.Set(transaction, std::to_string(i), NewAny{std::string(1, '\x78')});
+    }
+    attributes.Set(transaction, "checked", NewAny{std::string(1, '\x78')});
+    const std::vector<NewContent> lines(kMany, NewType{TypeKind::kXmlElement, "horizontalRule"});
+    Array(doc_, container).Insert(transaction, 1, lines);
+  }
+  std::string markdown = "- [x]";
+  for (int i = 0; i < kMany; ++i) markdown += "\n  ---";
+  EXPECT_TRUE(ToMarkdown(doc_, root()) == markdown);
+}
+
+TEST_F(ViewTest, ValuesThatTakeAHundredTimesTheirBytesAreTooMuch) {
+  std::string booleans("\x75\x80\x80\x40", 4);  // So many values within one.
+  booleans.append(1 << 20, '\x78');
+  {
+    Transaction transaction(doc_, Client(1));
+    Array(doc_, doc_.Root("row")).Insert(transaction, 0, {NewAny{booleans}});
+    const std::vector<NewContent> values(1 << 20, NewAny{std::string(1, '\x78')});
+    Array(doc_, doc_.Root("rows")).Insert(transaction, 0, values);
+    Map map(doc_, doc_.Root("map"));
+    for (int i = 0; i < 1 << 17; ++i) {
+      map.Set(transaction, std::to_string(i), NewAny{std::string(1, '\x78')});
+    }
+  }
+  for (const Doc::TypedRoot& root :
+       {Doc::TypedRoot{"row", TypeKind::kArray}, Doc::TypedRoot{"rows", TypeKind::kArray},
+        Doc::TypedRoot{"map", TypeKind::kMap}}) {
+    ViewBudget budget(kFloorBytes);
+    EXPECT_EQ(doc_.ToJson({root}, budget), "") << root.name;
+    EXPECT_TRUE(budget.is_spent()) << root.name;
+    ViewBudget large(std::uint64_t{1} << 30);
+    EXPECT_EQ(doc_.ToJson({root}, large), doc_.ToJson({root})) << root.name;
+    EXPECT_FALSE(large.is_spent()) << root.name;
+  }
+}
+
+TEST_F(ViewTest, AttributesWithinJsonAreWithinItsBudget) {
+  LettersWithAttributes(1'500);
+  ViewBudget budget(kFloorBytes);
+  EXPECT_EQ(doc_.ToJson({{"root", TypeKind::kArray}}, budget), "");
+  EXPECT_TRUE(budget.is_spent());
+}
+
+// As String() of a Uint8Array, which a ContentBinary and an `any` within another one are.
+TEST_F(ViewTest, BytesAreToldByNumber) {
+  const TypeHandle element = Element(root(), "p");
+  {
+    Transaction transaction(doc_, Client(1));
+    Map attributes(doc_, element);
+    attributes.Set(transaction, "a", NewBinary{std::string("\x00\xff\x01", 3)});
+    attributes.Set(transaction, "b", NewAny{"\x75\x01\x74\x02\x07\x08"});
+  }
+  EXPECT_EQ(ToXml(doc_, root()), "<p a=\"0,255,1\" b=\"7,8\"></p>");
+}
+
+TEST_F(ViewTest, TheKeyThatIsNoKeyInJavaScriptIsLeftOut) {
+  const TypeHandle map = doc_.Root("map");
+  {
+    Transaction transaction(doc_, Client(1));
+    Map(doc_, map).Set(transaction, "__proto__", NewAny{"\x78"});
+    Map(doc_, map).Set(transaction, "constructor", NewAny{"\x78"});
+  }
+  EXPECT_EQ(Map(doc_, map).ToJson(), "{\"constructor\":true}");
 }
 
 TEST_F(ViewTest, AFenceIsLongerThanAnyRunOfBackticks) {

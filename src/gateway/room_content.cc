@@ -1,6 +1,7 @@
 #include "gateway/room_content.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "yproto/frame.h"
@@ -37,10 +38,15 @@ void RoomContent::Learn(Revision revision, std::string_view update) {
 }
 
 void RoomContent::Learn(const crdt::UpdateView& update) {
+  std::vector<std::pair<crdt::Client, crdt::Clock>> clocks;
   for (const crdt::UpdateView::Group& group : update.groups()) {
     // What lies behind a gap is not there yet for those who count clocks.
-    if (group.begin <= state_vector_.At(group.client)) state_vector_.Raise(group.client, group.gap);
+    if (group.begin <= state_vector_.At(group.client)) clocks.emplace_back(group.client, group.gap);
   }
+  std::sort(clocks.begin(), clocks.end());
+  crdt::StateVector news;
+  for (const auto& [client, clock] : clocks) news.Set(client, clock);
+  state_vector_.Raise(news);
   deleted_.Add(update.deleted());
 }
 

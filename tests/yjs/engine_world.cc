@@ -2,6 +2,7 @@
 
 #include <absl/strings/escaping.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -19,6 +20,7 @@
 #include "crdt/text.h"
 #include "crdt/update_v2.h"
 #include "crdt/update_view.h"
+#include "crdt/view.h"
 #include "crdt/xml.h"
 
 namespace coterie::tests {
@@ -99,7 +101,8 @@ void WriteAny(const Json& value, crdt::Lib0Writer& writer) {
   }
   if (value.is_object() && value.contains("$bigint")) {
     writer.U8(122);
-    return WriteBigEndian(std::stoull(value.at("$bigint").get<std::string>()), 8, writer);
+    const std::int64_t integer = std::stoll(value.at("$bigint").get<std::string>());
+    return WriteBigEndian(static_cast<std::uint64_t>(integer), 8, writer);
   }
   if (value.is_object() && value.contains("$bytes")) {
     writer.U8(116);
@@ -161,6 +164,24 @@ crdt::Attributes ToAttributes(const Json& attributes) {
   crdt::Attributes made;
   for (const auto& [key, value] : attributes.items()) made.emplace_back(key, value.dump());
   return made;
+}
+
+crdt::Delta ToDelta(const Json& ops) {
+  using Kind = crdt::DeltaOp::Kind;
+  crdt::Delta delta;
+  for (const Json& op : ops) {
+    crdt::DeltaOp& made = delta.emplace_back();
+    made.attributes = ToAttributes(op.value("attributes", Json::object()));
+    if (op.contains("insert")) {
+      const Json& inserted = op.at("insert");
+      made.kind = inserted.is_string() ? Kind::kText : Kind::kEmbed;
+      made.text = inserted.is_string() ? inserted.get<std::string>() : inserted.dump();
+    } else {
+      made.kind = op.contains("retain") ? Kind::kRetain : Kind::kDelete;
+      made.length = op.at(made.kind == Kind::kRetain ? "retain" : "delete");
+    }
+  }
+  return delta;
 }
 
 bool IsXmlNode(const crdt::NewContent& content) {
@@ -245,6 +266,12 @@ Json ViewOf(crdt::Doc& doc, TypeHandle type, TypeKind kind) {
   return {};
 }
 
+// What JSON.stringify() makes of toJSON().
+Json JsonOf(const crdt::Doc& doc, TypeHandle type, TypeKind kind) {
+  const crdt::ItemStore& store = doc.store();
+  return crdt::ToJson(crdt::TypeToValue(store, store.Resolve(type), kind));
+}
+
 Json DeltaOf(crdt::Doc& doc, TypeHandle type) {
   Json delta = Json::array();
   for (const crdt::DeltaOp& op : crdt::Text(doc, type).ToDelta()) {
@@ -300,6 +327,11 @@ void EngineWorld::EditText(Replica& replica, crdt::Transaction& transaction, con
                            const Json& edit) {
   const std::string verb = edit.at(0);
   crdt::Text text(replica.doc, target.type);
+  if (verb == "text.delta") {
+    const Json& delta = edit.at(2);
+    if (text.length() == 0 && !delta.at(0).contains("insert")) return;
+    return text.ApplyDelta(transaction, ToDelta(delta));
+  }
   const std::uint64_t begin = Wrap(edit.at(2), text.length());
   const crdt::Attributes attributes =
       edit.size() > 4 && edit.at(4).is_object() ? ToAttributes(edit.at(4)) : crdt::Attributes{};
@@ -472,15 +504,24 @@ Json EngineWorld::View(Replica& replica) {
 Json EngineWorld::State(const Json& command) {
   Replica& replica = At(command.at(1));
   Json types = Json::array();
+  Json json = Json::array();
+  const auto add_json = [&](const std::optional<Target>& type) {
+    json.push_back(type.has_value() ? JsonOf(replica.doc, type->type, type->kind) : Json(nullptr));
+  };
+  std::vector<std::string> names = replica.doc.root_names();
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) add_json(Find(replica, name + ":" + name));
   for (const crdt::Id& id : types_) {
     const std::optional<Target> type = Find(replica, Json::array({id.client.value(), id.clock}));
     const bool is_text = type.has_value() && IsText(type->kind);
     types.push_back(is_text ? DeltaOf(replica.doc, type->type) : Json(nullptr));
+    add_json(type);
   }
   return {{"vector", absl::Base64Escape(replica.doc.state_vector().Encode())},
           {"update", absl::Base64Escape(Encode(replica.doc, {}, command.at(2).get<int>()))},
           {"view", View(replica)},
-          {"types", types}};
+          {"types", types},
+          {"json", json}};
 }
 
 Json EngineWorld::Perform(const Json& command) {
@@ -612,6 +653,12 @@ void EngineWorld::CheckInvariants() const {
   for (const auto& [number, replica] : replicas_) replica->doc.CheckInvariantsDeep();
 }
 
+namespace {
+
+bool IsUndefined(const Json& value) { return value.is_object() && value.contains("$undefined"); }
+
+}  // namespace
+
 Json Plain(const Json& answer) {
   if (answer.is_array()) {
     Json plain = Json::array();
@@ -633,7 +680,9 @@ Json Plain(const Json& answer) {
     return plain;
   }
   Json plain = Json::object();
-  for (const auto& [key, inner] : answer.items()) plain[key] = Plain(inner);
+  for (const auto& [key, inner] : answer.items()) {
+    if (!IsUndefined(inner)) plain[key] = Plain(inner);
+  }
   return plain;
 }
 

@@ -28,6 +28,7 @@ class Drawer {
     replicas_ = prng_.Between(2, 4);
     has_gc_ = !prng_.Chance(1, 4);
     has_undo_ = prng_.Chance(1, 3);
+    has_objects_ = limits_.has_object_attributes || prng_.Chance(1, 6);
     Say(Json::array({"reset"}));
     for (std::uint64_t i = 0; i < replicas_; ++i) DrawReplica(i);
     const std::uint64_t count = prng_.Between(limits_.commands / 4, limits_.commands);
@@ -76,8 +77,46 @@ class Drawer {
   }
 
   std::string DrawKey() { return std::string(1, static_cast<char>('k' + prng_.Below(4))); }
+  // Also what JavaScript's objects have already, or put in front of all else.
+  std::string DrawOddKey() {
+    static constexpr std::array<std::string_view, 8> kKeys = {"constructor", "toString", "0", "10",
+                                                              "9",           "",         "é", "😀"};
+    return prng_.Chance(1, 6) ? std::string(kKeys[prng_.Below(kKeys.size())]) : DrawKey();
+  }
+  std::string DrawMapKey() { return prng_.Chance(1, 16) ? "__proto__" : DrawOddKey(); }
+
+  Json DrawBytes() { return {{"$bytes", prng_.Chance(1, 3) ? "" : "AP8B"}}; }
+  // Numbers that JSON has not.
+  Json DrawOddNumber() {
+    static constexpr std::array<std::string_view, 4> kNumbers = {"-0", "NaN", "Infinity",
+                                                                 "-Infinity"};
+    return {{"$number", kNumbers[prng_.Below(kNumbers.size())]}};
+  }
+  Json DrawBigInt() {
+    static constexpr std::array<std::string_view, 6> kIntegers = {"0",
+                                                                  "-1",
+                                                                  "12345678901",
+                                                                  "9007199254740993",
+                                                                  "9223372036854775807",
+                                                                  "-9223372036854775808"};
+    return {{"$bigint", kIntegers[prng_.Below(kIntegers.size())]}};
+  }
+  // What `any` has and JSON has not. Yjs's lists take the latter two only within other values.
+  Json DrawOddValue() {
+    switch (prng_.Below(4)) {
+      case 0:
+        return DrawOddNumber();
+      case 1:
+        return DrawBytes();
+      case 2:
+        return {{"$undefined", 1}};
+      default:
+        return DrawBigInt();
+    }
+  }
 
   Json DrawValue(int depth = 0) {
+    if (prng_.Chance(1, 12)) return depth == 0 ? DrawOddNumber() : DrawOddValue();
     switch (prng_.Below(depth < 2 ? 11 : 8)) {
       case 0:
         return nullptr;
@@ -115,11 +154,44 @@ class Drawer {
     return object;
   }
 
+  // What is the same in JSON and in `any`, as which an embed travels in format V2.
+  Json DrawJsonValue(int depth = 0) {
+    switch (prng_.Below(depth < 3 ? 8 : 5)) {
+      case 0:
+        return nullptr;
+      case 1:
+        return prng_.Chance(1, 2);
+      case 2:
+        return -static_cast<std::int64_t>(prng_.Below(1u << 31));
+      case 3:
+        return static_cast<double>(prng_.Below(1000)) + 0.375;
+      case 4:
+        return DrawString();
+      case 5: {
+        Json list = Json::array();
+        for (std::uint64_t n = prng_.Below(3); n > 0; --n) list.push_back(DrawJsonValue(depth + 1));
+        return list;
+      }
+      default: {
+        Json object = Json::object();
+        for (std::uint64_t n = prng_.Below(3); n > 0; --n) {
+          object[DrawKey()] = DrawJsonValue(depth + 1);
+        }
+        return object;
+      }
+    }
+  }
+  Json DrawEmbed() {
+    return {{"image", prng_.Chance(1, 2) ? Json(DrawString()) : DrawJsonValue()}};
+  }
+
+  // The value of a key.
+  Json DrawEntry() { return prng_.Chance(1, 10) ? DrawOddValue() : DrawContent(); }
   // A value of an array or map, which may be more than `any`.
   Json DrawContent() {
     switch (prng_.Below(12)) {
       case 0:
-        return {{"$bytes", prng_.Chance(1, 3) ? "" : "AP8B"}};
+        return DrawBytes();
       case 1:
         return {{"$type", "Array"}};
       case 2:
@@ -136,7 +208,9 @@ class Drawer {
   }
 
   Json DrawRareAttribute() {
-    if (limits_.has_object_attributes) return {{"a", prng_.Below(2)}};
+    if (has_objects_ && prng_.Chance(1, 6)) return Json::object();
+    if (has_objects_ && prng_.Chance(1, 3)) return {{"a", prng_.Below(2)}, {"b", "x"}};
+    if (has_objects_) return {{"a", prng_.Below(2)}};
     return prng_.Chance(1, 2) ? Json(prng_.Below(2)) : Json(prng_.Chance(1, 2));
   }
 
@@ -159,14 +233,39 @@ class Drawer {
     return std::string(root);
   }
 
+  // As Quill tells of a change; it may reach beyond the end.
+  Json DrawDelta() {
+    Json delta = Json::array();
+    for (std::uint64_t n = prng_.Between(1, 4); n > 0; --n) {
+      Json op = Json::object();
+      const std::uint64_t kind = prng_.Below(8);
+      if (kind < 3) {
+        op["retain"] = DrawLength();
+      } else if (kind < 4 && MayDeleteText()) {
+        op["delete"] = DrawLength();
+      } else {
+        op["insert"] = kind < 7 ? Json(DrawString()) : DrawEmbed();
+      }
+      if (!op.contains("delete") && prng_.Chance(2, 3)) op["attributes"] = DrawAttributes();
+      delta.push_back(std::move(op));
+    }
+    return delta;
+  }
+
+  // See ScenarioLimits::has_object_attributes.
+  bool MayDeleteText() const { return !has_objects_ || limits_.has_object_attributes; }
+
   Json DrawTextEdit(bool is_rich) {
     const Json target = DrawTarget("t:t");
-    const std::uint64_t kind = prng_.Below(is_rich ? 12 : 6);
-    if (kind < 4) return {"text.insert", target, DrawPosition(), DrawString(), nullptr};
+    const std::uint64_t kind = prng_.Below(is_rich ? 14 : 6);
+    if (kind >= 12) return {"text.delta", target, DrawDelta()};
+    if (kind < 4 || (kind < 6 && !MayDeleteText())) {
+      return {"text.insert", target, DrawPosition(), DrawString(), nullptr};
+    }
     if (kind < 6) return {"text.delete", target, DrawPosition(), DrawLength()};
     if (kind < 8) return {"text.insert", target, DrawPosition(), DrawString(), DrawAttributes()};
     if (kind < 11) return {"text.format", target, DrawPosition(), DrawLength(), DrawAttributes()};
-    Json embed = prng_.Chance(1, 3) ? Json({{"$type", "Map"}}) : Json({{"image", DrawString()}});
+    Json embed = prng_.Chance(1, 3) ? Json({{"$type", "Map"}}) : DrawEmbed();
     return {"text.embed", target, DrawPosition(), embed, Json::object()};
   }
 
@@ -179,28 +278,42 @@ class Drawer {
     return {"list.insert", target, DrawPosition(), values};
   }
 
+  // No documents as prototypes: those say themselves what they are in JSON.
+  Json DrawSet(const Json& target) {
+    if (prng_.Chance(1, 16)) return {"map.set", target, "__proto__", DrawValue()};
+    return {"map.set", target, DrawOddKey(), DrawEntry()};
+  }
+
   Json DrawMapEdit() {
     const Json target = DrawTarget("m:m");
-    if (prng_.Chance(1, 4)) return {"map.delete", target, DrawKey()};
-    return {"map.set", target, DrawKey(), DrawContent()};
+    if (prng_.Chance(1, 4)) return {"map.delete", target, DrawMapKey()};
+    return DrawSet(target);
   }
 
   Json DrawXmlEdit() {
     const Json target = DrawTarget("x:x");
     const Json node = prng_.Below(1000);
-    switch (prng_.Below(8)) {
+    switch (prng_.Below(11)) {
       case 0:
         return {"list.delete", target, DrawPosition(), prng_.Between(1, 2)};
       case 1:
-        return {"attribute.set", node, DrawKey(), DrawString()};
+        return {"attribute.set", node, DrawOddKey(), DrawString()};
       case 2:
-        return {"attribute.delete", node, DrawKey()};
+        return {"attribute.delete", node, DrawOddKey()};
       case 3:
         return {"text.insert", node, DrawPosition(), DrawString(), nullptr};
       case 4:
-        return {"text.delete", node, DrawPosition(), DrawLength()};
+        if (MayDeleteText()) return {"text.delete", node, DrawPosition(), DrawLength()};
+        [[fallthrough]];
       case 5:
         return {"list.insert", target, DrawPosition(), Json::array({{{"$type", "XmlText"}}})};
+      case 6:
+        return {"attribute.set", node, DrawOddKey(), DrawEntry()};
+      case 7:
+        return DrawSet(node);
+      case 8:
+        return {"list.insert", target, DrawPosition(),
+                Json::array({{{"$type", "XmlHook"}, {"name", DrawKey()}}})};
       default:
         return {"list.insert", target, DrawPosition(),
                 Json::array({{{"$type", "XmlElement"}, {"name", DrawKey()}}})};
@@ -298,6 +411,7 @@ class Drawer {
   bool is_astral_ = false;
   bool has_gc_ = true;
   bool has_undo_ = false;
+  bool has_objects_ = false;  // As values of attributes.
   std::uint64_t snapshots_ = 0;
   std::uint64_t replicas_ = 2;
 };

@@ -32,9 +32,10 @@ inline constexpr std::uint64_t kSubjects = 7;
 struct ScenarioLimits {
   std::size_t commands = 60;       // Edits and exchanges, about.
   std::optional<Subject> subject;  // Else drawn.
-  // Whether attributes may have objects as values. Yjs compares those by their identity in memory
-  // when it cleans marks up behind a deletion (cleanupFormattingGap in YText.js), so what it
-  // deletes depends on whether the marks came in one transaction or over the wire.
+  // Whether attributes may have objects as values where text is deleted as well. Yjs compares those
+  // by their identity in memory when it cleans marks up behind a deletion (cleanupFormattingGap in
+  // YText.js), so what it deletes depends on whether the marks came in one transaction or over the
+  // wire.
   bool has_object_attributes = false;
 };
 

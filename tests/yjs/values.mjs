@@ -53,11 +53,14 @@ export const encode = value => {
   if (Array.isArray(value)) return value.map(encode)
   if (value instanceof Y.Doc) return { $doc: value.guid }
   if (value instanceof Y.Array) return value.toArray().map(encode)
-  if (value instanceof Y.XmlHook) return { $hook: value.hookName, entries: encodeEntries(value.entries()) }
-  if (value instanceof Y.Map) return encodeEntries(value.entries())
+  if (value instanceof Y.XmlHook) return { $hook: value.hookName, entries: encodeMap(value) }
+  if (value instanceof Y.Map) return encodeMap(value)
   if (value instanceof Y.AbstractType) return value.toString()
   return encodeEntries(Object.entries(value))
 }
+
+// toJSON() loses that key, too.
+const encodeMap = map => encodeEntries([...map.entries()].filter(([key]) => key !== '__proto__'))
 
 const encodeEntries = entries => Object.fromEntries(
   [...entries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [key, encode(value)]))

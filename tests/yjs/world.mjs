@@ -65,7 +65,10 @@ const kEdits = {
   }],
   'text.embed': [isText, (text, position, embed, attributes) =>
     text.insertEmbed(at(position, text.length), decode(embed), attributes ? decode(attributes) : {})],
-  'text.delta': [isText, (text, delta) => text.applyDelta(decode(delta))],
+  // Where nothing was ever written Yjs cannot delete.
+  'text.delta': [isText, (text, delta) => {
+    if (text.length > 0 || delta[0].insert !== undefined) text.applyDelta(decode(delta))
+  }],
   'list.insert': [isList, insertInto],
   'list.delete': [isList, (list, position, count) => {
     const begin = at(position, list.length)
@@ -152,6 +155,11 @@ export class World {
 
 // A text as its delta, the rest as JSON; XML as its text.
 const viewOf = type => isText(type) && !(type instanceof Y.XmlText) ? encodeDelta(type.toDelta()) : encode(type)
+
+// What JSON.stringify() makes of toJSON(), to the letter; it has no big integers.
+const jsonOf = type => type instanceof Y.AbstractType && (isText(type) || isList(type) || isMap(type))
+  ? JSON.stringify(type.toJSON(), (key, value) => (typeof value === 'bigint' ? Number(value) : value))
+  : null
 
 // All that a client can see in a type, by kinds: two that differ in the least differ here.
 const contentOf = type => {
@@ -290,7 +298,9 @@ export const kCommands = {
       types: world.types.map(id => {
         const type = world.find(replica, id)
         return type !== null && isText(type) ? encodeDelta(type.toDelta()) : null
-      })
+      }),
+      json: [...[...replica.doc.share.keys()].sort().map(name => replica.doc.share.get(name)),
+        ...world.types.map(id => world.find(replica, id))].map(jsonOf)
     }
   },
   pending: (world, number) => {
