@@ -205,7 +205,7 @@ TEST_F(JointEdits, WhatThereIsNoRoomForIsRefusedAlone) {
   const UpdatePart cid = PartOf(cid_, of_cid_.Insert(1, std::string(400'000, 'z')));
   const UpdatePart dan = PartOf(LoginAs("dan"), Page(44).Insert(0, "d"));
 
-  EXPECT_EQ(Codes({bob, cid, dan}), std::vector<Code>({Code::kOk, Code::kTooMuchWork, Code::kOk}));
+  EXPECT_EQ(Codes({bob, cid, dan}), std::vector<Code>({Code::kOk, Code::kExhausted, Code::kOk}));
 
   EXPECT_EQ(TextOf(doc_), "d");
   EXPECT_EQ(SplitNames(machine_->Versions(doc_)[0].author),
