@@ -1,5 +1,6 @@
 // Where the cluster is: the origins of its nodes, as the node that served the page knows them. All
 // calls and sockets go to one of them; when it does not answer, to the next.
+import { keep, recallJson } from './kept'
 
 const own = location.origin
 const kKept = 'coterie.nodes'
@@ -40,12 +41,8 @@ export function nodesOf(page: string, listed: readonly unknown[]): string[] {
 }
 
 function keptNodes(): readonly unknown[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(kKept) ?? '[]')
-    return Array.isArray(kept) ? kept : []
-  } catch {
-    return []
-  }
+  const kept = recallJson(kKept)
+  return Array.isArray(kept) ? kept : []
 }
 
 export async function loadNodes(): Promise<void> {
@@ -61,7 +58,7 @@ export async function loadNodes(): Promise<void> {
   }
   const isAnswer = Array.isArray(listed)
   origins = nodesOf(own, isAnswer ? (listed as unknown[]) : keptNodes())
-  if (isAnswer) localStorage.setItem(kKept, JSON.stringify(origins))
+  if (isAnswer) keep(kKept, JSON.stringify(origins))
 }
 
 export const node = (): string => origins[current % origins.length] ?? own
