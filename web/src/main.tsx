@@ -21,6 +21,8 @@ import { toggleTheme, watchSettings } from './settings'
 import { followViewport } from './viewport'
 import { keepPage } from './worker_registration'
 
+const kNodesPatienceMs = 250
+
 const goTo = (hash: string) => () => { location.hash = hash }
 
 const kCommands: Command[] = [
@@ -87,7 +89,9 @@ listenForKeys()
 followViewport()
 addEventListener('pagehide', deleteNow)
 document.querySelector('.skip')?.addEventListener('click', skipToContent)
-void loadNodes().then(() => {
+// A node that hangs keeps nobody from what is on this device.
+const patience = new Promise((done) => setTimeout(done, kNodesPatienceMs))
+void Promise.race([loadNodes(), patience]).then(() => {
   const root = document.getElementById('app')
   if (root) render(<App />, root)
 })

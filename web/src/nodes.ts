@@ -5,7 +5,6 @@ import { keep, recallJson } from './kept'
 const own = location.origin
 const kKept = 'coterie.nodes'
 const kPatienceMs = 3_000
-let origins: readonly string[] = [own]
 let current = 0
 let controlUrl: string | null = null
 
@@ -45,6 +44,9 @@ function keptNodes(): readonly unknown[] {
   return Array.isArray(kept) ? kept : []
 }
 
+let origins: readonly string[] = nodesOf(own, keptNodes())
+
+// Until it answers, the nodes are those that were known before.
 export async function loadNodes(): Promise<void> {
   let listed: unknown
   try {
@@ -57,7 +59,9 @@ export async function loadNodes(): Promise<void> {
     listed = null // It does not answer.
   }
   const isAnswer = Array.isArray(listed)
+  const before = node()
   origins = nodesOf(own, isAnswer ? (listed as unknown[]) : keptNodes())
+  current = Math.max(0, origins.indexOf(before))
   if (isAnswer) keep(kKept, JSON.stringify(origins))
 }
 

@@ -5,10 +5,10 @@ import * as Y from 'yjs'
 import { call, CallError, type Document, session, type Session } from './api'
 import { whoWrites } from './colors'
 import { keepId, keptId } from './kept_ids'
+import { addToList } from './kept_list'
 import { type Found, Link } from './link'
 import { lingering } from './lingering'
 import { LocalCopy } from './local_copy'
-import { messageOf } from './poll'
 import { UnsentMark } from './unsent_mark'
 import { Suggestions } from './suggestions'
 
@@ -51,7 +51,7 @@ async function check(ref: string, name: string): Promise<Found> {
     found = await documentOf({ id: idOf(ref) })
   } catch (error) {
     if (!isCode(error, 'not_found', 'permission_denied')) throw error
-    why = messageOf(error)
+    why = 'it was deleted, or you may not see it any more'
   }
   if (found && refOf(found) === ref) {
     if (found.name !== name) keepId(name, null)
@@ -79,8 +79,11 @@ export async function open(name: string, { user, token }: Session,
     { onChange, onRenamed, onKept }: OpenListener, options: OpenOptions = {}): Promise<Opened> {
   // What is kept on this device is shown at once; the link sees whether it is still that document.
   const ref = options.ref ?? keptId(name) ?? refOf(await documentOf({ name }))
-  if (options.ref === undefined) keepId(name, ref)
   const id = idOf(ref)
+  if (options.ref === undefined) {
+    keepId(name, ref)
+    addToList(user, id, name)
+  }
   const doc = new Y.Doc()
   const changed = () => {
     mark?.update()
@@ -97,6 +100,7 @@ export async function open(name: string, { user, token }: Session,
     doc, awareness, name, token: () => session()?.token ?? token, copy,
     check: (known) => check(ref, known), onRenamed: (renamed) => {
       keepId(renamed, ref)
+      addToList(user, id, renamed)
       onRenamed(renamed)
     },
     onSuggestions: (revision) => void suggestions.load(revision), onChange: changed,

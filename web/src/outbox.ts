@@ -1,6 +1,7 @@
 // Sends what was typed offline in documents whose pages are not open any more.
 import { type Session, session } from './api'
 import { leave, open } from './opened'
+import { toast } from './toasts'
 import { isUnsent, listUnsent, type Unsent } from './unsent'
 
 const kPatienceMs = 20_000
@@ -12,7 +13,12 @@ let isBusy = false
 async function send({ ref, name }: Unsent, who: Session): Promise<boolean> {
   let isDraft = false
   const listener = {
-    onChange: () => undefined, onRenamed: () => undefined, onKept: () => { isDraft = true },
+    onChange: () => undefined,
+    onRenamed: () => undefined,
+    onKept: () => {
+      isDraft = true
+      toast(`“${name}” may not be written now: your edits are kept as a draft.`)
+    },
   }
   const opened = await open(name, who, listener, { ref, isSilent: true })
   const end = performance.now() + kPatienceMs

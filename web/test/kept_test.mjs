@@ -67,6 +67,8 @@ test('edits of a page that was closed are sent when there is a node, without ope
   await mia.untilStatus(/kept here/)
   await goToDocuments(mia)
   await mia.page.getByText(/on this device alone: your edits of posted/).waitFor()
+  await mia.page.getByText('These are on this device').waitFor()
+  await mia.page.locator('.row').getByRole('link', { name: 'posted', exact: true }).waitFor()
   await mia.picture('unsent')
   await mia.assertAccessible('what is not sent yet')
   await mia.page.close()

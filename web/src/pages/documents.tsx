@@ -1,8 +1,9 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 
-import { call, change, type Document, type Presence, session } from '../api'
+import { call, CallError, change, type Document, type Presence, session } from '../api'
 import { useCommands } from '../commands'
 import { deleteSoon, isBeingDeleted, kUndoMs, undoDeletion } from '../deletions'
+import { keepList, keptList } from '../kept_list'
 import { messageOf, usePoll } from '../poll'
 import { documentLink } from '../route'
 import { toast } from '../toasts'
@@ -26,6 +27,7 @@ async function load(): Promise<Listing> {
   }
   const { present } = await call<{ present?: Presence[] }>('PresenceService/ListPresent')
   documents.sort((a, b) => Number(b.changedAtMs ?? 0) - Number(a.changedAtMs ?? 0))
+  keepList(session()?.user ?? '', documents)
   return { documents, present: present ?? [] }
 }
 
@@ -104,8 +106,12 @@ export function Documents() {
     { title: 'Search documents', keys: ['/'], run: () => search.current?.focus() },
   ])
 
-  const found = useMemo(() => (value?.documents ?? []).filter(
-    (document) => document.name.toLowerCase().includes(query.toLowerCase())), [value, query])
+  // While no node answers, what can be opened here.
+  const isAway = error instanceof CallError && /^(offline|unavailable)$/.test(error.code)
+  const kept = useMemo(() => keptList(session()?.user ?? ''), [isAway])
+  const listed = value && !isAway ? value.documents : kept
+  const found = useMemo(() => listed.filter(
+    ({ name }) => name.toLowerCase().includes(query.toLowerCase())), [listed, query])
   const shown = found.filter(({ id }) => !isBeingDeleted(id))
   const create = async (event: SubmitEvent) => {
     event.preventDefault()
@@ -134,8 +140,10 @@ export function Documents() {
           </form>
         </div>
         <p class="error" role="alert">{message || (error ? messageOf(error) : '')}</p>
+        {isAway && kept.length > 0 && <p class="hint">
+          These are on this device, and can be written in meanwhile.</p>}
         <UnsentStrip />
-        {!value && !error && <div class="rows skeleton" aria-busy="true" />}
+        {!value && !error && kept.length === 0 && <div class="rows skeleton" aria-busy="true" />}
         <ul class="rows" aria-label="Documents">
           {shown.slice(0, shownMax).map((document) => <Row key={document.id} document={document}
             present={presentIn(document.id)}
@@ -144,7 +152,7 @@ export function Documents() {
         {shown.length > shownMax && <p><button type="button"
           onClick={() => setShownMax(Infinity)}>
           Show all {shown.length.toLocaleString()}</button></p>}
-        {value && shown.length === 0 && (query
+        {value && !isAway && shown.length === 0 && (query
           ? <p class="hint">Nothing has that in its name.</p>
           : <div class="empty"><p><strong>No documents yet.</strong></p>
               <p class="hint">Name one above. Whoever logs in here can write in it with you; who may

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 
 import { call, keepSession, session } from '../api'
 import { deleteNow } from '../deletions'
+import { forgetList } from '../kept_list'
 import { labelHere } from '../keys'
 import { showOverlay } from '../overlay'
 import { toggleTheme } from '../settings'
@@ -13,6 +14,7 @@ export async function logOut(): Promise<void> {
   if (unsent.length > 0 && !confirm(`Edits of ${names} are on this device alone. They stay here, ` +
     'and are sent when you log in again. Log out?')) return
   deleteNow()
+  forgetList(session()?.user ?? '')
   await call('AuthService/Logout').catch(() => undefined)
   keepSession(null)
   location.hash = '#/'

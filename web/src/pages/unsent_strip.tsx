@@ -13,6 +13,7 @@ import { forgetUnsent, listUnsent, type Unsent } from '../unsent'
 
 const kLookEveryMs = 1_000
 const kSendEveryMs = 15_000
+const kPatienceMs = 3_000 // What is on its way just now needs no mention.
 
 function useUnsent(user: string): [Unsent[], () => void] {
   const [unsent, setUnsent] = useState(() => listUnsent(user))
@@ -58,7 +59,12 @@ function Gone({ user, unsent, onDone }: { user: string; unsent: Unsent; onDone: 
 export function UnsentStrip() {
   const user = session()?.user ?? ''
   const [unsent, look] = useUnsent(user)
-  const waiting = unsent.filter(({ gone }) => !gone)
+  const [isLate, setLate] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), kPatienceMs)
+    return () => clearTimeout(timer)
+  }, [])
+  const waiting = isLate ? unsent.filter(({ gone }) => !gone) : []
   return (
     <>
       {waiting.length > 0 && <p class="note" role="status">

@@ -336,7 +336,7 @@ test('what was written in a document that is gone can still be read', async () =
   ids.clear()
   const again = await opening()
   assert.equal(again.link.state.kind, 'denied')
-  assert.deepEqual(unsentNames(), ['notes: no such document'])
+  assert.deepEqual(unsentNames(), ['notes: it was deleted, or you may not see it any more'])
   await closing(again)
   const [unsent] = listUnsent('mia')
   assert.ok(unsent)
