@@ -1,4 +1,6 @@
-// For screen readers: what others do, gathered, at most every few seconds.
+// For screen readers: what happens, gathered, at most every few seconds.
+import { settings } from './settings'
+
 const kEveryMs = 4_000
 let waiting: string[] = []
 let timer = 0
@@ -12,4 +14,9 @@ export function announce(message: string): void {
     waiting = []
     timer = 0
   }, waiting.length > 1 ? kEveryMs : 200)
+}
+
+// What others do: who reads with the ears may have enough of that.
+export function announceOthers(message: string): void {
+  if (settings().announces) announce(message)
 }

@@ -1,4 +1,5 @@
 // coterie.v1 as JSON over HTTP (the Connect protocol), on whichever node answers.
+import { keep, recallJson } from './kept'
 import { leave, node, nodeCount } from './nodes'
 
 export type Role = 'ROLE_NONE' | 'ROLE_VIEWER' | 'ROLE_EDITOR' | 'ROLE_OWNER'
@@ -14,6 +15,7 @@ export interface Document {
   sizeBytes?: string
   revision?: string
   author?: string
+  createdAtMs?: string
   changedAtMs?: string
   lock?: Lock
 }
@@ -77,15 +79,26 @@ export function errorFrom(body: unknown, otherwise: string): CallError {
 export interface Session { user: string; token: string }
 
 const kSession = 'coterie.session'
+const kLogin = 'AuthService/Login'
 const kTimeoutMs = 8_000
 
 export function session(): Session | null {
-  const kept = localStorage.getItem(kSession)
-  return kept ? (JSON.parse(kept) as Session) : null
+  const kept = recallJson(kSession) as Partial<Session> | null
+  const { user, token } = kept ?? {}
+  return typeof user === 'string' && typeof token === 'string' ? { user, token } : null
 }
+let userHere = session()?.user // Whose page this is.
 export function keepSession(value: Session | null): void {
-  if (value) localStorage.setItem(kSession, JSON.stringify(value))
-  else localStorage.removeItem(kSession)
+  userHere = value?.user
+  keep(kSession, value && JSON.stringify(value))
+}
+
+// All tabs of a browser have one session. One whose user another tab has logged out, or changed,
+// would write in the name of the one and ask in that of the other.
+export function watchSession(onOther: () => void): void {
+  addEventListener('storage', ({ key }) => {
+    if ((key === kSession || key === null) && session()?.user !== userHere) onOther()
+  })
 }
 
 const clientId = String(new DataView(crypto.getRandomValues(new Uint8Array(8)).buffer)
@@ -94,13 +107,13 @@ let sequence = 0
 // Makes a call that is repeated on another node happen once.
 const nextRequestId = () => ({ clientId, sequence: String(++sequence) })
 
-export function authorization(): Record<string, string> {
-  const token = session()?.token
+export function authorization(token = session()?.token): Record<string, string> {
   return token ? { authorization: `Bearer ${token}` } : {}
 }
 
-async function callOnce(origin: string, method: string, body: string): Promise<unknown> {
-  const headers = { 'content-type': 'application/json', ...authorization() }
+async function callOnce(origin: string, method: string, body: string, token: string | undefined):
+    Promise<unknown> {
+  const headers = { 'content-type': 'application/json', ...(token && authorization(token)) }
   const answer = await fetch(`${origin}/coterie.v1.${method}`, {
     method: 'POST', headers, body, signal: AbortSignal.timeout(kTimeoutMs),
   })
@@ -109,19 +122,23 @@ async function callOnce(origin: string, method: string, body: string): Promise<u
   throw errorFrom(result, `HTTP ${answer.status}`)
 }
 
+// That session is over: the page begins with the sign-in, or as who has logged in meanwhile.
+function endOf(token: string): void {
+  if (session()?.token === token) keepSession(null)
+  location.reload()
+}
+
 export async function call<T>(method: string, request: object = {}): Promise<T> {
   const body = JSON.stringify(request)
+  const token = method === kLogin ? undefined : session()?.token
   let last = new CallError('offline', 'No node of the cluster answers.')
   for (let attempt = 0; attempt < 2 * nodeCount(); ++attempt) {
     const origin = node()
     try {
-      return (await callOnce(origin, method, body)) as T
+      return (await callOnce(origin, method, body, token)) as T
     } catch (error) {
       if (error instanceof CallError) {
-        if (error.code === 'unauthenticated' && session() && !method.endsWith('/Logout')) {
-          keepSession(null) // It is over: the page begins with the sign-in.
-          location.reload()
-        }
+        if (error.code === 'unauthenticated' && token && !method.endsWith('/Logout')) endOf(token)
         if (error.code !== 'unavailable') throw error
         last = error
       }
@@ -137,8 +154,7 @@ export const change = <T>(method: string, request: object): Promise<T> =>
   call<T>(method, { requestId: nextRequestId(), ...request })
 
 export async function login(user: string, password: string): Promise<Session> {
-  keepSession(null)
-  const answer = await call<{ token: string }>('AuthService/Login', { user, password })
+  const answer = await call<{ token: string }>(kLogin, { user, password })
   const result = { user, token: answer.token }
   keepSession(result)
   return result

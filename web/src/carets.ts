@@ -11,15 +11,17 @@ import { colorIndex } from './colors'
 import { peopleIn } from './people'
 
 class Caret extends WidgetType {
+  private readonly color: number
   constructor(private readonly name: string) {
     super()
+    this.color = colorIndex(name)
   }
   override eq(other: Caret): boolean {
-    return other.name === this.name
+    return other.name === this.name && other.color === this.color
   }
   override toDOM(): HTMLElement {
     const caret = document.createElement('span')
-    caret.className = `peer-caret peer-${colorIndex(this.name)}`
+    caret.className = `peer-caret peer-${this.color}`
     caret.setAttribute('aria-hidden', 'true')
     const label = document.createElement('span')
     label.className = 'peer-label'

@@ -15,7 +15,9 @@ import * as Y from 'yjs'
 
 import { carets } from './carets'
 import { allColors } from './colors'
+import { continueMarkup, format, type Format } from './formatting'
 import { keepRange, rememberEdit } from './remembered_edits'
+import { settings, subscribe } from './settings'
 import { suggestionMarks, type SuggestionSource } from './suggestion_marks'
 
 const markdown = new Language(
@@ -61,7 +63,7 @@ const peerRules = Object.fromEntries(
   allColors().map((color, index) => [`.peer-${index}`, { '--peer': color }]))
 
 const theme = EditorView.theme({
-  '&': { height: '100%', color: 'var(--text)', fontSize: '17px' },
+  '&': { height: '100%', color: 'var(--text)', fontSize: 'var(--text-size)' },
   '&.cm-focused': { outline: 'none' },
   '.cm-scroller': { fontFamily: 'var(--prose)', lineHeight: '1.6', overflow: 'auto' },
   '.cm-content': {
@@ -103,6 +105,9 @@ export interface Editor {
   follow(place: number): () => number
   // In place of what is selected, as if it were typed.
   insert(inserted: string): void
+  format(what: Format): void
+  undo(): void
+  redo(): void
   focus(): void
   destroy(): void
 }
@@ -126,21 +131,26 @@ export function createEditor({ host, text, awareness, suggestions, onRefused }: 
     EditorView.contentAttributes.of({ 'aria-readonly': String(isReadOnly) }),
     placeholder(isReadOnly ? 'Nothing is written here yet.' : 'Write…'),
   ]
+  const looks = new Compartment()
+  const looksNow = () => [
+    EditorView.contentAttributes.of({ spellcheck: String(settings().hasSpellcheck) }),
+    settings().showsSuggestions ? suggestionMarks(suggestions) : [],
+  ]
   const view = new EditorView({
     root,
     parent: root,
     state: EditorState.create({
       doc: text.toString(),
       extensions: [
-        keymap.of([...yUndoManagerKeymap, ...searchKeymap, ...defaultKeymap]),
+        keymap.of([{ key: 'Enter', run: continueMarkup }, ...yUndoManagerKeymap, ...searchKeymap,
+          ...defaultKeymap]),
         search({ top: true }),
         highlightSelectionMatches(),
         drawSelection(),
         limitInsertions(onRefused),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({
-          'aria-label': 'Text of the document', spellcheck: 'true', autocapitalize: 'sentences',
-          tabindex: '0',
+          'aria-label': 'Text of the document', autocapitalize: 'sentences', tabindex: '0',
         }),
         access.of(accessFor(true)),
         markdown,
@@ -148,10 +158,11 @@ export function createEditor({ host, text, awareness, suggestions, onRefused }: 
         theme,
         yCollab(text, null, { undoManager }),
         carets(text, awareness),
-        suggestionMarks(suggestions),
+        looks.of(looksNow()),
       ],
     }),
   })
+  const unsubscribe = subscribe(() => view.dispatch({ effects: looks.reconfigure(looksNow()) }))
   let wasReadOnly = true
   return {
     setReadOnly(isReadOnly) {
@@ -181,8 +192,15 @@ export function createEditor({ host, text, awareness, suggestions, onRefused }: 
         { userEvent: 'input.paste', scrollIntoView: true })
       view.focus()
     },
+    format(what) {
+      format(what)(view)
+      view.focus()
+    },
+    undo: () => void undoManager.undo(),
+    redo: () => void undoManager.redo(),
     focus: () => view.focus(),
     destroy() {
+      unsubscribe()
       view.destroy()
       undoManager.destroy()
     },

@@ -1,14 +1,13 @@
 // Which document a name meant when it was last open on this device, so that it opens while no node
 // answers. Names are anybody's choice, `constructor` and `__proto__` too: they are keys of a map.
+import { keep, recallJson } from './kept'
+
 const kIds = 'coterie.ids'
 
 function read(): Map<string, string> {
-  try {
-    const kept = JSON.parse(localStorage.getItem(kIds) ?? '{}') as Record<string, string>
-    return new Map(Object.entries(kept))
-  } catch {
-    return new Map() // Nothing that can be read: the cluster knows.
-  }
+  const kept = recallJson(kIds)
+  return new Map(typeof kept === 'object' && kept !== null
+    ? Object.entries(kept as Record<string, string>) : [])
 }
 
 export const keptId = (name: string): string | null => read().get(name) ?? null
@@ -17,9 +16,5 @@ export function keepId(name: string, id: string | null): void {
   const ids = read()
   if (id === null) ids.delete(name)
   else ids.set(name, id)
-  try {
-    localStorage.setItem(kIds, JSON.stringify(Object.fromEntries(ids)))
-  } catch {
-    // No room: the cluster will be asked.
-  }
+  keep(kIds, JSON.stringify(Object.fromEntries(ids)))
 }

@@ -33,6 +33,9 @@ const kRetryMaxMs = 2_000
 const kConnectingMs = 2_000 // That long nobody needs to be told that one is not connected yet.
 const kMajorityMs = 3_000 // Without an answer for that long, there is no majority to answer.
 
+// Durations are by the clock that nobody sets.
+const elapsedMs = (): number => performance.now()
+
 export interface LockNotice { holder: string; until: number }
 
 export type LinkState =
@@ -52,7 +55,7 @@ export interface LinkOptions {
   doc: Y.Doc
   awareness: awarenessProtocol.Awareness
   name: string // As of the beginning.
-  token: string
+  token: () => string
   copy: object // The origin of what comes from this device's own copy.
   // Before every connection. Rejects when no node answers.
   check: (name: string) => Promise<Found>
@@ -70,13 +73,16 @@ export class Link {
   origin = ''
   draftsRevision = '' // Another one: drafts of the document have changed, perhaps.
   name: string
+  isOver = false // There is no such document any more, or none that one may see.
   private nameHere = '' // Under which it was opened on this socket: until that ends.
   private socket: WebSocket | null = null
   private isOpen = false // The document, on this socket.
   private isInSync = false // On this socket, both ways.
   private denied: string | null = null
   private inFlight = 0 // Updates that are not acknowledged.
-  private progressAt = Date.now() // When an update was acknowledged, or the first one left after.
+  private sentAt: number[] = [] // When each of them left.
+  tookMs: number | null = null // Until the last of them was on a majority.
+  private progressAt = elapsedMs() // When an update was acknowledged, or the first one left after.
   private unsaved = 0 // Changes made here that no majority has, as far as we know.
   private hasRefused = false
   private keptAhead = 0 // Of the updates that are refused next, so many are kept as a draft.
@@ -89,7 +95,7 @@ export class Link {
   private failures = 0
   private isChecking = false
   private isClosed = false
-  private readonly startedAt = Date.now()
+  private readonly startedAt = elapsedMs()
   private readonly pingTimer: number
 
   constructor(private readonly options: LinkOptions) {
@@ -106,14 +112,22 @@ export class Link {
     const { unsaved } = this
     if (this.denied !== null) return { kind: 'denied', reason: this.denied }
     if (!this.isOpen) {
-      const isNew = this.failures === 0 && Date.now() - this.startedAt < kConnectingMs
+      const isNew = this.failures === 0 && elapsedMs() - this.startedAt < kConnectingMs
       return isNew ? { kind: 'connecting' } : { kind: 'offline', unsaved }
     }
     if (!this.canWrite) return { kind: 'readonly', unsaved }
     if (this.isInSync && this.inFlight === 0 && !this.hasRefused) return { kind: 'saved' }
     if (this.hasRefused && this.inFlight === 0) return { kind: 'refused', unsaved }
-    if (Date.now() - this.progressAt > kMajorityMs) return { kind: 'waiting', unsaved }
+    if (elapsedMs() - this.progressAt > kMajorityMs) return { kind: 'waiting', unsaved }
     return { kind: 'saving', unsaved }
+  }
+
+  // Changes made here that no majority has, as far as is known.
+  get unsavedCount(): number { return this.unsaved }
+
+  // The cluster has all of the document that is here, as its text.
+  get hasSentAll(): boolean {
+    return this.isInSync && this.inFlight === 0 && !this.hasRefused && !this.hasKept
   }
 
   close(): void {
@@ -140,9 +154,14 @@ export class Link {
     if (this.socket || this.denied !== null) return
     this.ask((found) => {
       if ('name' in found) return this.open(found.name)
-      this.denied = found.over
-      this.options.onChange()
+      this.end(found.over)
     })
+  }
+
+  private end(why: string): void {
+    this.denied = why
+    this.isOver = true
+    this.options.onChange()
   }
 
   // What has become of the document, by the first node that answers.
@@ -179,7 +198,7 @@ export class Link {
     this.openTimer = window.setTimeout(() => this.lose(), kOpenTimeoutMs)
     socket.onopen = () => this.send(kAuth, (to) => {
       encoding.writeVarUint(to, 0)
-      encoding.writeVarString(to, this.options.token)
+      encoding.writeVarString(to, this.options.token())
     })
     socket.onmessage = (event: MessageEvent<ArrayBuffer>) => {
       this.heard()
@@ -210,6 +229,7 @@ export class Link {
     this.isOpen = false
     this.isInSync = false
     this.inFlight = 0
+    this.sentAt = []
     this.keptAhead = 0
     this.hasKept = false
     if (socket) {
@@ -224,7 +244,7 @@ export class Link {
   private watch(): void {
     if (this.state.kind !== 'saved') this.options.onChange() // Time alone changes the others.
     if (this.socket?.readyState !== WebSocket.OPEN) return
-    const now = Date.now()
+    const now = elapsedMs()
     if (this.pingedAt !== null) {
       if (now - this.pingedAt >= kPongMaxMs) this.lose()
     } else if (now - this.heardAt > kPingEveryMs) {
@@ -234,7 +254,7 @@ export class Link {
   }
 
   private heard(): void {
-    this.heardAt = Date.now()
+    this.heardAt = elapsedMs()
     this.pingedAt = null
   }
 
@@ -257,13 +277,14 @@ export class Link {
 
   private sendUpdate(write: (to: encoding.Encoder) => void): void {
     ++this.inFlight
+    this.sentAt.push(elapsedMs())
     this.send(kSync, write)
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown) => {
     if (origin === this) return
     if (origin !== this.options.copy) {
-      if (this.unsaved++ === 0) this.progressAt = Date.now()
+      if (this.unsaved++ === 0) this.progressAt = elapsedMs()
     }
     if (this.isInSync) this.sendUpdate((to) => syncProtocol.writeUpdate(to, update))
     this.options.onChange()
@@ -317,9 +338,10 @@ export class Link {
       const reason = decoding.readVarString(from)
       this.drop()
       this.ask((found) => {
-        if (!('name' in found)) this.denied = found.over
-        else if (found.name === this.nameHere) this.denied = reason
-        else return this.open(found.name) // It was renamed before it was opened.
+        if (!('name' in found)) return this.end(found.over)
+        // It was renamed before it was opened.
+        if (found.name !== this.nameHere) return this.open(found.name)
+        this.denied = reason
         this.options.onChange()
       })
     } else if (kind === kAuthenticated) {
@@ -354,7 +376,9 @@ export class Link {
 
   private readSyncStatus(isSaved: boolean): void {
     this.inFlight = Math.max(0, this.inFlight - 1)
-    this.progressAt = Date.now()
+    this.progressAt = elapsedMs()
+    const sentAt = this.sentAt.shift()
+    if (isSaved && sentAt !== undefined) this.tookMs = this.progressAt - sentAt
     if (!isSaved && this.keptAhead > 0) {
       --this.keptAhead
       this.hasKept = true

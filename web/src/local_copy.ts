@@ -23,13 +23,15 @@ function openDatabase(name: string): Promise<IDBDatabase> {
   })
 }
 
-// Resolves when what `run` asks for is done, for good; rejects when none of it is.
+// Resolves when what `run` asks for is done, for good; rejects when none of it is. Committed at
+// once: a page that is closed in the same moment has no turn left to let the transaction end.
 function write(db: IDBDatabase, run: (rows: IDBObjectStore) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const transaction = db.transaction(kRows, 'readwrite')
     transaction.oncomplete = () => resolve()
     transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB does not write'))
     run(transaction.objectStore(kRows))
+    transaction.commit()
   })
 }
 
@@ -40,6 +42,24 @@ function read(db: IDBDatabase): Promise<[IDBValidKey[], Uint8Array[]]> {
     const updates = transaction.objectStore(kRows).getAll() as IDBRequest<Uint8Array[]>
     transaction.oncomplete = () => resolve([keys.result, updates.result])
     transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB does not read'))
+  })
+}
+
+// The document as it is kept under `name`, for when the cluster has it no more.
+export async function readCopy(name: string): Promise<Y.Doc> {
+  await leaving.get(name)
+  const db = await openDatabase(name)
+  const [, updates] = await read(db).finally(() => db.close())
+  const doc = new Y.Doc()
+  for (const update of updates) Y.applyUpdate(doc, update)
+  return doc
+}
+
+export function deleteCopy(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase(name)
+    request.onsuccess = () => resolve()
+    request.onerror = () => reject(request.error ?? new Error('IndexedDB does not delete'))
   })
 }
 
@@ -72,6 +92,20 @@ export class LocalCopy {
   // All that the document has is on this device as well.
   get isKeeping(): boolean {
     return this.db !== null && !this.isMissing
+  }
+
+  // No tab has left edits on this device that this document lacks. False when it is not known.
+  async hasAll(): Promise<boolean> {
+    try {
+      await this.last
+      const { db } = this
+      if (!db) return false
+      const [keys] = await read(db)
+      await this.last // What was written while it was read.
+      return db === this.db && keys.every((key) => this.rows.has(key))
+    } catch {
+      return false
+    }
   }
 
   // All that the document has now is on the cluster, as text or as a draft, and is to be no part of

@@ -1,7 +1,7 @@
 // The document's lock in the hands of who writes here: taken, renewed while it is held, given back.
 // Whether it is held is the cluster's word alone, so that a reload, an answer that was lost or an
 // owner who broke it leave nothing wrong here. One call at a time: no renewal takes again what was
-// just given back.
+// just given back. Nor what ran out while the machine slept: others may have written since.
 import { change, type Lock } from './api'
 
 const kLockMs = 120_000
@@ -14,6 +14,7 @@ export class LockKeeper {
   private isGivenBack = false // And the cluster's word of it is on its way.
   private isClosed = false
   private timer = 0
+  private heldUntil = 0 // At least, by this device's clock, which goes on in its sleep.
   private last: Promise<unknown> = Promise.resolve()
   private readonly document: { id: string }
 
@@ -27,7 +28,10 @@ export class LockKeeper {
     this.isHeld = isHeld
     this.isGivenBack = false
     clearTimeout(this.timer)
-    if (isHeld) this.renewIn(kSoonMs)
+    if (isHeld) {
+      this.heldUntil = Math.max(this.heldUntil, Date.now() + kSoonMs + kRenewMs)
+      this.renewIn(kSoonMs)
+    }
   }
 
   take(): Promise<void> {
@@ -62,8 +66,10 @@ export class LockKeeper {
   }
 
   private async lock(ttlMs: number): Promise<Lock & { token: string }> {
+    const end = Date.now() + ttlMs
     const { lock } = await change<{ lock: Lock & { token: string } }>(
       'DocumentService/LockDocument', { document: this.document, ttlMs: String(ttlMs) })
+    this.heldUntil = end
     return lock
   }
 
@@ -83,7 +89,8 @@ export class LockKeeper {
     if (this.isClosed) return
     this.timer = window.setTimeout(() => {
       const renewed = this.after(async () => {
-        if (this.isHeld && !this.isGivenBack && !this.isClosed) await this.lock(kLockMs)
+        const isOurs = this.isHeld && !this.isGivenBack && Date.now() < this.heldUntil
+        if (isOurs && !this.isClosed) await this.lock(kLockMs)
       })
       const again = (nextMs: number) => { if (this.isHeld) this.renewIn(nextMs) }
       renewed.then(() => again(kRenewMs), () => again(kSoonMs))

@@ -1,20 +1,41 @@
 import { render } from 'preact'
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 
-import { session } from './api'
+import { session, watchSession } from './api'
+import { type Command, kEverywhere, listenForKeys, useCommands } from './commands'
+import { deleteNow } from './deletions'
+import { useNewerPage } from './newer_page'
 import { loadNodes } from './nodes'
+import { showOverlay, toggleOverlay, useOverlay } from './overlay'
 import { Cluster } from './pages/cluster'
 import { Documents } from './pages/documents'
 import { EditorPage } from './pages/editor_page'
+import { logOut } from './pages/header'
+import { KeysSheet } from './pages/keys_sheet'
+import { Palette } from './pages/palette'
+import { SettingsSheet } from './pages/settings_sheet'
 import { SignIn } from './pages/sign_in'
-import { useRoute } from './route'
-import { applyTheme } from './theme'
+import { ToastList } from './pages/toast_list'
+import { type Route, useRoute } from './route'
+import { toggleTheme, watchSettings } from './settings'
+import { followViewport } from './viewport'
 import { keepPage } from './worker_registration'
 
-function App() {
-  const route = useRoute()
-  const [isIn, setIn] = useState(session() !== null)
-  if (!isIn) return <SignIn onDone={() => setIn(true)} />
+const kNodesPatienceMs = 250
+
+const goTo = (hash: string) => () => { location.hash = hash }
+
+const kCommands: Command[] = [
+  { title: 'Go to or do…', keys: ['Mod-k'], isKeyOnly: true, run: () => toggleOverlay('palette') },
+  { title: 'Documents', run: goTo('#/') },
+  { title: 'Cluster', run: goTo('#/cluster') },
+  { title: 'Settings', keys: ['Mod-,'], run: () => toggleOverlay('settings') },
+  { title: 'Keys', keys: ['Mod-/', '?'], run: () => toggleOverlay('keys') },
+  { title: 'Light or dark', run: toggleTheme },
+  { title: 'Log out', run: () => void logOut() },
+]
+
+function Page({ route }: { route: Route }) {
   switch (route.page) {
     case 'documents':
       return <Documents />
@@ -23,6 +44,33 @@ function App() {
     case 'document':
       return <EditorPage name={route.name} key={route.name} />
   }
+}
+
+function Everywhere() {
+  const overlay = useOverlay()
+  const isOutdated = useNewerPage()
+  useCommands(kEverywhere, kCommands)
+  return (
+    <>
+      {isOutdated && <p class="newer" role="status">The nodes serve a newer version of this page.{' '}
+        <button type="button" onClick={() => location.reload()}>Load it</button></p>}
+      {overlay === 'palette' && <Palette />}
+      {overlay === 'settings' && <SettingsSheet />}
+      {overlay === 'keys' && <KeysSheet />}
+    </>
+  )
+}
+
+function App() {
+  const route = useRoute()
+  const [isIn, setIn] = useState(session() !== null)
+  useEffect(() => showOverlay(null), [route])
+  return (
+    <>
+      {isIn ? <><Page route={route} /><Everywhere /></> : <SignIn onDone={() => setIn(true)} />}
+      <ToastList />
+    </>
+  )
 }
 
 // The link at the beginning, for keyboards. The address says which document is open, so it does not
@@ -35,9 +83,15 @@ function skipToContent(event: Event): void {
   main.focus()
 }
 
-applyTheme()
+watchSettings()
+watchSession(() => location.reload())
+listenForKeys()
+followViewport()
+addEventListener('pagehide', deleteNow)
 document.querySelector('.skip')?.addEventListener('click', skipToContent)
-void loadNodes().then(() => {
+// A node that hangs keeps nobody from what is on this device.
+const patience = new Promise((done) => setTimeout(done, kNodesPatienceMs))
+void Promise.race([loadNodes(), patience]).then(() => {
   const root = document.getElementById('app')
   if (root) render(<App />, root)
 })

@@ -1,10 +1,10 @@
 // Where the cluster is: the origins of its nodes, as the node that served the page knows them. All
 // calls and sockets go to one of them; when it does not answer, to the next.
+import { keep, recallJson } from './kept'
 
 const own = location.origin
 const kKept = 'coterie.nodes'
 const kPatienceMs = 3_000
-let origins: readonly string[] = [own]
 let current = 0
 let controlUrl: string | null = null
 
@@ -40,14 +40,13 @@ export function nodesOf(page: string, listed: readonly unknown[]): string[] {
 }
 
 function keptNodes(): readonly unknown[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(kKept) ?? '[]')
-    return Array.isArray(kept) ? kept : []
-  } catch {
-    return []
-  }
+  const kept = recallJson(kKept)
+  return Array.isArray(kept) ? kept : []
 }
 
+let origins: readonly string[] = nodesOf(own, keptNodes())
+
+// Until it answers, the nodes are those that were known before.
 export async function loadNodes(): Promise<void> {
   let listed: unknown
   try {
@@ -60,8 +59,10 @@ export async function loadNodes(): Promise<void> {
     listed = null // It does not answer.
   }
   const isAnswer = Array.isArray(listed)
+  const before = node()
   origins = nodesOf(own, isAnswer ? (listed as unknown[]) : keptNodes())
-  if (isAnswer) localStorage.setItem(kKept, JSON.stringify(origins))
+  current = Math.max(0, origins.indexOf(before))
+  if (isAnswer) keep(kKept, JSON.stringify(origins))
 }
 
 export const node = (): string => origins[current % origins.length] ?? own

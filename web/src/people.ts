@@ -1,6 +1,8 @@
 // Who has the document open, from the awareness. Everything in it was typed by somebody else.
 import type { Awareness } from 'y-protocols/awareness'
 
+import { learnColor } from './colors'
+
 export interface Person {
   client: number
   name: string
@@ -18,8 +20,10 @@ export function peopleIn(awareness: Awareness): Person[] {
     if (client === 0) continue // The node's own.
     // `coterie.user` is the node's word, `user.name` is the peer's.
     const told = record(state.coterie)?.user ?? state['coterie.user']
-    const named = record(state.user)?.name
+    const user = record(state.user)
+    const named = user?.name
     const name = typeof told === 'string' ? told : typeof named === 'string' ? named : 'somebody'
+    learnColor(name, user?.color)
     const cursor = record(state.cursor)
     people.push({
       client, name, isSelf: client === awareness.clientID,

@@ -7,44 +7,60 @@ const worker = self as unknown as WorkerScope
 
 interface WorkerScope {
   addEventListener(kind: 'install' | 'activate', run: (event: Waitable) => void): void
-  addEventListener(kind: 'fetch', run: (event: Fetched) => void): void
+  addEventListener(kind: 'fetch', run: (event: Fetched & Waitable) => void): void
+  addEventListener(kind: 'message', run: (event: Posted & Waitable) => void): void
   skipWaiting(): Promise<void>
   clients: { claim(): Promise<void> }
 }
+interface Posted { data: unknown }
 interface Waitable { waitUntil(done: Promise<unknown>): void }
-interface Fetched { request: Request; respondWith(answer: Promise<Response>): void }
+interface Asked { request: Request }
+interface Fetched extends Asked { respondWith(answer: Promise<Response>): void }
 
-async function keepIndex(): Promise<void> {
+// Keeps the page when it has all of its files, and not before: an index without its script would be
+// an empty page. What belongs to an earlier one goes.
+async function keepPage(index: Response): Promise<void> {
   const cache = await caches.open(kCache)
-  const index = await (await fetch('/index.html')).text()
-  const files = [...index.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((match) => match[1] ?? '/')
-  await cache.addAll(['/', ...files])
+  const text = await index.clone().text()
+  const files = [...text.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((match) => match[1] ?? '/')
+  const missing: string[] = []
+  for (const file of files) if (!(await cache.match(file))) missing.push(file)
+  await cache.addAll(missing)
+  await cache.put('/', index)
   for (const kept of await cache.keys()) {
     const { pathname } = new URL(kept.url)
     if (pathname !== '/' && !files.includes(pathname)) await cache.delete(kept)
   }
 }
 
-async function answer(request: Request): Promise<Response> {
+async function answer(event: Asked & Waitable): Promise<Response> {
+  const { request } = event
   const cache = await caches.open(kCache)
+  const { pathname } = new URL(request.url)
   try {
     const fresh = await fetch(request)
-    if (fresh.ok) await cache.put(request, fresh.clone())
+    if (fresh.ok && pathname === '/') event.waitUntil(keepPage(fresh.clone()).catch(() => undefined))
+    else if (fresh.ok) await cache.put(request, fresh.clone())
     return fresh
   } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true })
+    const kept = await cache.match(pathname)
     if (kept) return kept
     throw error
   }
 }
 
 worker.addEventListener('install', (event) => {
-  event.waitUntil(keepIndex().then(() => worker.skipWaiting()))
+  event.waitUntil(fetch('/').then(keepPage).then(() => worker.skipWaiting()))
 })
 worker.addEventListener('activate', (event) => event.waitUntil(worker.clients.claim()))
 worker.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url)
   const isPage = url.pathname === '/' || /\.(js|css|svg)$/.test(url.pathname)
   if (event.request.method !== 'GET' || url.origin !== location.origin || !isPage) return
-  event.respondWith(answer(event.request))
+  event.respondWith(answer(event))
+})
+// The last calls of a page that goes; nobody waits for their answers.
+worker.addEventListener('message', (event) => {
+  const { url, init } = event.data as { url: string; init: RequestInit }
+  event.waitUntil(fetch(url, init).catch(() => undefined))
 })

@@ -150,6 +150,7 @@ test('the sign-in, the keys and an error can be read by all, light and dark', as
   await mia.page.getByRole('button', { name: 'Keys' }).click()
   await mia.page.getByRole('region', { name: 'Keys' }).waitFor()
   await inBoth('keys')
+  await mia.page.keyboard.press('Escape')
   await mia.page.evaluate(() => { location.hash = '#/d/nobody%20made%20this' })
   await mia.page.getByRole('alert').getByText(/nobody made this/).waitFor()
   await inBoth('error')
@@ -172,6 +173,7 @@ test('on a phone everything is within reach', async () => {
   await mia.page.getByRole('region', { name: 'Keys' }).waitFor()
   await mia.picture('phone-keys')
   await mia.assertAccessible('keys on a phone')
+  await mia.page.keyboard.press('Escape')
   for (const page of ['Documents', 'Cluster']) {
     await mia.page.getByRole('link', { name: page }).click()
     await mia.page.getByRole('heading', { name: page }).waitFor()

@@ -1,13 +1,19 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 
-import { call, change, type Document, type Presence } from '../api'
+import { call, CallError, change, type Document, type Presence, session } from '../api'
+import { useCommands } from '../commands'
+import { deleteSoon, isBeingDeleted, kUndoMs, undoDeletion } from '../deletions'
+import { keepList, keptList } from '../kept_list'
 import { messageOf, usePoll } from '../poll'
 import { documentLink } from '../route'
-import { ago, Avatars, useKey } from './pieces'
+import { toast } from '../toasts'
 import { Header } from './header'
+import { ago, Avatars } from './pieces'
+import { UnsentStrip } from './unsent_strip'
 
 interface Listing { documents: Document[]; present: Presence[] }
 const kPagesMax = 20
+const kShownAtFirst = 200
 
 async function load(): Promise<Listing> {
   const documents: Document[] = []
@@ -21,6 +27,7 @@ async function load(): Promise<Listing> {
   }
   const { present } = await call<{ present?: Presence[] }>('PresenceService/ListPresent')
   documents.sort((a, b) => Number(b.changedAtMs ?? 0) - Number(a.changedAtMs ?? 0))
+  keepList(session()?.user ?? '', documents)
   return { documents, present: present ?? [] }
 }
 
@@ -42,6 +49,16 @@ function Row({ document, present, onDone }:
     const name = new FormData(event.currentTarget as HTMLFormElement).get('name')
     void run('RenameDocument', { newName: String(name).trim() })
   }
+  const remove = () => {
+    setDoing('')
+    const again = (message: string) => onDone(message)
+    deleteSoon(document.id, () => again(''), (error: unknown) => again(messageOf(error)))
+    toast(`“${document.name}” is being deleted`, { title: 'Undo', run: () => {
+      undoDeletion(document.id)
+      again('')
+    } }, kUndoMs)
+    again('')
+  }
   return (
     <li class="row">
       {doing === 'rename'
@@ -54,6 +71,9 @@ function Row({ document, present, onDone }:
           </form>
         : <a class="name" href={documentLink(document.name)}>{document.name}</a>}
       <span class="meta">
+        {document.role === 'ROLE_VIEWER' && <span class="tag">you may read</span>}
+        {document.owner && document.owner !== session()?.user &&
+          <span class="tag">{document.owner}’s</span>}
         {document.lock?.holder && <span class="tag">locked by {document.lock.holder}</span>}
         <span>{document.author ? `${document.author}, ` : ''}{ago(document.changedAtMs)}</span>
       </span>
@@ -67,7 +87,7 @@ function Row({ document, present, onDone }:
       {doing === 'delete' && <span class="actions" role="group" aria-label="Delete for everybody?">
         <span>For everybody?</span>
         <button type="button" class="danger" autofocus
-          onClick={() => void run('DeleteDocument', {})}>Delete</button>
+          onClick={remove}>Delete</button>
         <button type="button" class="quiet" onClick={() => setDoing('')}>Keep</button>
       </span>}
     </li>
@@ -80,11 +100,19 @@ export function Documents() {
   const [message, setMessage] = useState('')
   const newName = useRef<HTMLInputElement>(null)
   const search = useRef<HTMLInputElement>(null)
-  useKey('n', () => newName.current?.focus())
-  useKey('/', () => search.current?.focus())
+  const [shownMax, setShownMax] = useState(kShownAtFirst)
+  useCommands('Documents', [
+    { title: 'New document', keys: ['n'], run: () => newName.current?.focus() },
+    { title: 'Search documents', keys: ['/'], run: () => search.current?.focus() },
+  ])
 
-  const shown = useMemo(() => (value?.documents ?? []).filter(
-    (document) => document.name.toLowerCase().includes(query.toLowerCase())), [value, query])
+  // While no node answers, what can be opened here.
+  const isAway = error instanceof CallError && /^(offline|unavailable)$/.test(error.code)
+  const kept = useMemo(() => keptList(session()?.user ?? ''), [isAway])
+  const listed = value && !isAway ? value.documents : kept
+  const found = useMemo(() => listed.filter(
+    ({ name }) => name.toLowerCase().includes(query.toLowerCase())), [listed, query])
+  const shown = found.filter(({ id }) => !isBeingDeleted(id))
   const create = async (event: SubmitEvent) => {
     event.preventDefault()
     const name = newName.current?.value.trim() ?? ''
@@ -112,13 +140,23 @@ export function Documents() {
           </form>
         </div>
         <p class="error" role="alert">{message || (error ? messageOf(error) : '')}</p>
+        {isAway && kept.length > 0 && <p class="hint">
+          These are on this device, and can be written in meanwhile.</p>}
+        <UnsentStrip />
+        {!value && !error && kept.length === 0 && <div class="rows skeleton" aria-busy="true" />}
         <ul class="rows" aria-label="Documents">
-          {shown.map((document) => <Row key={document.id} document={document}
+          {shown.slice(0, shownMax).map((document) => <Row key={document.id} document={document}
             present={presentIn(document.id)}
             onDone={(failure) => { setMessage(failure); reload() }} />)}
         </ul>
-        {value && shown.length === 0 && <p class="hint">
-          {query ? 'Nothing has that in its name.' : 'No documents yet. Name one above.'}</p>}
+        {shown.length > shownMax && <p><button type="button"
+          onClick={() => setShownMax(Infinity)}>
+          Show all {shown.length.toLocaleString()}</button></p>}
+        {value && !isAway && shown.length === 0 && (query
+          ? <p class="hint">Nothing has that in its name.</p>
+          : <div class="empty"><p><strong>No documents yet.</strong></p>
+              <p class="hint">Name one above. Whoever logs in here can write in it with you; who may
+                is yours to say, under Share.</p></div>)}
       </main>
     </>
   )

@@ -1,32 +1,43 @@
 import type { RefObject } from 'preact'
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks'
 
-import { announce } from '../announce'
-import { session } from '../api'
+import { announce, announceOthers } from '../announce'
+import { CallError, change, session } from '../api'
+import { whoWrites } from '../colors'
+import { type Command, useCommands } from '../commands'
 import { createEditor, type Editor } from '../editor'
+import { type Format } from '../formatting'
+import { labelHere } from '../keys'
 import { LockKeeper } from '../lock_keeper'
 import { Markdown } from '../markdown'
-import { open, type Opened } from '../opened'
+import { leave, open, type Opened } from '../opened'
+import { showOverlay } from '../overlay'
 import { peopleIn } from '../people'
 import { messageOf } from '../poll'
 import { documentLink } from '../route'
+import { saveAs } from '../save_as'
+import { useSettings } from '../settings'
+import { toast } from '../toasts'
 import { countWords } from '../words'
 import { AssistPanel } from './assist_panel'
 import { DraftStrip, useDrafts } from './draft_strip'
+import { FormatBar } from './format_bar'
 import { Header } from './header'
 import { History } from './history'
-import { Avatars, useKey } from './pieces'
+import { Avatars } from './pieces'
 import { Share } from './share'
-import { type Access, StatusPill, statusText } from './status_pill'
+import { type Access, StatusPill, statusText, tookText } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
+import { UnsentStrip } from './unsent_strip'
 
 const kCountMs = 150
 
-type Panel = '' | 'assist' | 'history' | 'share' | 'keys'
+type Panel = '' | 'assist' | 'history' | 'share'
 
 // The document of that name, open for as long as the page shows it; every change of it or of its
 // connection draws the page anew.
-function useOpened(name: string): { opened: Opened | null; error: unknown } {
+function useOpened(name: string):
+    { opened: Opened | null; error: unknown; reopen: () => void } {
   const [opened, setOpened] = useState<Opened | null>(null)
   const [error, setError] = useState<unknown>(null)
   const [, redraw] = useReducer((count: number) => count + 1, 0)
@@ -39,13 +50,13 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
     const onRenamed = (renamed: string) => {
       // The address follows, and the page stays: undo and all that is open with it.
       history.replaceState(null, '', documentLink(renamed))
-      announce(`Renamed to ${renamed}`)
+      toast(`Renamed to ${renamed}`)
       redraw(null as never)
     }
     const onKept = () => reopen(null as never)
     open(name, who, { onChange: () => redraw(null as never), onRenamed, onKept }).then((result) => {
       found = result
-      if (isOver) return result.close()
+      if (isOver) return leave(result, who.user)
       result.awareness.on('change', () => redraw(null as never))
       setOpened(result)
     }, (caught: unknown) => { if (!isOver) setError(caught) })
@@ -53,10 +64,10 @@ function useOpened(name: string): { opened: Opened | null; error: unknown } {
       isOver = true
       setOpened(null)
       setError(null)
-      found?.close()
+      if (found) leave(found, who.user)
     }
   }, [name, round])
-  return { opened, error }
+  return { opened, error, reopen: () => reopen(null as never) }
 }
 
 // The text some moments after it changed: counting and preview need not follow every key.
@@ -86,10 +97,10 @@ function useAnnouncements(opened: Opened | null): string[] {
   useEffect(() => {
     if (!opened) return
     for (const name of last.current ? names.filter((n) => !last.current?.includes(n)) : []) {
-      announce(`${name} is here`)
+      announceOthers(`${name} is here`)
     }
     for (const name of last.current?.filter((n) => !names.includes(n)) ?? []) {
-      announce(`${name} has left`)
+      announceOthers(`${name} has left`)
     }
     last.current = names
   }, [key, opened])
@@ -122,24 +133,37 @@ function Surface({ opened, isReadOnly, editor, suggesting, onRefused }: SurfaceP
   return <div class="surface" ref={host} />
 }
 
-function saveAs(name: string, text: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }))
-  link.download = name.endsWith('.md') ? name : `${name}.md`
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 1_000)
-}
-
-const kKeys: [string, string][] = [
-  ['Ctrl J', 'AI and suggestions'], ['Ctrl Alt P', 'preview'], ['Ctrl Alt H', 'history'], ['Ctrl Alt L', 'lock or unlock'],
-  ['Ctrl Alt S', 'share'], ['Ctrl /', 'these keys'], ['Ctrl F', 'find'],
-  ['F8, Shift F8', 'next, previous suggestion'],
-  ['Ctrl Enter, Ctrl Shift Enter', 'accept, reject the one at the caret'],
-  ['Ctrl Z, Ctrl Y', "undo, redo one's own edits"], ['Esc', 'close what is open'],
+const kFormats: [Format, string, string?][] = [
+  ['bold', 'Bold', 'Mod-b'], ['italic', 'Italic', 'Mod-i'], ['code', 'Code', 'Mod-e'],
+  ['link', 'Link'], ['heading', 'Heading'], ['bullets', 'List'], ['numbers', 'Numbered list'],
+  ['tasks', 'List of tasks'], ['quote', 'Quotation'],
 ]
 
+const formatCommands = (editor: RefObject<Editor>, isOff: boolean): Command[] =>
+  kFormats.map(([what, title, keys]) => ({
+    title, isOff, ...(keys && { keys: [keys] }), run: () => editor.current?.format(what),
+  }))
+
+// There is none of that name, or it does not open.
+function NotOpened({ name, error, onAgain }:
+    { name: string; error: unknown; onAgain: () => void }) {
+  const [message, setMessage] = useState('')
+  const isMissing = error instanceof CallError && error.code === 'not_found'
+  const create = () => void change('DocumentService/CreateDocument', { name })
+    .then(onAgain, (caught: unknown) => setMessage(messageOf(caught)))
+  return (
+    <><Header /><main id="main" class="page"><h1>{name}</h1>
+      <p class="error" role="alert">{message || messageOf(error)}</p>
+      <p class="actions">
+        {isMissing ? <button type="button" class="main" onClick={create}>Create it</button>
+          : <button type="button" onClick={onAgain}>Try again</button>}
+        <a href="#/">Back to the documents</a></p>
+      <UnsentStrip /></main></>
+  )
+}
+
 export function EditorPage({ name: openedAs }: { name: string }) {
-  const { opened, error } = useOpened(openedAs)
+  const { opened, error, reopen } = useOpened(openedAs)
   const name = opened?.link.name ?? openedAs
   const text = useText(opened)
   const names = useAnnouncements(opened)
@@ -185,28 +209,40 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     document.title = `${name} – Coterie`
     return () => { document.title = 'Coterie' }
   }, [name])
-  const isUnsaved = 'unsaved' in state && state.unsaved > 0 && !opened?.hasLocalCopy
+  const isUnsaved = (link?.unsavedCount ?? 0) > 0 && !opened?.hasLocalCopy
   useEffect(() => {
     if (!isUnsaved) return
     const onLeave = (event: BeforeUnloadEvent) => event.preventDefault()
     addEventListener('beforeunload', onLeave)
     return () => removeEventListener('beforeunload', onLeave)
   }, [isUnsaved])
+  const { color } = useSettings()
+  useEffect(() => {
+    const who = session()
+    if (opened && who) opened.awareness.setLocalStateField('user', whoWrites(who.user))
+  }, [opened, color])
 
-  useKey('Mod-Alt-p', () => setPreview((shown) => !shown))
-  useKey('Mod-Alt-h', () => toggle('history'))
-  useKey('Mod-Alt-s', () => toggle('share'))
-  useKey('Mod-j', () => toggle('assist'))
-  useKey('Mod-Alt-l', () => void setLock(!holdsLock))
-  useKey('Mod-/', () => toggle('keys'))
-  useKey('Escape', () => setPanel(''))
-  useKey('Mod-s', () => announce(statusText(state, access))) // Nothing is to be done.
+  const isLockOff = !isOpen || (isReadOnly && !holdsLock)
+  const exportText = () => saveAs(name, opened?.text.toString() ?? '')
+  useCommands('Document', [
+    { title: 'AI and suggestions', keys: ['Mod-j'], isOff: !id, run: () => toggle('assist') },
+    { title: 'Preview', keys: ['Mod-Alt-p'], run: () => setPreview((shown) => !shown) },
+    { title: 'History', keys: ['Mod-Alt-h'], isOff: !id, run: () => toggle('history') },
+    { title: holdsLock ? 'Unlock' : 'Lock', keys: ['Mod-Alt-l'], isOff: isLockOff,
+      run: () => void setLock(!holdsLock) },
+    { title: 'Share', keys: ['Mod-Alt-s'], isOff: !id, run: () => toggle('share') },
+    { title: 'Export', isOff: !opened, run: exportText },
+    // Nothing is to be done.
+    { title: 'Is it saved?', keys: ['Mod-s'], run: () => toast(statusText(state, access) + tookText(state, link?.tookMs ?? null)) },
+    { title: 'Close the panel', keys: ['Escape'], isKeyOnly: true, isOff: panel === '',
+      run: () => {
+        setPanel('')
+        editor.current?.focus()
+      } },
+  ])
+  useCommands('Format', formatCommands(editor, isReadOnly))
 
-  if (error) {
-    return <><Header /><main id="main" class="page"><h1>{name}</h1>
-      <p class="error" role="alert">{messageOf(error)}</p>
-      <p><a href="#/">Back to the documents</a></p></main></>
-  }
+  if (error) return <NotOpened name={name} error={error} onAgain={reopen} />
   const pressed = (is: boolean) => ({ 'aria-pressed': is })
   return (
     <>
@@ -220,7 +256,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
         <span class="grow" />
         <button type="button" {...pressed(hasPreview)}
           onClick={() => setPreview(!hasPreview)}>Preview</button>
-        <button type="button" {...pressed(holdsLock)} disabled={!isOpen || (isReadOnly && !holdsLock)}
+        <button type="button" {...pressed(holdsLock)} disabled={isLockOff}
           onClick={() => void setLock(!holdsLock)}>{holdsLock ? 'Unlock' : 'Lock'}</button>
         <button type="button" {...pressed(panel === 'assist')} disabled={!id}
           onClick={() => toggle('assist')}>AI{suggested > 0 && ` (${suggested})`}</button>
@@ -228,13 +264,14 @@ export function EditorPage({ name: openedAs }: { name: string }) {
           onClick={() => toggle('history')}>History</button>
         <button type="button" {...pressed(panel === 'share')} disabled={!id}
           onClick={() => toggle('share')}>Share</button>
-        <button type="button" onClick={() => saveAs(name, opened?.text.toString() ?? '')}>
-          Export</button>
-        <button type="button" {...pressed(panel === 'keys')} aria-label="Keys"
-          onClick={() => toggle('keys')}>?</button>
+        <button type="button" class="wide-only" onClick={exportText}>Export</button>
+        <button type="button" aria-label="Keys" title={labelHere('Mod-/')}
+          onClick={() => showOverlay('keys')}>?</button>
       </div>
       {state.kind === 'denied' && <p class="strip" role="alert">
-        What you see is kept here and can be exported.{' '}
+        {opened?.hasLocalCopy ? 'What you see is kept here and can be exported.'
+          : 'What you see is in this tab only: export what you need.'}{' '}
+        <button type="button" onClick={exportText}>Export</button>
         <button type="button" onClick={() => location.reload()}>Try again</button></p>}
       {message && <p class="error strip" role="alert">{message}{' '}
         <button type="button" onClick={() => setMessage('')}>Close</button></p>}
@@ -253,12 +290,8 @@ export function EditorPage({ name: openedAs }: { name: string }) {
           onRestore={async (version) => keeper?.restore(version)}
           onClose={() => setPanel('')} />}
         {panel === 'share' && id && <Share id={id} onClose={() => setPanel('')} />}
-        {panel === 'keys' && <section class="side" aria-label="Keys">
-          <div class="side-head"><h2>Keys</h2>
-            <button type="button" class="quiet" onClick={() => setPanel('')}>Close</button></div>
-          <dl class="keys">{kKeys.map(([keys, what]) => <div key={keys}>
-            <dt><kbd>{keys}</kbd></dt><dd>{what}</dd></div>)}</dl></section>}
       </main>
+      {opened && !isReadOnly && <FormatBar editor={editor} />}
     </>
   )
 }

@@ -1,9 +1,20 @@
 import type { ComponentChildren } from 'preact'
 
 import { call, keepSession, session } from '../api'
-import { toggleTheme } from '../theme'
+import { deleteNow } from '../deletions'
+import { forgetList } from '../kept_list'
+import { labelHere } from '../keys'
+import { showOverlay } from '../overlay'
+import { toggleTheme } from '../settings'
+import { listUnsent } from '../unsent'
 
-async function leave(): Promise<void> {
+export async function logOut(): Promise<void> {
+  const unsent = listUnsent(session()?.user ?? '').filter(({ gone }) => !gone)
+  const names = unsent.map(({ name }) => `“${name}”`).join(', ')
+  if (unsent.length > 0 && !confirm(`Edits of ${names} are on this device alone. They stay here, ` +
+    'and are sent when you log in again. Log out?')) return
+  deleteNow()
+  forgetList(session()?.user ?? '')
   await call('AuthService/Logout').catch(() => undefined)
   keepSession(null)
   location.hash = '#/'
@@ -19,9 +30,15 @@ export function Header({ children }: { children?: ComponentChildren }) {
       <nav aria-label="Pages">
         <a href="#/">Documents</a>
         <a href="#/cluster">Cluster</a>
-        <button type="button" class="quiet" aria-label="Light or dark"
+        <button type="button" class="quiet" onClick={() => showOverlay('palette')}
+          title={`Go to or do anything: ${labelHere('Mod-k')}`} aria-label="Go to or do">
+          <kbd class="wide-only">{labelHere('Mod-k')}</kbd>
+          <span class="narrow-only" aria-hidden="true">⋯</span></button>
+        <button type="button" class="quiet wide-only" aria-label="Light or dark"
           onClick={toggleTheme}>◐</button>
-        {user && <button type="button" class="quiet" onClick={() => void leave()}
+        <button type="button" class="quiet" aria-label="Settings" title="Settings"
+          onClick={() => showOverlay('settings')}>⚙</button>
+        {user && <button type="button" class="quiet log-out" onClick={() => void logOut()}
           title={`Logged in as ${user}`}>Log out</button>}
       </nav>
     </header>

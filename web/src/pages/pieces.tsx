@@ -1,6 +1,4 @@
 // Small pieces that several pages show.
-import { useEffect } from 'preact/hooks'
-
 import { colorIndex } from '../colors'
 
 const kAvatarsMax = 5
@@ -35,25 +33,3 @@ export function ago(timeMs: string | undefined): string {
 
 export const clock = (timeMs: number): string =>
   new Date(timeMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
-
-// A key of its own while nobody types anywhere; 'Mod-Alt-x' works everywhere.
-export function useKey(key: string, run: () => void): void {
-  useEffect(() => {
-    const parts = key.split('-')
-    const name = parts.at(-1) ?? ''
-    const withMod = parts.includes('Mod')
-    const withAlt = parts.includes('Alt')
-    const onKey = (event: KeyboardEvent) => {
-      const target = event.composedPath()[0]
-      const isTyping = target instanceof HTMLElement &&
-        (target.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName))
-      if (withMod !== (event.ctrlKey || event.metaKey) || withAlt !== event.altKey) return
-      if (isTyping && !withMod && key !== 'Escape') return
-      if (event.key !== name && event.code !== `Key${name.toUpperCase()}`) return
-      event.preventDefault()
-      run()
-    }
-    addEventListener('keydown', onKey)
-    return () => removeEventListener('keydown', onKey)
-  })
-}

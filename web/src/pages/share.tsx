@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 
 import { call, change, type Document, type Grant, type Role } from '../api'
 import { messageOf, usePoll } from '../poll'
+import { toast } from '../toasts'
 
 const kRoles: [Role, string][] = [
   ['ROLE_NONE', 'no access'], ['ROLE_VIEWER', 'may read'], ['ROLE_EDITOR', 'may write'],
@@ -32,6 +33,9 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
   const { value, error, reload } = usePoll(() => load(id), 3_000, id)
   const [message, setMessage] = useState('')
   const document = value?.document
+  // By their names, and everybody else last.
+  const grants = [...(document?.grants ?? [])].sort((a, b) =>
+    Number(!a.user) - Number(!b.user) || ((a.user ?? '') < (b.user ?? '') ? -1 : 1))
   const isOwner = document?.role === 'ROLE_OWNER'
   const give = async (user: string, role: Role) => {
     try {
@@ -42,6 +46,8 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
     }
     reload()
   }
+  const copyLink = () => navigator.clipboard.writeText(location.href)
+    .then(() => toast('The link is copied'), (caught: unknown) => setMessage(messageOf(caught)))
   const add = (event: SubmitEvent) => {
     event.preventDefault()
     const form = event.currentTarget as HTMLFormElement
@@ -55,9 +61,11 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
         <button type="button" class="quiet" onClick={onClose}>Close</button></div>
       <p role="status">{message || (error ? messageOf(error) : '')}</p>
       {document && <ul class="grants">
-        <li><span>{document.owner}</span><span class="hint">made it</span></li>
-        {(document.grants ?? []).map((grant) => <li key={grant.user ?? ''}>
-          <span>{grant.user ?? 'Everybody else'}</span>
+        {grants.every(({ user }) => user !== document.owner) &&
+          <li><span>{document.owner}</span><span class="hint">made it</span></li>}
+        {grants.map((grant) => <li key={grant.user ?? ''}>
+          <span>{grant.user ?? 'Everybody else'}
+            {grant.user === document.owner && <span class="hint"> made it</span>}</span>
           <RoleChoice grant={grant} disabled={!isOwner}
             label={`Role of ${grant.user ?? 'everybody else'}`}
             onChange={(role) => void give(grant.user ?? '', role)} />
@@ -78,6 +86,8 @@ export function Share({ id, onClose }: { id: string; onClose: () => void }) {
         </select>
         <button type="submit" class="main">Share</button>
       </form>}
+      {isSecureContext && <p class="actions"><button type="button" onClick={() => void copyLink()}>
+        Copy the link</button></p>}
       {document && !isOwner && <p class="hint">Only an owner can change this.</p>}
     </section>
   )

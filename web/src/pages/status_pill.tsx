@@ -46,6 +46,12 @@ export function remaining(state: LinkState, lock: LockNotice | null, nowMs: numb
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 }
 
+// How long the last edit took to be there, if all of them are.
+export function tookText(state: LinkState, tookMs: number | null): string {
+  if (state.kind !== 'saved' || tookMs === null) return ''
+  return `: the last edit after ${Math.max(1, Math.round(tookMs)).toLocaleString()} ms`
+}
+
 export function StatusPill({ state, access, origin }:
     { state: LinkState; access: Access; origin: string }) {
   const left = remaining(state, access.lock, Date.now())

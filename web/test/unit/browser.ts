@@ -4,6 +4,8 @@ export const storage = {
   getItem: (key: string) => values.get(key) ?? null,
   setItem: (key: string, value: string) => { values.set(key, value) },
   removeItem: (key: string) => { values.delete(key) },
+  key: (index: number) => [...values.keys()][index] ?? null,
+  get length() { return values.size },
   clear: () => values.clear(),
 }
 const define = (name: string, value: unknown) =>
@@ -14,3 +16,6 @@ define('location', { origin: 'http://127.0.0.1:8080', hostname: '127.0.0.1', has
 define('window', globalThis)
 define('addEventListener', () => undefined)
 define('removeEventListener', () => undefined)
+// Time passes as the tests' own clock says, however Date is set.
+define('performance', { now: () => new Date().getTime() })
+define('document', { documentElement: { dataset: {}, style: { setProperty: () => undefined } } })

@@ -29,7 +29,7 @@ beforeEach(async () => {
   const doc = new Y.Doc()
   text = doc.getText('text')
   link = new Link({
-    doc, awareness: new Awareness(doc), name: 'notes', token: 't', copy: {},
+    doc, awareness: new Awareness(doc), name: 'notes', token: () => 't', copy: {},
     check: () => found(), onChange: () => undefined,
     onRenamed: (name) => { told.push(name) },
     onSuggestions: (revision) => { told.push(revision) },
@@ -38,6 +38,7 @@ beforeEach(async () => {
   await settle()
 })
 afterEach(() => {
+  mock.restoreAll()
   link.close()
   mock.timers.reset()
 })
@@ -76,6 +77,19 @@ test('without an answer there is no majority, and typing goes on', () => {
   text.insert(0, 'a')
   mock.timers.tick(3_500)
   assert.equal(says(), 'No majority answers – 1 edit kept here')
+})
+
+test('a clock that is set back hides neither a missing majority nor a dead node', () => {
+  open()
+  socket().acknowledge(true)
+  const now = Date.now.bind(Date)
+  mock.method(Date, 'now', () => now() - 3_600_000)
+  text.insert(0, 'a')
+  mock.timers.tick(3_500)
+  assert.equal(says(), 'No majority answers – 1 edit kept here')
+  assert.equal(socket().readyState, 1)
+  for (let second = 0; second < 12; ++second) mock.timers.tick(1_000) // It answers no ping.
+  assert.equal(socket().readyState, 3)
 })
 
 test('what was typed offline is counted, and sent with the next sync', async () => {

@@ -103,3 +103,19 @@ test('no renewal takes again what was given back', async () => {
   await pass(60)
   assert.ok(until > Date.now())
 })
+
+test('a lock that ran out while the machine slept is not taken again', async () => {
+  await keeper.take()
+  keeper.observe(true)
+  await pass(6)
+  assert.ok(asked.length >= 2, 'it is renewed')
+  asked = []
+  mock.timers.tick(600_000) // Nothing runs, and then all that was due.
+  await settle()
+  await pass(60) // The cluster's word is late.
+  assert.deepEqual(asked, [])
+  keeper.observe(false)
+  keeper.observe(true) // Taken once more, by hand in another tab.
+  await pass(6)
+  assert.deepEqual(asked, ['LockDocument 120000'])
+})

@@ -2,9 +2,13 @@ import './browser'
 
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
-import { IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb'
+import { IDBFactory, IDBKeyRange, IDBObjectStore, IDBTransaction } from 'fake-indexeddb'
 
-import { open, type Opened } from '../../src/opened'
+import { keepSession } from '../../src/api'
+import { readCopy } from '../../src/local_copy'
+import { copyName, leave, open, type Opened } from '../../src/opened'
+import { sendUnsent } from '../../src/outbox'
+import { listUnsent } from '../../src/unsent'
 import { storage } from './browser'
 import { Socket } from './socket'
 
@@ -15,12 +19,13 @@ define('IDBKeyRange', IDBKeyRange)
 // What the cluster says to calls: which document has which name now.
 const ids = new Map<string, string>()
 let asked: string[]
+let createdAt: string // All of them.
 define('fetch', (url: string, { body }: { body: string }) => {
   const { document } = JSON.parse(body) as { document: { id?: string; name?: string } }
   asked.push(document.name ?? document.id ?? '')
   const found = [...ids].find(([name, id]) => name === document.name || id === document.id)
   if (!url.endsWith('GetDocument')) return Promise.resolve(Response.json({}))
-  return Promise.resolve(found ? Response.json({ document: { name: found[0], id: found[1] } })
+  return Promise.resolve(found ? Response.json({ document: { name: found[0], id: found[1], createdAtMs: createdAt } })
     : Response.json({ code: 'not_found', message: 'no such document' }, { status: 404 }))
 })
 
@@ -38,6 +43,7 @@ beforeEach(() => {
   Socket.opened = []
   ids.clear()
   ids.set('notes', '7')
+  createdAt = '1000'
   asked = []
   unhandled.length = 0
   openNow = []
@@ -204,7 +210,7 @@ test('long writing is kept in few rows', async () => {
   await settle(400)
   await closing(opened)
   const database = await new Promise<IDBDatabase>((done) => {
-    const request = indexedDB.open('coterie:mia:7')
+    const request = indexedDB.open('coterie:mia:7@1000')
     request.onsuccess = () => done(request.result)
   })
   const rows = await new Promise<number>((done) => {
@@ -254,4 +260,113 @@ test('what one tab wrote offline outlives the drafts of all tabs', async () => {
   assert.match(text, /later in one/)
   assert.match(text, /offline in two/)
   assert.equal((await indexedDB.databases()).length, 1, 'and nothing lies anywhere else')
+})
+
+// --- What is on this device alone ---
+
+const unsentNames = () => listUnsent('mia').map(({ name, gone }) => (gone ? `${name}: ${gone}` : name))
+// The cluster takes all that it is sent.
+const takesAll = async () => {
+  connect()
+  for (let i = 0; i < 5; ++i) socket().acknowledge(true)
+  await settle()
+  mock.timers.tick(600)
+  await settle()
+}
+
+test('what is kept of one cluster does not go into a document of another with its number', async () => {
+  const before = await opening()
+  before.text.insert(0, 'of the old cluster')
+  await settle()
+  await closing(before)
+  createdAt = '2000' // A cluster of a backup, or a new one at the same address.
+  ids.clear()
+  ids.set('accounts', '7')
+  const offline = await opening()
+  assert.equal(offline.text.toString(), 'of the old cluster')
+  await settle()
+  assert.equal(offline.link.state.kind, 'denied')
+  assert.equal(Socket.opened.length, 1, 'only the first was ever connected')
+  const other = await opening('accounts')
+  assert.equal(other.text.toString(), '')
+})
+
+test('edits that were never sent are remembered, and sent without their page', async () => {
+  const opened = await opening()
+  opened.text.insert(0, 'offline')
+  await settle()
+  assert.deepEqual(unsentNames(), ['notes'])
+  await closing(opened)
+  assert.deepEqual(unsentNames(), ['notes'])
+  keepSession({ user: 'mia', token: 't' })
+  const before = Socket.opened.length
+  const sending = sendUnsent()
+  await settle()
+  assert.equal(Socket.opened.length, before + 1)
+  await takesAll()
+  assert.deepEqual(unsentNames(), [])
+  mock.timers.tick(300)
+  await sending
+  const said = socket().sent.map((bytes) => Buffer.from(bytes).toString('latin1')).join('\n')
+  assert.match(said, /offline/)
+  assert.doesNotMatch(said, /"user":/, 'nobody is said to be there')
+})
+
+test('edits are not called sent while another tab has more of them', async () => {
+  const there = await opening()
+  const here = await opening() // Its socket is the newest one.
+  there.text.insert(0, 'there')
+  here.text.insert(0, 'here')
+  await settle()
+  await closing(there)
+  await takesAll()
+  assert.equal(here.link.state.kind, 'saved')
+  assert.deepEqual(unsentNames(), ['notes'])
+  await closing(here)
+  await opening()
+  await takesAll()
+  assert.deepEqual(unsentNames(), [])
+})
+
+test('what was written in a document that is gone can still be read', async () => {
+  const opened = await opening()
+  opened.text.insert(0, 'all my work')
+  await settle()
+  await closing(opened)
+  ids.clear()
+  const again = await opening()
+  assert.equal(again.link.state.kind, 'denied')
+  assert.deepEqual(unsentNames(), ['notes: it was deleted, or you may not see it any more'])
+  await closing(again)
+  const [unsent] = listUnsent('mia')
+  assert.ok(unsent)
+  const doc = await readCopy(copyName('mia', unsent.ref))
+  assert.equal(doc.getText('text').toString(), 'all my work')
+  assert.deepEqual(listUnsent('tom'), [])
+})
+
+test('a page that is left takes nothing with it that is nowhere else', async () => {
+  define('indexedDB', undefined)
+  const first = await opening()
+  first.text.insert(0, 'nowhere else')
+  leave(first, 'mia')
+  await settle()
+  const second = await opening()
+  assert.equal(second.text.toString(), 'nowhere else')
+  assert.equal(second.link.unsavedCount, 1)
+  second.text.insert(0, 'and more, ')
+  leave(second, 'mia')
+  mock.timers.tick(2_000)
+  await settle()
+  await takesAll() // It is connected, though nobody looks at it.
+  mock.timers.tick(2_000)
+  await settle()
+  assert.equal(socket().readyState, 3, 'and then it is let go')
+})
+
+test('what is written is committed at once, as a page that closes has no other turn', async () => {
+  const commit = mock.method(IDBTransaction.prototype, 'commit')
+  const opened = await opening()
+  opened.text.insert(0, 'a')
+  assert.ok(commit.mock.callCount() > 0)
 })
