@@ -47,6 +47,27 @@ TEST(Sentences, EndAtEmptyLinesAndBeforeItems) {
   EXPECT_EQ(Sentences("List:\n- one\n- two\n"), (Texts{"List:\n", "- one\n", "- two\n"}));
 }
 
+// Work that grows with the square of the text takes hours here.
+TEST(Sentences, AreFoundInARunOfMarks) {
+  const std::string marks(1 << 20, '.');
+  EXPECT_EQ(SplitSentences(marks + "x").size(), 1U);
+  EXPECT_EQ(SplitSentences(marks + " X").size(), 2U);
+  EXPECT_EQ(Sentences("a?.!b. C..d.. e.\xE3\x80\x82"
+                      "f"),
+            (Texts{"a?.!b. ", "C..d.. ", "e.\xE3\x80\x82", "f"}));
+}
+
+TEST(Sentences, AreNoLongerLookedForWhenNobodyWantsThem) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "One sentence. ";
+  int asked = 0;
+  const auto some = SplitSentences(text, [&asked] { return ++asked > 2; });
+  EXPECT_GT(some.size(), 0U);
+  EXPECT_LT(some.size(), 50'000U);
+  EXPECT_LT(MakeWindows(text, 64, [] { return true; }).size(), 50'000U);
+  EXPECT_EQ(SplitSentences(text, [] { return false; }).size(), 100'000U);
+}
+
 // Whatever the text: windows follow each other, are short enough, and cut no character.
 TEST(Windows, CoverTheText) {
   Prng prng(3);
@@ -244,6 +265,14 @@ TEST(Summary, WhatTheModelRefusesIsHalved) {
   EXPECT_EQ(read.size(), text.size());
   EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
   EXPECT_FALSE(summary.result()->empty());
+}
+
+TEST(Summary, CutsNoFurtherWhenNobodyWantsItAnyMore) {
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += "One sentence. ";
+  const Summary::Options options{.part_bytes_max = 64};
+  EXPECT_LT(Summary(text, options, [] { return true; }).tasks_known(), 1'000U);
+  EXPECT_GT(Summary(text, options).tasks_known(), 2'000U);
 }
 
 TEST(Summary, AsShortAsCanBeIsNotHalved) {

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "assist/sentences.h"
 #include "base/check.h"
 
 namespace coterie::assist {
@@ -28,17 +27,17 @@ std::string CutTo(std::string text, std::size_t bytes_max) {
 
 }  // namespace
 
-Summary::Summary(std::string_view text, const Options& options)
+Summary::Summary(std::string_view text, const Options& options, const IsCancelled& is_cancelled)
     : form_(options.form), part_bytes_max_(options.part_bytes_max) {
   CHECK(options.part_bytes_max >= kPartBytesMin);
-  parts_ = Cut(text);
+  parts_ = Cut(text, is_cancelled);
   known_ = parts_.size();
   if (parts_.empty()) result_ = "";
 }
 
-std::vector<Summary::Part> Summary::Cut(std::string_view text) {
+std::vector<Summary::Part> Summary::Cut(std::string_view text, const IsCancelled& is_cancelled) {
   std::vector<Part> parts;
-  for (const Range& window : MakeWindows(text, part_bytes_max_)) {
+  for (const Range& window : MakeWindows(text, part_bytes_max_, is_cancelled)) {
     const std::string_view part = text.substr(window.begin, window.size());
     if (!IsBlank(part)) parts.push_back({.id = next_id_++, .text = std::string(part)});
   }
