@@ -275,6 +275,47 @@ TEST(Summary, CutsNoFurtherWhenNobodyWantsItAnyMore) {
   EXPECT_GT(Summary(text, options).tasks_known(), 2'000U);
 }
 
+std::string Blanks(std::size_t bytes) {
+  std::string blanks;
+  while (blanks.size() < bytes) blanks += "\n\t";
+  return blanks;
+}
+
+TEST(Summary, ABlankAnswerIsNone) {
+  const std::string text(500, 'a');
+  Summary summary(text, {.part_bytes_max = 250});
+  const auto tasks = summary.TakeTasks();
+  ASSERT_EQ(tasks.size(), 2U);
+  for (const Summary::Task& task : tasks) summary.Complete(task.id, Blanks(200));
+  for (const Summary::Task& task : summary.TakeTasks()) EXPECT_TRUE(summary.Halve(task.id));
+  EXPECT_EQ(summary.result(), "");
+  EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
+
+  Summary one("A short text.", {.part_bytes_max = 100});
+  one.Complete(one.TakeTasks()[0].id, Blanks(200));
+  EXPECT_EQ(one.result(), "");
+}
+
+// Whatever of blanks and words the model answers, and refuses.
+TEST(Summary, EndsWhateverTheModelRefuses) {
+  Prng prng(11);
+  for (int round = 0; round < 500; ++round) {
+    const std::string text(prng.Between(1, 2'000), 'a');
+    Summary summary(text, {.part_bytes_max = prng.Between(64, 400)});
+    while (!summary.result()) {
+      const auto tasks = summary.TakeTasks();
+      ASSERT_FALSE(tasks.empty());
+      for (const Summary::Task& task : tasks) {
+        if (prng.Chance(1, 3) && summary.Halve(task.id)) continue;
+        std::string answer = Blanks(prng.Below(300));
+        if (prng.Chance(1, 2)) answer += "word" + Blanks(prng.Below(300));
+        summary.Complete(task.id, std::move(answer));
+      }
+    }
+    EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
+  }
+}
+
 TEST(Summary, AsShortAsCanBeIsNotHalved) {
   Summary summary("A short text.", {.part_bytes_max = 100});
   EXPECT_FALSE(summary.Halve(summary.TakeTasks()[0].id));

@@ -12,8 +12,16 @@ namespace {
 constexpr std::size_t kPartBytesMin = 64;
 constexpr char kBetween[] = "\n\n";
 
+constexpr char kBlanks[] = " \t\r\n";
+
 bool IsBlank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  return text.find_first_not_of(kBlanks) == std::string_view::npos;
+}
+
+std::string Trimmed(std::string_view text) {
+  if (IsBlank(text)) return "";
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  return std::string(text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin));
 }
 
 // At most `bytes_max`, without a part of a character at the end.
@@ -68,7 +76,7 @@ bool Summary::Halve(std::size_t id) {
   if (part->text.size() <= kPartBytesMin) return false;
   part_bytes_max_ = std::max(kPartBytesMin, std::min(part_bytes_max_, (part->text.size() + 1) / 2));
   std::vector<Part> halves = Cut(part->text);
-  CHECK(!halves.empty());
+  CHECK(!halves.empty());  // No part is blank: not by Cut(), not by NextRound().
   known_ += halves.size() - 1;
   parts_.insert(parts_.erase(part), std::make_move_iterator(halves.begin()),
                 std::make_move_iterator(halves.end()));
@@ -76,7 +84,8 @@ bool Summary::Halve(std::size_t id) {
 }
 
 void Summary::Complete(std::size_t id, std::string answer) {
-  Find(id)->answer = std::move(answer);
+  // Blanks are no answer, and would leave no room for one: what is refused is cut between them.
+  Find(id)->answer = Trimmed(answer);
   ++done_;
   const bool is_whole_round = std::all_of(parts_.begin(), parts_.end(),
                                           [](const Part& each) { return each.answer.has_value(); });
@@ -95,6 +104,7 @@ void Summary::NextRound() {
   std::size_t in_last = 0;
   for (Part& part : parts_) {
     std::string answer = CutTo(*std::move(part.answer), share);
+    if (answer.empty()) continue;
     const bool fits =
         !next.empty() &&
         next.back().text.size() + sizeof kBetween - 1 + answer.size() <= part_bytes_max_;
@@ -111,6 +121,7 @@ void Summary::NextRound() {
   is_first_round_ = false;
   parts_ = std::move(next);
   known_ += parts_.size();
+  if (parts_.empty()) result_ = "";
 }
 
 }  // namespace coterie::assist

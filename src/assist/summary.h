@@ -33,7 +33,7 @@ class Summary {
   // All that can be asked now and has not been given out before.
   std::vector<Task> TakeTasks();
   // `id` was given out, and is answered once. An answer is cut to what its share of the next prompt
-  // is, so that every round leaves at most half as many.
+  // is, so that every round leaves at most half as many; of blanks it is none.
   void Complete(std::size_t id, std::string answer);
   // `id` was given out, and the model refuses it as too long: its halves are given out instead, and
   // what comes later is not longer than they are. False: it is as short as can be.
