@@ -47,6 +47,27 @@ TEST(Sentences, EndAtEmptyLinesAndBeforeItems) {
   EXPECT_EQ(Sentences("List:\n- one\n- two\n"), (Texts{"List:\n", "- one\n", "- two\n"}));
 }
 
+// Work that grows with the square of the text takes hours here.
+TEST(Sentences, AreFoundInARunOfMarks) {
+  const std::string marks(1 << 20, '.');
+  EXPECT_EQ(SplitSentences(marks + "x").size(), 1U);
+  EXPECT_EQ(SplitSentences(marks + " X").size(), 2U);
+  EXPECT_EQ(Sentences("a?.!b. C..d.. e.\xE3\x80\x82"
+                      "f"),
+            (Texts{"a?.!b. ", "C..d.. ", "e.\xE3\x80\x82", "f"}));
+}
+
+TEST(Sentences, AreNoLongerLookedForWhenNobodyWantsThem) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "One sentence. ";
+  int asked = 0;
+  const auto some = SplitSentences(text, [&asked] { return ++asked > 2; });
+  EXPECT_GT(some.size(), 0U);
+  EXPECT_LT(some.size(), 50'000U);
+  EXPECT_LT(MakeWindows(text, 64, [] { return true; }).size(), 50'000U);
+  EXPECT_EQ(SplitSentences(text, [] { return false; }).size(), 100'000U);
+}
+
 // Whatever the text: windows follow each other, are short enough, and cut no character.
 TEST(Windows, CoverTheText) {
   Prng prng(3);
@@ -244,6 +265,55 @@ TEST(Summary, WhatTheModelRefusesIsHalved) {
   EXPECT_EQ(read.size(), text.size());
   EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
   EXPECT_FALSE(summary.result()->empty());
+}
+
+TEST(Summary, CutsNoFurtherWhenNobodyWantsItAnyMore) {
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += "One sentence. ";
+  const Summary::Options options{.part_bytes_max = 64};
+  EXPECT_LT(Summary(text, options, [] { return true; }).tasks_known(), 1'000U);
+  EXPECT_GT(Summary(text, options).tasks_known(), 2'000U);
+}
+
+std::string Blanks(std::size_t bytes) {
+  std::string blanks;
+  while (blanks.size() < bytes) blanks += "\n\t";
+  return blanks;
+}
+
+TEST(Summary, ABlankAnswerIsNone) {
+  const std::string text(500, 'a');
+  Summary summary(text, {.part_bytes_max = 250});
+  const auto tasks = summary.TakeTasks();
+  ASSERT_EQ(tasks.size(), 2U);
+  for (const Summary::Task& task : tasks) summary.Complete(task.id, Blanks(200));
+  for (const Summary::Task& task : summary.TakeTasks()) EXPECT_TRUE(summary.Halve(task.id));
+  EXPECT_EQ(summary.result(), "");
+  EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
+
+  Summary one("A short text.", {.part_bytes_max = 100});
+  one.Complete(one.TakeTasks()[0].id, Blanks(200));
+  EXPECT_EQ(one.result(), "");
+}
+
+// Whatever of blanks and words the model answers, and refuses.
+TEST(Summary, EndsWhateverTheModelRefuses) {
+  Prng prng(11);
+  for (int round = 0; round < 500; ++round) {
+    const std::string text(prng.Between(1, 2'000), 'a');
+    Summary summary(text, {.part_bytes_max = prng.Between(64, 400)});
+    while (!summary.result()) {
+      const auto tasks = summary.TakeTasks();
+      ASSERT_FALSE(tasks.empty());
+      for (const Summary::Task& task : tasks) {
+        if (prng.Chance(1, 3) && summary.Halve(task.id)) continue;
+        std::string answer = Blanks(prng.Below(300));
+        if (prng.Chance(1, 2)) answer += "word" + Blanks(prng.Below(300));
+        summary.Complete(task.id, std::move(answer));
+      }
+    }
+    EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
+  }
 }
 
 TEST(Summary, AsShortAsCanBeIsNotHalved) {

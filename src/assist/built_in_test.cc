@@ -73,6 +73,25 @@ TEST_F(SpellingTest, SaysWhereItStopped) {
   EXPECT_EQ(Check("").end, 0u);
 }
 
+// Work that grows with the square of the text takes an hour here.
+TEST_F(SpellingTest, OfWordsWithoutABlankReadsEachOnce) {
+  words_.insert("ab");
+  std::string text;
+  while (text.size() < (1 << 20)) text += "ab,";
+  EXPECT_EQ(Check(text).end, text.size());
+  EXPECT_EQ(Found("ab,teh,ab, teh_ab,teh ab,teh"), (Strings{"teh>the", "teh>the"}));
+}
+
+TEST_F(SpellingTest, EndsWhenNobodyWantsItAnyMore) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "we receive mail ";
+  int asked = 0;
+  const Spelling some = CheckSpelling(text, speller_, 100, [&asked] { return ++asked > 10; });
+  EXPECT_GT(some.end, 0u);
+  EXPECT_LT(some.end, text.size());
+  EXPECT_EQ(CheckSpelling(text, speller_, 100, [] { return false; }).end, text.size());
+}
+
 constexpr char kReport[] =
     "# Report\n\nThe cluster has three nodes. Each node keeps a log of the cluster on its disk. "
     "Lunch was good. A node that fails loses no log entry, because the other nodes of the cluster "
@@ -102,6 +121,7 @@ TEST(Extract, IsBoundedAndTakesAnything) {
   }
   const std::string summary = ExtractSummary(many, SummaryForm::kBullets);
   EXPECT_EQ(std::count(summary.begin(), summary.end(), '\n'), 6);
+  EXPECT_EQ(ExtractSummary(many, SummaryForm::kBullets, [] { return true; }), "");
 }
 
 }  // namespace

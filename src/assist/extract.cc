@@ -134,9 +134,11 @@ std::string Write(std::string_view text, const std::vector<Sentence>& chosen, Su
 
 }  // namespace
 
-std::string ExtractSummary(std::string_view text, SummaryForm form) {
+std::string ExtractSummary(std::string_view text, SummaryForm form,
+                           const IsCancelled& is_cancelled) {
   std::vector<Sentence> sentences;
-  for (const Range& range : SplitSentences(text)) {
+  for (const Range& range : SplitSentences(text, is_cancelled)) {
+    if (is_cancelled && is_cancelled()) return "";
     const Range trimmed = Trimmed(text, range);
     if (trimmed.size() == 0 || trimmed.size() > kSentenceBytesMax) continue;
     Sentence sentence{.range = trimmed,
@@ -144,7 +146,7 @@ std::string ExtractSummary(std::string_view text, SummaryForm form) {
     if (sentence.words.size() >= kWordsPerSentenceMin) sentences.push_back(std::move(sentence));
   }
   if (sentences.empty()) {  // Nothing that is a sentence: the beginning must do.
-    const std::vector<Range> windows = MakeWindows(text, kSentenceBytesMax);
+    const std::vector<Range> windows = MakeWindows(text, kSentenceBytesMax, is_cancelled);
     if (windows.empty()) return "";
     const Range first = Trimmed(text, windows.front());
     return first.size() == 0 ? "" : Write(text, {{.range = first, .words = {}}}, form);

@@ -8,11 +8,13 @@
 #include <string_view>
 
 #include "assist/prompts.h"
+#include "assist/sentences.h"
 
 namespace coterie::assist {
 
 // At most seven sentences as lines that begin with "- ", or five as a paragraph. Empty for a text
-// without words.
-std::string ExtractSummary(std::string_view text, SummaryForm form);
+// without words, and when it is cancelled.
+std::string ExtractSummary(std::string_view text, SummaryForm form,
+                           const IsCancelled& is_cancelled = {});
 
 }  // namespace coterie::assist

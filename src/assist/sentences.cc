@@ -11,6 +11,7 @@ namespace coterie::assist {
 namespace {
 
 constexpr std::size_t kWindowBytesMin = 16;
+constexpr std::size_t kStepsPerLook = 1 << 14;  // Well below a millisecond.
 constexpr std::array<std::string_view, 15> kAbbreviations = {"mr", "mrs", "ms",  "dr",     "prof",
                                                              "st", "vs",  "etc", "eg",     "ie",
                                                              "cf", "fig", "vol", "approx", "dept"};
@@ -105,14 +106,16 @@ std::size_t CutWithin(std::string_view text, Range range, std::size_t bytes_max)
 
 }  // namespace
 
-std::vector<Range> SplitSentences(std::string_view text) {
+std::vector<Range> SplitSentences(std::string_view text, const IsCancelled& is_cancelled) {
   std::vector<Range> sentences;
   std::size_t begin = 0;
   std::size_t at = 0;
-  while (at < text.size()) {
+  for (std::size_t steps = 1; at < text.size(); ++steps) {
+    if (steps % kStepsPerLook == 0 && is_cancelled && is_cancelled()) return sentences;
     const std::size_t next = text[at] == '\n' ? AfterLine(text, at) : AfterSentence(text, at);
     if (next == at) {
-      ++at;
+      // Of marks in a row each stands before the same: what is no end at the first is none at all.
+      at = std::max(at + 1, EndOfMark(text, at));
       continue;
     }
     sentences.push_back({begin, next});
@@ -123,10 +126,11 @@ std::vector<Range> SplitSentences(std::string_view text) {
   return sentences;
 }
 
-std::vector<Range> MakeWindows(std::string_view text, std::size_t bytes_max) {
+std::vector<Range> MakeWindows(std::string_view text, std::size_t bytes_max,
+                               const IsCancelled& is_cancelled) {
   CHECK(bytes_max >= kWindowBytesMin);
   std::vector<Range> windows;
-  for (Range sentence : SplitSentences(text)) {
+  for (Range sentence : SplitSentences(text, is_cancelled)) {
     if (!windows.empty() && windows.back().size() + sentence.size() <= bytes_max) {
       windows.back().end = sentence.end;
       continue;

@@ -22,13 +22,8 @@ bool IsLetter(char c) {
 }
 bool IsWord(std::string_view piece) { return IsLetter(piece.front()); }
 
-// Whether what is between spaces around `at` is no prose: a link, an address, a path, code.
-bool IsInCode(std::string_view text, std::size_t at) {
-  std::size_t begin = at;
-  std::size_t end = at;
-  while (begin > 0 && !IsSpace(text[begin - 1])) --begin;
-  while (end < text.size() && !IsSpace(text[end])) ++end;
-  const std::string_view piece = text.substr(begin, end - begin);
+// Whether this, which has no spaces, is no prose: a link, an address, a path, code.
+bool IsCode(std::string_view piece) {
   if (piece.find_first_of("@_\\/=<>{}[]#$`|~^*+0123456789") != std::string_view::npos) return true;
   const std::size_t dot = piece.find('.');  // example.org, but not the end of a sentence.
   return dot != std::string_view::npos && dot + 1 < piece.size() && IsLetter(piece[dot + 1]);
@@ -68,9 +63,9 @@ class Check {
   Check(std::string_view text, const Speller& speller, std::size_t found_max)
       : text_(text), speller_(speller), found_max_(found_max) {}
 
-  Spelling Run() {
+  Spelling Run(const IsCancelled& is_cancelled) {
     std::size_t next_sentence = 0;
-    const std::vector<Range> sentences = SplitSentences(text_);
+    const std::vector<Range> sentences = SplitSentences(text_, is_cancelled);
     std::size_t at = 0;
     bool begins_sentence = true;
     for (const std::string_view piece : SplitWords(text_)) {
@@ -79,7 +74,10 @@ class Check {
         ++next_sentence;
       }
       if (IsWord(piece)) {
-        if (spelling_.found.size() == found_max_ || suggestions_asked_ == kSuggestionsAskedMax) {
+        // A dictionary may take milliseconds for each.
+        const bool is_over = is_cancelled && is_cancelled();
+        if (is_over || spelling_.found.size() == found_max_ ||
+            suggestions_asked_ == kSuggestionsAskedMax) {
           spelling_.end = at;
           return std::move(spelling_);
         }
@@ -97,7 +95,7 @@ class Check {
  private:
   void Look(std::string_view word, std::size_t at, bool begins_sentence) {
     const std::string_view before = std::exchange(previous_, word);
-    if (IsInCode(text_, at)) return;
+    if (IsInCode(at)) return;
     const bool is_capital = begins_sentence && IsUpper(word[0]);
     const std::string plain = is_capital ? Lowered(word) : std::string(word);
     if (!IsOrdinary(plain)) return;
@@ -118,6 +116,18 @@ class Check {
     Add({.begin = at, .end = at + word.size()}, suggestions.front(), WhyOf(suggestions));
   }
 
+  // Whether what is between spaces around `at` is code. Many words may have one stretch in common.
+  bool IsInCode(std::size_t at) {
+    if (at >= stretch_.end) {
+      Range range{.begin = at, .end = at};
+      while (range.begin > stretch_.end && !IsSpace(text_[range.begin - 1])) --range.begin;
+      while (range.end < text_.size() && !IsSpace(text_[range.end])) ++range.end;
+      is_code_ = IsCode(text_.substr(range.begin, range.size()));
+      stretch_ = range;
+    }
+    return is_code_;
+  }
+
   void Add(Range range, std::string after, std::string why) {
     spelling_.found.push_back({.range = range,
                                .before = std::string(text_.substr(range.begin, range.size())),
@@ -130,13 +140,16 @@ class Check {
   const std::size_t found_max_;
   std::size_t suggestions_asked_ = 0;
   std::string_view previous_;  // The word before, with nothing but space between.
+  Range stretch_;              // Between spaces, where a word was looked at last.
+  bool is_code_ = false;       // It is.
   Spelling spelling_;
 };
 
 }  // namespace
 
-Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max) {
-  return Check(text, speller, found_max).Run();
+Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max,
+                       const IsCancelled& is_cancelled) {
+  return Check(text, speller, found_max).Run(is_cancelled);
 }
 
 }  // namespace coterie::assist

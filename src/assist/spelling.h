@@ -36,6 +36,8 @@ struct Spelling {
 };
 
 // Stops before there are more than `found_max`.
-Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max);
+// Cancelled, it stops where it is.
+Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max,
+                       const IsCancelled& is_cancelled = {});
 
 }  // namespace coterie::assist

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "assist/sentences.h"
 #include "base/check.h"
 
 namespace coterie::assist {
@@ -13,8 +12,16 @@ namespace {
 constexpr std::size_t kPartBytesMin = 64;
 constexpr char kBetween[] = "\n\n";
 
+constexpr char kBlanks[] = " \t\r\n";
+
 bool IsBlank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  return text.find_first_not_of(kBlanks) == std::string_view::npos;
+}
+
+std::string Trimmed(std::string_view text) {
+  if (IsBlank(text)) return "";
+  const std::size_t begin = text.find_first_not_of(kBlanks);
+  return std::string(text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin));
 }
 
 // At most `bytes_max`, without a part of a character at the end.
@@ -28,17 +35,17 @@ std::string CutTo(std::string text, std::size_t bytes_max) {
 
 }  // namespace
 
-Summary::Summary(std::string_view text, const Options& options)
+Summary::Summary(std::string_view text, const Options& options, const IsCancelled& is_cancelled)
     : form_(options.form), part_bytes_max_(options.part_bytes_max) {
   CHECK(options.part_bytes_max >= kPartBytesMin);
-  parts_ = Cut(text);
+  parts_ = Cut(text, is_cancelled);
   known_ = parts_.size();
   if (parts_.empty()) result_ = "";
 }
 
-std::vector<Summary::Part> Summary::Cut(std::string_view text) {
+std::vector<Summary::Part> Summary::Cut(std::string_view text, const IsCancelled& is_cancelled) {
   std::vector<Part> parts;
-  for (const Range& window : MakeWindows(text, part_bytes_max_)) {
+  for (const Range& window : MakeWindows(text, part_bytes_max_, is_cancelled)) {
     const std::string_view part = text.substr(window.begin, window.size());
     if (!IsBlank(part)) parts.push_back({.id = next_id_++, .text = std::string(part)});
   }
@@ -69,7 +76,7 @@ bool Summary::Halve(std::size_t id) {
   if (part->text.size() <= kPartBytesMin) return false;
   part_bytes_max_ = std::max(kPartBytesMin, std::min(part_bytes_max_, (part->text.size() + 1) / 2));
   std::vector<Part> halves = Cut(part->text);
-  CHECK(!halves.empty());
+  CHECK(!halves.empty());  // No part is blank: not by Cut(), not by NextRound().
   known_ += halves.size() - 1;
   parts_.insert(parts_.erase(part), std::make_move_iterator(halves.begin()),
                 std::make_move_iterator(halves.end()));
@@ -77,7 +84,8 @@ bool Summary::Halve(std::size_t id) {
 }
 
 void Summary::Complete(std::size_t id, std::string answer) {
-  Find(id)->answer = std::move(answer);
+  // Blanks are no answer, and would leave no room for one: what is refused is cut between them.
+  Find(id)->answer = Trimmed(answer);
   ++done_;
   const bool is_whole_round = std::all_of(parts_.begin(), parts_.end(),
                                           [](const Part& each) { return each.answer.has_value(); });
@@ -96,6 +104,7 @@ void Summary::NextRound() {
   std::size_t in_last = 0;
   for (Part& part : parts_) {
     std::string answer = CutTo(*std::move(part.answer), share);
+    if (answer.empty()) continue;
     const bool fits =
         !next.empty() &&
         next.back().text.size() + sizeof kBetween - 1 + answer.size() <= part_bytes_max_;
@@ -112,6 +121,7 @@ void Summary::NextRound() {
   is_first_round_ = false;
   parts_ = std::move(next);
   known_ += parts_.size();
+  if (parts_.empty()) result_ = "";
 }
 
 }  // namespace coterie::assist

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "assist/prompts.h"
+#include "assist/sentences.h"
 
 namespace coterie::assist {
 
@@ -26,12 +27,13 @@ class Summary {
     Prompt prompt;
   };
 
-  Summary(std::string_view text, const Options& options);
+  // Cancelled, it leaves out the rest of the text.
+  Summary(std::string_view text, const Options& options, const IsCancelled& is_cancelled = {});
 
   // All that can be asked now and has not been given out before.
   std::vector<Task> TakeTasks();
   // `id` was given out, and is answered once. An answer is cut to what its share of the next prompt
-  // is, so that every round leaves at most half as many.
+  // is, so that every round leaves at most half as many; of blanks it is none.
   void Complete(std::size_t id, std::string answer);
   // `id` was given out, and the model refuses it as too long: its halves are given out instead, and
   // what comes later is not longer than they are. False: it is as short as can be.
@@ -51,7 +53,7 @@ class Summary {
     std::optional<std::string> answer;
   };
   // The parts of a text that are not blank.
-  std::vector<Part> Cut(std::string_view text);
+  std::vector<Part> Cut(std::string_view text, const IsCancelled& is_cancelled = {});
   void NextRound();
   std::vector<Part>::iterator Find(std::size_t id);
 

@@ -58,18 +58,16 @@ class AssistStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
       if (taken.event) {
         buffer_ = Serialize(*taken.event);
         is_writing_ = true;
+        // Not without the lock: after Finish() gRPC may have done with this call.
+        StartWrite(&buffer_);
       }
     }
-    if (taken.event) return StartWrite(&buffer_);
     if (taken.end) End(*taken.end);
   }
 
   void End(const absl::Status& status) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (std::exchange(is_finished_, true)) return;
-    }
-    Finish(ToGrpc(status));
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(is_finished_, true)) Finish(ToGrpc(status));
   }
 
   // Finish() would wait behind the write that is in flight. This overtakes it; of the status it
@@ -101,7 +99,7 @@ class AssistStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   grpc::CallbackServerContext& context_;  // gRPC's, until OnDone().
   std::shared_ptr<AssistStream> self_;
   std::shared_ptr<AssistRun> run_;  // Constant after Start().
-  absl::Mutex mutex_;
+  absl::Mutex mutex_;  // Also held while gRPC is told what to do; it reacts on other threads.
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool is_finished_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::ByteBuffer buffer_;  // gRPC's while is_writing_.

@@ -42,6 +42,18 @@ absl::Status Invalid(const std::string& message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
 }
 
+absl::Status Gone() { return absl::CancelledError("nobody waits for it"); }
+
+// For long work on a text: over when the caller has gone or the server stops.
+assist::IsCancelled CancelledWith(const AssistTask& task) {
+  return [&cancellation = task.cancellation] { return cancellation.IsCancelled(); };
+}
+
+assist::SummaryForm FormOf(const v1::SummarizeRequest& request) {
+  const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
+  return is_paragraph ? assist::SummaryForm::kParagraph : assist::SummaryForm::kBullets;
+}
+
 assist::Tone FromProto(v1::EnhanceRequest::Tone tone) {
   switch (tone) {
     case v1::EnhanceRequest::TONE_SHORTER:
@@ -141,14 +153,11 @@ absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& re
                    ReadPart(calls_, task, request.document(), request.range()));
   const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
   const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
-  const bool is_paragraph = request.form() == v1::SummarizeRequest::FORM_PARAGRAPH;
-  assist::Summary::Options options{
-      .form = is_paragraph ? assist::SummaryForm::kParagraph : assist::SummaryForm::kBullets,
-      .part_bytes_max = kPartBytesMax};
+  assist::Summary::Options options{.form = FormOf(request), .part_bytes_max = kPartBytesMax};
   if (context_tokens != 0) {
     options.part_bytes_max = std::min(kPartBytesMax, PromptBytesMax(context_tokens, answer_tokens));
   }
-  assist::Summary summary(source.text, options);
+  assist::Summary summary(source.text, options, CancelledWith(task));
   v1::AssistEvent::CutOff cut_off = v1::AssistEvent::CUT_OFF_UNSPECIFIED;
   while (!summary.result()) {
     // One after the other: a summary is for one person, and the model is everybody's.
@@ -322,7 +331,9 @@ absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& re
   }
   task.sink.Put(BuiltInStarted(source.revision));
   const std::string text = BeginOf(source.text.substr(range.begin, range.size()), kSpellBytesMax);
-  const assist::Spelling spelling = assist::CheckSpelling(text, *speller, state::kSuggestionsMax);
+  const assist::Spelling spelling =
+      assist::CheckSpelling(text, *speller, state::kSuggestionsMax, CancelledWith(task));
+  if (task.cancellation.IsCancelled()) return Gone();
   std::uint64_t position = Utf16Length(std::string_view(source.text).substr(0, range.begin));
   std::size_t at = 0;  // Where `position` is.
   const auto move_to = [&](std::size_t next) {
@@ -357,9 +368,8 @@ absl::Status AssistService::Extract(AssistTask& task, const v1::SummarizeRequest
                    ReadPart(calls_, task, request.document(), request.range()));
   task.sink.Put(BuiltInStarted(source.revision));
   const std::string text = BeginOf(source.text, kExtractBytesMax);
-  const std::string summary = assist::ExtractSummary(
-      text, request.form() == v1::SummarizeRequest::FORM_PARAGRAPH ? assist::SummaryForm::kParagraph
-                                                                   : assist::SummaryForm::kBullets);
+  const std::string summary = assist::ExtractSummary(text, FormOf(request), CancelledWith(task));
+  if (task.cancellation.IsCancelled()) return Gone();
   if (!summary.empty()) task.sink.Put(TextOf(summary));
   v1::AssistEvent::Finished finished;
   if (text.size() < source.text.size()) {

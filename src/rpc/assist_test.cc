@@ -307,6 +307,33 @@ TEST_F(AssistTest, WhoTakesNothingIsCutOff) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::ABORTED);
 }
 
+// What gRPC keeps of a call is gone when the call is: an event that comes meanwhile is not written.
+TEST_F(AssistTest, CallersMayGoAtAnyTime) {
+  constexpr int kCallers = 8;
+  constexpr int kCallsEach = 50;
+  TestingLlm llm({.pieces = {"a"}, .is_endless = true});
+  Start({llm.address()});
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([this] {
+      v1::AssistService::Stub stub(node_->channel());
+      v1::AskRequest request;
+      request.set_question("Who?");
+      for (int call = 0; call < kCallsEach; ++call) {
+        grpc::ClientContext context;
+        ann_->Prepare(context);
+        const auto reader = stub.Ask(&context, request);
+        v1::AssistEvent event;
+        EXPECT_TRUE(reader->Read(&event));
+        context.TryCancel();
+        EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+      }
+    });
+  }
+  callers.clear();
+  EXPECT_TRUE(llm.WaitUntilCancelled(1));
+}
+
 // Many calls of one user, each on a thread of its own.
 class Asking {
  public:
