@@ -3,7 +3,7 @@
 import { authorization, change } from './api'
 import { node } from './nodes'
 
-export const kUndoMs = 6_000
+export const kUndoMs = 10_000
 
 const waiting = new Map<string, number>() // Their timers.
 
