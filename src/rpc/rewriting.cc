@@ -105,11 +105,13 @@ assist::Range Rewriting::NextPassage() const {
 
 absl::StatusOr<LlmServers::Answer> Rewriting::AskFor(std::string_view passage) {
   auto tokens = static_cast<std::uint32_t>(passage.size() + passage.size() / 4 + kSpareTokens);
+  if (options_.max_tokens() != 0) tokens = options_.max_tokens();
   if (context_tokens_ != 0) tokens = std::min(tokens, context_tokens_ / 2);
-  const assist::Prompt prompt = how_.prompt(passage);
-  return model_.Ask(
-      task_, remaining_.source,
-      {.prompt = prompt, .options = options_, .max_tokens = tokens, .deadline = answers_by_});
+  return model_.Ask(task_, remaining_.source,
+                    {.prompt = how_.prompt(passage),
+                     .options = options_,
+                     .max_tokens = tokens,
+                     .deadline = answers_by_});
 }
 
 bool Rewriting::MakesSmaller(std::string_view passage, bool is_of_all) {

@@ -82,7 +82,8 @@ absl::StatusOr<Source> ReadPart(const NodeCalls& calls, AssistTask& task,
                                 const v1::DocumentRef& ref, const v1::TextRange& range) {
   ASSIGN_OR_RETURN(Source source, ReadText(calls, task, ref, state::DocumentRole::kViewer));
   ASSIGN_OR_RETURN(const assist::Range bytes, BytesOf(source.text, range));
-  source.text = source.text.substr(bytes.begin, bytes.size());
+  source.text.resize(bytes.end);
+  source.text.erase(0, bytes.begin);
   return source;
 }
 
