@@ -141,7 +141,10 @@ void AssistRuns::Begin(const Method& method, Call call, MessagePtr message,
        .is_abandoned = [run] { return run->cancellation().IsCancelled(); },
        .run =
            [this, &method, call = std::move(call), message = std::move(message), run] {
-             AssistTask task{.call = call, .cancellation = run->cancellation(), .sink = *run};
+             AssistTask task{.call = call,
+                             .cancellation = run->cancellation(),
+                             .sink = *run,
+                             .gate = gate_};
              const bool runs = Register(run) && !run->cancellation().IsCancelled();
              run->End(runs ? method.run(task, *message)
                            : absl::CancelledError("nobody waits for it"));

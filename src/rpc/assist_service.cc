@@ -295,7 +295,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& req
 // A step that fails ends the answer: the model is told to stop, and the caller why.
 absl::Status AssistService::Write(AssistTask& task, const v1::ContinueRequest& request,
                                   const Source& source, std::string_view written) const {
-  LiveText live(calls_, task.call,
+  LiveText live(calls_, task,
                 {.doc = source.doc,
                  .token = FencingToken(request.lock_token()),
                  .base = source.revision,
@@ -326,7 +326,7 @@ absl::Status AssistService::Suggest(AssistTask& task, state::AddSuggestions add,
                                     v1::AssistEvent::Finished finished) const {
   const std::size_t count = add.changes.size();
   if (count > 0) {
-    SteadyProposals proposals(calls_, task.call);
+    SteadyProposals proposals(calls_, task);
     ASSIGN_OR_RETURN(const state::Outcome outcome, proposals.Propose(std::move(add)));
     finished.set_batch(outcome.revision.value());
     finished.add_batches(outcome.revision.value());

@@ -58,7 +58,7 @@ Rewriting::Rewriting(const NodeCalls& calls, const TaskModel& model, AssistTask&
       how_(how),
       options_(options),
       answers_by_(BeforeTheEnd(task.call.deadline)),
-      proposals_(calls, task.call),
+      proposals_(calls, task),
       usual_max_(how.passage_bytes_max),
       passage_max_(how.passage_bytes_max) {}
 
