@@ -244,13 +244,8 @@ absl::StatusOr<std::size_t> Rewriting::CountKept(Revision batch) const {
   return Await<std::size_t>(never, [&](std::function<void(absl::StatusOr<std::size_t>)> done) {
     calls_.Ask<std::size_t>(
         StepOf(task_.call), node::Consistency::kStale,
-        [doc = remaining_.source.doc,
-         batch](const state::Machine& state) -> absl::StatusOr<std::size_t> {
-          const std::vector<state::SuggestionView> open = state.Suggestions(doc);
-          return static_cast<std::size_t>(std::count_if(
-              open.begin(), open.end(),
-              [batch](const state::SuggestionView& one) { return one.batch == batch; }));
-        },
+        [doc = remaining_.source.doc, batch](const state::Machine& state)
+            -> absl::StatusOr<std::size_t> { return state.OpenSuggestionCount(doc, batch); },
         std::move(done));
   });
 }

@@ -104,7 +104,7 @@ absl::StatusOr<Remaining> ReadRemaining(const NodeCalls& calls, AssistTask& task
               constexpr auto kRole = state::DocumentRole::kEditor;
               RETURN_IF_ERROR(CheckRole(state, caller, doc, kRole));
               Remaining now = known;
-              now.open_suggestions = state.Suggestions(doc).size();
+              now.open_suggestions = state.OpenSuggestionCount(doc);
               if (state.FindDocument(doc)->revision <= known.source.revision) return now;
               RETURN_IF_ERROR(Follow(state, now));
               ASSIGN_OR_RETURN(now.source, ReadNow(state, doc, kRole));
