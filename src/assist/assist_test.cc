@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 #include <string>
 
@@ -197,11 +198,13 @@ TEST(Prompts, QuestionsOnADocumentBeginAlike) {
   EXPECT_EQ(AskPrompt("", "who?")[1].content, "who?");
 }
 
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
 TEST(Summary, OfAShortTextIsOneTask) {
   Summary summary("A short text.", {.part_bytes_max = 100});
-  const auto tasks = summary.TakeTasks();
+  const auto tasks = summary.TakeTasks(kAll);
   ASSERT_EQ(tasks.size(), 1U);
-  EXPECT_TRUE(summary.TakeTasks().empty());
+  EXPECT_TRUE(summary.TakeTasks(kAll).empty());
 
   summary.Complete(tasks[0].id, "- short");
 
@@ -222,7 +225,7 @@ TEST(Summary, EndsWhateverTheModelAnswers) {
     std::size_t last = text.size();
     int rounds = 0;
     while (!summary.result()) {
-      auto tasks = summary.TakeTasks();
+      auto tasks = summary.TakeTasks(kAll);
       ASSERT_FALSE(tasks.empty());
       if (rounds++ > 0) {
         ASSERT_LE(tasks.size(), (last + 1) / 2);
@@ -249,7 +252,7 @@ TEST(Summary, WhatTheModelRefusesIsHalved) {
   std::string read;
   bool is_first_round = true;
   while (!summary.result()) {
-    const auto tasks = summary.TakeTasks();
+    const auto tasks = summary.TakeTasks(kAll);
     ASSERT_FALSE(tasks.empty());
     for (const Summary::Task& task : tasks) {
       const std::string& content = task.prompt[1].content;
@@ -265,6 +268,14 @@ TEST(Summary, WhatTheModelRefusesIsHalved) {
   EXPECT_EQ(read.size(), text.size());
   EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
   EXPECT_FALSE(summary.result()->empty());
+}
+
+TEST(Summary, GivesOutNoMoreThanIsAskedFor) {
+  Summary summary(std::string(1'000, 'a'), {.part_bytes_max = 100});
+  EXPECT_EQ(summary.TakeTasks(1).size(), 1U);
+  EXPECT_EQ(summary.TakeTasks(2).size(), 2U);
+  EXPECT_EQ(summary.TakeTasks(kAll).size(), 7U);
+  EXPECT_TRUE(summary.TakeTasks(1).empty());
 }
 
 TEST(Summary, CutsNoFurtherWhenNobodyWantsItAnyMore) {
@@ -284,15 +295,15 @@ std::string Blanks(std::size_t bytes) {
 TEST(Summary, ABlankAnswerIsNone) {
   const std::string text(500, 'a');
   Summary summary(text, {.part_bytes_max = 250});
-  const auto tasks = summary.TakeTasks();
+  const auto tasks = summary.TakeTasks(kAll);
   ASSERT_EQ(tasks.size(), 2U);
   for (const Summary::Task& task : tasks) summary.Complete(task.id, Blanks(200));
-  for (const Summary::Task& task : summary.TakeTasks()) EXPECT_TRUE(summary.Halve(task.id));
+  for (const Summary::Task& task : summary.TakeTasks(kAll)) EXPECT_TRUE(summary.Halve(task.id));
   EXPECT_EQ(summary.result(), "");
   EXPECT_EQ(summary.tasks_done(), summary.tasks_known());
 
   Summary one("A short text.", {.part_bytes_max = 100});
-  one.Complete(one.TakeTasks()[0].id, Blanks(200));
+  one.Complete(one.TakeTasks(kAll)[0].id, Blanks(200));
   EXPECT_EQ(one.result(), "");
 }
 
@@ -303,7 +314,7 @@ TEST(Summary, EndsWhateverTheModelRefuses) {
     const std::string text(prng.Between(1, 2'000), 'a');
     Summary summary(text, {.part_bytes_max = prng.Between(64, 400)});
     while (!summary.result()) {
-      const auto tasks = summary.TakeTasks();
+      const auto tasks = summary.TakeTasks(kAll);
       ASSERT_FALSE(tasks.empty());
       for (const Summary::Task& task : tasks) {
         if (prng.Chance(1, 3) && summary.Halve(task.id)) continue;
@@ -318,7 +329,7 @@ TEST(Summary, EndsWhateverTheModelRefuses) {
 
 TEST(Summary, AsShortAsCanBeIsNotHalved) {
   Summary summary("A short text.", {.part_bytes_max = 100});
-  EXPECT_FALSE(summary.Halve(summary.TakeTasks()[0].id));
+  EXPECT_FALSE(summary.Halve(summary.TakeTasks(kAll)[0].id));
 }
 
 }  // namespace

@@ -20,8 +20,12 @@ std::size_t LongestRun(std::string_view text, char wanted) {
   return longest;
 }
 
+// A list of initial values would be copied, and the content may be a document.
 Prompt Make(std::string task, std::string content) {
-  return {{"system", std::move(task) + kMaterial}, {"user", std::move(content)}};
+  Prompt prompt;
+  prompt.push_back({.role = "system", .content = std::move(task) + kMaterial});
+  prompt.push_back({.role = "user", .content = std::move(content)});
+  return prompt;
 }
 
 std::string FormOf(SummaryForm form) {
@@ -53,7 +57,12 @@ std::string ToneOf(Tone tone) {
 std::string Fence(std::string_view text) {
   const std::size_t length =
       std::max({kFenceMin, LongestRun(text, '<') + 1, LongestRun(text, '>') + 1});
-  return std::string(length, '<') + "\n" + std::string(text) + "\n" + std::string(length, '>');
+  std::string fenced;
+  fenced.reserve(2 * length + 2 + text.size());
+  fenced.append(length, '<') += '\n';
+  fenced += text;
+  fenced += '\n';
+  return fenced.append(length, '>');
 }
 
 Prompt GrammarPrompt(std::string_view passage) {

@@ -35,22 +35,31 @@ std::string CutTo(std::string text, std::size_t bytes_max) {
 
 }  // namespace
 
-Summary::Summary(std::string_view text, const Options& options, const IsCancelled& is_cancelled)
-    : form_(options.form), part_bytes_max_(options.part_bytes_max) {
+Summary::Summary(std::string text, const Options& options, const IsCancelled& is_cancelled)
+    : form_(options.form), part_bytes_max_(options.part_bytes_max), text_(std::move(text)) {
   CHECK(options.part_bytes_max >= kPartBytesMin);
-  parts_ = Cut(text, is_cancelled);
+  parts_ = Cut({.begin = 0, .end = text_.size()}, is_cancelled);
   known_ = parts_.size();
   if (parts_.empty()) result_ = "";
 }
 
-std::vector<Summary::Part> Summary::Cut(std::string_view text, const IsCancelled& is_cancelled) {
+std::vector<Summary::Part> Summary::Cut(Range range, const IsCancelled& is_cancelled) {
   std::vector<Part> parts;
+  const std::string_view text = std::string_view(text_).substr(range.begin, range.size());
   for (const Range& window : MakeWindows(text, part_bytes_max_, is_cancelled)) {
-    const std::string_view part = text.substr(window.begin, window.size());
-    if (!IsBlank(part)) parts.push_back({.id = next_id_++, .text = std::string(part)});
+    if (IsBlank(text.substr(window.begin, window.size()))) continue;
+    parts.push_back({.id = next_id_++,
+                     .range = {range.begin + window.begin, range.begin + window.end},
+                     .answer = std::nullopt});
   }
   return parts;
 }
+
+std::string_view Summary::TextOf(const Part& part) const {
+  return std::string_view(text_).substr(part.range.begin, part.range.size());
+}
+
+std::size_t Summary::Share() const { return (part_bytes_max_ - (sizeof kBetween - 1)) / 2; }
 
 std::vector<Summary::Part>::iterator Summary::Find(std::size_t id) {
   const auto found =
@@ -60,22 +69,24 @@ std::vector<Summary::Part>::iterator Summary::Find(std::size_t id) {
   return found;
 }
 
-std::vector<Summary::Task> Summary::TakeTasks() {
+std::vector<Summary::Task> Summary::TakeTasks(std::size_t tasks_max) {
   std::vector<Task> tasks;
   for (Part& part : parts_) {
+    if (tasks.size() == tasks_max) break;
     if (std::exchange(part.is_given_out, true)) continue;
     tasks.push_back({.id = part.id,
-                     .prompt = is_first_round_ ? SummaryPrompt(part.text, form_)
-                                               : CombinePrompt(part.text, form_)});
+                     .prompt = is_first_round_ ? SummaryPrompt(TextOf(part), form_)
+                                               : CombinePrompt(TextOf(part), form_)});
   }
   return tasks;
 }
 
 bool Summary::Halve(std::size_t id) {
   const auto part = Find(id);
-  if (part->text.size() <= kPartBytesMin) return false;
-  part_bytes_max_ = std::max(kPartBytesMin, std::min(part_bytes_max_, (part->text.size() + 1) / 2));
-  std::vector<Part> halves = Cut(part->text);
+  const std::size_t size = part->range.size();
+  if (size <= kPartBytesMin) return false;
+  part_bytes_max_ = std::max(kPartBytesMin, std::min(part_bytes_max_, (size + 1) / 2));
+  std::vector<Part> halves = Cut(part->range);
   CHECK(!halves.empty());  // No part is blank: not by Cut(), not by NextRound().
   known_ += halves.size() - 1;
   parts_.insert(parts_.erase(part), std::make_move_iterator(halves.begin()),
@@ -85,7 +96,9 @@ bool Summary::Halve(std::size_t id) {
 
 void Summary::Complete(std::size_t id, std::string answer) {
   // Blanks are no answer, and would leave no room for one: what is refused is cut between them.
-  Find(id)->answer = Trimmed(answer);
+  answer = Trimmed(answer);
+  if (parts_.size() > 1) answer = CutTo(std::move(answer), Share());
+  Find(id)->answer = std::move(answer);
   ++done_;
   const bool is_whole_round = std::all_of(parts_.begin(), parts_.end(),
                                           [](const Part& each) { return each.answer.has_value(); });
@@ -99,27 +112,30 @@ void Summary::NextRound() {
     return;
   }
   // Two of them always fit, so that each round has at most half as many, rounded up.
-  const std::size_t share = (part_bytes_max_ - (sizeof kBetween - 1)) / 2;
   std::vector<Part> next;
+  std::string text;
   std::size_t in_last = 0;
   for (Part& part : parts_) {
-    std::string answer = CutTo(*std::move(part.answer), share);
+    const std::string answer = CutTo(*std::move(part.answer), Share());
     if (answer.empty()) continue;
     const bool fits =
         !next.empty() &&
-        next.back().text.size() + sizeof kBetween - 1 + answer.size() <= part_bytes_max_;
+        next.back().range.size() + sizeof kBetween - 1 + answer.size() <= part_bytes_max_;
     if (fits || in_last == 1) {
       CHECK(fits);
-      next.back().text += kBetween + answer;
+      text += kBetween + answer;
       ++in_last;
-      continue;
+    } else {
+      next.push_back({.id = next_id_++, .range = {text.size(), 0}, .answer = std::nullopt});
+      text += answer;
+      in_last = 1;
     }
-    next.push_back({.id = next_id_++, .text = std::move(answer)});
-    in_last = 1;
+    next.back().range.end = text.size();
   }
   CHECK(next.size() <= (parts_.size() + 1) / 2);
   is_first_round_ = false;
   parts_ = std::move(next);
+  text_ = std::move(text);
   known_ += parts_.size();
   if (parts_.empty()) result_ = "";
 }

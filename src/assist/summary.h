@@ -28,10 +28,11 @@ class Summary {
   };
 
   // Cancelled, it leaves out the rest of the text.
-  Summary(std::string_view text, const Options& options, const IsCancelled& is_cancelled = {});
+  Summary(std::string text, const Options& options, const IsCancelled& is_cancelled = {});
 
-  // All that can be asked now and has not been given out before.
-  std::vector<Task> TakeTasks();
+  // What can be asked now and has not been given out before, at most so many: each takes the memory
+  // of its prompt.
+  std::vector<Task> TakeTasks(std::size_t tasks_max);
   // `id` was given out, and is answered once. An answer is cut to what its share of the next prompt
   // is, so that every round leaves at most half as many; of blanks it is none.
   void Complete(std::size_t id, std::string answer);
@@ -48,12 +49,15 @@ class Summary {
  private:
   struct Part {
     std::size_t id = 0;
-    std::string text;
+    Range range;  // Of text_.
     bool is_given_out = false;
     std::optional<std::string> answer;
   };
-  // The parts of a text that are not blank.
-  std::vector<Part> Cut(std::string_view text, const IsCancelled& is_cancelled = {});
+  // The parts of this range of text_ that are not blank.
+  std::vector<Part> Cut(Range range, const IsCancelled& is_cancelled = {});
+  std::string_view TextOf(const Part& part) const;
+  // Of an answer, so that two of them always fit in the next prompt.
+  std::size_t Share() const;
   void NextRound();
   std::vector<Part>::iterator Find(std::size_t id);
 
@@ -61,6 +65,7 @@ class Summary {
   std::size_t part_bytes_max_;
   bool is_first_round_ = true;
   std::size_t next_id_ = 0;
+  std::string text_;         // That this round is about.
   std::vector<Part> parts_;  // Of this round, in the text's order.
   std::size_t done_ = 0;
   std::size_t known_ = 0;

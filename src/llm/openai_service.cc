@@ -332,7 +332,8 @@ void OpenAiService::Leave() {
   GivePlaces();
 }
 
-void OpenAiService::Count(const absl::Status& status, std::size_t tokens, absl::Time begun) {
+void OpenAiService::Count(const UpstreamHealth::Answer& answer, std::size_t tokens) {
+  const absl::Status& status = answer.status;
   absl::MutexLock lock(&mutex_);
   counters_.set_answer_tokens(counters_.answer_tokens() + tokens);
   if (status.ok()) {
@@ -342,7 +343,7 @@ void OpenAiService::Count(const absl::Status& status, std::size_t tokens, absl::
   } else {
     counters_.set_failed(counters_.failed() + 1);
   }
-  if (!is_stopping_) health_.TakeAnswer(status, begun, absl::Now());
+  if (!is_stopping_) health_.TakeAnswer(answer, absl::Now());
 }
 
 OpenAiService::Outcome OpenAiService::Ask(grpc::ServerContext& context,
@@ -369,7 +370,7 @@ OpenAiService::Outcome OpenAiService::Ask(grpc::ServerContext& context,
   }
   if (end->status == 200) return {absl::OkStatus(), {}};
   Refusal refusal = RefusalOf(*end, MaxTokensOf(request));
-  return {std::move(refusal.status), std::move(refusal.detail)};
+  return {std::move(refusal.status), std::move(refusal.detail), /*is_refusal=*/true};
 }
 
 grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
@@ -377,8 +378,8 @@ grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
                                      grpc::ServerWriter<v1::GenerateResponse>* writer) {
   if (const absl::Status status = CheckRequest(*request); !status.ok()) return ToGrpc(status);
   const absl::Time arrived = absl::Now();
-  if (const absl::Status status = Enter(*context, ClientName(request->client(), context->peer()));
-      !status.ok()) {
+  const std::string client = ClientName(request->client(), context->peer());
+  if (const absl::Status status = Enter(*context, client); !status.ok()) {
     const bool is_full = absl::IsResourceExhausted(status);
     return is_full ? ToGrpc(status, {.reason = "QUEUE_FULL", .retry_after = kRetryAfter})
                    : ToGrpc(status);
@@ -388,7 +389,11 @@ grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
   Answer answer(*context, *request, *writer);
   Outcome outcome = Ask(*context, *request, answer);
   if (outcome.status.ok()) outcome.status = answer.Finish(arrived);
-  Count(outcome.status, answer.tokens(), begun);
+  Count({.status = outcome.status,
+         .begun = begun,
+         .client = client,
+         .is_refusal = outcome.is_refusal},
+        answer.tokens());
   return outcome.status.ok() ? grpc::Status::OK
                              : ToGrpcStatus(outcome.status, std::move(outcome.detail));
 }

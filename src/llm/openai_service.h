@@ -67,7 +67,8 @@ class OpenAiService final : public v1::LlmService::Service {
   };
   struct Outcome {
     absl::Status status;
-    errors::Detail detail;  // Its reason is empty where the status has it.
+    errors::Detail detail;    // Its reason is empty where the status has it.
+    bool is_refusal = false;  // The HTTP server's own answer.
   };
 
   absl::Status Enter(const grpc::ServerContext& context, const std::string& client);
@@ -75,7 +76,7 @@ class OpenAiService final : public v1::LlmService::Service {
   void GivePlaces() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // With a place.
   Outcome Ask(grpc::ServerContext& context, const v1::GenerateRequest& request, Answer& answer);
-  void Count(const absl::Status& status, std::size_t tokens, absl::Time begun);
+  void Count(const UpstreamHealth::Answer& answer, std::size_t tokens);
   void RunWatch();
   bool IsStopping() const;
   // As the server calls it: kUnavailable and so on while that is not known.

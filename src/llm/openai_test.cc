@@ -504,6 +504,23 @@ TEST_F(OpenAiTest, AServerThatDiesIsNotReadyUntilItLives) {
   EXPECT_EQ(told, (std::vector<bool>{false, true}));
 }
 
+// A server that lists its models and says 500 to one client's prompt is well for the others.
+TEST_F(OpenAiTest, OneClientsErrorsDoNotMakeItUnready) {
+  Serve([](tcp::socket& socket) { AnswerStatus(socket, "500 Internal Server Error", "no"); },
+        {.model = "tiny"});
+  const auto ask = [this](const std::string& client) {
+    v1::GenerateRequest request = Question();
+    request.set_client(client);
+    return Ask(request).status.error_code();
+  };
+  v1::GetStatusResponse status;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask("ann"), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(GetStatus(&status).ok());
+
+  EXPECT_EQ(ask("bob"), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(GetStatus(&status).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 // One place: what the HTTP server sees is in which order the others came to it.
 TEST_F(OpenAiTest, ThoseWhoWaitTakeTurns) {
   absl::Notification may_end;

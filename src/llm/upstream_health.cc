@@ -24,17 +24,23 @@ void UpstreamHealth::TakeProbe(const absl::Status& status, absl::Time now) {
   }
 }
 
-void UpstreamHealth::TakeAnswer(const absl::Status& status, absl::Time begun, absl::Time now) {
-  if (status.ok()) {
+void UpstreamHealth::TakeAnswer(const Answer& answer, absl::Time now) {
+  if (answer.status.ok()) {
     *this = UpstreamHealth();
     return;
   }
-  if (!IsOfTheServer(status.code())) return;
+  if (!IsOfTheServer(answer.status.code())) return;
+  if (answer.is_refusal) {
+    // If it is the server after all, the next probe says so, or the next client's request.
+    if (!refused_) refused_ = answer.client;
+    if (*refused_ == answer.client) return;
+  }
+  refused_.reset();
   // Those that were on their way together are one failure.
-  if (begun >= failed_) ++failures_;
+  if (answer.begun >= failed_) ++failures_;
   failed_ = now;
-  status_ = status;
-  const absl::Duration cost = std::max(now - begun, kOutMin);
+  status_ = answer.status;
+  const absl::Duration cost = std::max(now - answer.begun, kOutMin);
   const int doublings = std::clamp(failures_ - 1, 0, kDoublingsMax);
   out_until_ = std::max(out_until_, now + std::min(cost * (1 << doublings), kOutMax));
 }

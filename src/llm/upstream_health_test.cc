@@ -23,36 +23,69 @@ TEST(UpstreamHealth, ProbesSayWhetherItIsThere) {
 
 TEST(UpstreamHealth, WhoListsModelsAndDoesNotAnswerStaysOutAsLongAsThatCost) {
   UpstreamHealth health;
-  health.TakeAnswer(kGone, At(0), At(120));
+  health.TakeAnswer({.status = kGone, .begun = At(0), .client = "ann"}, At(120));
   health.TakeProbe(absl::OkStatus(), At(239));
   EXPECT_EQ(health.status(), kGone);
   health.TakeProbe(absl::OkStatus(), At(240));
   EXPECT_TRUE(health.status().ok());
 
-  health.TakeAnswer(kGone, At(240), At(360));  // Again: twice as long.
+  // Again: twice as long.
+  health.TakeAnswer({.status = kGone, .begun = At(240), .client = "ann"}, At(360));
   health.TakeProbe(absl::OkStatus(), At(599));
   EXPECT_EQ(health.status(), kGone);
   health.TakeProbe(absl::OkStatus(), At(600));
   EXPECT_TRUE(health.status().ok());
 
-  health.TakeAnswer(kGone, At(600), At(720));
+  health.TakeAnswer({.status = kGone, .begun = At(600), .client = "ann"}, At(720));
   health.TakeProbe(absl::OkStatus(), At(720 + 300));  // But not longer than that.
   EXPECT_TRUE(health.status().ok());
 }
 
 TEST(UpstreamHealth, ThoseThatWereOnTheirWayTogetherAreOneFailure) {
   UpstreamHealth health;
-  for (int i = 0; i < 8; ++i) health.TakeAnswer(kGone, At(0), At(2));
+  for (int i = 0; i < 8; ++i) {
+    health.TakeAnswer({.status = kGone, .begun = At(0), .client = "ann"}, At(2));
+  }
   health.TakeProbe(absl::OkStatus(), At(4));
+  EXPECT_TRUE(health.status().ok());
+}
+
+// A prompt that makes the server say 500 is one client's; the others go on.
+TEST(UpstreamHealth, OneClientsErrorsDoNotPutItOut) {
+  const auto refused = [](const std::string& client) {
+    return UpstreamHealth::Answer{
+        .status = kGone, .begun = At(0), .client = client, .is_refusal = true};
+  };
+  UpstreamHealth health;
+  for (int i = 1; i < 20; ++i) health.TakeAnswer(refused("ann"), At(i));
+  EXPECT_TRUE(health.status().ok());
+  health.TakeProbe(absl::OkStatus(), At(20));
+  EXPECT_TRUE(health.status().ok());
+  health.TakeProbe(kGone, At(21));
+  EXPECT_EQ(health.status(), kGone);
+  health.TakeProbe(absl::OkStatus(), At(22));
+  EXPECT_TRUE(health.status().ok());
+
+  health.TakeAnswer(refused("bob"), At(23));
+  EXPECT_EQ(health.status(), kGone);
+  health.TakeProbe(absl::OkStatus(), At(60));
+  // For the next time it takes two again, with no answer in between.
+  health.TakeAnswer(refused("bob"), At(60));
+  health.TakeAnswer(refused("bob"), At(61));
+  EXPECT_TRUE(health.status().ok());
+  health.TakeAnswer({.status = absl::OkStatus(), .begun = At(62), .client = "eve"}, At(63));
+  health.TakeAnswer(refused("ann"), At(64));
   EXPECT_TRUE(health.status().ok());
 }
 
 TEST(UpstreamHealth, AnAnswerMakesItWell) {
   UpstreamHealth health;
-  for (int i = 0; i < 20; ++i) health.TakeAnswer(kGone, At(i), At(i));
-  health.TakeAnswer(absl::OkStatus(), At(20), At(21));
+  for (int i = 0; i < 20; ++i) {
+    health.TakeAnswer({.status = kGone, .begun = At(i), .client = "ann"}, At(i));
+  }
+  health.TakeAnswer({.status = absl::OkStatus(), .begun = At(20), .client = "ann"}, At(21));
   EXPECT_TRUE(health.status().ok());
-  health.TakeAnswer(kGone, At(22), At(22));
+  health.TakeAnswer({.status = kGone, .begun = At(22), .client = "ann"}, At(22));
   health.TakeProbe(absl::OkStatus(), At(23));
   EXPECT_TRUE(health.status().ok());
 }
@@ -63,7 +96,7 @@ TEST(UpstreamHealth, WhatIsTheRequestsFaultSaysNothingOfTheServer) {
        {absl::InvalidArgumentError("400"), absl::ResourceExhaustedError("429"),
         absl::CancelledError("left"), absl::DeadlineExceededError("late"),
         absl::FailedPreconditionError("401")}) {
-    health.TakeAnswer(status, At(0), At(1));
+    health.TakeAnswer({.status = status, .begun = At(0), .client = "ann"}, At(1));
     EXPECT_TRUE(health.status().ok()) << status;
   }
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "rpc/steady_time.h"
 #include "rpc/unary_binding.h"
 
 namespace coterie::rpc {
@@ -19,6 +20,7 @@ constexpr absl::Duration kComeAgain = absl::Seconds(5);
 AssistRun::Taken AssistRun::Take() {
   absl::MutexLock lock(&mutex_);
   Taken taken;
+  if (queue_.size() == kQueuedMax) static_cast<void>(room_.TryPush({}));
   if (!queue_.empty()) {
     taken.event = std::move(queue_.front());
     queue_.pop_front();
@@ -34,12 +36,13 @@ void AssistRun::Cancel() {
     is_cancelled_ = true;
     queue_.clear();
   }
+  static_cast<void>(room_.TryPush({}));  // Full: it has been said already.
   cancellation_.Cancel();
 }
 
 void AssistRun::SetDeadline(absl::Time deadline) {
   absl::MutexLock lock(&mutex_);
-  deadline_ = deadline;
+  deadline_ = SteadyNow() + (deadline - absl::Now());
 }
 
 absl::Status AssistRun::Stalled() const {
@@ -49,19 +52,29 @@ absl::Status AssistRun::Stalled() const {
                    " or until its deadline, and the task was ended. Ask again, and read."));
 }
 
-void AssistRun::Put(const v1::AssistEvent& event) {
-  bool has_stalled = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    const absl::Time patience = std::min(deadline_, absl::Now() + stalled_max_);
-    has_stalled = !mutex_.AwaitWithDeadline(absl::Condition(this, &AssistRun::HasRoom), patience);
-    if (!has_stalled) {
-      if (is_cancelled_) return;
-      CHECK(!end_.has_value());
-      queue_.push_back(event);
+bool AssistRun::PutInTime(const v1::AssistEvent& event) {
+  const absl::Time begun = SteadyNow();
+  std::deque<Room> room;
+  while (true) {
+    absl::Duration patience;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (is_cancelled_) return true;
+      if (queue_.size() < kQueuedMax) {
+        CHECK(!end_.has_value());
+        queue_.push_back(event);
+        return true;
+      }
+      patience = std::min(deadline_, begun + stalled_max_) - SteadyNow();
     }
+    if (patience <= absl::ZeroDuration()) return false;
+    room_.WaitAndTakeAll(room, patience);
+    room.clear();
   }
-  if (!has_stalled) return listener_.changed();
+}
+
+void AssistRun::Put(const v1::AssistEvent& event) {
+  if (PutInTime(event)) return listener_.changed();
   Cancel();
   if (listener_.cut_off) listener_.cut_off(Stalled());
 }
@@ -141,7 +154,8 @@ void AssistRuns::Begin(const Method& method, Call call, MessagePtr message,
        .is_abandoned = [run] { return run->cancellation().IsCancelled(); },
        .run =
            [this, &method, call = std::move(call), message = std::move(message), run] {
-             AssistTask task{.call = call, .cancellation = run->cancellation(), .sink = *run};
+             AssistTask task{
+                 .call = call, .cancellation = run->cancellation(), .sink = *run, .gate = gate_};
              const bool runs = Register(run) && !run->cancellation().IsCancelled();
              run->End(runs ? method.run(task, *message)
                            : absl::CancelledError("nobody waits for it"));

@@ -24,6 +24,7 @@
 #include "rpc/assist_service.h"
 #include "rpc/gate.h"
 #include "rpc/turn_threads.h"
+#include "runtime/inbox.h"
 
 namespace coterie::rpc {
 
@@ -61,10 +62,8 @@ class AssistRun final : public AssistSink {
   Cancellation& cancellation() { return cancellation_; }
 
  private:
-  bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return is_cancelled_ || queue_.size() < kQueuedMax;
-  }
-
+  // True: it was put, or nobody wants it. False: nothing was taken for too long.
+  bool PutInTime(const v1::AssistEvent& event);
   absl::Status Stalled() const;
 
   const Listener listener_;
@@ -73,8 +72,11 @@ class AssistRun final : public AssistSink {
   absl::Mutex mutex_;
   std::deque<v1::AssistEvent> queue_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
-  absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // By SteadyNow().
   bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  // Says that there is room again: absl's mutex waits by the wall clock, this does not.
+  struct Room {};
+  runtime::Inbox<Room> room_{1};
 };
 
 class AssistRuns {

@@ -37,6 +37,10 @@ constexpr std::uint32_t kAnswerTokens = 512;
 constexpr std::size_t kExtractBytesMax = 1 << 20;
 constexpr std::size_t kSpellBytesMax = 1 << 20;
 constexpr std::size_t kQuestionBytesMax = 16 << 10;
+// No vocabulary has longer tokens.
+constexpr std::size_t kTokenBytesMax = 1'024;
+// What is shorter may be copied for nothing, and its length is the model's to judge.
+constexpr std::size_t kShortBytesMax = 64 << 10;
 
 absl::Status Invalid(const std::string& message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
@@ -122,10 +126,23 @@ std::string AuthorFor(const Caller& caller, const std::string& who = "AI for ") 
   return BeginOf(who + caller.user, state::kNameBytesMax);
 }
 
-// So that a small context is not all taken by answers.
+// So that a context is not all taken by answers, whatever the caller has said.
 std::uint32_t AnswerTokens(const v1::AssistOptions& options, std::uint32_t context_tokens) {
-  if (options.max_tokens() != 0) return options.max_tokens();
-  return context_tokens == 0 ? kAnswerTokens : std::min(kAnswerTokens, context_tokens / 4);
+  const std::uint32_t wanted = options.max_tokens();
+  if (context_tokens == 0) return wanted == 0 ? kAnswerTokens : wanted;
+  return wanted == 0 ? std::min(kAnswerTokens, context_tokens / 4)
+                     : std::min(wanted, context_tokens / 2);
+}
+
+// Before it is copied into a prompt, and sent.
+absl::Status CheckFits(std::size_t bytes, std::uint32_t context_tokens) {
+  if (context_tokens == 0 || bytes <= context_tokens * kTokenBytesMax) return absl::OkStatus();
+  return WithDetail(absl::InvalidArgumentError(absl::StrCat(
+                        "The text has ", bytes, " bytes, far more than the model's context of ",
+                        context_tokens, " tokens; ask about a range of it.")),
+                    {.reason = "CONTEXT_EXCEEDED",
+                     .metadata = {{"prompt_tokens", absl::StrCat(bytes / kTokenBytesMax)},
+                                  {"context_tokens", absl::StrCat(context_tokens)}}});
 }
 
 }  // namespace
@@ -138,9 +155,14 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
   if (request.has_document()) {
     ASSIGN_OR_RETURN(source, ReadPart(calls_, task, request.document(), request.range()));
   }
-  const assist::Prompt prompt = assist::AskPrompt(source.text, request.question());
+  if (source.text.size() > kShortBytesMax) {
+    RETURN_IF_ERROR(
+        CheckFits(source.text.size(), model_.servers().ContextTokens(task.cancellation)));
+  }
+  // The prompt has the text, and is the model's alone: a second copy may take 64 MiB.
+  assist::Prompt prompt = assist::AskPrompt(std::exchange(source.text, {}), request.question());
   ASSIGN_OR_RETURN(const LlmServers::Answer answer, model_.Ask(task, source,
-                                                               {.prompt = prompt,
+                                                               {.prompt = std::move(prompt),
                                                                 .options = request.options(),
                                                                 .shows = Question::Shows::kText}));
   task.sink.Put(FinishedAt(CutOffOf(answer.ended)));
@@ -149,22 +171,23 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
 
 absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
   if (IsBuiltIn(task, request.options())) return Extract(task, request);
-  ASSIGN_OR_RETURN(const Source source,
-                   ReadPart(calls_, task, request.document(), request.range()));
+  ASSIGN_OR_RETURN(Source source, ReadPart(calls_, task, request.document(), request.range()));
   const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
   const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
   assist::Summary::Options options{.form = FormOf(request), .part_bytes_max = kPartBytesMax};
   if (context_tokens != 0) {
     options.part_bytes_max = std::min(kPartBytesMax, PromptBytesMax(context_tokens, answer_tokens));
   }
-  assist::Summary summary(source.text, options, CancelledWith(task));
+  assist::Summary summary(std::exchange(source.text, {}), options, CancelledWith(task));
+  if (task.cancellation.IsCancelled()) return Gone();
   v1::AssistEvent::CutOff cut_off = v1::AssistEvent::CUT_OFF_UNSPECIFIED;
   while (!summary.result()) {
     // One after the other: a summary is for one person, and the model is everybody's.
-    for (const assist::Summary::Task& part : summary.TakeTasks()) {
-      absl::StatusOr<LlmServers::Answer> answer = model_.Ask(
-          task, source,
-          {.prompt = part.prompt, .options = request.options(), .max_tokens = answer_tokens});
+    for (assist::Summary::Task& part : summary.TakeTasks(1)) {
+      absl::StatusOr<LlmServers::Answer> answer = model_.Ask(task, source,
+                                                             {.prompt = std::move(part.prompt),
+                                                              .options = request.options(),
+                                                              .max_tokens = answer_tokens});
       if (IsTooLongForModel(answer.status()) && summary.Halve(part.id)) continue;
       RETURN_IF_ERROR(answer.status());
       if (answer->ended != LlmServers::Ended::kWhole) cut_off = CutOffOf(answer->ended);
@@ -225,13 +248,13 @@ absl::StatusOr<LlmServers::Answer> AssistService::GoOn(
   }
   for (;; bytes_max /= 2) {
     const std::string_view before = EndOf(written, bytes_max);
-    const assist::Prompt prompt = assist::ContinuePrompt(before);
-    absl::StatusOr<LlmServers::Answer> answer = model_.Ask(task, source,
-                                                           {.prompt = prompt,
-                                                            .options = request.options(),
-                                                            .max_tokens = answer_tokens,
-                                                            .shows = Question::Shows::kText,
-                                                            .on_text = on_text});
+    absl::StatusOr<LlmServers::Answer> answer =
+        model_.Ask(task, source,
+                   {.prompt = assist::ContinuePrompt(before),
+                    .options = request.options(),
+                    .max_tokens = answer_tokens,
+                    .shows = Question::Shows::kText,
+                    .on_text = on_text});
     bytes_max = std::min(bytes_max, before.size());
     if (!IsTooLongForModel(answer.status()) || bytes_max <= kBeforeBytesMin) return answer;
   }
@@ -272,7 +295,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& req
 // A step that fails ends the answer: the model is told to stop, and the caller why.
 absl::Status AssistService::Write(AssistTask& task, const v1::ContinueRequest& request,
                                   const Source& source, std::string_view written) const {
-  LiveText live(calls_, task.call,
+  LiveText live(calls_, task,
                 {.doc = source.doc,
                  .token = FencingToken(request.lock_token()),
                  .base = source.revision,
@@ -303,7 +326,7 @@ absl::Status AssistService::Suggest(AssistTask& task, state::AddSuggestions add,
                                     v1::AssistEvent::Finished finished) const {
   const std::size_t count = add.changes.size();
   if (count > 0) {
-    SteadyProposals proposals(calls_, task.call);
+    SteadyProposals proposals(calls_, task);
     ASSIGN_OR_RETURN(const state::Outcome outcome, proposals.Propose(std::move(add)));
     finished.set_batch(outcome.revision.value());
     finished.add_batches(outcome.revision.value());
@@ -330,7 +353,8 @@ absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& re
                               "language, or a model: see docs/assist.md."));
   }
   task.sink.Put(BuiltInStarted(source.revision));
-  const std::string text = BeginOf(source.text.substr(range.begin, range.size()), kSpellBytesMax);
+  const std::string text = BeginOf(
+      source.text.substr(range.begin, std::min(range.size(), kSpellBytesMax + 1)), kSpellBytesMax);
   const assist::Spelling spelling =
       assist::CheckSpelling(text, *speller, state::kSuggestionsMax, CancelledWith(task));
   if (task.cancellation.IsCancelled()) return Gone();
@@ -367,7 +391,7 @@ absl::Status AssistService::Extract(AssistTask& task, const v1::SummarizeRequest
   ASSIGN_OR_RETURN(const Source source,
                    ReadPart(calls_, task, request.document(), request.range()));
   task.sink.Put(BuiltInStarted(source.revision));
-  const std::string text = BeginOf(source.text, kExtractBytesMax);
+  const std::string text = BeginOf(source.text.substr(0, kExtractBytesMax + 1), kExtractBytesMax);
   const std::string summary = assist::ExtractSummary(text, FormOf(request), CancelledWith(task));
   if (task.cancellation.IsCancelled()) return Gone();
   if (!summary.empty()) task.sink.Put(TextOf(summary));

@@ -5,6 +5,7 @@
 
 #include "coterie/v1/assist.pb.h"
 #include "rpc/call.h"
+#include "rpc/gate.h"
 #include "rpc/llm_servers.h"
 
 namespace coterie::rpc {
@@ -22,6 +23,7 @@ struct AssistTask {
   const Call& call;
   Cancellation& cancellation;
   AssistSink& sink;
+  const Gate& gate;          // Closed: the node is stopping.
   bool has_started = false;  // The caller has been told who answers.
 };
 

@@ -177,6 +177,45 @@ TEST_F(AssistTest, ReadsNoMoreThanTheRange) {
             grpc::StatusCode::OUT_OF_RANGE);
 }
 
+// An answer as long as the context, or longer, would leave nothing for the text.
+TEST_F(AssistTest, WhateverIsWantedTheTextHasHalfOfTheContext) {
+  TestingLlm llm({.context_tokens = 1'000, .answer = PassageIn});
+  Start({llm.address()});
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "Now he went to the place again. ";
+  const std::uint64_t doc = Create(text);
+  v1::SummarizeRequest summarize;
+  summarize.mutable_document()->set_id(doc);
+  summarize.mutable_options()->set_max_tokens(4'000'000'000);
+  const Told summary = Ask(&v1::AssistService::Stub::Summarize, summarize);
+  EXPECT_TRUE(summary.status.ok()) << summary.status.error_message();
+  EXPECT_LT(llm.asked(), 10);
+
+  v1::ContinueRequest go_on;
+  *go_on.mutable_document() = summarize.document();
+  *go_on.mutable_options() = summarize.options();
+  EXPECT_TRUE(Ask(&v1::AssistService::Stub::Continue, go_on).status.ok());
+
+  v1::GrammarRequest correct;
+  *correct.mutable_document() = summarize.document();
+  *correct.mutable_options() = summarize.options();
+  EXPECT_TRUE(Ask(&v1::AssistService::Stub::Grammar, correct).status.ok());
+}
+
+TEST_F(AssistTest, ATextThatFitsInNoWayIsNotSent) {
+  TestingLlm llm({.pieces = {"a"}, .context_tokens = 100, .token_bytes = 100'000});
+  Start({llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  request.mutable_document()->set_id(Create(std::string(200 << 10, 'a')));
+  const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+  EXPECT_EQ(told.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(told.status.error_details().find("CONTEXT_EXCEEDED"), std::string::npos);
+  EXPECT_EQ(llm.asked(), 0);
+  request.mutable_range()->set_end(90 << 10);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "a");
+}
+
 TEST_F(AssistTest, ContinuesWhereItIsAskedTo) {
   TestingLlm llm({.pieces = {" brown", " fox"}});
   Start({llm.address()});

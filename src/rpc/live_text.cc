@@ -16,13 +16,13 @@ constexpr absl::Duration kStepEvery = absl::Milliseconds(100);
 
 }  // namespace
 
-LiveText::LiveText(const NodeCalls& calls, const Call& call, Options options,
+LiveText::LiveText(const NodeCalls& calls, const AssistTask& task, Options options,
                    GuestListener listener)
     : calls_(calls),
-      call_(call),
+      call_(task.call),
       options_(std::move(options)),
       listener_(std::move(listener)),
-      proposals_(calls, call),
+      proposals_(calls, task),
       writing_{.revision = options_.base},
       position_(options_.position) {}
 

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "coterie/v1/assist.pb.h"
+#include "rpc/assist_task.h"
 #include "rpc/call.h"
 #include "rpc/guest.h"
 #include "rpc/node_calls.h"
@@ -30,8 +31,8 @@ class LiveText {
     std::uint64_t position = 0;  // In UTF-16 units.
     std::string name;            // Of the cursor.
   };
-  // `calls` and `call` outlive it. `listener` may be empty.
-  LiveText(const NodeCalls& calls, const Call& call, Options options, GuestListener listener);
+  // `calls` and `task` outlive it. `listener` may be empty.
+  LiveText(const NodeCalls& calls, const AssistTask& task, Options options, GuestListener listener);
   // Takes the cursor away.
   ~LiveText();
   LiveText(const LiveText&) = delete;

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "rpc/status_map.h"
+#include "rpc/steady_time.h"
 
 namespace coterie::rpc {
 namespace {
@@ -109,7 +110,7 @@ Cancellation::Scope::~Scope() {
 struct LlmServers::Server {
   // What it has said of itself, or why it has not.
   struct Said {
-    absl::Time at = absl::InfinitePast();
+    absl::Time at = absl::InfinitePast();  // By SteadyNow().
     grpc::Status result;
     llm::v1::GetStatusResponse status;
     llm::v1::GetModelResponse model;
@@ -117,7 +118,7 @@ struct LlmServers::Server {
     bool is_there() const {
       return at != absl::InfinitePast() && result.ok() && !status.is_stopping();
     }
-    bool is_recent() const { return at + kRemembered > absl::Now(); }
+    bool is_recent() const { return at + kRemembered > SteadyNow(); }
   };
   struct Attempt {
     grpc::Status status;
@@ -204,7 +205,7 @@ class LlmServers::Inquiry {
     }
     if (cancellation.IsCancelled()) return;
     for (const auto& question : questions_) {
-      question->said.at = absl::Now();
+      question->said.at = SteadyNow();
       question->server.Remember(std::move(question->said));
     }
   }

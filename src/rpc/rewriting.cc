@@ -58,7 +58,7 @@ Rewriting::Rewriting(const NodeCalls& calls, const TaskModel& model, AssistTask&
       how_(how),
       options_(options),
       answers_by_(BeforeTheEnd(task.call.deadline)),
-      proposals_(calls, task.call),
+      proposals_(calls, task),
       usual_max_(how.passage_bytes_max),
       passage_max_(how.passage_bytes_max) {}
 
@@ -105,11 +105,13 @@ assist::Range Rewriting::NextPassage() const {
 
 absl::StatusOr<LlmServers::Answer> Rewriting::AskFor(std::string_view passage) {
   auto tokens = static_cast<std::uint32_t>(passage.size() + passage.size() / 4 + kSpareTokens);
+  if (options_.max_tokens() != 0) tokens = options_.max_tokens();
   if (context_tokens_ != 0) tokens = std::min(tokens, context_tokens_ / 2);
-  const assist::Prompt prompt = how_.prompt(passage);
-  return model_.Ask(
-      task_, remaining_.source,
-      {.prompt = prompt, .options = options_, .max_tokens = tokens, .deadline = answers_by_});
+  return model_.Ask(task_, remaining_.source,
+                    {.prompt = how_.prompt(passage),
+                     .options = options_,
+                     .max_tokens = tokens,
+                     .deadline = answers_by_});
 }
 
 bool Rewriting::MakesSmaller(std::string_view passage, bool is_of_all) {
@@ -242,13 +244,8 @@ absl::StatusOr<std::size_t> Rewriting::CountKept(Revision batch) const {
   return Await<std::size_t>(never, [&](std::function<void(absl::StatusOr<std::size_t>)> done) {
     calls_.Ask<std::size_t>(
         StepOf(task_.call), node::Consistency::kStale,
-        [doc = remaining_.source.doc,
-         batch](const state::Machine& state) -> absl::StatusOr<std::size_t> {
-          const std::vector<state::SuggestionView> open = state.Suggestions(doc);
-          return static_cast<std::size_t>(std::count_if(
-              open.begin(), open.end(),
-              [batch](const state::SuggestionView& one) { return one.batch == batch; }));
-        },
+        [doc = remaining_.source.doc, batch](const state::Machine& state)
+            -> absl::StatusOr<std::size_t> { return state.OpenSuggestionCount(doc, batch); },
         std::move(done));
   });
 }

@@ -26,8 +26,8 @@ bool IsWorthATry(const absl::Status& status) {
 
 }  // namespace
 
-SteadyProposals::SteadyProposals(const NodeCalls& calls, const Call& call)
-    : calls_(calls), call_(call), random_(RandomId()) {}
+SteadyProposals::SteadyProposals(const NodeCalls& calls, const AssistTask& task)
+    : calls_(calls), task_(task), random_(RandomId()) {}
 
 absl::StatusOr<state::Outcome> SteadyProposals::Propose(const state::CommandBody& body) {
   v1::RequestId id;
@@ -38,10 +38,10 @@ absl::StatusOr<state::Outcome> SteadyProposals::Propose(const state::CommandBody
   for (int tries = 1;; ++tries) {
     absl::StatusOr<state::Outcome> outcome =
         Await<state::Outcome>(never, [&](std::function<void(absl::StatusOr<state::Outcome>)> done) {
-          calls_.Propose(StepOf(call_), id, body, std::move(done));
+          calls_.Propose(StepOf(task_.call), id, body, std::move(done));
         });
     if (outcome.ok() || tries == kTries || !IsWorthATry(outcome.status())) return outcome;
-    never.WaitFor(kBetweenTries);
+    if (task_.gate.IsClosed() || task_.cancellation.WaitFor(kBetweenTries)) return outcome;
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "rpc/call.h"
+#include "rpc/assist_task.h"
 #include "rpc/node_calls.h"
 #include "state/command.h"
 #include "state/outcome.h"
@@ -17,9 +17,10 @@ namespace coterie::rpc {
 class SteadyProposals {
  public:
   // Both outlive it.
-  SteadyProposals(const NodeCalls& calls, const Call& call);
+  SteadyProposals(const NodeCalls& calls, const AssistTask& task);
 
-  // Waits for the outcome also when the caller has gone: what is done must be known.
+  // Waits for the outcome also when the caller has gone: what is done must be known. But then, or
+  // when the node is stopping, it is not tried again.
   absl::StatusOr<state::Outcome> Propose(const state::CommandBody& body);
 
   // Random, below 2^32, not 0; of this writer alone.
@@ -28,7 +29,7 @@ class SteadyProposals {
 
  private:
   const NodeCalls& calls_;
-  const Call& call_;
+  const AssistTask& task_;
   const std::uint64_t random_;
   std::uint64_t sequence_ = 0;
 };

@@ -28,20 +28,21 @@ bool IsWorthATry(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
 }
 
+// Takes the prompt, which may be as long as a document.
 llm::v1::GenerateRequest RequestOf(const AssistTask& task, const Source& source,
-                                   const Question& question) {
+                                   Question& question) {
   const v1::AssistOptions& options = question.options;
   llm::v1::GenerateRequest request;
-  for (const assist::Message& message : question.prompt) {
+  for (assist::Message& message : question.prompt) {
     llm::v1::ChatMessage& chat = *request.mutable_chat()->add_messages();
-    chat.set_role(message.role);
-    chat.set_content(message.content);
+    chat.set_role(std::move(message.role));
+    chat.set_content(std::move(message.content));
   }
   if (options.has_seed()) request.mutable_sampling()->set_seed(options.seed());
   if (options.has_temperature()) {
     request.mutable_sampling()->set_temperature(options.temperature());
   }
-  request.set_max_tokens(options.max_tokens() != 0 ? options.max_tokens() : question.max_tokens);
+  request.set_max_tokens(question.max_tokens != 0 ? question.max_tokens : options.max_tokens());
   if (!source.doc.IsNone()) {
     request.set_cache_key(absl::StrCat("document:", source.doc.value()));
   }
@@ -71,7 +72,7 @@ absl::Status TaskModel::CheckSession(const AssistTask& task) const {
 }
 
 absl::StatusOr<LlmServers::Answer> TaskModel::Ask(AssistTask& task, const Source& source,
-                                                  const Question& question) const {
+                                                  Question question) const {
   if (question.options.built_in()) {
     return Error(absl::StatusCode::kFailedPrecondition, "NO_MODEL",
                  "This takes a language model; the built-in assistant only checks spelling and "

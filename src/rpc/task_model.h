@@ -21,9 +21,9 @@
 namespace coterie::rpc {
 
 struct Question {
-  const assist::Prompt& prompt;
+  assist::Prompt prompt;
   const v1::AssistOptions& options;
-  // Of the answer, where the caller has not said. 0 = as the LLM server has it.
+  // Of the answer. 0 = as the caller has said, or else as the LLM server has it.
   std::uint32_t max_tokens = 0;
   // An answer after this is worth nothing.
   absl::Time deadline = absl::InfiniteFuture();
@@ -39,7 +39,7 @@ class TaskModel {
 
   // About `source`, which is without a document if the question is free.
   absl::StatusOr<LlmServers::Answer> Ask(AssistTask& task, const Source& source,
-                                         const Question& question) const;
+                                         Question question) const;
   // Of the session that asked: a task may take longer than it lasts.
   absl::Status CheckSession(const AssistTask& task) const;
   const LlmServers& servers() const { return servers_; }

@@ -82,7 +82,8 @@ absl::StatusOr<Source> ReadPart(const NodeCalls& calls, AssistTask& task,
                                 const v1::DocumentRef& ref, const v1::TextRange& range) {
   ASSIGN_OR_RETURN(Source source, ReadText(calls, task, ref, state::DocumentRole::kViewer));
   ASSIGN_OR_RETURN(const assist::Range bytes, BytesOf(source.text, range));
-  source.text = source.text.substr(bytes.begin, bytes.size());
+  source.text.resize(bytes.end);
+  source.text.erase(0, bytes.begin);
   return source;
 }
 
@@ -103,7 +104,7 @@ absl::StatusOr<Remaining> ReadRemaining(const NodeCalls& calls, AssistTask& task
               constexpr auto kRole = state::DocumentRole::kEditor;
               RETURN_IF_ERROR(CheckRole(state, caller, doc, kRole));
               Remaining now = known;
-              now.open_suggestions = state.Suggestions(doc).size();
+              now.open_suggestions = state.OpenSuggestionCount(doc);
               if (state.FindDocument(doc)->revision <= known.source.revision) return now;
               RETURN_IF_ERROR(Follow(state, now));
               ASSIGN_OR_RETURN(now.source, ReadNow(state, doc, kRole));

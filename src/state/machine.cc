@@ -483,6 +483,9 @@ std::vector<VersionView> Machine::Versions(DocId doc, Revision before,
   return impl_->Versions(doc, before, count_max);
 }
 std::vector<LockView> Machine::Locks() const { return impl_->Locks(); }
+std::size_t Machine::OpenSuggestionCount(DocId doc, Revision batch) const {
+  return impl_->OpenSuggestionCount(doc, batch);
+}
 std::vector<SuggestionView> Machine::Suggestions(DocId doc) const {
   return impl_->Suggestions(doc);
 }

@@ -208,6 +208,8 @@ class Machine {
 
   // The open ones, oldest first. None if there is no such document.
   std::vector<SuggestionView> Suggestions(DocId doc) const;
+  // How many there are, of this batch alone unless it is none, without looking where they are.
+  std::size_t OpenSuggestionCount(DocId doc, Revision batch = {}) const;
 
   // Everybody's, by user. Whose they are, and who owns the document, may see them.
   std::vector<DraftView> Drafts(DocId doc) const;

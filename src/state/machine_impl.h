@@ -78,6 +78,7 @@ class Machine::Impl {
   std::vector<VersionView> Versions(DocId doc, Revision before, std::size_t count_max) const;
   std::vector<LockView> Locks() const;
   std::vector<SuggestionView> Suggestions(DocId doc) const;
+  std::size_t OpenSuggestionCount(DocId doc, Revision batch) const;
   std::vector<DraftView> Drafts(DocId doc) const;
   std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
   std::string TextRootOf(DocId doc) const;

@@ -2,6 +2,8 @@
 // them. Each is anchored at the letters that it is about, so that it moves with them.
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "base/check.h"
 #include "crdt/text_diff.h"
@@ -204,6 +206,16 @@ void Machine::Impl::Resolve(Document& document, const SuggestionId& id, Resoluti
 void Machine::Impl::DropSuggestions(Document& document) {
   for (const SuggestionId& id : document.suggestions) Delete(KeyOf(document.id, id).view());
   document.suggestions.clear();
+}
+
+std::size_t Machine::Impl::OpenSuggestionCount(DocId doc, Revision batch) const {
+  const Document* document = DocumentOf(doc);
+  if (document == nullptr) return 0;
+  const std::set<SuggestionId>& all = document->suggestions;
+  if (batch.IsNone()) return all.size();
+  const auto first = all.lower_bound({.batch = batch});
+  const auto is_other = [batch](const SuggestionId& id) { return id.batch != batch; };
+  return static_cast<std::size_t>(std::distance(first, std::find_if(first, all.end(), is_other)));
 }
 
 std::vector<SuggestionView> Machine::Impl::Suggestions(DocId doc) const {

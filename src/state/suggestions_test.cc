@@ -213,6 +213,8 @@ TEST_F(Suggestions, AreBoundedAndGoWithTheirDocument) {
   EXPECT_EQ(CodeOf(ann_, AddOf({{.position = 1, .after = "b"}})), Code::kExhausted);
   Restart();
   EXPECT_EQ(Open().size(), kOpenSuggestionsMax);
+  EXPECT_EQ(machine_->OpenSuggestionCount(doc_), kOpenSuggestionsMax);
+  EXPECT_EQ(machine_->OpenSuggestionCount(doc_, Open().front().batch), kSuggestionsMax);
 
   Ok(ann_, DeleteDocument{.doc = doc_});
 
