@@ -73,6 +73,7 @@ export class Link {
   origin = ''
   draftsRevision = '' // Another one: drafts of the document have changed, perhaps.
   name: string
+  wasInSync = false // What the cluster had at some time is in the document.
   isOver = false // There is no such document any more, or none that one may see.
   private nameHere = '' // Under which it was opened on this socket: until that ends.
   private socket: WebSocket | null = null
@@ -371,6 +372,7 @@ export class Link {
       this.sendUpdate((to) => syncProtocol.writeSyncStep2(to, this.options.doc, payload))
     } else {
       Y.applyUpdate(this.options.doc, payload, this)
+      if (step === syncProtocol.messageYjsSyncStep2) this.wasInSync = true
     }
   }
 

@@ -72,6 +72,7 @@ export interface LocalCopyOptions {
 export class LocalCopy {
   // When what was kept is in the document, or need not be waited for. Never rejects.
   readonly ready: Promise<void>
+  hadText = false // Something of the document was here when it was opened.
   private db: IDBDatabase | null = null
   private readonly rows = new Map<IDBValidKey, number>() // That the document has, by their write.
   private writes = 0
@@ -148,6 +149,7 @@ export class LocalCopy {
       // Somebody clears what this browser keeps.
       opened.onversionchange = opened.onclose = () => this.fail(opened)
       this.db = opened
+      this.hadText = keys.length > 0
       for (const key of keys) this.rows.set(key, 0)
       if (this.isMissing || keys.length > kRowsMax) this.keepWhole(opened)
       this.options.onChange()

@@ -23,6 +23,8 @@ export interface Opened {
   link: Link
   suggestions: Suggestions
   readonly hasLocalCopy: boolean // All of it is on this device, too.
+  // Neither this device nor a node has said yet what is in it; it may be much.
+  readonly isUnread: boolean
   close(): void
 }
 
@@ -113,6 +115,7 @@ export async function open(name: string, { user, token }: Session,
   const opened: Opened = {
     id, ref, doc, text, awareness, link, suggestions,
     get hasLocalCopy() { return copy.isKeeping },
+    get isUnread() { return !copy.hadText && !link.wasInSync },
     close() {
       mark.close()
       link.close()

@@ -3,6 +3,7 @@
 // file. Run by `./dev web test`.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import http from 'node:http'
 import { after, before, test } from 'node:test'
 
 import { pause, until } from '../../tests/providers/cluster.mjs'
@@ -181,20 +182,44 @@ test('who logs out is told what is on this device alone, and finds it again', as
   await mia.close()
 })
 
+// What a node serves, from an address of its own; at times a newer index, or nothing at all.
+async function openStand(from) {
+  const stand = { newer: null, isGone: false }
+  const server = http.createServer(async (request, response) => {
+    if (stand.isGone) return request.socket.destroy()
+    const { pathname } = new URL(request.url, from)
+    if (stand.newer && /^\/(index.html)?$/.test(pathname)) {
+      return response.setHeader('content-type', 'text/html').end(stand.newer)
+    }
+    const answer = await fetch(`${from}${pathname}`)
+    response.setHeader('content-type', answer.headers.get('content-type') ?? 'text/plain')
+    response.statusCode = answer.status
+    response.end(Buffer.from(await answer.arrayBuffer()))
+  })
+  await new Promise((done) => server.listen(0, '127.0.0.1', done))
+  server.unref()
+  stand.url = `http://127.0.0.1:${server.address().port}/`
+  stand.close = () => server.close()
+  return stand
+}
+
 test('an index whose script does not come is not kept in place of a whole page', async () => {
   const mia = await writerAt(0, 'mia')
-  await mia.create('whole')
-  await keepsPage(mia)
-  const newer = (await (await fetch(mia.base)).text()).replace(/app-0/, 'app-1')
-  await mia.context.route(`${mia.base}/`, (route) =>
-    route.fulfill({ body: newer, contentType: 'text/html' }))
-  await mia.page.goto(`${mia.base}/`).catch(() => undefined)
-  await pause(500)
-  await mia.context.unroute(`${mia.base}/`)
-  await mia.context.setOffline(true)
-  await mia.page.goto(`${mia.base}/#/d/whole`)
-  await mia.page.reload()
-  await mia.content.waitFor()
+  const stand = await openStand(mia.base)
+  const page = await mia.context.newPage()
+  await page.goto(stand.url)
+  await page.getByLabel('Your name').waitFor()
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true))
+  await page.reload()
+  await page.getByLabel('Your name').waitFor()
+  stand.newer = (await (await fetch(mia.base)).text()).replace(/app-0/, 'app-1')
+  await page.reload()
+  await pause(1_000)
+  assert.equal(await page.getByLabel('Your name').count(), 0, 'that page is not whole')
+  stand.isGone = true
+  await page.reload()
+  await page.getByLabel('Your name').waitFor()
+  stand.close()
   await mia.close()
 })
 

@@ -273,6 +273,8 @@ export function EditorPage({ name: openedAs }: { name: string }) {
           : 'What you see is in this tab only: export what you need.'}{' '}
         <button type="button" onClick={exportText}>Export</button>
         <button type="button" onClick={() => location.reload()}>Try again</button></p>}
+      {opened?.isUnread && state.kind === 'offline' && <p class="strip" role="status">
+        The text is not on this device. It comes when a node answers, and what you write joins it.</p>}
       {message && <p class="error strip" role="alert">{message}{' '}
         <button type="button" onClick={() => setMessage('')}>Close</button></p>}
       <DraftStrip drafts={drafts} canWrite={isOpen && opened?.link.canWrite === true} />

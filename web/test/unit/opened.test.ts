@@ -3,6 +3,7 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 import { IDBFactory, IDBKeyRange, IDBObjectStore, IDBTransaction } from 'fake-indexeddb'
+import * as Y from 'yjs'
 
 import { keepSession } from '../../src/api'
 import { readCopy } from '../../src/local_copy'
@@ -343,6 +344,19 @@ test('what was written in a document that is gone can still be read', async () =
   const doc = await readCopy(copyName('mia', unsent.ref))
   assert.equal(doc.getText('text').toString(), 'all my work')
   assert.deepEqual(listUnsent('tom'), [])
+})
+
+test('an empty text that nobody has read yet is not taken for the document', async () => {
+  const first = await opening() // Of a document that another writer has read on this device.
+  assert.ok(first.isUnread)
+  connect()
+  const doc = new Y.Doc()
+  doc.getText('text').insert(0, 'much')
+  socket().tell(doc)
+  assert.ok(!first.isUnread)
+  await settle()
+  await closing(first)
+  assert.ok(!(await opening()).isUnread)
 })
 
 test('a page that is left takes nothing with it that is nowhere else', async () => {

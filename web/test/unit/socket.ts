@@ -51,6 +51,7 @@ export class Socket {
   }
   // All that the cluster knows: nothing.
   ask(): void { this.say(0, (to) => syncProtocol.writeSyncStep1(to, new Y.Doc())) }
+  tell(doc: Y.Doc): void { this.say(0, (to) => syncProtocol.writeSyncStep2(to, doc)) }
   acknowledge(isSaved: boolean): void {
     this.say(8, (to) => encoding.writeVarUint(to, isSaved ? 1 : 0))
   }
