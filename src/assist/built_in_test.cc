@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,6 +72,22 @@ TEST_F(SpellingTest, SaysWhereItStopped) {
   EXPECT_LE(Check(foreign).unknown, 1'000u);
   EXPECT_LT(Check(foreign).end, foreign.size());
   EXPECT_EQ(Check("").end, 0u);
+}
+
+TEST_F(SpellingTest, AsksOnceForAWordThatIsRepeated) {
+  std::map<std::string, int, std::less<>> asked;
+  speller_.suggest = [&asked](std::string_view word) {
+    ++asked[std::string(word)];
+    return word == "qqq" ? Strings() : Strings{"the", "mail"};
+  };
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "We receive teh mial, qqq. ";
+  const Spelling spelling = Check(text);
+  EXPECT_EQ(spelling.found.size(), 80u);
+  EXPECT_EQ(spelling.found.back().after, "the");
+  EXPECT_EQ(spelling.found.back().why, "spelling; or: mail");
+  EXPECT_EQ(spelling.unknown, 40u);
+  EXPECT_EQ(asked, (std::map<std::string, int, std::less<>>{{"mial", 1}, {"qqq", 1}, {"teh", 1}}));
 }
 
 constexpr char kReport[] =

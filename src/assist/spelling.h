@@ -35,7 +35,7 @@ struct Spelling {
   std::size_t end = 0;
 };
 
-// Stops before there are more than `found_max`.
+// Stops before there are more than `found_max`. Asks once for each word that is not known.
 Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max);
 
 }  // namespace coterie::assist
