@@ -43,6 +43,18 @@ TEST_F(AssistTest, TheIdlerServerIsAsked) {
   EXPECT_EQ(idle.asked(), 3);
 }
 
+TEST_F(AssistTest, TheServerIsToldForWhomSoThatUsersTakeTurns) {
+  TestingLlm llm({.pieces = {"well"}});
+  Start({llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "well");
+  EXPECT_EQ(llm.last_client(), "ann");
+  ann_ = std::make_unique<TestingClient>(*node_, "bob");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "well");
+  EXPECT_EQ(llm.last_client(), "bob");
+}
+
 TEST_F(AssistTest, AFullServerIsNotAskedWhileAnotherHasRoom) {
   // By its load alone it would be the idler one.
   TestingLlm full({.pieces = {"full"}, .active = 1, .waiting = 1, .waiting_max = 1});
