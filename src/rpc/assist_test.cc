@@ -285,6 +285,23 @@ TEST_F(AssistTest, AnotherServerIsAskedForWhatIsThisOnesFault) {
   EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "other");
 }
 
+TEST_F(AssistTest, WhatHasBeenShownIsNotBegunAnewElsewhere) {
+  TestingLlm dying({.pieces = {"Ana ", "decided."}, .active = 1, .dies = 1});
+  TestingLlm other({.pieces = {"Bob."}, .active = 3});
+  Start({dying.address(), other.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+
+  const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+
+  EXPECT_EQ(told.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(errors::ReasonOf(PassedOn(told.status)), "MODEL_UNAVAILABLE");
+  EXPECT_NE(told.status.error_message().find("in the middle of its answer"), std::string::npos);
+  EXPECT_EQ(told.text, "Ana ");
+  EXPECT_EQ(other.asked(), 0);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "Ana decided.");
+}
+
 TEST_F(AssistTest, WhatTheRequestIsToBlameForIsAskedOnce) {
   TestingLlm refusing({.failure = Failure(grpc::StatusCode::INVALID_ARGUMENT, "BAD_REQUEST")});
   TestingLlm other({.pieces = {"other"}, .active = 3});
