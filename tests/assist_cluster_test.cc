@@ -2,6 +2,7 @@
 // whose answers are known. What streams, what is suggested and accepted, and what a dead model's
 // server does to editing: nothing.
 
+#include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -118,6 +120,14 @@ class Assist : public testing::Test {
           return true;
         });
     return told;
+  }
+  static llm::v1::GetStatusResponse StatusOf(const LlmProcess& model) {
+    const auto stub = llm::v1::LlmService::NewStub(
+        grpc::CreateChannel(model.address(), grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    llm::v1::GetStatusResponse status;
+    EXPECT_TRUE(stub->GetStatus(&context, {}, &status).ok());
+    return status;
   }
   static v1::AskRequest Question(const std::string& text) {
     v1::AskRequest request;
@@ -267,15 +277,8 @@ TEST_F(Assist, GivingUpStopsTheModelAndAViewerMayAskAlone) {
                    [](const v1::AssistEvent& event) { return event.text().empty(); });
 
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
-  const auto stub = coterie::llm::v1::LlmService::NewStub(
-      grpc::CreateChannel((*model)->address(), grpc::InsecureChannelCredentials()));
-  coterie::llm::v1::GetStatusResponse load;
-  EXPECT_TRUE(WaitUntil(
-      [&] {
-        grpc::ClientContext context;
-        return stub->GetStatus(&context, {}, &load).ok() && load.active() == 0;
-      },
-      absl::Seconds(10)));
+  EXPECT_TRUE(WaitUntil([&] { return StatusOf(**model).active() == 0; }, absl::Seconds(10)));
+  const auto load = StatusOf(**model);
   EXPECT_EQ(load.cancelled(), 1u);
   EXPECT_LT(load.answer_tokens(), 1'500u);
 
@@ -324,6 +327,66 @@ TEST_F(Assist, WhatIsTooLongIsRefusedWithBothLengths) {
   EXPECT_EQ(detail.reason, "CONTEXT_EXCEEDED") << told.status;
   EXPECT_EQ(detail.Get("context_tokens"), "512");
   EXPECT_GT(std::stoi("0" + detail.Get("prompt_tokens")), 512);
+}
+
+// A question of `who` that lasts until it is given up, however often it has to be asked.
+class LongQuestion {
+ public:
+  explicit LongQuestion(client::Client& who) : thread_([this, &who] { Ask(who); }) {}
+  ~LongQuestion() {
+    stop_.Notify();
+    thread_.join();
+  }
+  LongQuestion(const LongQuestion&) = delete;
+  LongQuestion& operator=(const LongQuestion&) = delete;
+
+ private:
+  void Ask(client::Client& who) {
+    v1::AskRequest request;
+    request.set_question("Who?");
+    request.mutable_options()->set_max_tokens(1'900);
+    request.mutable_options()->set_seed(1);
+    while (!stop_.HasBeenNotified()) {
+      static_cast<void>(
+          who.Assist(request, absl::Now() + absl::Seconds(60),
+                     [this](const v1::AssistEvent&) { return !stop_.HasBeenNotified(); }));
+    }
+  }
+
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
+TEST_F(Assist, AFullQueueIsSaidWithWhenToComeAgain) {
+  const auto model = StartRandomModel({"--slots", "1", "--queue", "1"});
+  ASSERT_NE(model, nullptr);
+  StartNodes({model->address()});
+  const auto is_full = [&] {
+    const auto load = StatusOf(*model);
+    return load.active() == 1 && load.waiting() == 1;
+  };
+  {
+    const LongQuestion answered(*ann_);
+    const LongQuestion waits(*ann_);
+    ASSERT_TRUE(WaitUntil(is_full, absl::Seconds(20)));
+
+    const std::uint64_t refused = StatusOf(*model).refused();
+    const absl::Time asked_at = absl::Now();
+    std::swap(ann_, bob_);
+    const Told told = Ask(Question("Who?"));
+    std::swap(ann_, bob_);
+
+    EXPECT_TRUE(absl::IsResourceExhausted(told.status)) << told.status;
+    const client::ErrorDetail detail = client::DetailOf(told.status);
+    EXPECT_EQ(detail.reason, "QUEUE_FULL");
+    EXPECT_GE(detail.retry_after.value_or(absl::ZeroDuration()), absl::Milliseconds(500));
+    EXPECT_LT(absl::Now() - asked_at, absl::Seconds(5));
+    EXPECT_EQ(StatusOf(*model).refused(), refused + 1);
+  }
+  v1::AskRequest again = Question("Who?");
+  again.mutable_options()->set_max_tokens(3);
+  const Told told = Ask(again);
+  EXPECT_TRUE(told.status.ok()) << told.status;
 }
 
 TEST_F(Assist, AServerThatComesBackAnswersTheNextCall) {
@@ -393,6 +456,20 @@ TEST_F(AssistProgram, AppliesWhatIsSuggested) {
   EXPECT_TRUE(shell_.Says("cut off: ")) << shell_.output();
 }
 
+TEST_F(AssistProgram, AFullQueueIsExplained) {
+  const auto model = StartRandomModel({"--slots", "1", "--queue", "1"});
+  ASSERT_NE(model, nullptr);
+  Begin(*model);
+  const LongQuestion answered(*ann_);
+  const LongQuestion waits(*ann_);
+  ASSERT_TRUE(WaitUntil([&] { return StatusOf(*model).waiting() == 1; }, absl::Seconds(20)));
+
+  EXPECT_NE(shell_.Run("coterie ask 'Who?'"), 0);
+
+  EXPECT_TRUE(shell_.Says("queue is full")) << shell_.output();
+  EXPECT_TRUE(shell_.Says("ask again in ")) << shell_.output();
+}
+
 TEST_F(AssistProgram, AnInterruptStopsTheModel) {
   const auto model = StartRandomModel();
   ASSERT_NE(model, nullptr);
@@ -407,16 +484,8 @@ TEST_F(AssistProgram, AnInterruptStopsTheModel) {
              "echo ended with $?; wait");
 
   EXPECT_TRUE(shell_.Says("ended with 130")) << shell_.output();
-  const auto stub = coterie::llm::v1::LlmService::NewStub(
-      grpc::CreateChannel(model->address(), grpc::InsecureChannelCredentials()));
-  coterie::llm::v1::GetStatusResponse load;
-  EXPECT_TRUE(WaitUntil(
-      [&] {
-        grpc::ClientContext context;
-        return stub->GetStatus(&context, {}, &load).ok() && load.cancelled() == 1;
-      },
-      absl::Seconds(10)));
-  EXPECT_LT(load.answer_tokens(), 1'900u);
+  EXPECT_TRUE(WaitUntil([&] { return StatusOf(*model).cancelled() == 1; }, absl::Seconds(10)));
+  EXPECT_LT(StatusOf(*model).answer_tokens(), 1'900u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -90,6 +91,22 @@ TEST_F(SpellingTest, EndsWhenNobodyWantsItAnyMore) {
   EXPECT_GT(some.end, 0u);
   EXPECT_LT(some.end, text.size());
   EXPECT_EQ(CheckSpelling(text, speller_, 100, [] { return false; }).end, text.size());
+}
+
+TEST_F(SpellingTest, AsksOnceForAWordThatIsRepeated) {
+  std::map<std::string, int, std::less<>> asked;
+  speller_.suggest = [&asked](std::string_view word) {
+    ++asked[std::string(word)];
+    return word == "qqq" ? Strings() : Strings{"the", "mail"};
+  };
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "We receive teh mial, qqq. ";
+  const Spelling spelling = Check(text);
+  EXPECT_EQ(spelling.found.size(), 80u);
+  EXPECT_EQ(spelling.found.back().after, "the");
+  EXPECT_EQ(spelling.found.back().why, "spelling; or: mail");
+  EXPECT_EQ(spelling.unknown, 40u);
+  EXPECT_EQ(asked, (std::map<std::string, int, std::less<>>{{"mial", 1}, {"qqq", 1}, {"teh", 1}}));
 }
 
 constexpr char kReport[] =

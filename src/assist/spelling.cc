@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <utility>
 
 #include "assist/word_diff.h"
@@ -12,8 +13,8 @@ namespace {
 constexpr std::size_t kWordBytesMin = 2;
 constexpr std::size_t kWordBytesMax = 64;
 constexpr std::size_t kAlternativesMax = 3;
-// Each takes a dictionary some milliseconds; a text in another language has nothing else.
-constexpr std::size_t kSuggestionsAskedMax = 1'000;
+// Each new one takes a dictionary some milliseconds; a text in another language has nothing else.
+constexpr std::size_t kNotKnownMax = 1'000;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -76,8 +77,7 @@ class Check {
       if (IsWord(piece)) {
         // A dictionary may take milliseconds for each.
         const bool is_over = is_cancelled && is_cancelled();
-        if (is_over || spelling_.found.size() == found_max_ ||
-            suggestions_asked_ == kSuggestionsAskedMax) {
+        if (is_over || spelling_.found.size() == found_max_ || not_known_ == kNotKnownMax) {
           spelling_.end = at;
           return std::move(spelling_);
         }
@@ -93,6 +93,11 @@ class Check {
   }
 
  private:
+  struct Correction {
+    std::string after;  // Empty = the dictionary has none.
+    std::string why;
+  };
+
   void Look(std::string_view word, std::size_t at, bool begins_sentence) {
     const std::string_view before = std::exchange(previous_, word);
     if (IsInCode(at)) return;
@@ -106,14 +111,26 @@ class Check {
       return;
     }
     if (speller_.knows(plain) || speller_.knows(word)) return;
-    ++suggestions_asked_;
-    std::vector<std::string> suggestions = speller_.suggest(word);
-    std::erase(suggestions, std::string(word));
-    if (suggestions.empty()) {
+    ++not_known_;
+    const Correction& correction = CorrectionOf(word);
+    if (correction.after.empty()) {
       ++spelling_.unknown;
       return;
     }
-    Add({.begin = at, .end = at + word.size()}, suggestions.front(), WhyOf(suggestions));
+    Add({.begin = at, .end = at + word.size()}, correction.after, correction.why);
+  }
+
+  // A writer who misspells a word does so again and again.
+  const Correction& CorrectionOf(std::string_view word) {
+    const auto [found, is_new] = corrections_.try_emplace(std::string(word));
+    if (is_new) {
+      std::vector<std::string> suggestions = speller_.suggest(word);
+      std::erase(suggestions, found->first);
+      if (!suggestions.empty()) {
+        found->second = {.after = suggestions.front(), .why = WhyOf(suggestions)};
+      }
+    }
+    return found->second;
   }
 
   // Whether what is between spaces around `at` is code. Many words may have one stretch in common.
@@ -138,7 +155,8 @@ class Check {
   const std::string_view text_;
   const Speller& speller_;
   const std::size_t found_max_;
-  std::size_t suggestions_asked_ = 0;
+  std::size_t not_known_ = 0;
+  std::map<std::string, Correction> corrections_;  // Of those, at most one each.
   std::string_view previous_;  // The word before, with nothing but space between.
   Range stretch_;              // Between spaces, where a word was looked at last.
   bool is_code_ = false;       // It is.

@@ -35,8 +35,8 @@ struct Spelling {
   std::size_t end = 0;
 };
 
-// Stops before there are more than `found_max`.
-// Cancelled, it stops where it is.
+// Stops before there are more than `found_max`, and where it is when it is cancelled. Asks once for
+// each word that is not known.
 Spelling CheckSpelling(std::string_view text, const Speller& speller, std::size_t found_max,
                        const IsCancelled& is_cancelled = {});
 

@@ -1,5 +1,7 @@
 #include "client/assist_stream.h"
 
+#include <string>
+
 #include "client/error_detail.h"
 #include "client/server_stream.h"
 
@@ -7,9 +9,11 @@ namespace coterie::client {
 
 absl::Status RunAssist(Nodes& nodes, const char* path, const google::protobuf::Message& request,
                        absl::Time deadline, const OnAssistEvent& on_event) {
-  // Every node asks the same servers of the model.
+  // Every node asks the same servers of the model. Whether to wait for a place in a queue that may
+  // take minutes is for who asked to say.
   const auto is_of_model = [](const absl::Status& status) {
-    return DetailOf(status).reason == "MODEL_UNAVAILABLE";
+    const std::string reason = DetailOf(status).reason;
+    return reason == "MODEL_UNAVAILABLE" || reason == "QUEUE_FULL";
   };
   return RunServerStream<v1::AssistEvent>(nodes, path, request, deadline, on_event, is_of_model);
 }

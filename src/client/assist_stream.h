@@ -33,8 +33,8 @@ COTERIE_ASSIST(Continue);
 #undef COTERIE_ASSIST
 
 // `on_event` runs for every event, on this thread; false gives the question up (kCancelled).
-// Errors: the cluster's own; kUnavailable = no node could be reached, or the node, or the model's
-// server, died during the answer.
+// Errors: the cluster's own, QUEUE_FULL with when to come again among them; kUnavailable = no node
+// could be reached, or the node, or the model's server, died during the answer.
 using OnAssistEvent = std::function<bool(const v1::AssistEvent&)>;
 absl::Status RunAssist(Nodes& nodes, const char* path, const google::protobuf::Message& request,
                        absl::Time deadline, const OnAssistEvent& on_event);

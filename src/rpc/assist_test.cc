@@ -43,6 +43,18 @@ TEST_F(AssistTest, TheIdlerServerIsAsked) {
   EXPECT_EQ(idle.asked(), 3);
 }
 
+TEST_F(AssistTest, TheServerIsToldForWhomSoThatUsersTakeTurns) {
+  TestingLlm llm({.pieces = {"well"}});
+  Start({llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "well");
+  EXPECT_EQ(llm.last_client(), "ann");
+  ann_ = std::make_unique<TestingClient>(*node_, "bob");
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "well");
+  EXPECT_EQ(llm.last_client(), "bob");
+}
+
 TEST_F(AssistTest, AFullServerIsNotAskedWhileAnotherHasRoom) {
   // By its load alone it would be the idler one.
   TestingLlm full({.pieces = {"full"}, .active = 1, .waiting = 1, .waiting_max = 1});
@@ -310,6 +322,23 @@ TEST_F(AssistTest, AnotherServerIsAskedForWhatIsThisOnesFault) {
   v1::AskRequest request;
   request.set_question("Who?");
   EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "other");
+}
+
+TEST_F(AssistTest, WhatHasBeenShownIsNotBegunAnewElsewhere) {
+  TestingLlm dying({.pieces = {"Ana ", "decided."}, .active = 1, .dies = 1});
+  TestingLlm other({.pieces = {"Bob."}, .active = 3});
+  Start({dying.address(), other.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+
+  const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+
+  EXPECT_EQ(told.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(errors::ReasonOf(PassedOn(told.status)), "MODEL_UNAVAILABLE");
+  EXPECT_NE(told.status.error_message().find("in the middle of its answer"), std::string::npos);
+  EXPECT_EQ(told.text, "Ana ");
+  EXPECT_EQ(other.asked(), 0);
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Ask, request).text, "Ana decided.");
 }
 
 TEST_F(AssistTest, WhatTheRequestIsToBlameForIsAskedOnce) {

@@ -13,6 +13,7 @@ namespace coterie::rpc {
 namespace {
 
 constexpr absl::Duration kStepEvery = absl::Milliseconds(100);
+constexpr int kTriesMax = 3;
 
 }  // namespace
 
@@ -23,8 +24,15 @@ LiveText::LiveText(const NodeCalls& calls, const AssistTask& task, Options optio
       options_(std::move(options)),
       listener_(std::move(listener)),
       proposals_(calls, task),
-      writing_{.revision = options_.base},
-      position_(options_.position) {}
+      writing_{.revision = options_.base, .at = options_.position} {
+  // Its anchor, before the model takes its time.
+  absl::StatusOr<state::Writing> begun = Followed(Revision());
+  if (begun.ok()) {
+    writing_ = *std::move(begun);
+  } else {
+    error_ = begun.status();
+  }
+}
 
 LiveText::~LiveText() {
   writing_.anchor.clear();
@@ -47,21 +55,35 @@ absl::StatusOr<bool> LiveText::Flush() {
   return true;
 }
 
-absl::Status LiveText::Step(std::string text) {
-  const state::Edit edit{.doc = options_.doc,
-                         .token = options_.token,
-                         .base = writing_.revision,
-                         .splices = {{.position = position_, .inserted = std::move(text)}}};
-  const absl::StatusOr<state::Outcome> outcome = proposals_.Propose(edit);
+absl::Status LiveText::Step(const std::string& text) {
+  absl::StatusOr<state::Outcome> outcome;
+  for (int tries = 1;; ++tries) {
+    outcome =
+        proposals_.Propose(state::Edit{.doc = options_.doc,
+                                       .token = options_.token,
+                                       .base = writing_.revision,
+                                       .splices = {{.position = writing_.at, .inserted = text}}});
+    // More versions have gone by than are kept.
+    if (!absl::IsOutOfRange(outcome.status()) || tries == kTriesMax) break;
+    ASSIGN_OR_RETURN(writing_, Followed(Revision()));
+  }
   RETURN_IF_ERROR(outcome.status());
+  ASSIGN_OR_RETURN(writing_, Followed(outcome->revision));
+  if (writing_.places.empty()) {
+    return Error(absl::StatusCode::kAborted, "TEXT_LOST",
+                 "Somebody has deleted all that was written; ask again if you want more.");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<state::Writing> LiveText::Followed(Revision added) const {
   Cancellation never;
-  ASSIGN_OR_RETURN(
-      writing_,
-      Await<state::Writing>(never, [&](std::function<void(absl::StatusOr<state::Writing>)> done) {
+  return Await<state::Writing>(
+      never, [&](std::function<void(absl::StatusOr<state::Writing>)> done) {
         calls_.Ask<state::Writing>(
             StepOf(call_), node::Consistency::kStale,
-            [doc = options_.doc, writing = writing_, added = outcome->revision](
-                const state::Machine& state) -> absl::StatusOr<state::Writing> {
+            [doc = options_.doc, writing = writing_,
+             added](const state::Machine& state) -> absl::StatusOr<state::Writing> {
               std::optional<state::Writing> followed = state.Follow(doc, writing, added);
               if (followed) return *std::move(followed);
               return Error(absl::StatusCode::kAborted, "TEXT_LOST",
@@ -69,13 +91,7 @@ absl::Status LiveText::Step(std::string text) {
                            "write at is lost; ask again.");
             },
             std::move(done));
-      }));
-  if (writing_.places.empty()) {
-    return Error(absl::StatusCode::kAborted, "TEXT_LOST",
-                 "Somebody has deleted all that was written; ask again if you want more.");
-  }
-  position_ = writing_.places.back().position + writing_.places.back().deleted;
-  return absl::OkStatus();
+      });
 }
 
 void LiveText::ShowCursor() {

@@ -2,8 +2,9 @@
 
 // Text that a task writes into a document as it comes: step by step, each an edit of the caller's
 // that needs the role and respects a lock, behind what it has written before, wherever that is by
-// now. What it has written can be named, and so taken back, at any time. One owner, a thread that
-// may block.
+// now, however long it has paused. What it has written can be named, and so taken back, at any
+// time; but for that between which others have written while more versions went by than are kept.
+// One owner, a thread that may block.
 
 #include <absl/status/status.h>
 #include <absl/time/time.h>
@@ -31,7 +32,7 @@ class LiveText {
     std::uint64_t position = 0;  // In UTF-16 units.
     std::string name;            // Of the cursor.
   };
-  // `calls` and `task` outlive it. `listener` may be empty.
+  // `calls` and `task` outlive it. `listener` may be empty. Soon after `base` was read.
   LiveText(const NodeCalls& calls, const AssistTask& task, Options options, GuestListener listener);
   // Takes the cursor away.
   ~LiveText();
@@ -48,7 +49,9 @@ class LiveText {
   v1::AssistEvent written() const;
 
  private:
-  absl::Status Step(std::string text);
+  absl::Status Step(const std::string& text);
+  // What has been written, in the newest version, with what `added` has inserted.
+  absl::StatusOr<state::Writing> Followed(Revision added) const;
   void ShowCursor();
 
   const NodeCalls& calls_;
@@ -57,7 +60,6 @@ class LiveText {
   const GuestListener listener_;
   SteadyProposals proposals_;
   state::Writing writing_;
-  std::uint64_t position_;  // Where the next step goes, at writing_.revision.
   std::string pending_;
   absl::Time stepped_at_ = absl::InfinitePast();
   absl::Status error_;

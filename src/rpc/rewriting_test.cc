@@ -306,6 +306,39 @@ TEST_F(RewritingTest, MoreVersionsThanAreKeptCostNothingThatIsFinished) {
   ExpectCorrections(doc);
 }
 
+TEST_F(RewritingTest, MoreVersionsThanAreKeptDoNotEndALiveText) {
+  std::uint64_t doc = 0;
+  std::unique_ptr<TestingClient> bob;
+  TestingLlm llm({.answer = [&](const std::string&) {
+    // At the front, so that everything moves.
+    for (std::size_t i = 0; i <= state::kVersionsPerDocumentMax; ++i) {
+      v1::EditDocumentRequest edit;
+      edit.mutable_document()->set_id(doc);
+      edit.add_splices()->set_inserted("x");
+      bob->Call(&v1::DocumentService::Stub::EditDocument, edit);
+    }
+    return std::string(" upon a time.");
+  }});
+  Start({llm.address()});
+  doc = Create("Once");
+  v1::ShareDocumentRequest share;
+  share.mutable_document()->set_id(doc);
+  share.mutable_grant()->set_role(v1::ROLE_EDITOR);
+  ann_->Call(&v1::DocumentService::Stub::ShareDocument, share);
+  bob = std::make_unique<TestingClient>(*node_, "bob");
+  v1::ContinueRequest request;
+  request.mutable_document()->set_id(doc);
+  request.set_mode(v1::ContinueRequest::MODE_WRITE);
+
+  const Told told = Ask(&v1::AssistService::Stub::Continue, request, absl::Seconds(60));
+
+  ASSERT_TRUE(told.status.ok()) << told.status.error_message();
+  v1::GetDocumentRequest get;
+  get.mutable_document()->set_id(doc);
+  EXPECT_EQ(ann_->Call(&v1::DocumentService::Stub::GetDocument, get).text(),
+            std::string(state::kVersionsPerDocumentMax + 1, 'x') + "Once upon a time.");
+}
+
 TEST_F(RewritingTest, EndsEarlyWhereTheDocumentTakesNoMoreSuggestions) {
   TestingLlm llm({.answer = Corrected});
   Start({llm.address()});

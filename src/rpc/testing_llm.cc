@@ -38,7 +38,7 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
         prompt_tokens + std::max(1u, request->max_tokens()) > script_.context_tokens) {
       return TooLong(prompt_tokens, request->max_tokens());
     }
-    RememberLongest(prompt_bytes);
+    Remember(*request, prompt_bytes);
     llm::v1::GenerateResponse started;
     started.mutable_started()->set_prompt_tokens(prompt_tokens);
     bool is_there = writer->Write(started);
@@ -95,6 +95,10 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
     return mutex_.AwaitWithTimeout(absl::Condition(&is_reached), kPatience);
   }
 
+  std::string last_client() const {
+    absl::MutexLock lock(&mutex_);
+    return last_client_;
+  }
   std::size_t longest_prompt() const {
     absl::MutexLock lock(&mutex_);
     return longest_prompt_;
@@ -133,8 +137,9 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
     }
     return false;
   }
-  void RememberLongest(std::size_t bytes) {
+  void Remember(const llm::v1::GenerateRequest& request, std::size_t bytes) {
     absl::MutexLock lock(&mutex_);
+    last_client_ = request.client();
     longest_prompt_ = std::max(longest_prompt_, bytes);
   }
   static bool Say(grpc::ServerWriter<llm::v1::GenerateResponse>& writer, const std::string& text) {
@@ -146,6 +151,7 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
   const Script script_;
   std::atomic<int> died_{0};
   mutable absl::Mutex mutex_;
+  std::string last_client_ ABSL_GUARDED_BY(mutex_);
   std::size_t longest_prompt_ ABSL_GUARDED_BY(mutex_) = 0;
   int cancelled_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -163,6 +169,7 @@ TestingLlm::~TestingLlm() { server_->Shutdown(absl::ToChronoTime(absl::Now())); 
 std::string TestingLlm::address() const { return absl::StrCat("127.0.0.1:", port_); }
 int TestingLlm::asked() const { return service_->asked; }
 int TestingLlm::asked_for_status() const { return service_->asked_for_status; }
+std::string TestingLlm::last_client() const { return service_->last_client(); }
 std::size_t TestingLlm::longest_prompt() const { return service_->longest_prompt(); }
 bool TestingLlm::WaitUntilCancelled(int calls) const { return service_->Wait(calls); }
 

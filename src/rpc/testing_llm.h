@@ -43,6 +43,8 @@ class TestingLlm {
   std::string address() const;
   int asked() const;
   int asked_for_status() const;
+  // On whose behalf the last question was.
+  std::string last_client() const;
   // The longest prompt that was answered, in bytes.
   std::size_t longest_prompt() const;
   // Until so many callers have gone in the middle of their answer, or it has taken too long: false.

@@ -92,7 +92,16 @@ struct DraftView {
 struct Writing {
   Revision revision;           // The version of the document that the places are in.
   std::vector<Splice> places;  // `position` and `deleted`, in UTF-16; ascending, not adjacent.
-  std::string anchor;          // Behind the last place: a Yjs relative position, as bytes.
+  std::uint64_t at = 0;        // Where it goes on: behind the last place.
+  // The same that do not hang on versions, for when too many have gone by. Anchors are Yjs relative
+  // positions, as bytes.
+  struct Mark {
+    std::string begin;
+    std::string end;
+    std::string letters;
+  };
+  std::vector<Mark> marks;  // Of the places.
+  std::string anchor;       // Of `at`.
 };
 // What a document says.
 struct Reading {
@@ -217,8 +226,9 @@ class Machine {
   std::optional<std::string> DraftUpdate(DocId doc, std::string_view user) const;
   // Of the root type in which the document's text lies; "" if there is none yet.
   std::string TextRootOf(DocId doc) const;
-  // `writing` in the newest version, with what the version `added` inserted. None: no such
-  // document, or not all the versions in between are retained.
+  // `writing` in the newest version, with what the version `added` inserted. Where not all the
+  // versions in between are retained, by its anchor and marks: then a place is left out in which
+  // others have written or deleted. None: no such document, or neither versions nor anchor.
   std::optional<Writing> Follow(DocId doc, Writing writing, Revision added) const;
 
   // Batches with revision > after, ascending, at most `batches_max` and about `bytes_max` bytes.

@@ -295,6 +295,11 @@ class Machine::Impl {
   std::optional<VersionDelta> DeltaOf(DocId doc, std::uint64_t ordinal,
                                       const VersionRecord& version) const;
   // The newest visible version at or before `revision`; empty when it is no longer kept.
+  // From that version to the newest. False if not all are retained.
+  bool FollowVersions(const Document& document, std::uint64_t ordinal, Revision added,
+                      Writing& writing) const;
+  bool FollowMarks(const Document& document, const Content& content, Revision added,
+                   Writing& writing) const;
   std::optional<std::uint64_t> OrdinalAt(const Document& document, Revision revision) const;
   const Document* DocumentOf(DocId doc) const;
   template <class Answer>
