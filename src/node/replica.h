@@ -184,7 +184,6 @@ class Replica {
   struct ReadyReads {
     std::vector<raft::ReadReady> reads;
   };
-  using ApplyInput = std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, SwapState>;
 
   // What the snapshot thread is asked.
   struct TakeSnapshotInput {
@@ -196,6 +195,13 @@ class Replica {
   };
   using SnapshotInput = std::variant<TakeSnapshotInput, TakeBackupInput, raft::SendSnapshotJob,
                                      raft::InstallSnapshotJob>;
+
+  // What the apply thread hands on to it, once what has been applied by then is stored.
+  struct StoreFirst {
+    SnapshotInput then;
+  };
+  using ApplyInput =
+      std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, SwapState, StoreFirst>;
 
   struct PendingProposal {
     Done<state::Outcome> done;
@@ -276,6 +282,9 @@ class Replica {
   void Handle(const StaleRead& read);
   void Handle(const OfficeInput& office);
   void Handle(SwapState& swap);
+  void Handle(StoreFirst& store);
+  void Store();
+  void StoreIfDue();
   void ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t first, std::size_t end);
   void Publish(const std::vector<state::ApplyResult>& results);
   void AnswerReads();
@@ -400,6 +409,9 @@ class Replica {
   std::multimap<Index, std::uint64_t> waiting_reads_;
   Term applied_term_;
   std::uint64_t tended_us_ = 0;
+  // Of what was applied and is not stored yet. 0 = there is none.
+  std::uint64_t unstored_since_us_ = 0;
+  std::size_t unstored_bytes_ = 0;
   Index digest_proposed_;
 
   // --- Snapshot thread ---
