@@ -41,6 +41,7 @@
 #include "node/peers.h"
 #include "node/presence_board.h"
 #include "node/renewals.h"
+#include "node/round_pace.h"
 #include "node/sessions.h"
 #include "node/state_storage.h"
 #include "node/transfers.h"
@@ -227,6 +228,9 @@ class Replica {
   // replica_core.cc
   void Handle(const raft::Message& message);
   void Handle(ProposalInput& input);
+  bool MayHold(const ProposalInput& input);
+  void ReleaseHeld();
+  void Take(ProposalInput& input);
   void Handle(const ReadInput& input);
   void Handle(ReconfigureInput& input);
   void Handle(TransferInput& input);
@@ -383,6 +387,9 @@ class Replica {
   std::uint64_t answered_us_ = 0;
   std::map<std::uint64_t, std::uint64_t> open_jobs_;  // Sequence -> handed over at, in micros.
   std::vector<std::uint64_t> refused_reads_;
+  RoundPace rounds_;
+  std::size_t proposed_ = 0;  // Since a round began.
+  std::vector<ProposalInput> held_;
   struct PendingChange {
     raft::LogPosition position;
     std::uint64_t deadline_us = 0;
