@@ -31,31 +31,40 @@ bool IsNotRead(const absl::Status& status) {
 }  // namespace
 
 void JointProposals::Ask(Give give, Done done) {
-  CHECK(shard_.IsCurrent());
+  CHECK(options_.shard.IsCurrent());
   // They hold each other up, until they are asked.
-  if (asking_.empty()) shard_.AtDrop(this, [self = shared_from_this()] { self->asking_.clear(); });
+  if (asking_.empty())
+    options_.shard.AtDrop(this, [self = shared_from_this()] { self->asking_.clear(); });
   asking_.push_back({.give = std::move(give), .done = std::move(done)});
   Pump();
 }
 
-// Behind what has been posted to the shard already: what comes in one turn goes together. Where
-// more is written than that, a turn is half of what a commit takes, so that what comes meanwhile is
-// one entry and not several; nobody waits for all of a commit of others.
+// Behind what has been posted to the shard already: what comes in one turn goes together.
 void JointProposals::Pump() {
   if (in_flight_ >= kInFlightMax || is_gathering_ || asking_.empty()) return;
   is_gathering_ = true;
   const auto take = [self = shared_from_this()] { self->Take(); };
-  const bool is_over = !is_hurried_ || rpc::SteadyNow() > answered_at_ + commit_;
+  const absl::Duration turn = TurnAt(rpc::SteadyNow());
+  if (turn <= absl::ZeroDuration()) return options_.shard.Post(take);
+  options_.shard.PostAfter(turn, take);
+}
+
+// Where more is written than what comes at once, a turn is half of what a commit takes, so that
+// what comes meanwhile is one entry and not several; nobody waits for all of a commit of others.
+// Where commits wait for each other, the entries of a room are so far apart that they do so less.
+absl::Duration JointProposals::TurnAt(absl::Time now) const {
+  const bool is_over = !is_hurried_ || now > answered_at_ + commit_;
   const bool is_quiet = in_flight_ == 0 && is_over;
-  const absl::Duration gather = std::min(commit_ / 2, kGatherMax);
-  if (is_quiet || gather <= absl::ZeroDuration()) return shard_.Post(take);
-  shard_.PostAfter(gather, take);
+  const absl::Duration gather = is_quiet ? absl::ZeroDuration() : std::min(commit_ / 2, kGatherMax);
+  return std::max(gather, pace_.Wait(options_.lag.Window(now), now));
 }
 
 void JointProposals::Take() {
   CHECK(in_flight_ < kInFlightMax);
+  const absl::Time now = rpc::SteadyNow();
+  pace_.Went(options_.lag.Window(now), now);
   Together together = Gather();
-  if (rpc::SteadyNow() < together_from_) {
+  if (now < together_from_) {
     for (Given& given : together) ProposeAlone(std::move(given));
   } else if (!together.empty()) {
     ++in_flight_;
@@ -75,7 +84,7 @@ JointProposals::Together JointProposals::Gather() {
     std::optional<Batch> batch = asking.give();
     if (!batch) continue;
     const state::ApplyUpdate& apply = UpdateOf(batch->command);
-    CHECK(apply.doc == doc_ && apply.token.IsNone() && state::IsRepeatable(batch->command));
+    CHECK(apply.doc == options_.doc && apply.token.IsNone() && state::IsRepeatable(batch->command));
     Given given{.batch = *std::move(batch), .done = std::move(asking.done)};
     if (bytes + UpdateOf(given.batch.command).update.size() > kJointBytesMax) {
       ProposeAlone(std::move(given));
@@ -84,32 +93,35 @@ JointProposals::Together JointProposals::Gather() {
     bytes += UpdateOf(given.batch.command).update.size();
     together.push_back(std::move(given));
   }
-  if (asking_.empty()) shard_.Forget(this);
+  if (asking_.empty()) options_.shard.Forget(this);
   return together;
 }
 
 void JointProposals::ProposeAlone(Given given) {
-  counters_.proposals.Add();
-  node_.Propose(given.batch.command, absl::Now() + kProposalTimeout,
-                [self = shared_from_this(),
-                 done = std::move(given.done)](const absl::StatusOr<state::Outcome>& answer) {
-                  self->shard_.Post([done, answer] { done(answer); });
-                });
+  options_.counters.proposals.Add();
+  options_.node.Propose(given.batch.command, absl::Now() + kProposalTimeout,
+                        [self = shared_from_this(), done = std::move(given.done)](
+                            const absl::StatusOr<state::Outcome>& answer) {
+                          self->options_.shard.Post([done, answer] { done(answer); });
+                        });
 }
 
 void JointProposals::ProposeTogether(Together together) {
-  counters_.proposals.Add();
+  options_.counters.proposals.Add();
   const auto shared = std::make_shared<Together>(std::move(together));
   const auto answered = [self = shared_from_this(), shared, proposed_at = rpc::SteadyNow()](
                             const absl::StatusOr<state::Outcome>& answer) {
-    self->shard_.Post([self, shared, proposed_at, answer] {
-      self->commit_ = (self->commit_ * 3 + (rpc::SteadyNow() - proposed_at)) / 4;
+    self->options_.shard.Post([self, shared, proposed_at, answer] {
+      const absl::Time now = rpc::SteadyNow();
+      self->commit_ = (self->commit_ * 3 + (now - proposed_at)) / 4;
+      self->options_.lag.Note(now - proposed_at, now);
       self->OnAnswer(shared, answer);
     });
   };
   const absl::Time deadline = absl::Now() + kProposalTimeout;
-  if (shared->size() == 1) return node_.Propose(shared->front().batch.command, deadline, answered);
-  state::ApplyUpdates apply{.doc = doc_};
+  if (shared->size() == 1)
+    return options_.node.Propose(shared->front().batch.command, deadline, answered);
+  state::ApplyUpdates apply{.doc = options_.doc};
   for (const Given& given : *shared) {
     const state::Command& command = given.batch.command;
     apply.parts.push_back({.session = command.session,
@@ -118,7 +130,7 @@ void JointProposals::ProposeTogether(Together together) {
   }
   const state::Command command{.body = std::move(apply)};
   CHECK(!state::RefuseMalformed(command));
-  node_.Propose(command, deadline, answered);
+  options_.node.Propose(command, deadline, answered);
 }
 
 void JointProposals::OnAnswer(const std::shared_ptr<Together>& together,

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "gateway/commit_lag.h"
 #include "gateway/counters.h"
 #include "gateway/shard.h"
 #include "node/node.h"
@@ -44,8 +45,14 @@ class JointProposals : public std::enable_shared_from_this<JointProposals> {
   using Give = std::function<std::optional<Batch>()>;
   using Done = std::function<void(const absl::StatusOr<state::Outcome>&)>;
 
-  JointProposals(node::Node& node, Shard& shard, Counters& counters, DocId doc)
-      : node_(node), shard_(shard), counters_(counters), doc_(doc) {}
+  struct Options {
+    node::Node& node;
+    Shard& shard;
+    Counters& counters;
+    CommitLag& lag;  // The shard's.
+    DocId doc;
+  };
+  explicit JointProposals(const Options& options) : options_(options) {}
 
   // `give` runs once; `done` after that, with what becomes of the batch. Both on the shard, later.
   void Ask(Give give, Done done);
@@ -62,6 +69,7 @@ class JointProposals : public std::enable_shared_from_this<JointProposals> {
   using Together = std::vector<Given>;
 
   void Pump();
+  absl::Duration TurnAt(absl::Time now) const;
   void Take();
   Together Gather();
   void ProposeAlone(Given given);
@@ -69,14 +77,12 @@ class JointProposals : public std::enable_shared_from_this<JointProposals> {
   void OnAnswer(const std::shared_ptr<Together>& together,
                 const absl::StatusOr<state::Outcome>& answer);
 
-  node::Node& node_;
-  Shard& shard_;
-  Counters& counters_;
-  const DocId doc_;
+  const Options options_;
   std::deque<Asking> asking_;  // One of each member at most.
   std::size_t in_flight_ = 0;  // Entries; not of what went alone.
   bool is_gathering_ = false;
   bool is_hurried_ = false;  // More than one update was in the last entry, or has come since.
+  WindowPace pace_;
   absl::Time answered_at_ = absl::InfinitePast();
   absl::Duration commit_;                            // What it took lately.
   absl::Time together_from_ = absl::InfinitePast();  // Before that, each alone.

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "crdt/text.h"
 #include "crdt/transaction.h"
 #include "rpc/peer_streams.h"
+#include "rpc/steady_time.h"
 #include "state/names.h"
 
 namespace coterie::gateway {
@@ -42,7 +44,8 @@ class JointProposalsTest : public testing::Test {
     ana_ = LoginAs("ana");
     tom_ = LoginAs("tom");
     doc_ = Do(ana_, state::CreateDocument{.name = "notes"}).doc;
-    proposals_ = std::make_shared<JointProposals>(*node_, shard_, counters_, doc_);
+    proposals_ = std::make_shared<JointProposals>(JointProposals::Options{
+        .node = *node_, .shard = shard_, .counters = counters_, .lag = lag_, .doc = doc_});
   }
   ~JointProposalsTest() override {
     node_.reset();
@@ -76,22 +79,36 @@ class JointProposalsTest : public testing::Test {
             .request = {.client = ClientId(session.value()), .sequence = editors_},
             .body = state::ApplyUpdate{.doc = doc_, .update = transaction.Commit().update}};
   }
-  // All in one turn of the shard.
-  std::vector<state::Outcome> Write(const std::vector<state::Command>& commands) {
+  // All in one turn of the shard, or each in one of its own, one right after the other.
+  enum class Turns : std::uint8_t { kOne, kEach };
+  std::vector<state::Outcome> Write(const std::vector<state::Command>& commands,
+                                    Turns turns = Turns::kOne) {
     std::vector<state::Outcome> outcomes(commands.size());
     absl::BlockingCounter left(static_cast<int>(commands.size()));
-    shard_.Post([&] {
-      for (std::size_t i = 0; i < commands.size(); ++i) {
-        proposals_->Ask([&, i] { return JointProposals::Batch{.command = commands[i]}; },
-                        [&, i](const absl::StatusOr<state::Outcome>& answer) {
-                          EXPECT_TRUE(answer.ok()) << answer.status();
-                          if (answer.ok()) outcomes[i] = *answer;
-                          left.DecrementCount();
-                        });
-      }
-    });
+    const std::function<void(std::size_t)> ask_from = [&](std::size_t i) {
+      proposals_->Ask([&, i] { return JointProposals::Batch{.command = commands[i]}; },
+                      [&, i](const absl::StatusOr<state::Outcome>& answer) {
+                        EXPECT_TRUE(answer.ok()) << answer.status();
+                        if (answer.ok()) outcomes[i] = *answer;
+                        left.DecrementCount();
+                      });
+      if (i + 1 == commands.size()) return;
+      if (turns == Turns::kOne) return ask_from(i + 1);
+      shard_.Post([&, i] { ask_from(i + 1); });  // Behind what the first one's turn posts.
+    };
+    shard_.Post([&] { ask_from(0); });
     left.Wait();
     return outcomes;
+  }
+  // As if commits had taken so long until just now, where they need one millisecond.
+  void CommitsTook(absl::Duration commit) {
+    absl::BlockingCounter left(1);
+    shard_.Post([&] {
+      lag_.Note(absl::Milliseconds(1), rpc::SteadyNow());
+      for (int i = 0; i < 100; ++i) lag_.Note(commit, rpc::SteadyNow());
+      left.DecrementCount();
+    });
+    left.Wait();
   }
   // Of the newest version.
   std::vector<std::string> Authors() {
@@ -112,6 +129,7 @@ class JointProposalsTest : public testing::Test {
   rpc::PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
   Shard shard_;
   Counters counters_;
+  CommitLag lag_;
   std::unique_ptr<node::Node> node_;
   std::shared_ptr<JointProposals> proposals_;
   SessionId ana_;
@@ -150,6 +168,26 @@ TEST_F(JointProposalsTest, ALargeUpdateGoesAloneAndHoldsUpNobody) {
   EXPECT_EQ(outcomes[1].revision, outcomes[2].revision);
   EXPECT_NE(outcomes[0].revision, outcomes[1].revision);
   EXPECT_EQ(proposals(), 2u);
+}
+
+TEST_F(JointProposalsTest, WhatComesWhileCommitsWaitForNothingDoesNotWait) {
+  CommitsTook(absl::Milliseconds(1));
+  Write({Types(ana_, "a"), Types(tom_, "t"), Types(LoginAs("eve"), "e")}, Turns::kEach);
+  EXPECT_EQ(proposals(), 3u);
+}
+
+TEST_F(JointProposalsTest, WhereCommitsWaitForEachOtherWhatComesAfterAFewGoesTogether) {
+  std::vector<state::Command> commands;
+  for (std::uint64_t i = 0; i < WindowPace::kBurst + 4; ++i) {
+    commands.push_back(Types(i % 2 == 0 ? ana_ : tom_, "a"));
+    commands.back().request.client = ClientId(100 + i);
+  }
+  CommitsTook(absl::Seconds(1));
+  const std::vector<state::Outcome> outcomes = Write(commands, Turns::kEach);
+  for (const state::Outcome& outcome : outcomes) EXPECT_TRUE(outcome.ok()) << outcome.message;
+  EXPECT_NE(outcomes[0].revision, outcomes[1].revision);
+  EXPECT_EQ(outcomes[WindowPace::kBurst].revision, outcomes.back().revision);
+  EXPECT_EQ(proposals(), WindowPace::kBurst + 1u);
 }
 
 TEST_F(JointProposalsTest, MoreThanFitIntoAnEntryGoInSeveral) {

@@ -28,8 +28,11 @@ constexpr std::size_t kAnswersReadMax = 4;
 
 Room::Room(const Options& options)
     : options_(options),
-      joint_(std::make_shared<JointProposals>(options.node, options.shard, options.counters,
-                                              options.doc)),
+      joint_(std::make_shared<JointProposals>(JointProposals::Options{.node = options.node,
+                                                                      .shard = options.shard,
+                                                                      .counters = options.counters,
+                                                                      .lag = options.lag,
+                                                                      .doc = options.doc})),
       emptied_at_(rpc::SteadyNow()) {
   options_.counters.rooms.Add(1);
 }

@@ -25,6 +25,7 @@
 #include "base/ids.h"
 #include "crdt/state_vector.h"
 #include "gateway/close_code.h"
+#include "gateway/commit_lag.h"
 #include "gateway/counters.h"
 #include "gateway/gossip.h"
 #include "gateway/joint_proposals.h"
@@ -61,6 +62,7 @@ class Room : public std::enable_shared_from_this<Room> {
     Shard& shard;
     Counters& counters;
     rpc::CallRates& rates;
+    CommitLag& lag;  // The shard's.
     DocId doc;
     std::shared_ptr<RoomDirectory> directory;
     std::shared_ptr<RoomDirectory::Entry> entry;  // Its own: it hears, empty or not.
@@ -216,6 +218,7 @@ class Room : public std::enable_shared_from_this<Room> {
   bool is_publish_scheduled_ = false;
   absl::Duration pace_;  // Between two messages with changes.
   absl::Time published_at_ = absl::InfinitePast();
+  WindowPace window_pace_;            // Of them, too.
   double allowance_ = kPublishBurst;  // Of messages with changes, as of allowed_at_.
   absl::Time allowed_at_ = absl::InfinitePast();
 

@@ -3,8 +3,9 @@
 // is what a busy node saves most with.
 //
 // In the long run a room sends no more messages with changes than a screen has frames. Beyond that,
-// the measure is how long a change has waited for the room's thread: on an idle node that is nearly
-// nothing and neither is the pause; on one that is late anyway, some more buys fewer messages.
+// the measure is how long a change has waited for the room's thread, and how long the commits of
+// this thread's rooms have waited (commit_lag.h): on an idle node that is nearly nothing and
+// neither is the pause; on one that is late anyway, some more buys fewer messages.
 
 #include <algorithm>
 #include <string_view>
@@ -46,7 +47,8 @@ void Room::SchedulePublish(absl::Time heard_at) {
                         allowance_ + absl::ToDoubleSeconds(now - allowed_at_) * kPublishPerSecond);
   allowed_at_ = now;
   const absl::Duration frame = absl::Seconds(std::max(0.0, 1 - allowance_) / kPublishPerSecond);
-  const absl::Duration pause = std::max(frame, published_at_ + pace_ - now);
+  const absl::Duration window = window_pace_.Wait(options_.lag.Window(now), now);
+  const absl::Duration pause = std::max({frame, window, published_at_ + pace_ - now});
   // Behind what has been posted already: changes that were committed together go together.
   if (pause <= absl::ZeroDuration()) return options_.shard.Post(publish);
   options_.shard.PostAfter(pause, publish);
@@ -57,6 +59,7 @@ void Room::PublishChanges() {
   const std::vector<Blob> changes = std::exchange(unpublished_, {});
   unpublished_bytes_ = 0;
   published_at_ = rpc::SteadyNow();
+  window_pace_.Went(options_.lag.Window(published_at_), published_at_);
   allowance_ = std::max(0.0, allowance_ - 1);
   std::vector<std::string_view> updates;
   updates.reserve(changes.size());

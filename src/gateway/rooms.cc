@@ -40,6 +40,7 @@ Rooms::Rooms(const rpc::NodeCalls& calls, std::vector<Shard*> shards, Counters& 
       shards_(std::move(shards)),
       counters_(counters),
       directory_(std::make_shared<RoomDirectory>()),
+      lags_(shards_.size()),
       rooms_(shards_.size()),
       random_(RandomSeed()) {
   CHECK(!shards_.empty());
@@ -142,6 +143,7 @@ void Rooms::Join(DocId doc, Room::MemberOptions member) {
                                                   .shard = *shards_[shard],
                                                   .counters = counters_,
                                                   .rates = calls_.rates(),
+                                                  .lag = lags_[shard],
                                                   .doc = doc,
                                                   .directory = directory_,
                                                   .entry = directory_->Enter(doc, {})});

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "gateway/commit_lag.h"
 #include "gateway/counters.h"
 #include "gateway/room.h"
 #include "gateway/room_directory.h"
@@ -89,7 +90,8 @@ class Rooms {
   const std::vector<Shard*> shards_;
   Counters& counters_;
   const std::shared_ptr<RoomDirectory> directory_;
-  std::vector<RoomMap> rooms_;  // By shard.
+  std::vector<CommitLag> lags_;  // By shard, as what follows.
+  std::vector<RoomMap> rooms_;
   std::uint64_t listener_ = 0;
   std::atomic<bool> is_stopped_{false};
   std::atomic<std::uint64_t> next_member_{1};

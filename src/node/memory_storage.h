@@ -114,17 +114,19 @@ class MemoryStorage final : public StateStorage {
     }
     void Put(std::string_view key, std::string_view value) override {
       kv_.Put(key, value);
-      unflushed_.emplace(key);
+      uncommitted_.emplace(key);
     }
     void Delete(std::string_view key) override {
       kv_.Delete(key);
-      unflushed_.emplace(key);
+      uncommitted_.emplace(key);
     }
     void Commit() override {
       kv_.Commit();
+      unflushed_.merge(uncommitted_);
+      uncommitted_.clear();
       if (++commits_ % kCommitsPerOwnFlush == 0 && !is_full) Flush();
     }
-    // Requires that no write is pending.
+    // What is not committed is not flushed either.
     void Flush() {
       for (const std::string& key : unflushed_) {
         const auto found = kv_.committed().find(key);
@@ -144,6 +146,7 @@ class MemoryStorage final : public StateStorage {
    private:
     state::MemoryKv kv_;
     Pairs durable_;
+    std::set<std::string> uncommitted_;
     std::set<std::string> unflushed_;
     std::uint64_t commits_ = 0;
   };

@@ -309,12 +309,12 @@ void Replica::TransferLeadership(NodeId target, absl::Duration timeout, Done<Nod
 }
 
 void Replica::TakeSnapshot(absl::Duration timeout, Done<Revision> done) {
-  snapshot_inbox_.Push(
-      TakeSnapshotInput{.deadline_us = DeadlineAfter(timeout), .done = std::move(done)});
+  apply_inbox_.Push(StoreFirst{
+      .then = TakeSnapshotInput{.deadline_us = DeadlineAfter(timeout), .done = std::move(done)}});
 }
 
 void Replica::TakeBackup(Done<StateBackup> done) {
-  snapshot_inbox_.Push(TakeBackupInput{.done = std::move(done)});
+  apply_inbox_.Push(StoreFirst{.then = TakeBackupInput{.done = std::move(done)}});
 }
 
 void Replica::Deliver(std::string_view frame) {

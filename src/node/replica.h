@@ -41,6 +41,7 @@
 #include "node/peers.h"
 #include "node/presence_board.h"
 #include "node/renewals.h"
+#include "node/round_pace.h"
 #include "node/sessions.h"
 #include "node/state_storage.h"
 #include "node/transfers.h"
@@ -184,7 +185,6 @@ class Replica {
   struct ReadyReads {
     std::vector<raft::ReadReady> reads;
   };
-  using ApplyInput = std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, SwapState>;
 
   // What the snapshot thread is asked.
   struct TakeSnapshotInput {
@@ -196,6 +196,13 @@ class Replica {
   };
   using SnapshotInput = std::variant<TakeSnapshotInput, TakeBackupInput, raft::SendSnapshotJob,
                                      raft::InstallSnapshotJob>;
+
+  // What the apply thread hands on to it, once what has been applied by then is stored.
+  struct StoreFirst {
+    SnapshotInput then;
+  };
+  using ApplyInput =
+      std::variant<raft::ApplyJob, ReadyReads, StaleRead, OfficeInput, SwapState, StoreFirst>;
 
   struct PendingProposal {
     Done<state::Outcome> done;
@@ -221,6 +228,9 @@ class Replica {
   // replica_core.cc
   void Handle(const raft::Message& message);
   void Handle(ProposalInput& input);
+  bool MayHold(const ProposalInput& input);
+  void ReleaseHeld();
+  void Take(ProposalInput& input);
   void Handle(const ReadInput& input);
   void Handle(ReconfigureInput& input);
   void Handle(TransferInput& input);
@@ -276,6 +286,9 @@ class Replica {
   void Handle(const StaleRead& read);
   void Handle(const OfficeInput& office);
   void Handle(SwapState& swap);
+  void Handle(StoreFirst& store);
+  void Store();
+  void StoreIfDue();
   void ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t first, std::size_t end);
   void Publish(const std::vector<state::ApplyResult>& results);
   void AnswerReads();
@@ -374,6 +387,9 @@ class Replica {
   std::uint64_t answered_us_ = 0;
   std::map<std::uint64_t, std::uint64_t> open_jobs_;  // Sequence -> handed over at, in micros.
   std::vector<std::uint64_t> refused_reads_;
+  RoundPace rounds_;
+  std::size_t proposed_ = 0;  // Since a round began.
+  std::vector<ProposalInput> held_;
   struct PendingChange {
     raft::LogPosition position;
     std::uint64_t deadline_us = 0;
@@ -400,6 +416,9 @@ class Replica {
   std::multimap<Index, std::uint64_t> waiting_reads_;
   Term applied_term_;
   std::uint64_t tended_us_ = 0;
+  // Of what was applied and is not stored yet. 0 = there is none.
+  std::uint64_t unstored_since_us_ = 0;
+  std::size_t unstored_bytes_ = 0;
   Index digest_proposed_;
 
   // --- Snapshot thread ---

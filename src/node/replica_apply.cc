@@ -17,6 +17,8 @@ namespace {
 // One atomic batch of the state; small enough that reads do not wait long behind it.
 constexpr std::size_t kEntriesPerCommitMax = 512;
 constexpr std::uint64_t kTendIntervalUs = 50'000;
+constexpr std::uint64_t kStoreAfterUs = 200'000;
+constexpr std::size_t kUnstoredBytesMax = 4 << 20;  // Of payloads.
 
 }  // namespace
 
@@ -28,10 +30,12 @@ bool Replica::PumpApply(absl::Duration wait) {
   while (!apply_inputs_.empty()) {
     ApplyInput input = std::move(apply_inputs_.front());
     apply_inputs_.pop_front();
-    if (is_fenced_.load(std::memory_order_relaxed)) continue;
+    const bool is_fenced = is_fenced_.load(std::memory_order_relaxed);
+    if (is_fenced && !std::holds_alternative<StoreFirst>(input)) continue;
     std::visit([this](auto& value) { Handle(value); }, input);
   }
   if (!is_fenced_.load(std::memory_order_relaxed)) {
+    StoreIfDue();
     AnswerReads();
     TendLeases();
   }
@@ -55,6 +59,7 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
     // Handed over before the core knew that a snapshot had jumped over it (Handle(SwapState)).
     if (entry.index <= machine_->applied().index) continue;
     CHECK(entry.index == machine_->applied().index.Next());
+    unstored_bytes_ += entry.payload.size_bytes();
     switch (entry.type) {
       case raft::EntryType::kNoop:
         machine_->ApplyNoop(entry.term, entry.index);
@@ -74,7 +79,8 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
   }
   // Before it is stored: who has copied the state knows what it asks for (SendSnapshotJob).
   level_applied_.store(machine_->level());
-  machine_->Commit();
+  if (unstored_since_us_ == 0) unstored_since_us_ = std::max<std::uint64_t>(1, Now());
+  if (machine_->divergence() || unstored_bytes_ > kUnstoredBytesMax) Store();
   machine_->CheckInvariants();
   if (machine_->divergence()) {
     static_cast<void>(std::fprintf(
@@ -90,6 +96,26 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
     applied_term_ = machine_->applied().term;
     core_inbox_.Push(TermApplied{.term = applied_term_});
   }
+}
+
+// What was applied is stored a little later, so that what the next entries write over or delete is
+// written once or not at all: a document's head, the outcome of a request that is acknowledged with
+// the next. Until then the Kv has it in memory; who starts again applies it again, as it does what
+// the store has not flushed.
+void Replica::StoreIfDue() {
+  if (unstored_since_us_ != 0 && Now() - unstored_since_us_ >= kStoreAfterUs) Store();
+}
+
+void Replica::Store() {
+  unstored_since_us_ = 0;
+  unstored_bytes_ = 0;
+  machine_->Commit();
+}
+
+// A backup, or a snapshot that somebody has asked for, has what was acknowledged before.
+void Replica::Handle(StoreFirst& store) {
+  Store();
+  snapshot_inbox_.Push(std::move(store.then));
 }
 
 void Replica::Publish(const std::vector<state::ApplyResult>& results) {
@@ -136,6 +162,7 @@ void Replica::AfterApply(Index applied) {
   const bool is_long = applied >= log_first && applied - log_first > options_.log_entries_max;
   if (!is_long && log_bytes_.load() <= options_.log_bytes_max) return;
   if (snapshot_pending_.exchange(true)) return;
+  Store();
   snapshot_inbox_.Push(TakeSnapshotInput{});
 }
 
@@ -199,6 +226,7 @@ void Replica::ProposeOwn(state::CommandBody body) {
 }
 
 void Replica::Handle(SwapState& swap) {
+  Store();
   machine_.reset();
   // It is sealed by now, before the log was reset (camunda #10463).
   if (IsMutant(33)) CHECK(world_.storage.Seal().ok());

@@ -14,6 +14,7 @@ namespace coterie::node {
 namespace {
 
 constexpr std::size_t kInputsPerPumpMax = 10'000;
+constexpr std::size_t kHeldMax = 1'024;
 // After a pause of the process time is not caught up with: one burst of ticks must not start an
 // election before the messages that waited with us are read.
 constexpr std::uint64_t kTicksPerPumpMax = 3;
@@ -55,11 +56,11 @@ absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
 }  // namespace
 
 bool Replica::PumpCore(absl::Duration wait) {
-  const std::uint64_t next_tick_us = ticked_us_ + tick_us_;
   const std::uint64_t now_us = Now();
-  const absl::Duration until_tick =
-      absl::Microseconds(next_tick_us > now_us ? next_tick_us - now_us : 0);
-  if (core_inputs_.empty()) core_inbox_.WaitAndTakeAll(core_inputs_, std::min(wait, until_tick));
+  std::uint64_t due_us = ticked_us_ + tick_us_;
+  if (!held_.empty()) due_us = std::min(due_us, rounds_.NextUs());
+  const absl::Duration until_due = absl::Microseconds(due_us > now_us ? due_us - now_us : 0);
+  if (core_inputs_.empty()) core_inbox_.WaitAndTakeAll(core_inputs_, std::min(wait, until_due));
 
   renewals_.Tick(Now());
   NoteApplyDone();
@@ -71,6 +72,7 @@ bool Replica::PumpCore(absl::Duration wait) {
     if (is_fenced_.load(std::memory_order_relaxed)) continue;  // Takes part in nothing any more.
     std::visit([this](auto& value) { Handle(value); }, input);
   }
+  if (!held_.empty() && Now() >= rounds_.NextUs()) ReleaseHeld();
   TickCore();
   if (!is_fenced_.load(std::memory_order_relaxed)) DrainCore();
   core_->CheckInvariants();
@@ -186,11 +188,29 @@ void Replica::Handle(const ReadInput& input) { core_->Read(input.waiter); }
 void Replica::Handle(const DivergedInput&) {}
 
 void Replica::Handle(const raft::AppendDone& done) {
+  const auto job = open_jobs_.find(done.sequence);
+  if (job != open_jobs_.end()) rounds_.Synced(Now() - job->second);
   open_jobs_.erase(open_jobs_.begin(), open_jobs_.upper_bound(done.sequence));
   core_->Step(done);
 }
 
 void Replica::Handle(ProposalInput& input) {
+  if (MayHold(input)) return held_.push_back(std::move(input));
+  ReleaseHeld();  // They go in the same round now.
+  Take(input);
+}
+
+// Until the next round may begin (round_pace.h). What a caller waits for alone is never held.
+bool Replica::MayHold(const ProposalInput& input) {
+  if (core_->role() != raft::Role::kLeader || held_.size() >= kHeldMax) return false;
+  return Now() < rounds_.NextUs() && state::IsEditorUpdate(input.command.view());
+}
+
+void Replica::ReleaseHeld() {
+  for (ProposalInput& input : std::exchange(held_, {})) Take(input);
+}
+
+void Replica::Take(ProposalInput& input) {
   if (input.origin == options_.id && input.waiter != 0) {
     // A sweep may have found it in the table before its turn here came, and sent it; or its time
     // is up. It must not happen twice: not every request has an id.
@@ -238,6 +258,7 @@ void Replica::ForwardOrPropose(ProposalInput& input) {
                       ? ForwardRefusal::kNotLeader
                       : ForwardRefusal::kBusy);
   }
+  ++proposed_;
   if (is_own && input.waiter != 0) {
     proposals_.Update(input.waiter, [this](PendingProposal& pending) {
       pending.sent_term = core_->term();
@@ -431,6 +452,7 @@ void Replica::DrainCore() {
                 [this](const raft::Message& message) { return IsNeedlessAnswer(message); });
   // The other threads first: they work while this one sends.
   if (effects_.append) {
+    rounds_.Began(std::exchange(proposed_, 0), Now());
     open_jobs_.emplace(effects_.append->sequence, Now());
     log_inbox_.Push(*std::exchange(effects_.append, std::nullopt));
   }

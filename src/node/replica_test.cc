@@ -348,6 +348,60 @@ TEST(Replica, WhatAStoreHasWrittenByItselfIsNeitherSkippedNorDoneTwice) {
   }
 }
 
+Index StoredBy(TestingCluster& cluster, NodeId id) {
+  const auto copy = cluster.storage(id).Copy();
+  CHECK(copy.ok());
+  const auto value = (*copy)->Get(state::kAppliedKey);
+  CHECK(value.ok());
+  return *value ? state::DecodeApplied(**value)->index : Index();
+}
+
+TEST(Replica, WhatIsAppliedIsStoredALittleLaterAndLostByNobody) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kOne, "notes");
+  cluster.Run(1'000);
+  const Index before = StoredBy(cluster, kOne);
+  EXPECT_EQ(before, cluster.replica(kOne).status().applied);
+
+  ann.Add(kOne, doc, "one");
+  ann.Add(kOne, doc, " two");
+  EXPECT_EQ(StoredBy(cluster, kOne), before);
+  EXPECT_EQ(TextOf(cluster, kOne, doc), "one two");
+  cluster.Run(1'000);
+  EXPECT_EQ(StoredBy(cluster, kOne), cluster.replica(kOne).status().applied);
+
+  ann.Add(kOne, doc, " three");
+  cluster.Kill(kOne);
+  cluster.Start(kOne);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  EXPECT_EQ(TextOf(cluster, kOne, doc), "one two three");
+}
+
+TEST(Replica, ABackupAndASnapshotHaveWhatWasAcknowledgedBefore) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  Writer ann(cluster, kOne);
+  const DocId doc = ann.Create(kOne, "notes");
+  std::optional<Revision> inside;
+
+  ann.Add(kOne, doc, "one");
+  cluster.replica(kOne).TakeBackup([&](const absl::StatusOr<StateBackup>& backup) {
+    if (backup.ok()) inside = backup->revision;
+  });
+  cluster.Work();
+  EXPECT_EQ(inside, cluster.replica(kOne).status().applied);
+
+  ann.Add(kOne, doc, " two");
+  cluster.replica(kOne).TakeSnapshot(TestingCluster::kTimeout,
+                                     [&](const absl::StatusOr<Revision>& taken) {
+                                       if (taken.ok()) inside = *taken;
+                                     });
+  cluster.Work();
+  EXPECT_EQ(inside, cluster.replica(kOne).status().applied);
+}
+
 TEST(Replica, ASnapshotThatADiskHasNoRoomForLeavesTheLog) {
   TestingCluster cluster(1);
   ASSERT_EQ(cluster.AwaitLeader(), kOne);

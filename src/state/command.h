@@ -319,6 +319,8 @@ std::string EncodeCommand(const Command& command);
 bool IsKnownCommand(std::string_view bytes);
 // The level of an encoded command that is known.
 std::uint64_t LevelOfCommand(std::string_view bytes);
+// Whether an encoded command brings what editors typed.
+bool IsEditorUpdate(std::string_view bytes);
 std::optional<Command> DecodeCommand(std::string_view bytes);
 std::string StampCommand(const Stamp& stamp, std::string_view encoded_command);
 // The level that an entry's payload asks for; above kLevelNewest if it is not known at all.

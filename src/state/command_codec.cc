@@ -207,6 +207,10 @@ namespace {
 // The first alternatives of the levels above the oldest.
 constexpr std::size_t kFirstOfLevel2 = 21;
 constexpr std::size_t kFirstOfLevel3 = 24;
+constexpr std::size_t kApplyUpdate = 21;
+constexpr std::size_t kApplyUpdates = 28;
+static_assert(std::is_same_v<std::variant_alternative_t<kApplyUpdate, CommandBody>, ApplyUpdate>);
+static_assert(std::is_same_v<std::variant_alternative_t<kApplyUpdates, CommandBody>, ApplyUpdates>);
 
 constexpr std::uint8_t kStampVersion = codec::kVersion;
 constexpr std::uint8_t kLevelledStampVersion = 2;
@@ -256,6 +260,11 @@ std::uint64_t LevelOfCommand(std::string_view bytes) {
   CHECK(kind < std::variant_size_v<CommandBody>);
   if (kind >= kFirstOfLevel3) return 3;
   return kind >= kFirstOfLevel2 ? 2 : kLevelOldest;
+}
+
+bool IsEditorUpdate(std::string_view bytes) {
+  const std::size_t kind = KindOf(bytes);
+  return kind == kApplyUpdate || kind == kApplyUpdates;
 }
 
 std::uint64_t LevelOfPayload(std::string_view payload) {
