@@ -52,8 +52,8 @@ inline constexpr std::size_t kGossipOnItsWayMax = 4'096;
 
 // Of a request's body that nobody's token has been looked at for, and that needs no place.
 inline constexpr std::size_t kSmallBodyBytesMax = 64 << 10;
-// Of larger bodies that are being read, all together, and of one address or one user. Who comes then is
-// refused before it is read.
+// Of larger bodies that are being read, all together, and of one address or one user. Who comes
+// then is refused before it is read.
 inline constexpr std::size_t kBodyBytesMax = 256 << 20;
 inline constexpr std::size_t kBodyBytesEachMax = 64 << 20;
 // Of what a refused client was still sending: read and forgotten, so that it gets its answer.

@@ -30,7 +30,7 @@ class SteadyProposalsTest : public testing::Test, private AssistSink {
         .peer_address = "x:1",
         .client_address = "x:2"};
     node_ = *node::Node::Start(options, peers_);
-    gate_ = std::make_unique<Gate>(*node_, 0);
+    gate_ = std::make_unique<Gate>(*node_, rates_);
   }
   ~SteadyProposalsTest() override {
     gate_.reset();
@@ -41,7 +41,7 @@ class SteadyProposalsTest : public testing::Test, private AssistSink {
 
   // How long it takes until a proposal is given up, each try failing at once.
   absl::Duration TimeToFail() {
-    const NodeCalls calls(*node_);
+    const NodeCalls calls(*node_, rates_);
     const Call call{.caller = {.user = "ann"}, .deadline = absl::UnixEpoch()};
     const AssistTask task{
         .call = call, .cancellation = cancellation_, .sink = *this, .gate = *gate_};
@@ -60,6 +60,7 @@ class SteadyProposalsTest : public testing::Test, private AssistSink {
   }
 
   Cancellation cancellation_;
+  CallRates rates_{0};
   std::unique_ptr<Gate> gate_;
 
  private:
