@@ -378,24 +378,24 @@ TEST_F(AssistTest, WhoTakesNothingIsCutOff) {
 // What gRPC keeps of a call is gone when the call is: an event that comes meanwhile is not written.
 TEST_F(AssistTest, CallersMayGoAtAnyTime) {
   constexpr int kCallers = 8;
-  constexpr int kCallsEach = 50;
+  const absl::Time end = absl::Now() + absl::Seconds(2);
   TestingLlm llm({.pieces = {"a"}, .is_endless = true});
   Start({llm.address()});
   std::vector<std::jthread> callers;
   for (int i = 0; i < kCallers; ++i) {
-    callers.emplace_back([this] {
+    callers.emplace_back([this, end] {
       v1::AssistService::Stub stub(node_->channel());
       v1::AskRequest request;
       request.set_question("Who?");
-      for (int call = 0; call < kCallsEach; ++call) {
+      do {
         grpc::ClientContext context;
         ann_->Prepare(context);
         const auto reader = stub.Ask(&context, request);
         v1::AssistEvent event;
-        EXPECT_TRUE(reader->Read(&event));
+        reader->Read(&event);  // Or it is refused: too many of ann's are not gone yet.
         context.TryCancel();
-        EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
-      }
+        EXPECT_FALSE(reader->Finish().ok());
+      } while (absl::Now() < end);
     });
   }
   callers.clear();
