@@ -10,6 +10,10 @@ namespace coterie::rpc {
 
 void TurnThreads::Start() {
   CHECK(threads_.empty());
+  {
+    absl::MutexLock lock(&mutex_);
+    idle_ = options_.threads;
+  }
   for (std::size_t i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Run(); });
 }
 
@@ -26,13 +30,19 @@ TurnThreads::Taken TurnThreads::TryRun(Work work) {
   absl::MutexLock lock(&mutex_);
   if (is_stopping_) return Taken::kFull;
   abandoned = TakeAbandoned();
-  if (waiting_ >= options_.waiting_max) return Taken::kFull;
+  if (waiting_ >= options_.waiting_max + std::min(idle_, waiting_)) return Taken::kFull;
   User& user = users_[work.user];
-  if (user.waiting.size() >= options_.waiting_per_user_max) return Taken::kUserHasEnough;
+  if (user.waiting.size() >= options_.waiting_per_user_max + AboutToRun(user)) {
+    return Taken::kUserHasEnough;
+  }
   if (user.waiting.empty()) round_.push_back(work.user);
   user.waiting.push_back(std::move(work));
   ++waiting_;
   return Taken::kYes;
+}
+
+std::size_t TurnThreads::AboutToRun(const User& user) const {
+  return std::min({idle_, user.waiting.size(), options_.running_per_user_max - user.running});
 }
 
 std::vector<TurnThreads::Work> TurnThreads::TakeAbandoned() {
@@ -72,6 +82,7 @@ std::optional<TurnThreads::Work> TurnThreads::TakeNext() {
     Work work = std::move(user.waiting.front());
     user.waiting.pop_front();
     --waiting_;
+    --idle_;
     ++user.running;
     if (user.waiting.empty()) {
       round_.erase(at);
@@ -100,6 +111,7 @@ void TurnThreads::Run() {
     if (!work->is_abandoned()) work->run();
     work->run = nullptr;
     absl::MutexLock lock(&mutex_);
+    ++idle_;
     --users_.at(work->user).running;
     ForgetIfIdle(work->user);
   }

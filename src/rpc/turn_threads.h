@@ -2,7 +2,8 @@
 
 // A few threads for long work that blocks, shared by users who take turns: each has a few running
 // and a few waiting at most, and who was served goes to the back of the round. So one that asks
-// much waits behind itself. What nobody waits for any more leaves its place.
+// much waits behind itself. What an idle thread is about to take does not count as waiting. What
+// nobody waits for any more leaves its place.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/functional/any_invocable.h>
@@ -58,6 +59,8 @@ class TurnThreads {
   bool HasNext() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The next in turn of those whose users may have one more running.
   std::optional<Work> TakeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many wait only until an idle thread has woken up.
+  std::size_t AboutToRun(const User& user) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Work> TakeAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetIfIdle(const std::string& user) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -67,6 +70,7 @@ class TurnThreads {
   std::map<std::string, User> users_ ABSL_GUARDED_BY(mutex_);
   std::list<std::string> round_ ABSL_GUARDED_BY(mutex_);  // Those with something waiting.
   std::size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;       // Of all.
+  std::size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;          // Threads that run nothing.
   bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };

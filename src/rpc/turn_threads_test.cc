@@ -79,6 +79,22 @@ TEST_F(Turns, WhoAsksMuchIsRefusedAndOthersAreNot) {
   EXPECT_EQ(Note("d"), Taken::kFull);
 }
 
+// However late the threads wake up.
+TEST(TurnsInABurst, FindAsManyPlacesAsOneByOne) {
+  for (int round = 0; round < 200; ++round) {
+    absl::Notification go_on;
+    TurnThreads threads(kSmall);
+    threads.Start();
+    const auto ask = [&] {
+      return threads.TryRun(
+          {.user = "a", .is_abandoned = Never, .run = [&] { go_on.WaitForNotification(); }});
+    };
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(ask(), Taken::kYes);
+    EXPECT_EQ(ask(), Taken::kUserHasEnough);
+    go_on.Notify();
+  }
+}
+
 TEST(TurnsOfOneThread, UsersTakeTurns) {
   TurnThreads threads(
       {.threads = 1, .running_per_user_max = 1, .waiting_per_user_max = 4, .waiting_max = 8});
