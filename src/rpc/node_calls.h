@@ -17,6 +17,7 @@
 #include "rpc/call_rates.h"
 #include "rpc/status_map.h"
 #include "rpc/steady_time.h"
+#include "rpc/thread_time.h"
 #include "state/command.h"
 #include "state/machine.h"
 #include "state/outcome.h"
@@ -89,11 +90,11 @@ void NodeCalls::Ask(const Call& call, node::Consistency consistency,
       consistency, call.deadline,
       [this, result, caller = call.caller,
        answer = std::move(answer)](const state::Machine& state) {
-        const absl::Time begun = SteadyNow();
+        const absl::Duration begun = ThreadTime();
         const absl::Status session = CheckSession(state, caller);
         *result = session.ok() ? answer(state) : absl::StatusOr<Value>(session);
-        const absl::Time ended = SteadyNow();
-        if (ended - begun > kCheap) rates_.Charge(caller.user, ended - begun, ended);
+        const absl::Duration busy = ThreadTime() - begun;
+        if (busy > kCheap) rates_.Charge(caller.user, busy, SteadyNow());
       },
       [this, result, done = std::move(done)](const absl::StatusOr<Revision>& read) {
         if (!read.ok()) return done(FromNode(read.status(), Effect::kNone, node_.status()));

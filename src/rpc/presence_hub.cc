@@ -9,7 +9,7 @@
 
 #include "rpc/authenticate.h"
 #include "rpc/status_map.h"
-#include "rpc/steady_time.h"
+#include "rpc/thread_time.h"
 
 namespace coterie::rpc {
 namespace {
@@ -228,9 +228,9 @@ absl::Duration PresenceHub::ShowAll(const std::vector<Stream>& streams) {
   node_.Read(
       node::Consistency::kStale, absl::Now() + kReadTimeout,
       [this, gathering, viewers](const state::Machine& state) {
-        const absl::Time begun = SteadyNow();
+        const absl::Duration begun = ThreadTime();
         gathering->list.emplace(state, node_.Activities(), viewers);
-        gathering->took = SteadyNow() - begun;
+        gathering->took = ThreadTime() - begun;
       },
       [gathering](const absl::StatusOr<Revision>&) { gathering->done.Notify(); });
   gathering->done.WaitForNotification();  // The node answers every read by its deadline.
