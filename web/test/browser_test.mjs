@@ -1,31 +1,13 @@
 // The writer's page in real Chromium windows on different nodes of a real cluster; run by
 // `./dev web test`.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { pause, until } from '../../tests/providers/cluster.mjs'
-import { closeBrowser, complaints, openBrowser, pictures, startCluster, Writer } from './writer.mjs'
+import { cluster, pair, setTheStage, writerAt } from './stage.mjs'
+import { complaints, pictures } from './writer.mjs'
 
-let cluster
-
-before(async () => {
-  cluster = await startCluster()
-  await openBrowser()
-})
-after(async () => {
-  await closeBrowser()
-  await cluster?.stop()
-})
-
-const writerAt = (index, name, options) => Writer.at(cluster.url(index, 'http'), name, options)
-
-async function pair(document) {
-  const mia = await writerAt(0, 'mia')
-  const tom = await writerAt(1, 'tom')
-  await mia.create(document)
-  await tom.open(document)
-  return { mia, tom, close: () => Promise.all([mia.close(), tom.close()]) }
-}
+setTheStage()
 
 test('what one types the other sees, with a caret, a name and a count of words', async () => {
   const { mia, tom, close } = await pair('notes.md')

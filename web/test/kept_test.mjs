@@ -4,23 +4,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import http from 'node:http'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { pause, until } from '../../tests/providers/cluster.mjs'
-import { closeBrowser, complaints, openBrowser, startCluster, Writer } from './writer.mjs'
+import { cluster, setTheStage, writerAt } from './stage.mjs'
+import { complaints } from './writer.mjs'
 
-let cluster
-
-before(async () => {
-  cluster = await startCluster()
-  await openBrowser()
-})
-after(async () => {
-  await closeBrowser()
-  await cluster?.stop()
-})
-
-const writerAt = (index, name, options) => Writer.at(cluster.url(index, 'http'), name, options)
+setTheStage()
 const keepsPage = (writer) =>
   writer.page.evaluate(() => navigator.serviceWorker.ready.then(() => true))
 async function goOffline(writer) {

@@ -1,31 +1,13 @@
 // What the writer's page keeps, says and lets one reach, in real Chromium windows; run by
 // `./dev web test`.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { until } from '../../tests/providers/cluster.mjs'
-import { closeBrowser, complaints, openBrowser, startCluster, Writer } from './writer.mjs'
+import { cluster, pair, setTheStage, writerAt } from './stage.mjs'
+import { complaints } from './writer.mjs'
 
-let cluster
-
-before(async () => {
-  cluster = await startCluster()
-  await openBrowser()
-})
-after(async () => {
-  await closeBrowser()
-  await cluster?.stop()
-})
-
-const writerAt = (index, name, options) => Writer.at(cluster.url(index, 'http'), name, options)
-
-async function pair(document) {
-  const mia = await writerAt(0, 'mia')
-  const tom = await writerAt(1, 'tom')
-  await mia.create(document)
-  await tom.open(document)
-  return { mia, tom, close: () => Promise.all([mia.close(), tom.close()]) }
-}
+setTheStage()
 
 test('who holds the lock keeps it through restoring and through a reload', async () => {
   const mia = await writerAt(0, 'mia')

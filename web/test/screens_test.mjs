@@ -1,23 +1,13 @@
 // What lies over the writer's page and what one can do from there: the palette, the settings, the
 // keys, messages that can be taken back; and formats. Run by `./dev web test`.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
 import { pause, until } from '../../tests/providers/cluster.mjs'
-import { closeBrowser, complaints, openBrowser, startCluster, Writer } from './writer.mjs'
+import { cluster, setTheStage, writerAt } from './stage.mjs'
+import { complaints } from './writer.mjs'
 
-let cluster
-
-before(async () => {
-  cluster = await startCluster()
-  await openBrowser()
-})
-after(async () => {
-  await closeBrowser()
-  await cluster?.stop()
-})
-
-const writerAt = (index, name, options) => Writer.at(cluster.url(index, 'http'), name, options)
+setTheStage()
 
 // Light and dark, and on a phone.
 async function everyLook(writer, where) {
