@@ -119,6 +119,10 @@ export class Writer {
   // Axe's serious and critical findings on what is shown now.
   async assertAccessible(where) {
     await this.page.evaluate(axe)
+    // What is fading in has no colours of its own yet. Some turn for ever.
+    await this.page.evaluate(() => Promise.allSettled(document.getAnimations()
+      .filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime))
+      .map((each) => each.finished)))
     const found = await this.page.evaluate(async () => (await globalThis.axe.run(document, {
       resultTypes: ['violations'] })).violations
       .filter((each) => ['serious', 'critical'].includes(each.impact))
