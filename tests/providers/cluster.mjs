@@ -63,7 +63,12 @@ export class Cluster {
       })
     }
     for (const node of cluster.nodes) cluster.launch(node)
-    for (const node of cluster.nodes) await cluster.untilReady(node)
+    try {
+      for (const node of cluster.nodes) await cluster.untilReady(node)
+    } catch (error) {
+      await cluster.stop() // Else those that did start keep the test's process from its end.
+      throw error
+    }
     return cluster
   }
 
