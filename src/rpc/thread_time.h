@@ -4,7 +4,8 @@
 // ran meanwhile.
 
 #include <absl/time/time.h>
-#include <time.h>
+
+#include <ctime>
 
 #include "base/check.h"
 
