@@ -29,11 +29,7 @@ void ApplyTo(crdt::Doc& doc, std::string_view update) {
 
 void Run(std::string_view input) {
   if (input.size() < 2) return;
-  const std::size_t said =
-      static_cast<unsigned char>(input[0]) | std::size_t{static_cast<unsigned char>(input[1])} << 8;
-  const std::string_view both = input.substr(2);
-  const std::string_view first = both.substr(0, std::min(said, both.size()));
-  const std::string_view second = both.substr(first.size());
+  const auto [first, second] = TwoOf(input);
 
   const GrowthLimit limit(input);
   crdt::Doc doc({.garbage = crdt::Garbage::kCollect});

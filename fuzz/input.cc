@@ -36,6 +36,15 @@ GrowthLimit::GrowthLimit(std::string_view input)
 
 GrowthLimit::~GrowthLimit() { CHECK(peak_bytes - before_bytes_ <= allowed_bytes_); }
 
+std::pair<std::string_view, std::string_view> TwoOf(std::string_view input) {
+  if (input.size() < 2) return {};
+  const std::size_t said =
+      static_cast<unsigned char>(input[0]) | std::size_t{static_cast<unsigned char>(input[1])} << 8;
+  const std::string_view both = input.substr(2);
+  const std::size_t first = std::min(said, both.size());
+  return {both.substr(0, first), both.substr(first)};
+}
+
 void CheckRefusal(const crdt::Malformed& malformed, std::string_view input) {
   CHECK(!malformed.reason.empty());
   CHECK(malformed.offset_bytes <= input.size());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "crdt/lib0.h"
 
@@ -27,6 +28,10 @@ class GrowthLimit {
 
 // A refusal names a reason, and an offset in the input.
 void CheckRefusal(const crdt::Malformed& malformed, std::string_view input);
+
+// Of a target that takes two pieces: the first is as long as the first two bytes, least significant
+// first, say, if there are so many; the second is the rest.
+std::pair<std::string_view, std::string_view> TwoOf(std::string_view input);
 
 // One call of the target; defined by each *_fuzz.cc.
 void Run(std::string_view input);

@@ -106,15 +106,12 @@ std::string Restore(Doc& doc, Doc& target) {
 
 void Run(std::string_view input) {
   if (input.size() < 2) return;
-  const std::size_t said =
-      static_cast<unsigned char>(input[0]) | std::size_t{static_cast<unsigned char>(input[1])} << 8;
-  const std::string_view both = input.substr(2);
-  const std::string_view first = both.substr(0, std::min(said, both.size()));
+  const auto [first, second] = TwoOf(input);
 
   Doc doc({.garbage = crdt::Garbage::kCollect});
   if (doc.Apply(first)) return;
   const std::string before = doc.EncodeStateAsUpdate();
-  static_cast<void>(doc.Apply(both.substr(first.size())));
+  static_cast<void>(doc.Apply(second));
   for (const std::string& name : RootsOf(doc)) Render(input, doc, name);
 
   // What waits may wait for the writer.

@@ -4,11 +4,8 @@
 
 #include <absl/synchronization/blocking_counter.h>
 #include <absl/time/clock.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <string>
@@ -17,59 +14,25 @@
 #include "crdt/doc.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
-#include "rpc/peer_streams.h"
+#include "gateway/test_node.h"
 #include "rpc/steady_time.h"
 #include "state/names.h"
 
 namespace coterie::gateway {
 namespace {
 
-class JointProposalsTest : public testing::Test {
+class JointProposalsTest : public RoomNodeTest {
  protected:
-  explicit JointProposalsTest(std::uint8_t version = node::kPeerVersionNewest) {
-    folder_ = (std::filesystem::temp_directory_path() / "coterie-room-XXXXXX").string();
-    CHECK(mkdtemp(folder_.data()) != nullptr);
-    absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(
-        {.data_path = folder_,
-         .id = NodeId(1),
-         .cluster_id = 7,
-         .founders = {{.id = NodeId(1), .address = "x:1", .client_address = "x:2"}},
-         .peer_address = "x:1",
-         .client_address = "x:2",
-         .peer_version_newest = version},
-        peers_);
-    CHECK(node.ok());
-    node_ = *std::move(node);
-    shard_.Start();
+  explicit JointProposalsTest(std::uint8_t version = node::kPeerVersionNewest)
+      : RoomNodeTest(version) {
     ana_ = LoginAs("ana");
     tom_ = LoginAs("tom");
     doc_ = Do(ana_, state::CreateDocument{.name = "notes"}).doc;
     proposals_ = std::make_shared<JointProposals>(JointProposals::Options{
         .node = *node_, .shard = shard_, .counters = counters_, .lag = lag_, .doc = doc_});
   }
-  ~JointProposalsTest() override {
-    node_.reset();
-    shard_.Stop();
-    std::error_code error;
-    std::filesystem::remove_all(folder_, error);
-  }
+  ~JointProposalsTest() override { Stop(); }
 
-  state::Outcome Do(SessionId session, state::CommandBody body) {
-    std::promise<state::Outcome> outcome;
-    node_->Propose({.session = session, .body = std::move(body)}, absl::Now() + absl::Seconds(20),
-                   [&](const absl::StatusOr<state::Outcome>& answer) {
-                     CHECK(answer.ok());
-                     outcome.set_value(*answer);
-                   });
-    return outcome.get_future().get();
-  }
-  SessionId LoginAs(const std::string& user) {
-    return Do({}, state::Login{.user = user,
-                               .create_user = true,
-                               .token_hash = std::string(32, 't'),
-                               .lifetime_ms = 1'000'000})
-        .session;
-  }
   // By an editor of its own; with the next request of one and the same client.
   state::Command Types(SessionId session, const std::string& text) {
     crdt::Doc page({.garbage = crdt::Garbage::kCollect});
@@ -102,13 +65,10 @@ class JointProposalsTest : public testing::Test {
   }
   // As if commits had taken so long until just now, where they need one millisecond.
   void CommitsTook(absl::Duration commit) {
-    absl::BlockingCounter left(1);
-    shard_.Post([&] {
+    OnShard([&] {
       lag_.Note(absl::Milliseconds(1), rpc::SteadyNow());
       for (int i = 0; i < 100; ++i) lag_.Note(commit, rpc::SteadyNow());
-      left.DecrementCount();
     });
-    left.Wait();
   }
   // Of the newest version.
   std::vector<std::string> Authors() {
@@ -125,12 +85,6 @@ class JointProposalsTest : public testing::Test {
   }
   std::uint64_t proposals() const { return counters_.proposals.Get(); }
 
-  std::string folder_;
-  rpc::PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
-  Shard shard_;
-  Counters counters_;
-  CommitLag lag_;
-  std::unique_ptr<node::Node> node_;
   std::shared_ptr<JointProposals> proposals_;
   SessionId ana_;
   SessionId tom_;

@@ -3,14 +3,9 @@
 
 #include <absl/synchronization/blocking_counter.h>
 #include <absl/synchronization/mutex.h>
-#include <absl/time/clock.h>
-#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
-#include <future>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +15,8 @@
 #include "crdt/text.h"
 #include "crdt/transaction.h"
 #include "gateway/room.h"
+#include "gateway/test_node.h"
 #include "rpc/call_rates.h"
-#include "rpc/peer_streams.h"
 #include "rpc/steady_time.h"
 
 namespace coterie::gateway {
@@ -71,27 +66,10 @@ class Ear final : public Socket {
   crdt::Doc text_{{.garbage = crdt::Garbage::kCollect}};
 };
 
-class RoomPublishTest : public testing::Test {
+class RoomPublishTest : public RoomNodeTest {
  protected:
   RoomPublishTest() {
-    folder_ = (std::filesystem::temp_directory_path() / "coterie-room-XXXXXX").string();
-    CHECK(mkdtemp(folder_.data()) != nullptr);
-    absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(
-        {.data_path = folder_,
-         .id = NodeId(1),
-         .cluster_id = 7,
-         .founders = {{.id = NodeId(1), .address = "x:1", .client_address = "x:2"}},
-         .peer_address = "x:1",
-         .client_address = "x:2"},
-        peers_);
-    CHECK(node.ok());
-    node_ = *std::move(node);
-    shard_.Start();
-    session_ = Do({}, state::Login{.user = "ana",
-                                   .create_user = true,
-                                   .token_hash = std::string(32, 't'),
-                                   .lifetime_ms = 1'000'000})
-                   .session;
+    session_ = LoginAs("ana");
     const state::Outcome created = Do(session_, state::CreateDocument{.name = "notes"});
     doc_ = created.doc;
     revision_ = created.revision;
@@ -99,29 +77,9 @@ class RoomPublishTest : public testing::Test {
   }
   ~RoomPublishTest() override {
     OnShard([this] { room_.reset(); });
-    node_.reset();
-    shard_.Stop();
-    std::error_code error;
-    std::filesystem::remove_all(folder_, error);
+    Stop();
   }
 
-  state::Outcome Do(SessionId session, state::CommandBody body) {
-    std::promise<state::Outcome> outcome;
-    node_->Propose({.session = session, .body = std::move(body)}, absl::Now() + absl::Seconds(20),
-                   [&](const absl::StatusOr<state::Outcome>& answer) {
-                     CHECK(answer.ok());
-                     outcome.set_value(*answer);
-                   });
-    return outcome.get_future().get();
-  }
-  void OnShard(const std::function<void()>& work) {
-    absl::BlockingCounter left(1);
-    shard_.Post([&] {
-      work();
-      left.DecrementCount();
-    });
-    left.Wait();
-  }
   void OpenRoom() {
     OnShard([this] {
       room_ = std::make_shared<Room>(Room::Options{.node = *node_,
@@ -167,15 +125,9 @@ class RoomPublishTest : public testing::Test {
     left.Wait();
   }
 
-  std::string folder_;
-  rpc::PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
-  Shard shard_;
-  Counters counters_;
   rpc::CallRates rates_{0};
-  CommitLag lag_;
   std::shared_ptr<RoomDirectory> directory_ = std::make_shared<RoomDirectory>();
   std::shared_ptr<Ear> ear_ = std::make_shared<Ear>(shard_);
-  std::unique_ptr<node::Node> node_;
   std::shared_ptr<Room> room_;
   SessionId session_;
   DocId doc_;
