@@ -525,6 +525,20 @@ TEST(Hostile, NeighboursThatNeverWereAreOrderedAsInYjs) {
             "sdgqmoetrsowkvbfirkcejn");
 }
 
+// Behind "f" and in front of "c", all of "abcdef" by one client: where it goes depends on nothing
+// that is merged in one document and in several pieces in another, as here, where "cd" is deleted.
+TEST(Hostile, NeighboursInTheWrongOrderStandWhereverTheirsWereMerged) {
+  Doc doc = NewDoc();
+  const std::string letters =
+      "0104010004010174026162840101026364840103026566c4010501020278790101010202";
+  ASSERT_FALSE(doc.Apply(FromHex(letters)));
+  Doc loaded = NewDoc();
+  ASSERT_FALSE(loaded.Apply(doc.EncodeStateAsUpdate()));
+  doc.CheckInvariantsDeep();
+  EXPECT_EQ(TextOf(loaded), "abefxy");
+  EXPECT_EQ(TextOf(doc), "abefxy");
+}
+
 // A letter at the root "t" of the document, as an update's struct.
 std::string LetterBetween(const Id* left, const Id* right, char letter) {
   Lib0Writer writer;

@@ -88,6 +88,11 @@ void StructIntegrator::Resolve(const StructView& view) {
     }
     right_ = last_right_;
     is_garbage_ = is_garbage_ || store_.At(right_).IsGc();
+    // No writer's right neighbour is in front of the left one. Where it says so, and both are in
+    // one item, that one is in two pieces now. Without this, where the item stands would depend on
+    // what has been merged, which is not the same on every node.
+    const bool was_cut = view.has_origin && !is_garbage_ && store_.At(left_).end() <= origin_.clock;
+    if (was_cut) left_ = store_.CleanEnd(origin_);
   }
 }
 
