@@ -86,7 +86,8 @@ Outcome Machine::Impl::Apply(const CreateDocument& command) {
                                  .user_created = UserOf(entry_.user)->record.created,
                                  .role = DocumentRole::kOwner}},
                      .created_at_ms = meta_.time_ms};
-  documents_by_name_[command.name] = id;
+  const auto name = documents_by_name_.emplace(command.name, id).first;
+  shared_names_.Add(name->first, document.record);
   ++documents_of_owner_[entry_.user];
   StoreDocument(document);
   Emit(DocumentCreated{.doc = id, .name = command.name});
@@ -99,14 +100,21 @@ Outcome Machine::Impl::Apply(const CreateDocument& command) {
   return {.doc = id};
 }
 
+void Machine::Impl::ForgetName(const Document& document) {
+  const auto name = documents_by_name_.find(document.record.name);
+  shared_names_.Remove(name->first, document.record);
+  documents_by_name_.erase(name);
+}
+
 Outcome Machine::Impl::Apply(const RenameDocument& command) {
   auto [document, refusal] = Require(command.doc, DocumentRole::kOwner);
   if (document == nullptr) return refusal;
   if (document->record.name == command.name) return {};
   if (documents_by_name_.find(command.name) != documents_by_name_.end()) return NameIsTaken();
-  documents_by_name_.erase(document->record.name);
+  ForgetName(*document);
   document->record.name = command.name;
-  documents_by_name_[command.name] = document->id;
+  const auto name = documents_by_name_.emplace(command.name, document->id).first;
+  shared_names_.Add(name->first, document->record);
   StoreDocument(*document);
   Emit(DocumentRenamed{.doc = document->id, .name = command.name});
   return {};
@@ -125,7 +133,7 @@ Outcome Machine::Impl::Apply(const DeleteDocument& command) {
   DropSuggestions(*document);
   DropDrafts(*document);
   DropContent(*document);
-  documents_by_name_.erase(document->record.name);
+  ForgetName(*document);
   const auto owned = documents_of_owner_.find(document->record.owner);
   if (--owned->second == 0) documents_of_owner_.erase(owned);
   deletions_.emplace(entry_.revision, document->id);
@@ -167,6 +175,9 @@ Outcome Machine::Impl::Apply(const ShareDocument& command) {
                      "This is the document's last owner; make another one first.");
     }
   }
+  const std::string_view name = documents_by_name_.find(changed.name)->first;
+  shared_names_.Remove(name, document->record);
+  shared_names_.Add(name, changed);
   document->record = std::move(changed);
   StoreDocument(*document);
   Emit(DocumentShared{.doc = document->id, .user = command.user, .role = command.role});
@@ -227,11 +238,18 @@ std::vector<DocumentView> Machine::Impl::DocumentsFor(std::string_view user,
                                                       std::string_view after_name,
                                                       std::size_t count_max) const {
   std::vector<DocumentView> views;
-  auto next =
-      after_name.empty() ? documents_by_name_.begin() : documents_by_name_.upper_bound(after_name);
-  for (; next != documents_by_name_.end() && views.size() < count_max; ++next) {
-    if (RoleOf(user, next->second) == DocumentRole::kNone) continue;
-    views.push_back(ViewOf(documents_.at(next->second)));
+  const User* known = UserOf(user);
+  if (known == nullptr) return views;
+  const auto next = [&](std::string_view after) -> std::optional<std::string_view> {
+    if (!known->record.is_admin) return shared_names_.Next(user, after);
+    const auto found =
+        after.empty() ? documents_by_name_.begin() : documents_by_name_.upper_bound(after);
+    if (found == documents_by_name_.end()) return std::nullopt;
+    return found->first;
+  };
+  for (auto name = next(after_name); name && views.size() < count_max; name = next(*name)) {
+    const Document& document = documents_.at(documents_by_name_.find(*name)->second);
+    if (RoleIn(document.record, user) != DocumentRole::kNone) views.push_back(ViewOf(document));
   }
   return views;
 }

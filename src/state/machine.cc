@@ -267,7 +267,8 @@ void Machine::Impl::LoadDocument(std::string_view key, DocumentRecord&& record) 
     deleted_[id] = std::move(record);
     return;
   }
-  documents_by_name_[record.name] = id;
+  const auto name = documents_by_name_.insert_or_assign(record.name, id).first;
+  shared_names_.Add(name->first, record);
   ++documents_of_owner_[record.owner];
   Document& document = documents_[id];
   document.id = id;
@@ -400,6 +401,7 @@ void Machine::Impl::CheckInvariantsDeep() const {
   const Impl reloaded(kv_, options_);
   CHECK(!reloaded.is_broken_);
   CHECK(reloaded.DumpMirrors() == DumpMirrors());
+  CHECK(reloaded.shared_names_ == shared_names_);
   for (const auto& [name, id] : documents_by_name_) {
     const Document& document = documents_.at(id);
     const std::optional<Content> stored = LoadContent(document, document.head.ordinal);

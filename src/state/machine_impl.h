@@ -30,6 +30,7 @@
 #include "state/keys.h"
 #include "state/machine.h"
 #include "state/records.h"
+#include "state/shared_names.h"
 
 namespace coterie::state {
 
@@ -166,6 +167,7 @@ class Machine::Impl {
   Allowed Require(DocId doc, DocumentRole role);
   DocumentRole RoleIn(const DocumentRecord& document, std::string_view user) const;
   void StoreDocument(const Document& document);
+  void ForgetName(const Document& document);
   void ForgetOldDeletions();
   DocumentView ViewOf(const Document& document) const;
 
@@ -339,6 +341,7 @@ class Machine::Impl {
   std::map<SessionId, Session> sessions_;
   std::unordered_map<DocId, Document> documents_;                // Alive; found by id only.
   std::map<std::string, DocId, std::less<>> documents_by_name_;  // The same ones.
+  SharedNames shared_names_;  // Who may see which of them; the names are those above.
   // How many of them each has made; nobody with none.
   std::map<std::string, std::size_t, std::less<>> documents_of_owner_;
   std::map<DocId, DocumentRecord> deleted_;
