@@ -211,12 +211,12 @@ TEST_F(HostileTest, WhatTakesTooLongToFindIsRefusedAndLeavesNothing) {
 // A content that reads differently from its own encoding has no checkpoints. It had no limit
 // either: what was not counted any more made a text too long for any node to go on.
 TEST_F(HostileTest, WhatContradictsItselfIsLimited) {
-  const Place a{.client = 1, .clock = 0};
-  const Place b{.client = 1, .clock = 1};
+  const Place a{.client = 2, .clock = 0};
+  const Place c{.client = 1, .clock = 0};
   Send(a, Struct().OfText("a"));
-  Send(b, Struct().Between(&a, nullptr).OfText("b"));
-  Send({.client = 2}, Struct().Between(&a, nullptr).OfText("c"));
-  Send({.client = 4}, Struct().Between(&b, &b).OfText("d"));
+  Send({.client = 2, .clock = 1}, Struct().Between(&a, nullptr).OfText("b"));
+  Send(c, Struct().Between(&a, &a).OfText("c"));
+  Send({.client = 4}, Struct().Between(nullptr, &c).OfText("d"));
   crdt::Doc reader({.garbage = crdt::Garbage::kCollect});
   ASSERT_FALSE(reader.Apply(*machine_->UpdateAt(doc_, Revision(), {})));
   ASSERT_NE(crdt::Text(reader, reader.Root("text")).ToString(), TextOf(doc_));
