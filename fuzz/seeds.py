@@ -31,6 +31,30 @@ def long_updates():
         yield update + bytes([1, 9, 1, 0, 3])
 
 
+def editors():
+    """What editors say of themselves, as states and as updates."""
+    for state in (
+        b'{"user":{"name":"Ana","color":"#ff8800","colorLight":"rgba(1, 2, 3, 50%)"}}',
+        b'{"cursor":{"anchor":{"type":{"client":7,"clock":1},"tname":"t","item":null,"assoc":0}}}',
+        b'{"n\\u0061me":"A\\ud83d\\ude00\\u200bn","color":["r",{"x":"url(y)"}],"coterie":{"a":1}}',
+        b"null",
+    ):
+        yield state
+        yield bytes([2, 7, 1, len(state)]) + state + bytes([9, 2, 4]) + b"null"
+
+
+def frames():
+    """Of each kind one: y-websocket's, and Hocuspocus' with a session behind the name."""
+    sync = [bytes([0, step, 2, 0, 0]) for step in range(3)]
+    others = [bytes([1, 1, 0]), b"\x02\x00\x03why", bytes([3])]
+    yield b"".join(sync + others)
+    more = [b"\x02\x00\x03abc\x054.8.0", b"\x05\x02{}", bytes([7]), bytes([8, 1])]
+    for body in sync + others + more:
+        for key in (b"notes", b"notes\x00s1"):
+            yield bytes([len(key)]) + key + body
+    yield from (bytes([9]), bytes([10]))
+
+
 def varuint(value):
     data = b""
     while value >= 0x80:
@@ -41,15 +65,16 @@ def varuint(value):
 
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    made = {"split": long_updates, "awareness": editors, "frames": frames}.get(name)
     testdata = pathlib.Path(__file__).resolve().parent.parent / "src" / "crdt" / "testdata"
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(testdata.rglob("*.txt")):
         for word in HEX.findall(path.read_text()):
             data = framed(name, bytes.fromhex(word))
             (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
-    if name == "split":
-        for update in long_updates():
-            data = framed(name, update)
+    if made:
+        for piece in made():
+            data = framed(name, piece)
             (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 

@@ -220,8 +220,8 @@ bool IsFunctionOfNumbers(std::string_view text) {
   for (const std::string_view name : {"rgb(", "rgba(", "hsl(", "hsla("}) {
     if (!text.starts_with(name)) continue;
     text.remove_prefix(name.size());
-    const std::size_t end = text.find_first_not_of("0123456789., %/");
-    return end + 1 == text.size() && text[end] == ')';
+    if (text.empty()) return false;
+    return text.find_first_not_of("0123456789., %/") == text.size() - 1 && text.back() == ')';
   }
   return false;
 }

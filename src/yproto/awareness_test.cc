@@ -160,6 +160,7 @@ TEST(AwarenessState, AColorIsAColor) {
   EXPECT_TRUE(IsColor("rgba(1, 2, 3, 0.5)") && IsColor("hsl(120 50% 50%)"));
   EXPECT_FALSE(IsColor("") || IsColor("#12") || IsColor("#12345g") || IsColor("rgb(1)x"));
   EXPECT_FALSE(IsColor("rgb(url(x))") || IsColor("red;") || IsColor("var(--x)"));
+  EXPECT_FALSE(IsColor("rgb(") || IsColor("rgba(1"));
 }
 
 TEST(AwarenessState, ANameIsPlainAndShort) {
