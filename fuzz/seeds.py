@@ -55,6 +55,17 @@ def frames():
     yield from (bytes([9]), bytes([10]))
 
 
+def grammars():
+    """What people write, and what is refused."""
+    yield b'root ::= "yes" | "no" | [a-z0-9_]+ "\\n"'
+    yield b'root ::= object # JSON\nobject ::= "{" ws (pair ("," ws pair)*)? "}" ws\n' \
+        b'pair ::= string ":" ws value\nstring ::= "\\"" ([^"\\\\] | "\\\\" .)* "\\""\n' \
+        b'value ::= object | string | [0-9]{1,9}\nws ::= | " " ws'
+    yield b'root ::= (("a"? "b"*){2,5} "\\u00e9\\U0001F600\\x41"){,3}'
+    yield b'root ::= a\na ::= b? a "x"\nb ::= [^\\]\\-]'
+    yield b'root ::= <[1]> !<[2]> .'
+
+
 def varuint(value):
     data = b""
     while value >= 0x80:
@@ -65,7 +76,8 @@ def varuint(value):
 
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    made = {"split": long_updates, "awareness": editors, "frames": frames}.get(name)
+    made = {"split": long_updates, "awareness": editors, "frames": frames,
+            "grammar": grammars}.get(name)
     testdata = pathlib.Path(__file__).resolve().parent.parent / "src" / "crdt" / "testdata"
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(testdata.rglob("*.txt")):
