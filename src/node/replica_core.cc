@@ -378,8 +378,9 @@ void Replica::Handle(ReconfigureInput& input) {
     input.done(ToStatus(raft::Refusal::kChangeInProgress, core_->leader()));
     return;
   }
+  const bool is_already = raft::IsAlready(core_->configuration(), input.change);
   if (const std::optional<NodeId> outdated = FindOutdated(input.change);
-      outdated && core_->role() == raft::Role::kLeader) {
+      outdated && !is_already && core_->role() == raft::Role::kLeader) {
     input.done(UpgradingError(absl::StrCat(
         "node ", outdated->value(),
         " runs an older version of Coterie, which cannot read what the others have written: "
@@ -388,6 +389,10 @@ void Replica::Handle(ReconfigureInput& input) {
   }
   const raft::ProposeResult result = core_->Reconfigure(input.change);
   if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
+    // Whoever had no answer asks again, as there are no request ids here.
+    if (*refusal == raft::Refusal::kInvalidChange && is_already) {
+      return input.done(core_->configuration_index());
+    }
     input.done(ToStatus(*refusal, core_->leader()));
     return;
   }
@@ -510,7 +515,11 @@ void Replica::OnRoleChange(const raft::RoleChange& change) {
   if (pending_transfer_ && !change.leader.IsNone() && change.leader != options_.id) {
     std::exchange(pending_transfer_, std::nullopt)->done(change.leader);
   }
-  if (pending_change_ && change.role != raft::Role::kLeader) {
+  // Who has removed itself goes when that is committed; it is answered when it is applied.
+  const bool is_changed = pending_change_ && !core_->configuration().IsJoint() &&
+                          core_->configuration_index() >= pending_change_->position.index &&
+                          core_->configuration_index() <= core_->commit_index();
+  if (pending_change_ && !is_changed && change.role != raft::Role::kLeader) {
     std::exchange(pending_change_, std::nullopt)
         ->done(absl::UnavailableError("the leader changed; see cluster status, and retry"));
   }

@@ -596,6 +596,21 @@ absl::Status Change(TestingCluster& cluster, const raft::MembershipChange& chang
   return answer.value_or(absl::DeadlineExceededError("no answer"));
 }
 
+TEST(Replica, AChangeThatWasMadeIsAnsweredAlsoWhereItEndsTheLeadersOffice) {
+  TestingCluster cluster(5);
+  const NodeId leader = cluster.AwaitLeader();
+  const NodeId other = leader == kOne ? kTwo : kOne;
+  EXPECT_TRUE(Change(cluster, {.remove = {other}}).ok());
+  EXPECT_TRUE(Change(cluster, {.remove = {other}}).ok());  // As if the answer had been lost.
+  const raft::Configuration& now = cluster.replica(leader).status().configuration;
+  EXPECT_TRUE(Change(cluster, {.promote = {now.voters.front()}}).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(Change(cluster, {.promote = {other}})));
+
+  EXPECT_TRUE(Change(cluster, {.remove = {leader}}).ok());
+  EXPECT_NE(cluster.AwaitLeader(), leader);
+  EXPECT_TRUE(Change(cluster, {.remove = {leader}}).ok());
+}
+
 // The log may reach back to the beginning, or the newcomer may need a snapshot.
 TEST(Replica, AnOlderProgramIsAddedButSentNothingThatItDoesNotRead) {
   for (const bool has_snapshots : {false, true}) {

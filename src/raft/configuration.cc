@@ -44,6 +44,21 @@ bool Configuration::IsVoter(NodeId id) const {
 
 bool Configuration::IsMember(NodeId id) const { return Find(id) != nullptr; }
 
+bool IsAlready(const Configuration& configuration, const MembershipChange& change) {
+  const auto is_there = [&](const Member& wanted) {
+    const Member* found = configuration.Find(wanted.id);
+    return found != nullptr && found->address == wanted.address &&
+           found->client_address == wanted.client_address;
+  };
+  const auto is_among = [](const std::vector<NodeId>& ids) {
+    return [&ids](NodeId id) { return std::ranges::binary_search(ids, id); };
+  };
+  return !configuration.IsJoint() && std::ranges::all_of(change.add_learners, is_there) &&
+         std::ranges::all_of(change.promote, is_among(configuration.voters)) &&
+         std::ranges::all_of(change.demote, is_among(configuration.learners)) &&
+         std::ranges::none_of(change.remove, [&](NodeId id) { return configuration.IsMember(id); });
+}
+
 const Member* Configuration::Find(NodeId id) const {
   const auto found = std::ranges::lower_bound(members, id, {}, &Member::id);
   return found != members.end() && found->id == id ? &*found : nullptr;

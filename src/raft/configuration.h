@@ -62,4 +62,8 @@ struct MembershipChange {
   std::vector<NodeId> remove;
 };
 
+// Whether all that is asked for is so already: the change was made, and whoever asks has not heard
+// of it. An incarnation is no matter; another address is.
+bool IsAlready(const Configuration& configuration, const MembershipChange& change);
+
 }  // namespace coterie::raft

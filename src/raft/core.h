@@ -128,6 +128,8 @@ class Core {
   // missing.
   LogPosition promised() const { return promised_; }
   const Configuration& configuration() const;
+  // Of its entry; that of the snapshot if there is none.
+  Index configuration_index() const { return log_.configuration_index(); }
   // Requires first_index() <= index <= last().index.
   const EntryRef& EntryAt(Index index) const { return log_.At(index); }
   struct PeerStatus {
