@@ -200,6 +200,32 @@ TEST_F(ClientTest, TheDeadlineHolds) {
   EXPECT_LT(took_, absl::Milliseconds(700));
 }
 
+// As over a slow line: the time that is left goes to an answer that is on its way.
+TEST_F(ClientTest, AnAnswerThatTakesMostOfTheTimeIsWaitedFor) {
+  for (int i = 0; i < 2; ++i) node(i).Fail({Kind::kSlow}, 100);
+  const absl::Status status = Write("a", absl::Seconds(10));
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(text(), "a");
+}
+
+TEST_F(ClientTest, WhatTheNodesHaveNoRoomForIsSaidAsTheySayIt) {
+  for (int i = 0; i < 2; ++i) node(i).Fail({Kind::kExhausted}, 1000);
+  const absl::Status status = Write("a", absl::Milliseconds(300));
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(DetailOf(status).reason, "OVERLOADED");
+}
+
+TEST_F(ClientTest, NodesThatAllDieMeanwhileAreUnreachable) {
+  client_ = Connect({node(0).address(), node(1).address()}, absl::Milliseconds(300));
+  for (int i = 0; i < 2; ++i) node(i).Fail({Kind::kUnavailable}, 1'000'000);
+  const std::jthread killer([&] {
+    while (node(0).calls() == 0) std::this_thread::yield();
+    for (int i = 0; i < 2; ++i) node(i).Kill();
+  });
+  EXPECT_FALSE(Write("a", absl::Seconds(30)).ok());
+  EXPECT_LT(took_, absl::Seconds(10));
+}
+
 TEST_F(ClientTest, NothingReachableIsSaidSoon) {
   client_ = Connect({DeadAddress(), DeadAddress()}, absl::Milliseconds(300));
   const absl::Status status = Write("a");
@@ -328,6 +354,29 @@ TEST_F(StreamTest, OneReadToItsEndIsGivenUpByItsReader) {
   const absl::Status status = client_->TakeBackup(absl::Now() + absl::Seconds(30),
                                                   [&](const std::string&) { return false; });
   EXPECT_TRUE(absl::IsCancelled(status)) << status;
+}
+
+TEST_F(StreamTest, OneReadToItsEndDoesNotWaitForAFrozenNode) {
+  {
+    absl::MutexLock lock(&cluster_.mutex);
+    cluster_.backup.assign(200, std::string(64 << 10, 'x'));
+  }
+  int pieces = 0;
+  const absl::Status status = client_->TakeBackup(absl::InfiniteFuture(), [&](const std::string&) {
+    if (++pieces == 1) node(0).Freeze();
+    return true;
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_LT(pieces, 200);
+
+  // Before its first message another one does it.
+  pieces = 0;
+  const absl::Status other = client_->TakeBackup(absl::InfiniteFuture(), [&](const std::string&) {
+    ++pieces;
+    return true;
+  });
+  EXPECT_TRUE(other.ok()) << other;
+  EXPECT_EQ(pieces, 200);
 }
 
 TEST_F(StreamTest, AGapIsAnError) {

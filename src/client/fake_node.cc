@@ -155,6 +155,7 @@ class FakeNode::Service final : public v1::DocumentService::Service {
         pieces = node_.cluster_.backup;
       }
       for (std::string& piece : pieces) {
+        node_.WaitWhileFrozen(context);
         v1::TakeBackupResponse response;
         response.set_data(std::move(piece));
         if (!writer->Write(response)) return grpc::Status::CANCELLED;
@@ -274,6 +275,13 @@ grpc::Status FakeNode::Enter(grpc::ServerContext* context, bool* drop_reply) {
       return ToGrpc(
           absl::FailedPreconditionError("not the leader"),
           {.reason = "NOT_LEADER", .metadata = {{"leader_address", failure.leader_address}}});
+    case Failure::Kind::kSlow: {
+      const absl::Time answers_at = absl::Now() + kSlow;
+      while (!killed_ && !context->IsCancelled() && absl::Now() < answers_at) {
+        mutex_.AwaitWithTimeout(absl::Condition(&killed_), kStep);
+      }
+      return context->IsCancelled() ? grpc::Status::CANCELLED : grpc::Status::OK;
+    }
     case Failure::Kind::kHang:
       while (!killed_ && !context->IsCancelled()) {
         mutex_.AwaitWithTimeout(absl::Condition(&killed_), kStep);

@@ -6,6 +6,7 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
 #include <grpcpp/server.h>
 
 #include <cstdint>
@@ -48,9 +49,12 @@ struct FakeCluster {
   std::uint64_t Publish(const std::string& user);
 };
 
+// So late is an answer of a node that is slow.
+inline constexpr absl::Duration kSlow = absl::Milliseconds(4'500);
+
 // What a node does with the next unary call instead of answering it.
 struct Failure {
-  enum class Kind { kUnavailable, kNotLeader, kHang, kDropReply, kExhausted, kLocked };
+  enum class Kind { kUnavailable, kNotLeader, kHang, kSlow, kDropReply, kExhausted, kLocked };
   Kind kind;
   std::string leader_address;  // kNotLeader.
 };

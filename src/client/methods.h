@@ -15,7 +15,7 @@
 namespace coterie::client {
 
 // How long one attempt may take before another node is asked. Doubled on every retry, because the
-// cause may be load.
+// cause may be load, until more than a minority has been late.
 inline constexpr absl::Duration kAttempt = absl::Seconds(1);
 // Argon2id and a commit; a repeated login makes a second session, which is worth avoiding.
 inline constexpr absl::Duration kLoginAttempt = absl::Seconds(3);

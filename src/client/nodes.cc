@@ -160,6 +160,7 @@ std::shared_ptr<Connection> Tour::Next() {
       return connection;
     }
     nodes_.Failed(current_);
+    unreachable_since_ = std::min(unreachable_since_, absl::Now());
     last_errors_.insert_or_assign(current_, absl::UnavailableError("cannot connect"));
   }
   return nullptr;
@@ -178,7 +179,10 @@ bool Tour::Absorb(const absl::Status& error) {
   last_errors_.insert_or_assign(current_, error);
   if (is_shedding || may_know_later) {
     pause_at_least_ = detail.retry_after.value_or(absl::ZeroDuration());
-    if (is_shedding) tried_ = nodes_.addresses();
+    if (is_shedding) {
+      tried_ = nodes_.addresses();
+      refusal_ = error;
+    }
     return true;
   }
   // Without a reason it comes from the transport: the node may have done it before it died.
@@ -213,6 +217,7 @@ absl::Status Tour::Failure() const {
   const std::string text = absl::StrCat(
       "no node of the cluster answered in time",
       nodes.empty() ? std::string(": none was asked") : absl::StrCat(" (", nodes, ")"));
+  if (!is_outcome_unknown_ && refusal_) return *refusal_;
   if (is_outcome_unknown_) {
     return absl::DeadlineExceededError(absl::StrCat(text, "; whether it took effect is unknown"));
   }

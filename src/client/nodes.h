@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,8 +89,9 @@ class Tour {
   // True when no node could be connected for Options::unreachable_timeout.
   bool IsUnreachable() const;
 
-  // Why no node did it. kDeadlineExceeded if one was asked and its outcome may be unknown,
-  // kUnavailable if none could be reached or none was ready, kCancelled when closed.
+  // Why no node did it. kDeadlineExceeded if one was asked and its outcome may be unknown; what a
+  // node said, kResourceExhausted, if one had no room for it until the end; kUnavailable if none
+  // could be reached or none was ready; kCancelled when closed.
   absl::Status Failure() const;
 
  private:
@@ -108,6 +110,7 @@ class Tour {
   bool is_outcome_unknown_ = false;
   int unauthenticated_answers_ = 0;
   std::map<std::string, absl::Status> last_errors_;  // By address.
+  std::optional<absl::Status> refusal_;              // The last one that was to be waited out.
 };
 
 }  // namespace coterie::client

@@ -1,7 +1,8 @@
 #pragma once
 
 // A call that one node answers with a stream, read to its end. Another node is asked if one fails
-// before its first message, and never after: what has been handed on cannot be taken back. Blocks.
+// before its first message, and never after: what has been handed on cannot be taken back. A node
+// that is silent is asked whether it lives. Blocks.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/status.h>
@@ -31,7 +32,8 @@ class ServerStream final : private grpc::ClientReadReactor<grpc::ByteBuffer> {
   // Ends the call, if it has not ended, and waits until gRPC knows.
   ~ServerStream() override;
 
-  // Waits for the next message; false at the stream's end, which comes by the deadline.
+  // Waits for the next message; false at the stream's end, which comes by the deadline, or soon
+  // after the node has stopped answering (kUnavailable).
   bool Take(grpc::ByteBuffer& message);
   void Cancel() { context_.TryCancel(); }
   // How it ended, once Take() was false.
@@ -42,9 +44,14 @@ class ServerStream final : private grpc::ClientReadReactor<grpc::ByteBuffer> {
   void OnReadDone(bool ok) override;
   void OnDone(const grpc::Status& status) override;
   void WaitUntilDone();
+  // Whether there is something to take, or the end, by then.
+  bool WaitUntilReady(absl::Duration timeout);
+  bool AnswersProbe();
 
   const std::shared_ptr<Connection> connection_;
+  const std::string token_;
   const grpc::ByteBuffer request_;
+  bool is_silent_ = false;
   bool is_released_ = false;
   grpc::ClientContext context_;
   grpc::ByteBuffer incoming_;  // gRPC's while a read is under way, else of who takes.
