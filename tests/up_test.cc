@@ -1,7 +1,9 @@
 // `coterie up` and `down` with a language model beside the nodes, and without one: the program
 // itself, its processes real.
 
+#include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <absl/time/clock.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -45,9 +47,10 @@ class Up : public testing::Test {
   // In a folder of its own, with nothing of the user's but how a sanitizer is to behave. What it
   // leaves running keeps no pipe open: the output goes to a file.
   Ran Run(const std::string& arguments) const {
-    const std::vector<std::string> words = absl::StrSplit(arguments, ' ', absl::SkipEmpty());
-    std::vector<std::string> line = {COTERIE_PROGRAM};
-    line.insert(line.end(), words.begin(), words.end());
+    return RunLine(absl::StrCat(COTERIE_PROGRAM, " ", arguments));
+  }
+  Ran RunLine(const std::string& words) const {
+    std::vector<std::string> line = absl::StrSplit(words, ' ', absl::SkipEmpty());
     std::vector<char*> argv;
     for (std::string& word : line) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -148,6 +151,24 @@ TEST_F(Up, AModelThatIsNoneIsAnErrorAndLeavesNothingRunning) {
             std::string::npos);
   const Ran missing = RunUp("--model none.gguf");
   EXPECT_NE(missing.output.find("none.gguf cannot be read"), std::string::npos) << missing.output;
+}
+
+// A program that is no node: it never serves, and says whether the cluster was written down.
+TEST_F(Up, WritesTheClusterDownFirstAndEndsWhenItIsInterrupted) {
+  const std::string program = folder_ + "/node.sh";
+  std::ofstream(program) << "#!/bin/sh\ntest -f " << folder_ << "/data/cluster.json && touch "
+                         << folder_ << "/was_there\nexec sleep 60\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  const absl::Time start = absl::Now();
+
+  const Ran up = RunLine(absl::StrCat("/usr/bin/timeout -s INT 1 ", COTERIE_PROGRAM,
+                                      " up --http-port 0 --grpc-port 57053 --data ", folder_,
+                                      "/data --node-program ", program));
+
+  EXPECT_EQ(up.exit_code, 124) << up.output;  // It was `timeout` that ended it.
+  EXPECT_NE(up.output.find("stopped; the data stays"), std::string::npos) << up.output;
+  EXPECT_LT(absl::Now() - start, absl::Seconds(15));
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/was_there"));
 }
 
 }  // namespace

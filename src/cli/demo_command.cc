@@ -106,8 +106,9 @@ class Demo {
  public:
   Demo(Invocation& cli, LocalCluster cluster) : cli_(cli), cluster_(std::move(cluster)) {}
 
-  absl::Status Open() {
-    RETURN_IF_ERROR(cluster_.WaitUntilServing(absl::Now() + kServeTimeout));
+  absl::Status Open(Signals& signals) {
+    RETURN_IF_ERROR(cluster_.WaitUntilServing(absl::Now() + kServeTimeout,
+                                              [&signals] { return signals.TakeStop(); }));
     client::Options options;
     for (const LocalNode& node : cluster_.nodes()) options.addresses.push_back(node.client_address);
     ASSIGN_OR_RETURN(client_, client::Client::Open(std::move(options)));
@@ -250,7 +251,7 @@ absl::Status RunDemo(Invocation& cli, const Flags& flags) {
       LocalCluster::Start(
           {.data = folder, .nodes = flags.nodes, .grpc_port = *port, .is_temporary = true}));
   Demo demo(cli, std::move(cluster));
-  absl::Status status = demo.Open();
+  absl::Status status = demo.Open(signals);
   if (status.ok()) {
     demo.Greet();
     status = demo.Run(signals);

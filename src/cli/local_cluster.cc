@@ -83,13 +83,18 @@ std::optional<int> FindFreePorts(int first, int nodes) {
 absl::StatusOr<LocalCluster> LocalCluster::Start(LocalOptions options) {
   LocalCluster cluster(std::move(options));
   RETURN_IF_ERROR(cluster.Prepare());
+  // Before any node writes the cluster's id into its folder: one that is not written down is lost.
+  RETURN_IF_ERROR(cluster.SaveState());
   for (LocalNode& node : cluster.nodes_) {
     const absl::Status launched = cluster.Launch(node);
     if (launched.ok()) continue;
     cluster.Stop(absl::ZeroDuration());
     return launched;
   }
-  RETURN_IF_ERROR(cluster.SaveState());
+  if (absl::Status saved = cluster.SaveState(); !saved.ok()) {
+    cluster.Stop(absl::ZeroDuration());
+    return saved;
+  }
   return cluster;
 }
 
@@ -263,7 +268,8 @@ absl::Status LocalCluster::SaveState() const {
   return WritePrivateFile(StatePath(options_.data), state.dump(2) + "\n");
 }
 
-absl::Status LocalCluster::WaitUntilServing(absl::Time deadline) {
+absl::Status LocalCluster::WaitUntilServing(absl::Time deadline,
+                                            const std::function<bool()>& is_given_up) {
   std::vector<std::unique_ptr<client::Connection>> connections;
   for (const LocalNode& node : nodes_) {
     connections.push_back(
@@ -278,6 +284,7 @@ absl::Status LocalCluster::WaitUntilServing(absl::Time deadline) {
           absl::StrCat("node n", end.id, " has ended at once: ", end.how, "\n", LogEnd(node->log)),
           absl::StrCat("read ", node->log));
     }
+    if (is_given_up()) return absl::CancelledError("interrupted");
     for (const auto& connection : connections) {
       last = client::CheckHealth(*connection, std::min(deadline, absl::Now() + absl::Seconds(1)));
       if (last.ok()) return last;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,8 +68,9 @@ class LocalCluster {
   // folder holds a cluster of another size; kNotFound: no coterie-node.
   static absl::StatusOr<LocalCluster> Start(LocalOptions options);
 
-  // Until a node says that it serves. kUnavailable with the end of a log when one has ended.
-  absl::Status WaitUntilServing(absl::Time deadline);
+  // Until a node says that it serves. kUnavailable with the end of a log when one has ended;
+  // kCancelled soon after `is_given_up`, which is asked again and again.
+  absl::Status WaitUntilServing(absl::Time deadline, const std::function<bool()>& is_given_up);
 
   // SIGTERM to all, and SIGKILL to whom that does not end in time.
   void Stop(absl::Duration patience);

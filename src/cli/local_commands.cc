@@ -174,9 +174,7 @@ absl::Status AwaitModel(Invocation& cli, Local& local, Signals& signals) {
     }
     pollfd waiting{.fd = signals.fd(), .events = POLLIN};
     poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(kModelEvery)));
-    while (const int signal = signals.Next()) {
-      if (signal != SIGCHLD) return absl::CancelledError("interrupted");
-    }
+    if (signals.TakeStop()) return absl::CancelledError("interrupted");
   }
 }
 
@@ -218,7 +216,8 @@ absl::Status Bring(Invocation& cli, const LocalOptions& options, const LocalLlmO
     with_folder.data = options.data;
     ASSIGN_OR_RETURN(local.llm, LocalLlm::Start(with_folder));
   }
-  RETURN_IF_ERROR(local.cluster.WaitUntilServing(absl::Now() + kServeTimeout));
+  RETURN_IF_ERROR(local.cluster.WaitUntilServing(absl::Now() + kServeTimeout,
+                                                 [&signals] { return signals.TakeStop(); }));
   if (!cli.is_json()) PrintNextSteps(cli, options, local.cluster);
   if (local.llm) RETURN_IF_ERROR(AwaitModel(cli, local, signals));
   if (cli.is_json()) PrintJson(cli, options, local);

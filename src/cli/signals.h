@@ -32,6 +32,12 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   int fd() const { return fd_; }
+  // Takes all that have come; whether one of them was to end us, not to tell of a child.
+  bool TakeStop() {
+    bool stops = false;
+    while (const int signal = Next()) stops = stops || signal != SIGCHLD;
+    return stops;
+  }
   // The next signal; 0 when there is none.
   int Next() {
     signalfd_siginfo info{};
