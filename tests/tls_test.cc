@@ -130,6 +130,9 @@ TEST(TlsFlags, WhatDoesNotFitIsToldBeforeAnythingStarts) {
   EXPECT_NE(
       refusal({"--tls-cert", ours.key(), "--tls-key", ours.key()}).find("holds no certificate"),
       std::string::npos);
+  EXPECT_NE(refusal({"--tls-cert", "/etc", "--tls-key", ours.key()})
+                .find("/etc: the file cannot be read"),
+            std::string::npos);
   EXPECT_NE(
       refusal({"--tls-cert", ours.ca() + "x", "--tls-key", ours.key()}).find("cannot be read"),
       std::string::npos);

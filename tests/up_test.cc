@@ -171,5 +171,21 @@ TEST_F(Up, WritesTheClusterDownFirstAndEndsWhenItIsInterrupted) {
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/was_there"));
 }
 
+TEST_F(Up, TheFirstPasswordIsNeededOnceAndIsNotEmpty) {
+  const std::string node =
+      (std::filesystem::path(COTERIE_PROGRAM).parent_path() / "coterie-node").string() +
+      " --id 1 --cluster-id 5 --listen 127.0.0.1:57053 --peer-listen 127.0.0.1:57153 --founder "
+      "1=127.0.0.1:57153=127.0.0.1:57053 --secure --admin root --data " +
+      folder_ + "/n";
+  for (const char* without : {"COTERIE_PASSWORD=", "--unset=COTERIE_PASSWORD"}) {
+    const Ran refused = RunLine(absl::StrCat("/usr/bin/env ", without, " ", node));
+    EXPECT_EQ(refused.exit_code, 2) << refused.output;
+    EXPECT_NE(refused.output.find("COTERIE_PASSWORD"), std::string::npos) << refused.output;
+  }
+  EXPECT_EQ(RunLine("/usr/bin/timeout 2 " + node).exit_code, 124);
+  const Ran later = RunLine("/usr/bin/env COTERIE_PASSWORD= /usr/bin/timeout 2 " + node);
+  EXPECT_EQ(later.exit_code, 124) << later.output;
+}
+
 }  // namespace
 }  // namespace coterie::tests

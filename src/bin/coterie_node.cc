@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "bin/toml_config.h"
 #include "gateway/gateway.h"
 #include "node/node.h"
+#include "rpc/passwords.h"
 #include "rpc/peer_streams.h"
 #include "rpc/server.h"
 
@@ -200,6 +202,28 @@ void WarnOfOpenWay(const NodeOptions& options) {
   }
 }
 
+// Of the first administrator; empty if there is none in the environment.
+std::string FirstPassword() {
+  const char* password = std::getenv("COTERIE_PASSWORD");
+  return password == nullptr ? std::string() : std::string(password);
+}
+
+// Where the cluster is, so is its administrator, and the password may be taken away.
+absl::Status CheckFirstPassword(const NodeOptions& options) {
+  if (options.admin.empty()) return absl::OkStatus();
+  const std::size_t bytes = FirstPassword().size();
+  if (bytes > rpc::kPasswordBytesMax) {
+    return absl::InvalidArgumentError(
+        "--admin: its password, in COTERIE_PASSWORD, is longer than 1024 bytes");
+  }
+  std::error_code error;
+  const bool is_new = !std::filesystem::exists(options.data_path, error) ||
+                      std::filesystem::is_empty(options.data_path, error);
+  if (bytes > 0 || options.joins || !is_new) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "--admin: its password is not in COTERIE_PASSWORD; set that, for the first start");
+}
+
 int Run(const NodeOptions& options, const sigset_t& signals) {
   const std::size_t files = RaiseFileLimit();
   const std::size_t sockets_max = SocketsFor(files);
@@ -242,8 +266,8 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
     http = *std::move(started);
     spdlog::info("node {} serves HTTP at {}", options.id, options.http_listen);
   }
-  if (!options.admin.empty()) {
-    (*server)->MakeFirstUser(options.admin, std::getenv("COTERIE_PASSWORD"));
+  if (const std::string password = FirstPassword(); !options.admin.empty() && !password.empty()) {
+    (*server)->MakeFirstUser(options.admin, password);
   }
   spdlog::info("node {} of cluster {} serves clients at {} and nodes at {}", options.id,
                options.cluster_id, options.listen, options.peer_listen);
@@ -281,8 +305,8 @@ int Main(int argc, char** argv) {
   if (absl::Status status = CheckOptions(options); !status.ok()) {
     return Fail(kExitFlags, std::string(status.message()));
   }
-  if (!options.admin.empty() && std::getenv("COTERIE_PASSWORD") == nullptr) {
-    return Fail(kExitFlags, "--admin: its password is not in COTERIE_PASSWORD; set that");
+  if (absl::Status status = CheckFirstPassword(options); !status.ok()) {
+    return Fail(kExitFlags, std::string(status.message()));
   }
   spdlog::set_default_logger(spdlog::stderr_color_mt("coterie"));
   spdlog::set_level(spdlog::level::from_str(options.log_level));

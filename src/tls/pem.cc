@@ -23,6 +23,8 @@ struct Free {
 using Certificate = std::unique_ptr<X509, Free>;
 using Key = std::unique_ptr<EVP_PKEY, Free>;
 
+constexpr std::size_t kFileBytesMax = 4 << 20;
+
 absl::Status Refuse(const PemFile& file, std::string_view why) {
   ERR_clear_error();
   return absl::InvalidArgumentError(
@@ -30,9 +32,15 @@ absl::Status Refuse(const PemFile& file, std::string_view why) {
 }
 
 absl::StatusOr<std::string> Read(const PemFile& file) {
+  // Not by iterators, which throw where a folder is.
   std::ifstream stream(file.path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream.good() && !stream.eof()) return Refuse(file, "the file cannot be read");
+  std::string bytes(kFileBytesMax + 1, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!stream.eof() || stream.bad()) {
+    return Refuse(
+        file, stream.good() ? "is too long for certificates or a key" : "the file cannot be read");
+  }
+  bytes.resize(static_cast<std::size_t>(stream.gcount()));
   return bytes;
 }
 
