@@ -42,8 +42,8 @@ void AuthService::FindUser(const Call& call, const std::string& name,
       call, node::Consistency::kLinearizable,
       [name](const state::Machine& state) -> absl::StatusOr<Known> {
         const std::optional<state::UserView> user = state.FindUser(name);
-        if (!user) return Known{};
-        return Known{.exists = true, .hash = user->password_hash};
+        if (!user) return Known{.is_secure = state.is_secure()};
+        return Known{.exists = true, .hash = user->password_hash, .is_secure = state.is_secure()};
       },
       std::move(done));
 }
@@ -73,8 +73,9 @@ void AuthService::Login(const Call& call, v1::LoginRequest request,
 
 void AuthService::CheckLogin(const Call& call, const v1::LoginRequest& request, const Known& user,
                              Reply<v1::LoginResponse> reply) {
-  const bool makes_user = !user.exists && options_.creates_users;
-  if (options_.creates_users && request.password().empty() && user.hash.empty()) {
+  const bool is_for_development = options_.creates_users && !user.is_secure;
+  const bool makes_user = !user.exists && is_for_development;
+  if (is_for_development && request.password().empty() && user.hash.empty()) {
     return OpenSession(call, request.user(), "", reply,
                        makes_user ? IsNewUser::kYes : IsNewUser::kNo);
   }

@@ -48,6 +48,7 @@ class AuthService {
   struct Known {
     bool exists = false;
     std::string hash;
+    bool is_secure = false;  // The cluster, whatever this node was started as.
   };
   void FindUser(const Call& call, const std::string& name,
                 std::function<void(absl::StatusOr<Known>)> done);

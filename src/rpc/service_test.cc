@@ -314,6 +314,27 @@ TEST(Service, ASecureClusterMakesNoUserAtLogin) {
   EXPECT_EQ(client.Reason(), "WRONG_PASSWORD");
 }
 
+// As when it is started without --secure beside others, or later.
+TEST(Service, ANodeForDevelopmentMakesNoUserWhereTheClusterIsSecure) {
+  TestingNode node(Users::kMadeAtLogin);
+  node.server().MakeFirstUser("root", "secret");
+  TestingClient client(node);
+  v1::LoginRequest login;
+  login.set_user("root");
+  login.set_password("secret");
+  for (int i = 0; i < 100 && client.token.empty(); ++i) {
+    client.token = client.Call(&Auth::Login, login).token();
+    if (client.Reason() == "WRONG_PASSWORD") break;  // It came too late, and made the user.
+  }
+  ASSERT_FALSE(client.token.empty());
+  for (const char* password : {"", "x"}) {
+    login.set_user("stranger");
+    login.set_password(password);
+    client.Call(&Auth::Login, login);
+    EXPECT_EQ(client.Reason(), "WRONG_PASSWORD") << password;
+  }
+}
+
 TEST(Service, ANewUserLogsInAtSeveralPlacesAtOnce) {
   TestingNode node;
   TestingClient(node, "first");

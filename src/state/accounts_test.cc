@@ -32,6 +32,21 @@ TEST_F(AccountsTest, TheFirstUserIsAnAdministratorMadeByTheCluster) {
   EXPECT_EQ(CodeOf({}, CreateUser{.name = "eve"}), Code::kUnauthenticated);  // Not the second.
 }
 
+// It is the cluster's own, so that no node that is started as for development undoes it.
+TEST_F(AccountsTest, WhereTheClusterMadeTheFirstUserALoginMakesNone) {
+  EXPECT_FALSE(machine_->is_secure());
+  Ok({}, CreateUser{.name = "root", .password_hash = "hash"});
+  EXPECT_TRUE(machine_->is_secure());
+  Login login = LoginOf("eve");
+  login.create_user = true;
+  login.create_as_admin = true;
+  EXPECT_EQ(LoginCode(login), Code::kPermissionDenied);
+  EXPECT_FALSE(machine_->FindUser("eve").has_value());
+  Restart();
+  EXPECT_EQ(LoginCode(login), Code::kPermissionDenied);
+  Ok({}, LoginOf("root"));
+}
+
 TEST_F(AccountsTest, AdministratorsManageUsers) {
   const SessionId root = LoginAs("root", true);
   const SessionId ann = LoginAs("ann");

@@ -444,6 +444,7 @@ std::uint64_t Machine::time_ms() const { return impl_->meta().time_ms; }
 std::uint64_t Machine::digest() const { return impl_->meta().digest; }
 const std::optional<Divergence>& Machine::divergence() const { return impl_->divergence(); }
 
+bool Machine::is_secure() const { return impl_->meta().is_secure; }
 std::optional<UserView> Machine::FindUser(std::string_view name) const {
   return impl_->FindUser(name);
 }

@@ -187,6 +187,8 @@ class Machine {
   // The highest that an entry has asked for: all members read it, or are lost already.
   std::uint64_t level() const;
 
+  // Whether administrators alone make users, since the cluster itself made the first one.
+  bool is_secure() const;
   std::optional<UserView> FindUser(std::string_view name) const;
   std::vector<UserView> Users() const;
   std::optional<SessionView> FindSession(SessionId id) const;

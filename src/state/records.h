@@ -26,6 +26,7 @@ struct Meta {
   std::uint64_t digest = 0;
   std::uint64_t time_ms = 0;
   Revision events_pruned_through;  // No event batch up to here is kept.
+  bool is_secure = false;          // The cluster made its first user: a login makes no others.
 };
 
 struct UserRecord {
@@ -193,7 +194,7 @@ struct Fields<Applied> {
 template <>
 struct Fields<Meta> {
   static constexpr auto kMembers =
-      std::tuple(&Meta::digest, &Meta::time_ms, &Meta::events_pruned_through);
+      std::tuple(&Meta::digest, &Meta::time_ms, &Meta::events_pruned_through, &Meta::is_secure);
 };
 template <>
 struct Fields<Divergence> {

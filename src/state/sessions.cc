@@ -18,6 +18,11 @@ Outcome Machine::Impl::Apply(const Login& command) {
   if (user == nullptr && !command.create_user) {
     return Refusal(Code::kUnauthenticated, "The user name or the password is wrong.");
   }
+  // Whatever a node that was started without --secure may think.
+  if (user == nullptr && meta_.is_secure) {
+    return Refusal(Code::kPermissionDenied,
+                   "Here only an administrator makes users; ask one for an account.");
+  }
   if (user != nullptr && user->record.password_hash != command.verified_hash) {
     return Refusal(Code::kUnauthenticated,
                    "The user's password changed during the login; log in again.");

@@ -35,6 +35,7 @@ Outcome Machine::Impl::Apply(const CreateUser& command) {
     return Refusal(Code::kExhausted, "There are 100000 users (kUsersMax); remove some first.");
   }
   AddUser(command.name, command.password_hash, command.is_admin || is_first);
+  if (is_first) meta_.is_secure = true;
   return {};
 }
 
