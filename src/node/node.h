@@ -74,6 +74,8 @@ enum class Consistency : std::uint8_t { kLinearizable, kStale };
 //   kResourceExhausted  a queue or the disk is full; nothing was done.
 //   kFailedPrecondition this node is fenced (diverged) or stopping.
 inline constexpr char kUpgradingPayload[] = "coterie.dev/upgrading";
+// Of kResourceExhausted: no room on the leader's disk, whichever node says so.
+inline constexpr char kNoSpacePayload[] = "coterie.dev/no_space";
 template <class T>
 using Done = std::function<void(absl::StatusOr<T>)>;
 

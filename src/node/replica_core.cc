@@ -30,6 +30,14 @@ absl::Status UpgradingError(absl::string_view what) {
   return status;
 }
 
+absl::Status NoSpaceError() {
+  absl::Status status = absl::ResourceExhaustedError(
+      "the leader's disk is almost full (NOSPACE): writes are refused until there is room; reads "
+      "go on");
+  status.SetPayload(kNoSpacePayload, absl::Cord());
+  return status;
+}
+
 absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
   using enum raft::Refusal;
   switch (refusal) {
@@ -339,10 +347,7 @@ void Replica::Handle(const ForwardRefused& refused) {
                          "read this request, or has not been heard of since the upgrade: upgrade "
                          "and start all nodes, or remove those that are gone"));
     case ForwardRefusal::kNoSpace:
-      return FailProposal(
-          refused.waiter,
-          absl::ResourceExhaustedError("the leader's disk is almost full (NOSPACE): writes are "
-                                       "refused until there is room; reads go on"));
+      return FailProposal(refused.waiter, NoSpaceError());
   }
 }
 

@@ -115,7 +115,7 @@ absl::Status FromNode(const absl::Status& error, Effect effect, const node::Stat
       detail.reason = is_unknown ? "OUTCOME_UNKNOWN" : "DEADLINE_EXCEEDED";
       break;
     case absl::StatusCode::kResourceExhausted: {
-      const bool is_full = HasAlarm(cluster, "NOSPACE");
+      const bool is_full = error.GetPayload(node::kNoSpacePayload).has_value();
       detail.reason = is_full ? "NOSPACE" : "OVERLOADED";
       detail.retry_after = is_full ? kRetryAfterNoSpace : kRetryAfter;
       break;

@@ -107,12 +107,13 @@ TEST(StatusMap, ADivergedNodeIsFenced) {
 
 TEST(StatusMap, AFullDiskIsNoOverload) {
   node::Status cluster = Cluster();
-  const absl::Status error = absl::ResourceExhaustedError("full");
+  absl::Status error = absl::ResourceExhaustedError("full");
+  cluster.alarms = {"NOSPACE"};  // Of this node, which need not be the one that refuses.
   EXPECT_EQ(Read(FromNode(error, Effect::kNone, cluster)).info.reason(), "OVERLOADED");
 
-  cluster.alarms = {"NOSPACE"};
+  error.SetPayload(node::kNoSpacePayload, absl::Cord());
 
-  const Told told = Read(FromNode(error, Effect::kNone, cluster));
+  const Told told = Read(FromNode(error, Effect::kNone, Cluster()));
   EXPECT_EQ(told.info.reason(), "NOSPACE");
   EXPECT_TRUE(told.has_retry);
 }
