@@ -311,7 +311,7 @@ TEST_F(RewritingTest, MoreVersionsThanAreKeptDoNotEndALiveText) {
   std::unique_ptr<TestingClient> bob;
   TestingLlm llm({.answer = [&](const std::string&) {
     // At the front, so that everything moves.
-    for (std::size_t i = 0; i <= state::kVersionsPerDocumentMax; ++i) {
+    for (std::size_t i = 0; i <= state::kVersionsPerDocumentMax + state::kArchivedPerChange; ++i) {
       v1::EditDocumentRequest edit;
       edit.mutable_document()->set_id(doc);
       edit.add_splices()->set_inserted("x");
@@ -336,7 +336,8 @@ TEST_F(RewritingTest, MoreVersionsThanAreKeptDoNotEndALiveText) {
   v1::GetDocumentRequest get;
   get.mutable_document()->set_id(doc);
   EXPECT_EQ(ann_->Call(&v1::DocumentService::Stub::GetDocument, get).text(),
-            std::string(state::kVersionsPerDocumentMax + 1, 'x') + "Once upon a time.");
+            std::string(state::kVersionsPerDocumentMax + state::kArchivedPerChange + 1, 'x') +
+                "Once upon a time.");
 }
 
 TEST_F(RewritingTest, EndsEarlyWhereTheDocumentTakesNoMoreSuggestions) {

@@ -25,6 +25,7 @@ namespace {
 Machine::Options OptionsWith(std::size_t content_cache_bytes_max) {
   return {.events_retained_max = 150,
           .events_retained_bytes_max = 200'000,
+          .versions_kept_max = 20,
           .content_cache_bytes_max = content_cache_bytes_max};
 }
 

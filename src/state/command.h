@@ -36,7 +36,10 @@ inline constexpr std::size_t kDocumentsPerUserMax = 100'000;  // That one has ma
 inline constexpr std::size_t kSessionsPerUserMax = 1'000;     // The oldest goes first.
 inline constexpr std::size_t kClientsPerSessionMax = 64;      // The least recent goes first.
 inline constexpr std::size_t kOutcomesPerClientMax = 1'024;   // Kept for retries, by sequence.
+// Each by itself, and up to kArchivedPerChange more; those before them by sittings (archive.cc).
 inline constexpr std::size_t kVersionsPerDocumentMax = 1'000;
+inline constexpr std::size_t kArchivedPerChange = 16;
+inline constexpr std::size_t kArchivedVersionsMax = 10'000;
 inline constexpr std::size_t kSuggestionsMax = 200;            // In one AddSuggestions.
 inline constexpr std::size_t kOpenSuggestionsMax = 1'000;      // Per document.
 inline constexpr std::size_t kSuggestedBytesMax = 64 << 10;    // Of `before`, and of `after`.

@@ -28,6 +28,15 @@ constexpr std::uint64_t kLargeDeltaBytes = 4 << 10;
 constexpr std::uint64_t kPrunedPerChangeMax = 4;
 constexpr std::uint64_t kSweptPerEntryMax = 16;
 
+VersionView ToView(VersionRecord version) {
+  return {.revision = version.revision,
+          .author = std::move(version.author),
+          .time_ms = version.time_ms,
+          .kind = version.kind,
+          .inserted_bytes = version.inserted_bytes,
+          .deleted_bytes = version.deleted_bytes};
+}
+
 std::uint64_t PiecesOf(std::uint64_t checkpoint_bytes) {
   return (checkpoint_bytes + kBasePieceBytes - 1) / kBasePieceBytes;
 }
@@ -93,12 +102,12 @@ void Machine::Impl::DropCached(DocId doc) const {
   contents_.erase(cached);
 }
 
-std::optional<std::string> Machine::Impl::CheckpointBytes(DocId doc,
+std::optional<std::string> Machine::Impl::CheckpointBytes(char table, DocId doc,
                                                           const Checkpoint& checkpoint) const {
   std::string bytes;
   for (std::uint64_t piece = 0; piece < PiecesOf(checkpoint.bytes); ++piece) {
     const std::optional<std::string> value =
-        kv_.Get(Key('b', doc, checkpoint.ordinal, piece).view());
+        kv_.Get(Key(table, doc, checkpoint.ordinal, piece).view());
     if (!value) {
       Break("a piece of a stored content is missing");
       return std::nullopt;
@@ -121,7 +130,7 @@ std::optional<Content> Machine::Impl::LoadContent(const Document& document,
   const Checkpoint checkpoint = CheckpointFor(document.head, ordinal);
   Content content(document.id, document.head.root, WriterSeedOf(document));
   if (checkpoint.ordinal > 0) {
-    const std::optional<std::string> bytes = CheckpointBytes(document.id, checkpoint);
+    const std::optional<std::string> bytes = CheckpointBytes('b', document.id, checkpoint);
     if (!bytes) return std::nullopt;
     if (!content.Load(*bytes)) {
       Break("a stored content does not decode");
@@ -195,13 +204,17 @@ auto Machine::Impl::AskContentAt(DocId doc, Revision revision, Answer answer) co
   if (document == nullptr || revision > applied_.index) return std::nullopt;
   std::optional<std::uint64_t> ordinal = document->head.ordinal;
   if (!revision.IsNone()) ordinal = OrdinalAt(*document, revision);
-  if (!ordinal) return std::nullopt;
-  if (*ordinal == document->head.ordinal) {
+  if (ordinal == document->head.ordinal) {
     const Content* content = ContentOf(*document);
     if (content == nullptr) return std::nullopt;
     return answer(*content);
   }
-  const std::optional<Content> content = LoadContent(*document, *ordinal);
+  std::optional<Content> content;
+  if (ordinal) {
+    content = LoadContent(*document, *ordinal);
+  } else if (const auto archived = ArchivedOrdinalAt(*document, revision)) {
+    content = LoadArchived(*document, *archived);
+  }
   if (!content) return std::nullopt;
   return answer(*content);
 }
@@ -230,22 +243,20 @@ std::vector<VersionView> Machine::Impl::Versions(DocId doc, Revision before,
                                                  std::size_t count_max) const {
   const Document* document = DocumentOf(doc);
   if (document == nullptr) return {};
-  std::uint64_t ordinal = document->head.ordinal;
-  if (!before.IsNone()) {
-    const std::optional<std::uint64_t> last = OrdinalAt(*document, Revision(before.value() - 1));
-    if (!last) return {};
-    ordinal = *last;
-  }
+  const Revision newest = before.IsNone() ? applied_.index : Revision(before.value() - 1);
   std::vector<VersionView> views;
+  std::uint64_t ordinal = OrdinalAt(*document, newest).value_or(0);
   for (; ordinal >= document->head.visible_ordinal && views.size() < count_max; --ordinal) {
     std::optional<VersionRecord> version = VersionAt(doc, ordinal);
     if (!version) return views;
-    views.push_back({.revision = version->revision,
-                     .author = std::move(version->author),
-                     .time_ms = version->time_ms,
-                     .kind = version->kind,
-                     .inserted_bytes = version->inserted_bytes,
-                     .deleted_bytes = version->deleted_bytes});
+    views.push_back(ToView(*std::move(version)));
+  }
+  std::uint64_t archived = NewestArchivedBy(*document, newest);
+  for (; archived >= document->head.archive.visible_ordinal && views.size() < count_max;
+       --archived) {
+    std::optional<VersionRecord> version = ArchivedAt(doc, archived);
+    if (!version) return views;
+    views.push_back(ToView(*std::move(version)));
   }
   return views;
 }
@@ -307,9 +318,14 @@ void Machine::Impl::MaybeCheckpoint(Document& document, std::uint64_t cost_befor
   }
   head.checkpoints.push_back({.ordinal = head.ordinal, .bytes = bytes.size()});
   head.history_bytes += bytes.size();
+  PutCheckpoint('b', document.id, head.ordinal, bytes);
+}
+
+void Machine::Impl::PutCheckpoint(char table, DocId doc, std::uint64_t ordinal,
+                                  std::string_view bytes) {
   for (std::uint64_t piece = 0; piece < PiecesOf(bytes.size()); ++piece) {
-    Put(Key('b', document.id, head.ordinal, piece).view(),
-        std::string_view(bytes).substr(piece * kBasePieceBytes, kBasePieceBytes));
+    Put(Key(table, doc, ordinal, piece).view(),
+        bytes.substr(piece * kBasePieceBytes, kBasePieceBytes));
   }
 }
 
@@ -325,21 +341,21 @@ std::optional<Outcome> Machine::Impl::RefuseUnstorable(const Document& document)
                  "longer; export its text and start another one.");
 }
 
-void Machine::Impl::DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint) {
+void Machine::Impl::DeleteCheckpoint(char table, DocId doc, const Checkpoint& checkpoint) {
   for (std::uint64_t piece = 0; piece < PiecesOf(checkpoint.bytes); ++piece) {
-    Delete(Key('b', doc, checkpoint.ordinal, piece).view());
+    Delete(Key(table, doc, checkpoint.ordinal, piece).view());
   }
 }
 
-// Hides what is too old or too much, and drops a few records that nothing visible needs.
+// Archives what is too old or too much, and drops a few records that nothing visible needs.
 void Machine::Impl::PruneHistory(Document& document) {
   ContentHead& head = document.head;
-  if (head.ordinal >= head.visible_ordinal + kVersionsPerDocumentMax) {
-    head.visible_ordinal = head.ordinal - kVersionsPerDocumentMax + 1;
-  }
+  const bool are_many =
+      head.ordinal >= head.visible_ordinal + options_.versions_kept_max + kArchivedPerChange - 1;
+  if (are_many) ArchiveOldest(document);
   const std::uint64_t base = CheckpointFor(head, head.visible_ordinal).ordinal;
   while (!head.checkpoints.empty() && head.checkpoints.front().ordinal < base) {
-    DeleteCheckpoint(document.id, head.checkpoints.front());
+    DeleteCheckpoint('b', document.id, head.checkpoints.front());
     head.history_bytes -= head.checkpoints.front().bytes;
     head.checkpoints.erase(head.checkpoints.begin());
   }
@@ -355,11 +371,8 @@ void Machine::Impl::PruneHistory(Document& document) {
     head.history_bytes -= freed;
     ++head.oldest_ordinal;
   }
-  if (head.history_bytes <= kHistoryBytesMax || head.oldest_ordinal < kept_from) return;
-  const auto next = std::find_if(
-      head.checkpoints.begin(), head.checkpoints.end(),
-      [&head](const Checkpoint& checkpoint) { return checkpoint.ordinal > head.visible_ordinal; });
-  if (next != head.checkpoints.end()) head.visible_ordinal = next->ordinal;
+  const bool is_all_dropped = head.oldest_ordinal >= kept_from;
+  if (head.history_bytes > kHistoryBytesMax && is_all_dropped) ArchiveOldest(document);
 }
 
 // The records of a deleted document's content go a few at a time: see SweepDeletedContents().
@@ -368,23 +381,40 @@ void Machine::Impl::DropContent(Document& document) {
   deleted_contents_[document.id] = document.head;
 }
 
+// A piece of one; false if there is none.
+bool Machine::Impl::SweepCheckpoint(char table, DocId doc, std::vector<Checkpoint>& checkpoints) {
+  if (checkpoints.empty()) return false;
+  Checkpoint& last = checkpoints.back();
+  if (last.bytes == 0) {
+    checkpoints.pop_back();
+    return true;
+  }
+  const std::uint64_t piece = PiecesOf(last.bytes) - 1;
+  Delete(Key(table, doc, last.ordinal, piece).view());
+  last.bytes = piece * kBasePieceBytes;
+  return true;
+}
+
+bool Machine::Impl::SweepArchive(DocId doc, Archive& archive) {
+  if (SweepCheckpoint('k', doc, archive.checkpoints)) return true;
+  if (archive.oldest_ordinal > archive.ordinal) return false;
+  Delete(Key('x', doc, archive.oldest_ordinal).view());
+  Delete(Key('y', doc, archive.oldest_ordinal).view());
+  ++archive.oldest_ordinal;
+  return true;
+}
+
 void Machine::Impl::SweepDeletedContents() {
   if (deleted_contents_.empty()) return;
   const DocId id = deleted_contents_.begin()->first;
   ContentHead& head = deleted_contents_.begin()->second;
   for (std::uint64_t swept = 0; swept < kSweptPerEntryMax; ++swept) {
-    if (!head.checkpoints.empty() && head.checkpoints.back().bytes == 0) {
-      head.checkpoints.pop_back();
-    } else if (!head.checkpoints.empty()) {
-      Checkpoint& last = head.checkpoints.back();
-      const std::uint64_t piece = PiecesOf(last.bytes) - 1;
-      Delete(Key('b', id, last.ordinal, piece).view());
-      last.bytes = piece * kBasePieceBytes;
-    } else if (head.oldest_ordinal <= head.ordinal) {
+    if (SweepCheckpoint('b', id, head.checkpoints)) continue;
+    if (head.oldest_ordinal <= head.ordinal) {
       Delete(Key('w', id, head.oldest_ordinal).view());
       Delete(Key('v', id, head.oldest_ordinal).view());
       ++head.oldest_ordinal;
-    } else {
+    } else if (!SweepArchive(id, head.archive)) {
       Delete(Key('h', id).view());
       deleted_contents_.erase(id);
       return;

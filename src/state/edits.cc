@@ -157,13 +157,17 @@ Outcome Machine::Impl::Apply(const Restore& command) {
   if (document == nullptr) return refusal;
   if (std::optional<Outcome> refused = RefuseWrite(*document, command.token)) return *refused;
   const std::optional<std::uint64_t> ordinal = OrdinalAt(*document, command.version);
-  const std::optional<VersionRecord> version =
-      ordinal ? VersionAt(document->id, *ordinal) : std::nullopt;
+  const std::optional<std::uint64_t> archived =
+      ordinal ? std::nullopt : ArchivedOrdinalAt(*document, command.version);
+  const std::optional<VersionRecord> version = ordinal    ? VersionAt(document->id, *ordinal)
+                                               : archived ? ArchivedAt(document->id, *archived)
+                                                          : std::nullopt;
   if (!version || version->revision != command.version) {
     return Refusal(Code::kOutOfRange,
                    "The document has no such version, or it is no longer kept; list its versions.");
   }
-  const std::optional<Content> earlier = LoadContent(*document, *ordinal);
+  const std::optional<Content> earlier =
+      ordinal ? LoadContent(*document, *ordinal) : LoadArchived(*document, *archived);
   Content* content = ContentOf(*document);
   if (!earlier || content == nullptr) return {};  // The Kv is broken; nothing counts any more.
   if (!content->HasWriter()) return WornOut();

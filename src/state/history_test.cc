@@ -20,7 +20,14 @@ namespace {
 
 class HistoryTest : public MachineTest {
  protected:
-  HistoryTest() { ann_ = LoginAs("ann"); }
+  HistoryTest() { ann_ = LoginForLong("ann"); }
+  // For tests that take days.
+  SessionId LoginForLong(const std::string& user) {
+    Login login = LoginOf(user);
+    login.create_user = true;
+    login.lifetime_ms = std::uint64_t{1} << 50;
+    return Ok({}, std::move(login)).session;
+  }
   DocId Make(const std::string& text) {
     return Ok(ann_, CreateDocument{.name = "d" + std::to_string(++made_), .text = text}).doc;
   }
@@ -282,26 +289,101 @@ TEST_F(HistoryTest, EveryVersionReadsAsItWasWritten) {
   }
 }
 
-TEST_F(HistoryTest, OnlyTheNewestVersionsAreKept) {
+TEST_F(HistoryTest, OnlyTheNewestVersionsAreKeptOneByOne) {
   const DocId doc = Make("");
   LockFor(doc);
   std::vector<Revision> revisions = {Revision(doc.value())};
   for (int i = 0; i < 1'500; ++i) {
     revisions.push_back(Ok(ann_, Append{.doc = doc, .text = "x"}).revision);
   }
-  const std::vector<VersionView> versions = machine_->Versions(doc);
-  ASSERT_EQ(versions.size(), kVersionsPerDocumentMax);
-  const Revision oldest = versions.back().revision;
-  EXPECT_EQ(oldest, revisions[1'501 - kVersionsPerDocumentMax]);
-  EXPECT_EQ(machine_->TextAt(doc, oldest)->size(), 1'501 - kVersionsPerDocumentMax);
-  EXPECT_FALSE(machine_->TextAt(doc, oldest.Previous()).has_value());
-  EXPECT_EQ(CodeOf(ann_, Restore{.doc = doc, .token = token_, .version = oldest.Previous()}),
-            Code::kOutOfRange);
+  // 1 501 of them; the oldest became archived ones, the empty one and one sitting.
+  const std::vector<VersionView> versions = machine_->Versions(doc, Revision(), 2'000);
+  const std::size_t kept = versions.size() - 2;
+  EXPECT_GE(kept, kVersionsPerDocumentMax);
+  EXPECT_LT(kept, kVersionsPerDocumentMax + kArchivedPerChange);
+  const Revision oldest = versions[kept - 1].revision;
+  EXPECT_EQ(oldest, revisions[1'501 - kept]);
+  EXPECT_EQ(machine_->TextAt(doc, oldest)->size(), 1'501 - kept);
+  EXPECT_EQ(versions[kept].revision, oldest.Previous());
+  EXPECT_EQ(versions[kept].inserted_bytes, 1'500 - kept);
+  EXPECT_EQ(machine_->TextAt(doc, oldest.Previous())->size(), 1'500 - kept);
+  EXPECT_EQ(machine_->TextAt(doc, revisions.front()), "");
+  // Within a sitting nothing is known any more, and no edit may mean it.
+  for (const Revision within : {revisions[1], Revision(oldest.Previous().value() - 1)}) {
+    EXPECT_FALSE(machine_->TextAt(doc, within).has_value());
+    EXPECT_EQ(CodeOf(ann_, Restore{.doc = doc, .token = token_, .version = within}),
+              Code::kOutOfRange);
+  }
   EXPECT_EQ(CodeOf(ann_, Edit{.doc = doc, .base = oldest.Previous(), .splices = {{0, 0, "x"}}}),
             Code::kOutOfRange);
   EXPECT_LT(RecordsIn('v'), 2 * kVersionsPerDocumentMax);
+  EXPECT_EQ(RecordsIn('y'), 2u);
   Restart();
   EXPECT_EQ(TextOf(doc).size(), 1'500u);
+  Ok(ann_, Restore{.doc = doc, .token = token_, .version = oldest.Previous()});
+  EXPECT_EQ(TextOf(doc).size(), 1'500 - kept);
+}
+
+// Two people write for days. Whatever is listed reads as it did then, and can be restored.
+TEST_F(HistoryTest, EverySittingOfTheirsIsKept) {
+  Prng prng(3);
+  const SessionId bob = LoginForLong("bob");
+  const DocId doc = Make("");
+  Ok(ann_, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kEditor});
+  std::map<Revision, std::string> texts = {{Revision(doc.value()), ""}};
+  std::string text;
+  std::size_t sittings = 0;
+  while (texts.size() < 3'500) {
+    const SessionId who = prng.Chance(1, 2) ? ann_ : bob;
+    time_ms_ += 10 * 60 * 1'000;
+    ++sittings;
+    for (std::uint64_t typed = prng.Between(1, 60); typed > 0; --typed) {
+      time_ms_ += prng.Below(3'000);
+      const std::string letters = prng.Chance(1, 30) ? std::string(400, 'z') : "\u00e9";
+      const Edit edit = AnySplice(prng, doc, letters, text);
+      texts[Ok(who, edit).revision] = text;
+    }
+  }
+  std::vector<VersionView> versions = machine_->Versions(doc, Revision(), 20'000);
+  EXPECT_GT(versions.size(), kVersionsPerDocumentMax + sittings / 2);
+  EXPECT_LT(versions.size(), kVersionsPerDocumentMax + kArchivedPerChange + 2 * sittings);
+  Restart();
+  for (const VersionView& version : versions) {
+    ASSERT_EQ(machine_->TextAt(doc, version.revision), texts.at(version.revision));
+  }
+  // In pages they are the same.
+  std::vector<Revision> paged;
+  for (Revision before; paged.empty() || paged.back() != before;) {
+    if (!paged.empty()) before = paged.back();
+    for (const VersionView& version : machine_->Versions(doc, before, 7))
+      paged.push_back(version.revision);
+  }
+  ASSERT_EQ(paged.size(), versions.size());
+  for (std::size_t i = 0; i < paged.size(); ++i) ASSERT_EQ(paged[i], versions[i].revision);
+  LockFor(doc);
+  for (const std::size_t i : {versions.size() - 1, versions.size() - 40, versions.size() / 2}) {
+    Ok(ann_, Restore{.doc = doc, .token = token_, .version = versions[i].revision});
+    EXPECT_EQ(TextOf(doc), texts.at(versions[i].revision));
+  }
+  EXPECT_GT(RecordsIn('k'), 0u);
+  machine_->CheckInvariantsDeep();
+}
+
+TEST_F(HistoryTest, OfTheOldestSittingsThoseBeyondABoundGo) {
+  const DocId doc = Make("");
+  for (std::size_t i = 0; i < kArchivedVersionsMax + 3'000; ++i) {
+    time_ms_ += 10 * 60 * 1'000;
+    Ok(ann_, Append{.doc = doc, .text = "x"});
+    payloads_.clear();
+  }
+  const std::vector<VersionView> versions = machine_->Versions(doc, Revision(), 20'000);
+  EXPECT_GE(versions.size(), kArchivedVersionsMax + kVersionsPerDocumentMax);
+  EXPECT_LE(versions.size(), kArchivedVersionsMax + kVersionsPerDocumentMax + kArchivedPerChange);
+  EXPECT_EQ(machine_->TextAt(doc, versions.back().revision)->size(),
+            kArchivedVersionsMax + 3'001 - versions.size());
+  EXPECT_FALSE(machine_->TextAt(doc, versions.back().revision.Previous()).has_value());
+  EXPECT_LT(RecordsIn('y'), kArchivedVersionsMax + 1'000);
+  machine_->CheckInvariantsDeep();
 }
 
 TEST_F(HistoryTest, LargeTextsGrowShrinkAndComeBack) {
@@ -333,7 +415,12 @@ TEST_F(HistoryTest, ATextHasABound) {
 TEST_F(HistoryTest, ADeletedDocumentLeavesNothingButItsNameForItsEvents) {
   Restart({.events_retained_max = 20});
   const DocId doc = Make("text");
-  for (int i = 0; i < 200; ++i) Ok(ann_, Append{.doc = doc, .text = std::string(300, 'x')});
+  for (int i = 0; i < 1'200; ++i) {
+    time_ms_ += 10 * 60 * 1'000;
+    Ok(ann_, Append{.doc = doc, .text = std::string(300, 'x')});
+  }
+  EXPECT_GT(RecordsIn('y'), 100u);
+  EXPECT_GT(RecordsIn('k'), 0u);
   Ok(ann_, DeleteDocument{.doc = doc});
   EXPECT_EQ(machine_->RoleOf("ann", doc), DocumentRole::kOwner);  // Its events are still told.
   EXPECT_FALSE(machine_->TextAt(doc, Revision()).has_value());
@@ -346,7 +433,8 @@ TEST_F(HistoryTest, ADeletedDocumentLeavesNothingButItsNameForItsEvents) {
     EXPECT_EQ(CodeOf(ann_, body), Code::kNotFound) << body.index();
   }
   const DocId other = Make("other");
-  for (int i = 0; i < 40; ++i) Ok(ann_, Append{.doc = other, .text = "x"});
+  for (int i = 0; i < 400; ++i) Ok(ann_, Append{.doc = other, .text = "x"});
+  for (const char table : {'y', 'k', 'x', 'w'}) EXPECT_EQ(RecordsIn(table), 0u) << table;
   EXPECT_EQ(machine_->RoleOf("ann", doc), DocumentRole::kNone);
   EXPECT_EQ(RecordsIn('d'), 1u);
   EXPECT_EQ(RecordsIn('h'), 1u);

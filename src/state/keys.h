@@ -12,6 +12,8 @@
 //   l doc                           LockRecord                  e revision   EventBatch
 //   v doc ordinal                   VersionRecord               w doc ordinal   VersionDelta
 //   b doc ordinal piece             a piece of a Checkpoint
+//   y doc ordinal                   VersionRecord, archived     x doc ordinal   its update
+//   k doc ordinal piece             a piece of an archived Checkpoint
 //   g doc batch ordinal             SuggestionRecord
 //   r doc draft                     DraftRecord          q doc draft    its update
 

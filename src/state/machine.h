@@ -153,6 +153,7 @@ class Machine {
   struct Options {
     std::size_t events_retained_max = 100'000;  // Batches.
     std::uint64_t events_retained_bytes_max = 256 << 20;
+    std::size_t versions_kept_max = kVersionsPerDocumentMax;  // One by one.
     std::size_t content_cache_bytes_max = 64 << 20;
   };
   // Loads the state that `kv` holds; `kv` outlives the machine. All nodes of a cluster must run the

@@ -3,7 +3,7 @@
 // The inside of Machine, split over files by topic: machine.cc (control flow, loading, committing),
 // requests.cc (exactly once), users.cc, sessions.cc, documents.cc, locks.cc, edits.cc and
 // joint_edits.cc (changing contents), suggestions.cc, drafts.cc, contents.cc (storing them),
-// events.cc. Private to state/. Owner: the apply thread.
+// archive.cc (their older versions), events.cc. Private to state/. Owner: the apply thread.
 //
 // A command's handler, Apply(const X&), first checks everything and then does everything: it never
 // refuses after a first write. All writes go through Put() and Delete(), which the digest sees.
@@ -42,6 +42,8 @@ inline constexpr std::size_t kGrantsPerDocumentMax = 1'000;
 inline constexpr std::size_t kBasePieceBytes = 256 << 10;
 // Above this the oldest versions of a document go, even if there are few.
 inline constexpr std::uint64_t kHistoryBytesMax = 256 << 20;
+// Above this the oldest of the archived ones go.
+inline constexpr std::uint64_t kArchiveBytesMax = 64 << 20;
 
 class Machine::Impl {
  public:
@@ -290,7 +292,9 @@ class Machine::Impl {
   // The next one to ask for it has it loaded.
   void DropCached(DocId doc) const;
   void TrimContents(DocId keep) const;
-  std::optional<std::string> CheckpointBytes(DocId doc, const Checkpoint& checkpoint) const;
+  std::optional<std::string> CheckpointBytes(char table, DocId doc,
+                                             const Checkpoint& checkpoint) const;
+  void PutCheckpoint(char table, DocId doc, std::uint64_t ordinal, std::string_view bytes);
   std::uint64_t WriterSeedOf(const Document& document) const;
   std::optional<Content> LoadContent(const Document& document, std::uint64_t ordinal) const;
   std::optional<VersionRecord> VersionAt(DocId doc, std::uint64_t ordinal) const;
@@ -310,10 +314,30 @@ class Machine::Impl {
   void StoreVersion(Document& document, VersionRecord version, const VersionDelta& delta);
   void MaybeCheckpoint(Document& document, std::uint64_t cost_before);
   std::optional<Outcome> RefuseUnstorable(const Document& document) const;
-  void DeleteCheckpoint(DocId doc, const Checkpoint& checkpoint);
+  void DeleteCheckpoint(char table, DocId doc, const Checkpoint& checkpoint);
   void PruneHistory(Document& document);
   void DropContent(Document& document);
   void SweepDeletedContents();
+  bool SweepArchive(DocId doc, Archive& archive);
+  bool SweepCheckpoint(char table, DocId doc, std::vector<Checkpoint>& checkpoints);
+
+  // archive.cc
+  struct Sitting;
+  std::optional<VersionRecord> ArchivedAt(DocId doc, std::uint64_t ordinal) const;
+  std::optional<std::string> ArchivedUpdate(DocId doc, std::uint64_t ordinal,
+                                            const VersionRecord& version) const;
+  // The newest one that had ended by then; 0 if there is none.
+  std::uint64_t NewestArchivedBy(const Document& document, Revision revision) const;
+  // The one that the document was as of then; empty when that is not known.
+  std::optional<std::uint64_t> ArchivedOrdinalAt(const Document& document, Revision revision) const;
+  // Requires `ordinal` to be that of one that is shown, or the newest.
+  std::optional<Content> LoadArchived(const Document& document, std::uint64_t ordinal) const;
+  void ArchiveOldest(Document& document);
+  std::optional<Sitting> LastSitting(const Document& document) const;
+  static bool MaybeJoin(Sitting& sitting, const VersionRecord& next, const std::string& update);
+  void StoreSitting(Document& document, Sitting& sitting);
+  void MaybeCheckpointArchive(Document& document, std::uint64_t ordinal);
+  void DropArchived(Document& document);
 
   // events.cc
   void Emit(EventBody body) { EmitAs(entry_.user, std::move(body)); }

@@ -93,6 +93,16 @@ struct Checkpoint {
 };
 // Where the content of a document stands: that of any version from the first checkpoint on is the
 // newest checkpoint at or before it and the updates of the versions in between.
+// Where the versions lie that are older than those that are kept one by one: see archive.cc.
+struct Archive {
+  std::uint64_t ordinal = 0;            // Of the newest one; the first is 1.
+  std::uint64_t oldest_ordinal = 1;     // Of the oldest record in the Kv.
+  std::uint64_t visible_ordinal = 1;    // Of the oldest one that is shown.
+  std::vector<Checkpoint> checkpoints;  // Ascending. Before the first: empty as of ordinal 0.
+  std::uint64_t tail_cost = 0;          // Of the updates since the newest one.
+  std::uint64_t checkpoint_due = 0;     // What they may cost before the next one is made.
+  std::uint64_t bytes = 0;              // Of all updates and checkpoints that are kept.
+};
 struct ContentHead {
   Revision revision;
   std::string author;  // Several: see JoinNames(). So it is of a VersionRecord.
@@ -105,6 +115,7 @@ struct ContentHead {
   std::vector<Checkpoint> checkpoints;  // Ascending. Before the first: empty as of ordinal 0.
   std::uint64_t tail_cost = 0;          // Of the updates since the newest one; see kCostPerVersion.
   std::uint64_t history_bytes = 0;      // Of all updates and checkpoints that are kept.
+  Archive archive;
 };
 struct LockRecord {
   SessionId session;
@@ -164,6 +175,9 @@ struct VersionRecord {
   std::uint64_t delta_bytes = 0;  // Of the delta in the Kv, wherever it lies.
   bool is_large = false;          // The delta lies apart, under "w", so that a list stays cheap.
   std::string delta;              // A VersionDelta, encoded, unless it is large.
+  // Of one that is archived, whose `delta` is an update alone: when it began.
+  Revision first;
+  std::uint64_t began_ms = 0;
 };
 // What a version did to the one before.
 struct VersionDelta {
@@ -232,12 +246,18 @@ struct Fields<DocumentRecord> {
                  &DocumentRecord::grants, &DocumentRecord::created_at_ms, &DocumentRecord::deleted);
 };
 template <>
+struct Fields<Archive> {
+  static constexpr auto kMembers = std::tuple(
+      &Archive::ordinal, &Archive::oldest_ordinal, &Archive::visible_ordinal, &Archive::checkpoints,
+      &Archive::tail_cost, &Archive::checkpoint_due, &Archive::bytes);
+};
+template <>
 struct Fields<ContentHead> {
-  static constexpr auto kMembers =
-      std::tuple(&ContentHead::revision, &ContentHead::author, &ContentHead::changed_at_ms,
-                 &ContentHead::size, &ContentHead::root, &ContentHead::ordinal,
-                 &ContentHead::oldest_ordinal, &ContentHead::visible_ordinal,
-                 &ContentHead::checkpoints, &ContentHead::tail_cost, &ContentHead::history_bytes);
+  static constexpr auto kMembers = std::tuple(
+      &ContentHead::revision, &ContentHead::author, &ContentHead::changed_at_ms, &ContentHead::size,
+      &ContentHead::root, &ContentHead::ordinal, &ContentHead::oldest_ordinal,
+      &ContentHead::visible_ordinal, &ContentHead::checkpoints, &ContentHead::tail_cost,
+      &ContentHead::history_bytes, &ContentHead::archive);
 };
 template <>
 struct Fields<LockRecord> {
@@ -261,11 +281,11 @@ struct Fields<DraftRecord> {
 };
 template <>
 struct Fields<VersionRecord> {
-  static constexpr auto kMembers =
-      std::tuple(&VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
-                 &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
-                 &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes,
-                 &VersionRecord::is_large, &VersionRecord::delta);
+  static constexpr auto kMembers = std::tuple(
+      &VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
+      &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
+      &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes, &VersionRecord::is_large,
+      &VersionRecord::delta, &VersionRecord::first, &VersionRecord::began_ms);
 };
 template <>
 struct Fields<VersionDelta> {

@@ -26,7 +26,8 @@ class WritingTest : public MachineTest {
   }
   // More versions than are kept.
   void GoBy() {
-    for (std::size_t i = 0; i <= kVersionsPerDocumentMax; ++i) Type(0, i == 0 ? 0 : 1, "x");
+    for (std::size_t i = 0; i <= kVersionsPerDocumentMax + kArchivedPerChange; ++i)
+      Type(0, i == 0 ? 0 : 1, "x");
   }
   // One step, as a task does it.
   void Write(const std::string& text) {
