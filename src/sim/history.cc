@@ -13,6 +13,7 @@
 #include "base/overload.h"
 #include "crdt/doc.h"
 #include "crdt/text.h"
+#include "sim/plan.h"
 #include "sim/violation.h"
 #include "state/content.h"
 #include "state/machine.h"
@@ -105,7 +106,7 @@ void History::Check(const std::vector<raft::EntryRef>& committed) const {
   });
 
   state::MemoryKv kv;
-  state::Machine machine(kv, {});
+  state::Machine machine(kv, kMachineOptions);
   auto next_read = by_revision.begin();
   const auto read_here = [&] {
     for (; next_read != by_revision.end() && reads_[*next_read].revision <= machine.applied().index;

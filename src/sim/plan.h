@@ -13,8 +13,13 @@
 #include <vector>
 
 #include "base/prng.h"
+#include "state/machine.h"
 
 namespace coterie::sim {
+
+// Of all nodes, and of whoever replays their log. Few versions, so that documents have older ones
+// that are archived.
+inline constexpr state::Machine::Options kMachineOptions = {.versions_kept_max = 40};
 
 enum class Profile : std::uint8_t {
   kDefault,

@@ -16,8 +16,6 @@
 namespace coterie::sim {
 namespace {
 
-// Few, so that documents have older ones that are archived.
-constexpr std::size_t kVersionsKeptMax = 40;
 constexpr std::uint64_t kWallStartMs = 1'700'000'000'000;
 constexpr std::size_t kSnapshotPieceBytes = 4'000;
 constexpr std::uint64_t kLongLogEntries = 100'000;
@@ -75,7 +73,7 @@ node::Options Server::OptionsOf() const {
   options.heartbeat_interval_ticks = 2;
   const bool is_log_kept = plan_.are_logs_unequal && id_.value() % 2 == 0;
   options.log_entries_max = is_log_kept ? kLongLogEntries : plan_.log_entries_max;
-  options.machine.versions_kept_max = kVersionsKeptMax;
+  options.machine = kMachineOptions;
   options.log_trailing_entries_max = plan_.log_trailing_entries_max;
   options.log = {.segment_bytes = plan_.log_segment_bytes,
                  .fill_ahead_bytes = 4 << 10,
