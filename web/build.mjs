@@ -1,6 +1,6 @@
-// Builds the page into dist/ (or the folder given): one script, one style sheet, both with a hash
-// in their names, each with a brotli copy beside it. Fails when it is larger than the page may be.
-import { createHash } from 'node:crypto'
+// Builds the page into dist/ (or the folder given): a script, parts that it loads later, a style
+// sheet, all with a hash in their names, each with a brotli copy beside it. Fails when all of it
+// together is larger than the page may be.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
@@ -11,28 +11,39 @@ const kBrotliBytesMax = 180 * 1024
 const source = new URL('src/', import.meta.url).pathname
 const target = path.resolve(process.argv[2] ?? new URL('dist/', import.meta.url).pathname)
 
-async function bundle(entry, options = {}) {
+// The files that come of an entry, by their names.
+async function bundle(entryPoints, options = {}) {
   const built = await build({
-    entryPoints: [path.join(source, entry)], bundle: true, minify: true, write: false,
+    entryPoints, bundle: true, minify: true, write: false, metafile: true,
     target: ['chrome111', 'firefox113', 'safari16.4'], legalComments: 'none', outdir: target,
     jsx: 'automatic', jsxImportSource: 'preact', logLevel: 'warning', ...options,
   })
-  return Buffer.from(built.outputFiles[0].contents)
+  const files = Object.fromEntries(built.outputFiles.map(({ path: name, contents }) =>
+    [path.basename(name), Buffer.from(contents)]))
+  return { files, outputs: Object.entries(built.metafile.outputs) }
 }
+const entry = (name) => path.join(source, name)
 
 // A name with the content's hash is cached for ever; the digit in front makes it one to the node.
-const hashOf = (bytes) => `0${createHash('sha256').update(bytes).digest('hex').slice(0, 10)}`
+const names = { entryNames: '[name]-0[hash]', chunkNames: 'part-0[hash]' }
+const scripts = await bundle({ app: entry('main.tsx') },
+  { format: 'esm', splitting: true, ...names })
+const styles = await bundle({ style: entry('style.css') }, names)
+const worker = await bundle({ worker: entry('worker.ts') }, { format: 'iife' })
 
-const script = await bundle('main.tsx', { format: 'esm' })
-const style = await bundle('style.css')
-const names = { script: `app-${hashOf(script)}.js`, style: `style-${hashOf(style)}.css` }
-const page = readFileSync(path.join(source, 'index.html'), 'utf8')
-  .replace('STYLE', names.style).replace('SCRIPT', names.script)
+const [script, { imports }] = scripts.outputs.find(([, { entryPoint }]) =>
+  entryPoint?.endsWith('main.tsx'))
+const isNow = new Set(imports.filter(({ kind }) => kind === 'import-statement')
+  .map(({ path: name }) => path.basename(name)))
+const [style] = Object.keys(styles.files)
+// What is imported at once, and what is later: the service worker keeps all that is named here.
+const more = Object.keys(scripts.files).filter((name) => name !== path.basename(script))
+  .map((name) => `<link rel="${isNow.has(name) ? 'modulepreload' : 'prefetch'}" href="/${name}">`)
+const page = readFileSync(entry('index.html'), 'utf8').replace('STYLE', style)
+  .replace('SCRIPT', path.basename(script)).replace('MORE', more.join('\n'))
 const files = {
-  [names.script]: script,
-  [names.style]: style,
-  'worker.js': await bundle('worker.ts', { format: 'iife' }),
-  'icon.svg': readFileSync(path.join(source, 'icon.svg')),
+  ...scripts.files, ...styles.files, ...worker.files,
+  'icon.svg': readFileSync(entry('icon.svg')),
   'index.html': Buffer.from(page),
 }
 

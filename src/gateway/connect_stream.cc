@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "coterie/v1/backup.pb.h"
+#include "coterie/v1/cluster.pb.h"
 #include "coterie/v1/events.pb.h"
 #include "gateway/connect_codec.h"
 #include "gateway/connect_service.h"
 #include "gateway/limits.h"
 #include "rpc/assist_runs.h"
 #include "rpc/backups.h"
+#include "rpc/cluster_watch.h"
 #include "rpc/event_hub.h"
 #include "rpc/gate.h"
 #include "rpc/status_map.h"
@@ -21,6 +23,7 @@ namespace coterie::gateway {
 namespace {
 
 constexpr std::string_view kSubscribePath = "/coterie.v1.EventService/Subscribe";
+constexpr std::string_view kWatchClusterPath = "/coterie.v1.ClusterService/WatchCluster";
 constexpr std::string_view kTakeBackupPath = "/coterie.v1.BackupService/TakeBackup";
 constexpr int kDocumentsMax = 1'000;
 
@@ -135,6 +138,88 @@ class EventSubscription final : public StreamFeed,
   Shard& shard_;
   const Coding coding_;
   std::shared_ptr<rpc::EventFeed> feed_;
+  bool is_writing_ = false;
+};
+
+// One who watches the cluster. The watch calls on its own thread, all else happens on the shard.
+class ClusterFeed final : public StreamFeed, public std::enable_shared_from_this<ClusterFeed> {
+ public:
+  ClusterFeed(const rpc::Faces& faces, std::shared_ptr<HttpStream> stream, Shard& shard,
+              Coding coding)
+      : faces_(faces), stream_(std::move(stream)), shard_(shard), coding_(coding) {}
+
+  void Start(const HttpRequest& request) {
+    static const rpc::Policy& policy = *rpc::FindPolicy("coterie.v1.ClusterService.WatchCluster");
+    v1::WatchClusterRequest message;
+    const absl::Status status = ReadRequest(faces_, policy, coding_, request, message);
+    if (!status.ok()) return End(status);
+    const rpc::WatchScope scope =
+        message.local_only() ? rpc::WatchScope::kNode : rpc::WatchScope::kCluster;
+    faces_.gate.authenticator().Admit(
+        policy, request.authorization, absl::Now() + kOpenTimeout,
+        [self = shared_from_this(), authorization = request.authorization,
+         scope](absl::StatusOr<rpc::Caller> caller) {
+          self->shard_.Post([self, authorization, scope, caller = std::move(caller)] {
+            if (!caller.ok()) return self->End(caller.status());
+            self->Watch({.caller = *caller, .authorization = authorization, .scope = scope});
+          });
+        });
+  }
+
+  void Stop() override {
+    stream_ = nullptr;
+    if (feed_ != nullptr) faces_.watch.Remove(std::exchange(feed_, nullptr));
+  }
+
+ private:
+  void Watch(rpc::WatchFeed::Options options) {
+    if (stream_ == nullptr) return;
+    auto feed = std::make_shared<rpc::WatchFeed>(std::move(options),
+                                                 [weak = weak_from_this(), shard = &shard_] {
+                                                   shard->Post([weak] {
+                                                     if (const auto self = weak.lock())
+                                                       self->Pump();
+                                                   });
+                                                 });
+    if (absl::Status status = faces_.watch.Add(feed); !status.ok()) return End(status);
+    feed_ = std::move(feed);
+    Pump();
+  }
+
+  void Pump() {
+    if (feed_ == nullptr || stream_ == nullptr || is_writing_) return;
+    const rpc::WatchFeed::Taken taken = feed_->Take();
+    if (taken.message) {
+      is_writing_ = true;
+      stream_->Write(Envelope(Encode(taken.message->view())), [self = shared_from_this()] {
+        self->is_writing_ = false;
+        self->Pump();
+      });
+    } else if (!taken.ended.ok()) {
+      End(taken.ended);
+    }
+  }
+
+  // The feed has the bytes of a v1::WatchClusterResponse.
+  std::string Encode(std::string_view message) const {
+    if (coding_ == Coding::kProto) return std::string(message);
+    v1::WatchClusterResponse response;
+    response.ParseFromArray(message.data(), static_cast<int>(message.size()));
+    return EncodeMessage(Coding::kJson, response);
+  }
+
+  void End(const absl::Status& status) {
+    const std::shared_ptr<HttpStream> stream = stream_;
+    Stop();
+    if (stream == nullptr) return;
+    stream->Write(EndEnvelope(status), [stream] { stream->End(); });
+  }
+
+  const rpc::Faces faces_;
+  std::shared_ptr<HttpStream> stream_;  // Null when stopped.
+  Shard& shard_;
+  const Coding coding_;
+  std::shared_ptr<rpc::WatchFeed> feed_;
   bool is_writing_ = false;
 };
 
@@ -258,7 +343,7 @@ class AssistFeed final : public StreamFeed, public std::enable_shared_from_this<
 }  // namespace
 
 bool IsStreamPath(const rpc::Faces& faces, const std::string& path) {
-  return path == kSubscribePath || path == kTakeBackupPath ||
+  return path == kSubscribePath || path == kWatchClusterPath || path == kTakeBackupPath ||
          faces.assist.Find(MethodName(path)) != nullptr;
 }
 
@@ -275,6 +360,11 @@ std::shared_ptr<StreamFeed> ServeStream(const rpc::Faces& faces, const HttpReque
   const Coding coding = StreamCoding(request.content_type).value_or(Coding::kJson);
   if (request.target.path == kSubscribePath) {
     auto feed = std::make_shared<EventSubscription>(faces, stream, shard, coding);
+    feed->Start(request);
+    return feed;
+  }
+  if (request.target.path == kWatchClusterPath) {
+    auto feed = std::make_shared<ClusterFeed>(faces, stream, shard, coding);
     feed->Start(request);
     return feed;
   }

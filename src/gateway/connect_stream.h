@@ -1,9 +1,9 @@
 #pragma once
 
 // The methods of coterie.v1 that answer with a stream, over HTTP/1.1 as the Connect protocol has
-// it: EventService.Subscribe, BackupService.TakeBackup, and the tasks of AssistService. Errors,
-// too, come as the stream's last envelope. A client that goes ends what it asked for. One shard's
-// thread.
+// it: EventService.Subscribe, ClusterService.WatchCluster, BackupService.TakeBackup, and the tasks
+// of AssistService. Errors, too, come as the stream's last envelope. A client that goes ends what
+// it asked for. One shard's thread.
 
 #include <memory>
 #include <string>

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "gateway/http_connection.h"
 #include "rpc/assist_runs.h"
+#include "rpc/cluster_watch.h"
 #include "rpc/peer_address.h"
 #include "runtime/status_macros.h"
 
@@ -79,6 +80,10 @@ class Gateway::Impl {
     RETURN_IF_ERROR(Listen());
     rooms_.Start();
     context_.faces.assist.OnGuest([this](const rpc::Guest& guest) { rooms_.Show(guest); });
+    context_.faces.watch.SetEditorCounters(
+        rpc::EditorCounters{.updates = counters_.updates_received,
+                            .deliveries = counters_.deliveries,
+                            .commit = counters_.commit});
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Start();
     shards_[0]->Post([this] { Accept(); });
     return absl::OkStatus();
@@ -95,6 +100,7 @@ class Gateway::Impl {
     rooms_.CloseAll(CloseCode::kRestarting, "this node is stopping");
     admission_.WaitUntilEmpty(deadline);
     context_.faces.assist.OnGuest(nullptr);
+    context_.faces.watch.SetEditorCounters(std::nullopt);
     rooms_.Stop();
     for (const std::unique_ptr<Shard>& shard : shards_) shard->Stop();
   }

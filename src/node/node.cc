@@ -11,6 +11,7 @@
 #include "io/posix_clock.h"
 #include "io/posix_file.h"
 #include "node/identity.h"
+#include "node/journal.h"
 #include "node/replica.h"
 #include "node/restore.h"
 #include "node/rocks_storage.h"
@@ -142,6 +143,7 @@ void Node::OnGossip(GossipListener listener) { impl_->replica().OnGossip(std::mo
 
 Status Node::status() const { return impl_->replica().status(); }
 const Counters& Node::counters() const { return impl_->replica().counters(); }
+Journal& Node::journal() const { return impl_->replica().journal(); }
 void Node::Reconfigure(const raft::MembershipChange& change, absl::Time deadline,
                        Done<Revision> done) {
   impl_->replica().Reconfigure(change, deadline - absl::Now(), std::move(done));

@@ -34,6 +34,8 @@
 
 namespace coterie::node {
 
+class Journal;
+
 struct Options {
   std::string data_path;  // A folder of this node's own: log/ and state/.
   NodeId id;
@@ -168,6 +170,7 @@ class Node {
 
   Status status() const;  // As of the last pump.
   const Counters& counters() const;
+  Journal& journal() const;
   // On the leader; elsewhere kFailedPrecondition with the leader's id in the text. `done` runs when
   // the final (not joint) configuration is committed.
   void Reconfigure(const raft::MembershipChange& change, absl::Time deadline, Done<Revision> done);

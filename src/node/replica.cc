@@ -139,6 +139,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
       snapshot_inbox_(kJobInboxMax),
       proposals_(world_.seed | 1),
       reads_(1),
+      journal_(options.id, world_.clock),
       ticked_us_(started_us_),
       log_(std::move(opened.log)),
       machine_(std::move(machine)),
@@ -148,6 +149,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
   const state::Applied& applied = machine_->applied();
   NoteApplied();
   applied_term_ = applied.term;
+  journal_.NoteJump({.term = applied.term, .index = applied.index});
   digest_proposed_ = applied.index;
   sessions_.Replace(machine_->Sessions());
   log_bytes_.store(log_->size_bytes());
@@ -327,9 +329,11 @@ void Replica::Deliver(std::string_view frame) {
   NoteAddress(message->from, message->from_address);
   NoteVersion(*message);
   const NodeId from = message->from;
+  journal_.NoteFrame(from);
   std::visit(
       Overload{[this, from](raft::Message& raft_message) {
                  if (raft_message.from != from || raft_message.to != options_.id) return;
+                 journal_.NoteReceived(raft_message);
                  static_cast<void>(core_inbox_.TryPush(std::move(raft_message)));
                },
                [this, from](ForwardedProposal& proposal) {
@@ -476,6 +480,7 @@ void Replica::SendRaft(std::vector<raft::Message>& messages) {
                            std::holds_alternative<raft::AppendReply>(message.body);
     const NodeId to = message.to;
     if (!IsReadBy(to, message)) continue;
+    journal_.NoteSent(message);
     frames.push_back({.to = to,
                       .lane = is_append ? Lane::kAppends : Lane::kControl,
                       .bytes = EncodePeerMessage(Envelope(std::move(message)), VersionFor(to))});

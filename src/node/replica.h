@@ -35,6 +35,7 @@
 #include "base/prng.h"
 #include "io/clock.h"
 #include "io/file.h"
+#include "node/journal.h"
 #include "node/leases.h"
 #include "node/node.h"
 #include "node/peer_codec.h"
@@ -87,6 +88,7 @@ class Replica {
   void Unsubscribe(std::uint64_t id);
   Status status() const;
   const Counters& counters() const { return counters_; }
+  Journal& journal() { return journal_; }
   void Reconfigure(const raft::MembershipChange& change, absl::Duration timeout,
                    Done<Revision> done);
   void TransferLeadership(NodeId target, absl::Duration timeout, Done<NodeId> done);
@@ -348,6 +350,7 @@ class Replica {
   std::atomic<std::uint64_t> leader_{0};
   std::atomic<std::uint64_t> frames_dropped_{0};
   Counters counters_;
+  Journal journal_;
   std::atomic<bool> snapshot_pending_{false};
   mutable absl::Mutex status_mutex_;
   Status status_ ABSL_GUARDED_BY(status_mutex_);

@@ -189,7 +189,10 @@ void Replica::Handle(const raft::SnapshotSent& sent) {
   core_->Step(sent);
 }
 void Replica::Handle(const raft::SnapshotInstalled& installed) {
-  if (installed.ok) counters_.snapshots_installed.Add();
+  if (installed.ok) {
+    counters_.snapshots_installed.Add();
+    journal_.NoteJump(installed.last);
+  }
   core_->Step(installed);
 }
 void Replica::Handle(const ReadInput& input) { core_->Read(input.waiter); }
@@ -466,7 +469,10 @@ void Replica::DrainCore() {
     open_jobs_.emplace(effects_.append->sequence, Now());
     log_inbox_.Push(*std::exchange(effects_.append, std::nullopt));
   }
-  if (effects_.apply) apply_inbox_.Push(*std::exchange(effects_.apply, std::nullopt));
+  if (effects_.apply) {
+    journal_.NoteCommitted(effects_.apply->entries);
+    apply_inbox_.Push(*std::exchange(effects_.apply, std::nullopt));
+  }
   SendRaft(effects_.send_now);
   if (effects_.compact) log_inbox_.Push(*std::exchange(effects_.compact, std::nullopt));
   for (const raft::SendSnapshotJob& job : effects_.send_snapshots) {
@@ -510,6 +516,7 @@ void Replica::OnReads(std::vector<raft::ReadReady>& reads) {
 }
 
 void Replica::OnRoleChange(const raft::RoleChange& change) {
+  journal_.NoteOffice(change);
   if (leader_.exchange(change.leader.value()) != change.leader.value()) {
     counters_.leader_changes.Add();
     if (change.role == raft::Role::kLeader) counters_.elections_won.Add();
@@ -543,7 +550,9 @@ void Replica::PublishStatus() {
                 .first = core_->first_index(),
                 .last = core_->last().index,
                 .configuration = core_->configuration()};
-  for (const raft::Core::PeerStatus& peer : core_->Peers()) {
+  const std::vector<raft::Core::PeerStatus> peers = core_->Peers();
+  journal_.NoteContacts(peers, core_->term());
+  for (const raft::Core::PeerStatus& peer : peers) {
     status.peers.push_back(
         {.id = peer.id, .match = peer.match, .is_reachable = peer.recently_active});
   }

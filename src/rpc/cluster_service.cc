@@ -2,15 +2,13 @@
 
 #include <absl/time/clock.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
+#include "node/journal.h"
 #include "rpc/status_map.h"
 
 namespace coterie::rpc {
@@ -18,7 +16,8 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kSurveyTimeout = absl::Milliseconds(300);
-constexpr std::size_t kChannelsMax = 4 * raft::kMembersMax;
+// The others say what they have five times a second.
+constexpr absl::Duration kDurabilityPatience = absl::Milliseconds(500);
 
 v1::NodeRole RoleOf(const node::Status& status, NodeId id) {
   if (id == status.leader) return v1::NODE_ROLE_LEADER;
@@ -116,7 +115,7 @@ class ClusterService::Survey : public std::enable_shared_from_this<Survey> {
     }
     for (std::size_t i = 0; i < addresses.size(); ++i) {
       questions_[i] = std::make_unique<Question>();
-      Ask(*questions_[i], v1::ClusterService::NewStub(service.ChannelTo(addresses[i])), call);
+      Ask(*questions_[i], v1::ClusterService::NewStub(service.channels_.To(addresses[i])), call);
     }
     Close();
   }
@@ -172,20 +171,6 @@ class ClusterService::Survey : public std::enable_shared_from_this<Survey> {
   std::size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-std::shared_ptr<grpc::Channel> ClusterService::ChannelTo(const std::string& address) {
-  absl::MutexLock lock(&mutex_);
-  if (channels_.size() >= kChannelsMax) channels_.clear();
-  std::shared_ptr<grpc::Channel>& channel = channels_[address];
-  if (channel != nullptr) return channel;
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1'000);
-  channel = grpc::CreateCustomChannel(address, credentials_, arguments);
-  return channel;
-}
-
 void ClusterService::GetStatus(const Call& call, v1::GetStatusRequest request,
                                Reply<v1::GetStatusResponse> reply) {
   node::Status status = calls_.node().status();
@@ -193,6 +178,37 @@ void ClusterService::GetStatus(const Call& call, v1::GetStatusRequest request,
   v1::GetStatusResponse response = Describe(status);
   if (request.local_only()) return reply(std::move(response));
   std::make_shared<Survey>(std::move(response), std::move(reply))->Begin(*this, call);
+}
+
+// Linearizably: whatever the caller was told is saved is in that version, or before it.
+void ClusterService::GetDurability(const Call& call, v1::GetDurabilityRequest request,
+                                   Reply<v1::GetDurabilityResponse> reply) {
+  calls_.Ask<Revision>(
+      call, node::Consistency::kLinearizable,
+      [caller = call.caller,
+       request = std::move(request)](const state::Machine& state) -> absl::StatusOr<Revision> {
+        const absl::StatusOr<DocId> id = FindVisible(state, caller, request.document());
+        if (!id.ok()) return id.status();
+        return state.FindDocument(*id)->revision;
+      },
+      [this, authorization = call.authorization,
+       reply = std::move(reply)](const absl::StatusOr<Revision>& revision) {
+        if (!revision.ok()) return reply(revision.status());
+        watch_.Ask({.index = *revision,
+                    .authorization = authorization,
+                    .patience = kDurabilityPatience,
+                    .done = [this, revision = *revision,
+                             reply](const ClusterWatch::Durability& durability) {
+                      v1::GetDurabilityResponse response;
+                      response.set_revision(revision.value());
+                      response.set_term(calls_.node().journal().TermAt(revision).value());
+                      for (const NodeId id : durability.voters) response.add_voter_ids(id.value());
+                      for (const NodeId id : durability.holders) {
+                        response.add_holder_ids(id.value());
+                      }
+                      reply(std::move(response));
+                    }});
+      });
 }
 
 template <class Response>

@@ -3,36 +3,33 @@
 // coterie.v1.ClusterService: how the cluster is, and changing its members. What this node cannot
 // know of the others it asks them, in the caller's name. Any thread.
 
-#include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
-#include <grpcpp/channel.h>
-#include <grpcpp/security/credentials.h>
-
+#include <cstddef>
 #include <functional>
-#include <map>
-#include <memory>
-#include <string>
 #include <utility>
 
 #include "coterie/v1/cluster.grpc.pb.h"
 #include "coterie/v1/cluster.pb.h"
 #include "rpc/call.h"
+#include "rpc/cluster_watch.h"
 #include "rpc/node_calls.h"
+#include "rpc/node_channels.h"
 
 namespace coterie::rpc {
 
 class ClusterService {
  public:
-  // `subscriptions` says how many there are now; any thread. `credentials`: towards the other
-  // nodes' ports for clients.
-  ClusterService(const NodeCalls& calls, std::shared_ptr<grpc::ChannelCredentials> credentials,
+  // All outlive it. `subscriptions` says how many there are now; any thread.
+  ClusterService(const NodeCalls& calls, NodeChannels& channels, ClusterWatch& watch,
                  std::function<std::size_t()> subscriptions)
       : calls_(calls),
-        credentials_(std::move(credentials)),
+        channels_(channels),
+        watch_(watch),
         subscriptions_(std::move(subscriptions)) {}
 
   void GetStatus(const Call& call, v1::GetStatusRequest request,
                  Reply<v1::GetStatusResponse> reply);
+  void GetDurability(const Call& call, v1::GetDurabilityRequest request,
+                     Reply<v1::GetDurabilityResponse> reply);
   void AddNode(const Call& call, v1::AddNodeRequest request, Reply<v1::AddNodeResponse> reply);
   void PromoteNode(const Call& call, v1::PromoteNodeRequest request,
                    Reply<v1::PromoteNodeResponse> reply);
@@ -48,13 +45,11 @@ class ClusterService {
 
   template <class Response>
   void Reconfigure(const Call& call, const raft::MembershipChange& change, Reply<Response> reply);
-  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
 
   const NodeCalls& calls_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  NodeChannels& channels_;
+  ClusterWatch& watch_;
   const std::function<std::size_t()> subscriptions_;
-  absl::Mutex mutex_;
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
 };
 
 // What `status` says of the members; all that is known here of the others is little.

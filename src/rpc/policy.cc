@@ -69,6 +69,8 @@ constexpr Policy kPolicies[] = {
     {"coterie.v1.PresenceService.ListPresent", kSession, kUsual, kSmall},
 
     {"coterie.v1.ClusterService.GetStatus", kSession, kUsual, kSmall},
+    {"coterie.v1.ClusterService.WatchCluster", kSession, kEndless, kSmall},
+    {"coterie.v1.ClusterService.GetDurability", kSession, kUsual, kSmall},
     {"coterie.v1.ClusterService.AddNode", kAdmin, kLong, kSmall},
     {"coterie.v1.ClusterService.PromoteNode", kAdmin, kLong, kSmall},
     {"coterie.v1.ClusterService.RemoveNode", kAdmin, kLong, kSmall},

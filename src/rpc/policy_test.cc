@@ -63,16 +63,18 @@ TEST(Policy, ChangingTheClusterIsForAdministrators) {
         !policy.method.starts_with("coterie.v1.BackupService.")) {
       continue;
     }
-    const bool is_status = policy.method == "coterie.v1.ClusterService.GetStatus";
-    EXPECT_EQ(policy.access, is_status ? Access::kSession : Access::kAdmin) << policy.method;
+    const bool is_looking = policy.method == "coterie.v1.ClusterService.GetStatus" ||
+                            policy.method == "coterie.v1.ClusterService.WatchCluster" ||
+                            policy.method == "coterie.v1.ClusterService.GetDurability";
+    EXPECT_EQ(policy.access, is_looking ? Access::kSession : Access::kAdmin) << policy.method;
   }
 }
 
 TEST(Policy, OnlyStreamsAreEndless) {
   for (const Policy& policy : Policies()) {
-    const bool is_stream = policy.method.ends_with(".Subscribe") ||
-                           policy.method.ends_with(".Attach") ||
-                           policy.method.ends_with(".TakeBackup");
+    const bool is_stream =
+        policy.method.ends_with(".Subscribe") || policy.method.ends_with(".Attach") ||
+        policy.method.ends_with(".WatchCluster") || policy.method.ends_with(".TakeBackup");
     EXPECT_EQ(policy.seconds_max == 0, is_stream) << policy.method;
   }
 }

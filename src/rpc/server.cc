@@ -24,7 +24,9 @@
 #include "rpc/backup_service.h"
 #include "rpc/backups.h"
 #include "rpc/built_in.h"
+#include "rpc/cluster_binding.h"
 #include "rpc/cluster_service.h"
+#include "rpc/cluster_watch.h"
 #include "rpc/document_service.h"
 #include "rpc/draft_service.h"
 #include "rpc/event_hub.h"
@@ -33,6 +35,7 @@
 #include "rpc/llm_servers.h"
 #include "rpc/method_table.h"
 #include "rpc/node_calls.h"
+#include "rpc/node_channels.h"
 #include "rpc/passwords.h"
 #include "rpc/peer_service.h"
 #include "rpc/presence_hub.h"
@@ -80,7 +83,9 @@ class Server::Impl {
         auth_(calls_, passwords_, {.creates_users = !options.is_secure}),
         documents_(calls_),
         drafts_(calls_, draft_threads_),
-        cluster_(calls_, options.tls.ToClientPorts(), [this] { return hub_.size(); }),
+        channels_(options.tls.ToClientPorts()),
+        watch_(node, gate_.times(), channels_, [this] { return hub_.size(); }),
+        cluster_(calls_, channels_, watch_, [this] { return hub_.size(); }),
         presence_(calls_),
         llm_(options.llm_addresses, options.tls.ToLlmServers()),
         built_in_(options.language),
@@ -92,7 +97,7 @@ class Server::Impl {
         auth_binding_(gate_),
         document_binding_(gate_),
         draft_binding_(gate_),
-        cluster_binding_(gate_),
+        cluster_binding_(gate_, watch_),
         event_binding_(gate_, hub_),
         backup_binding_(gate_, backups_, options.backup_stalled_max),
         presence_binding_(gate_, calls_, presence_hub_),
@@ -115,6 +120,7 @@ class Server::Impl {
     assist_threads_.Start();
     backup_threads_.Start();
     hub_.Start();
+    watch_.Start();
     presence_hub_.Start();
     int peer_port = 0;
     grpc::ServerBuilder peer_builder;
@@ -166,6 +172,7 @@ class Server::Impl {
       const absl::Status stopping = Error(absl::StatusCode::kUnavailable, "STOPPING",
                                           "This node is stopping; resume on another one.");
       hub_.EndAll(stopping);
+      watch_.EndAll(stopping);
       presence_hub_.EndAll(stopping);
       client_server_->Shutdown(absl::ToChronoTime(deadline));
     }
@@ -176,6 +183,7 @@ class Server::Impl {
     assist_threads_.Stop();
     backup_threads_.Stop();
     hub_.Stop();
+    watch_.Stop();
     presence_hub_.Stop();
   }
 
@@ -185,7 +193,8 @@ class Server::Impl {
             .methods = methods_,
             .events = hub_,
             .assist = assist_runs_,
-            .backups = backups_};
+            .backups = backups_,
+            .watch = watch_};
   }
 
  private:
@@ -232,6 +241,7 @@ class Server::Impl {
   }
   void BindTheRest() {
     Bind(cluster_binding_, cluster_, &ClusterService::GetStatus);
+    Bind(cluster_binding_, cluster_, &ClusterService::GetDurability);
     Bind(cluster_binding_, cluster_, &ClusterService::AddNode);
     Bind(cluster_binding_, cluster_, &ClusterService::PromoteNode);
     Bind(cluster_binding_, cluster_, &ClusterService::RemoveNode);
@@ -253,6 +263,8 @@ class Server::Impl {
   AuthService auth_;
   DocumentService documents_;
   DraftService drafts_;
+  NodeChannels channels_;
+  ClusterWatch watch_;
   ClusterService cluster_;
   PresenceService presence_;
   const LlmServers llm_;
@@ -265,7 +277,7 @@ class Server::Impl {
   BoundService<v1::AuthService> auth_binding_;
   BoundService<v1::DocumentService> document_binding_;
   BoundService<v1::DraftService> draft_binding_;
-  BoundService<v1::ClusterService> cluster_binding_;
+  ClusterBinding cluster_binding_;
   EventService event_binding_;
   BackupService backup_binding_;
   PresenceBinding presence_binding_;

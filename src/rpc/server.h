@@ -36,6 +36,7 @@ struct ServerOptions {
 
 class AssistRuns;
 class Backups;
+class ClusterWatch;
 class EventHub;
 class Gate;
 class MethodTable;
@@ -50,6 +51,7 @@ struct Faces {
   EventHub& events;
   AssistRuns& assist;
   Backups& backups;
+  ClusterWatch& watch;
 };
 
 class Server {

@@ -46,11 +46,6 @@ export interface NodeStatus {
   version?: string
   alarms?: string[]
 }
-export interface ClusterStatus {
-  nodes?: NodeStatus[]
-  leaderId?: string
-  answeringNodeId?: string
-}
 
 // `code` is Connect's ("not_found"); 'offline' = no node answered. `reason` is the cluster's word
 // for it ("NO_MODEL"), if it has one.

@@ -83,6 +83,7 @@ export class Link {
   private inFlight = 0 // Updates that are not acknowledged.
   private sentAt: number[] = [] // When each of them left.
   tookMs: number | null = null // Until the last of them was on a majority.
+  saves = 0 // Acknowledgements: another number, and what is saved is another text.
   private progressAt = elapsedMs() // When an update was acknowledged, or the first one left after.
   private unsaved = 0 // Changes made here that no majority has, as far as we know.
   private hasRefused = false
@@ -379,6 +380,7 @@ export class Link {
   private readSyncStatus(isSaved: boolean): void {
     this.inFlight = Math.max(0, this.inFlight - 1)
     this.progressAt = elapsedMs()
+    if (isSaved) ++this.saves
     const sentAt = this.sentAt.shift()
     if (isSaved && sentAt !== undefined) this.tookMs = this.progressAt - sentAt
     if (!isSaved && this.keptAhead > 0) {

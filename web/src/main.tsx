@@ -7,7 +7,7 @@ import { deleteNow } from './deletions'
 import { useNewerPage } from './newer_page'
 import { loadNodes } from './nodes'
 import { showOverlay, toggleOverlay, useOverlay } from './overlay'
-import { Cluster } from './pages/cluster'
+import { ClusterLater, loadCluster } from './pages/cluster_later'
 import { Documents } from './pages/documents'
 import { EditorPage } from './pages/editor_page'
 import { logOut } from './pages/header'
@@ -22,6 +22,7 @@ import { followViewport } from './viewport'
 import { keepPage } from './worker_registration'
 
 const kNodesPatienceMs = 250
+const kLaterMs = 3_000 // When the page has something else to do no more.
 
 const goTo = (hash: string) => () => { location.hash = hash }
 
@@ -40,7 +41,7 @@ function Page({ route }: { route: Route }) {
     case 'documents':
       return <Documents />
     case 'cluster':
-      return <Cluster />
+      return <ClusterLater />
     case 'document':
       return <EditorPage name={route.name} key={route.name} />
   }
@@ -96,3 +97,4 @@ void Promise.race([loadNodes(), patience]).then(() => {
   if (root) render(<App />, root)
 })
 keepPage()
+setTimeout(() => void loadCluster().catch(() => undefined), kLaterMs)

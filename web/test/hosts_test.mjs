@@ -32,14 +32,14 @@ async function goesOn(cluster) {
   await mia.create('travels')
   await tom.open('travels')
   await mia.type('before. ')
-  await mia.untilStatus(/Saved on a majority/)
+  await mia.untilStatus(/Saved/)
   await mia.page.evaluate(() => navigator.serviceWorker.ready.then(() => true))
-  assert.equal(await mia.status.getAttribute('title'), `Node ${mia.base}`)
+  assert.equal(await mia.isWith(), mia.base)
 
   await cluster.kill(0)
   await mia.type('after. ')
-  await mia.untilStatus(/Saved on a majority/, 20_000)
-  assert.match(await mia.status.getAttribute('title'), /^Node https?:\/\/127\.0\.0\.[23]:/)
+  await mia.untilStatus(/Saved/, 20_000)
+  assert.match(await mia.isWith(), /^https?:\/\/127\.0\.0\.[23]:/)
   await tom.untilText('before. after.')
   await tom.type('his. ')
   await mia.untilText('his.')
@@ -47,7 +47,7 @@ async function goesOn(cluster) {
   // What this device keeps of the page and of the nodes' addresses is enough to begin with.
   await mia.page.reload()
   await mia.untilText('before. after. his.')
-  await mia.untilStatus(/Saved on a majority/, 20_000)
+  await mia.untilStatus(/Saved/, 20_000)
   await mia.page.goto(`${mia.base}/#/cluster`)
   await mia.page.getByText('2 of 3 voters here').waitFor()
   await until('she sees the figures of the others', async () =>

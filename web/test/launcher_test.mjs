@@ -78,6 +78,16 @@ test('the leader is stopped on the cluster page while both type: nothing is lost
     await page.getByRole('button', { name: `Stop n${leader}` }).click()
     await page.getByText(new RegExp(`n[1-3] leads in term \\d+`)).first().waitFor()
     await page.getByText('2 of 3 voters here').waitFor()
+    const happened = page.getByRole('list', { name: 'What happened, the newest first' })
+    await happened.getByText(/^.*n[1-3] asks for votes in term \d+$/).first().waitFor()
+    await happened.getByText(/n[1-3] votes for n[1-3], in term \d+/).first().waitFor()
+    await happened.getByText(
+      /leads in term \d+, after \d\.\d\d s without a leader/).first().waitFor()
+    await happened.getByText(`n${leader} does not answer the leader`).first().waitFor()
+    await page.getByText(/Last election: n[1-3] for term \d+\..* It was elected\./).waitFor()
+    // Two votes, and two lines to the one that is gone.
+    assert.equal(await page.locator('.picture .vote-granted').count(), 2)
+    await until('its lines are cut', async () => await page.locator('.link-cut').count() === 2)
     await page.getByRole('button', { name: `Start n${leader}` }).waitFor()
     if (pictures) await page.screenshot({ path: `${pictures}/cluster-stopped.png` })
     await Object.assign(new Writer(), { page }).assertAccessible('cluster')

@@ -55,6 +55,12 @@ export class Writer {
   }
   get content() { return this.page.locator('.cm-content') }
   get status() { return this.page.locator('.pill') }
+  // The node that the open document is with, as the status says to who stays on it.
+  async isWith() {
+    const details = await this.page.locator('#pill-details').textContent()
+    const [, node] = / is with (\S+)\.$/.exec(details)
+    return node
+  }
   async create(document) {
     await this.page.getByLabel('Name of the new document').fill(document)
     await this.page.getByRole('button', { name: 'Create' }).click()

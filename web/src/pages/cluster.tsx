@@ -1,64 +1,42 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
 
 import { announce } from '../announce'
-import { call, type ClusterStatus, type NodeStatus } from '../api'
 import { order, type Running, running } from '../control'
-import { type Happening, type Seen, summarize, whatHappened } from '../happenings'
-import { extend, look, type Look, milliseconds, type Pace, paceOf, type Point } from '../looks'
 import { control, node } from '../nodes'
-import { messageOf, usePoll } from '../poll'
-import { clock } from './pieces'
+import { messageOf } from '../poll'
+import { type Election, type Point, Story, stretchOf, verdictOf } from '../story'
+import { useWatch } from '../watch'
+import { Card, milliseconds } from './cluster_card'
+import { Picture } from './cluster_picture'
 import { Header } from './header'
+import { exactClock } from './pieces'
 
-const kStatusEveryMs = 500
-const kLookEveryMs = 1_000
-const kHistoryMax = 30
+const kRunningEveryMs = 1_000
+const kSilentMs = 2_500
+const kVotesShownMs = 15_000
 
-const kRoles: Record<string, string> = {
-  NODE_ROLE_LEADER: 'leader', NODE_ROLE_FOLLOWER: 'follower', NODE_ROLE_LEARNER: 'learner',
-  NODE_ROLE_CANDIDATE: 'candidate',
-}
-const roleOf = (status: NodeStatus): string =>
-  status.isReachable ? kRoles[status.role ?? ''] ?? 'unknown' : 'unreachable'
+// --- Hearing ---
 
-function verdict(nodes: NodeStatus[]): string {
-  const voters = nodes.filter((each) => each.role !== 'NODE_ROLE_LEARNER')
-  const up = voters.filter((each) => each.isReachable).length
-  const spare = up - (Math.floor(voters.length / 2) + 1)
-  if (spare < 0) return `${up} of ${voters.length} voters: no majority, nothing can be saved`
-  return `${up} of ${voters.length} voters here; ${spare} more may fail`
-}
+interface Heard { story: Story; heardMs: number; nowMs: number; error: unknown }
 
-// --- Asking ---
-
-function useStatus() {
-  const seen = useRef<Seen[]>([])
-  const happened = useRef<Happening[]>([])
-  const poll = usePoll(async () => {
-    const status = await call<ClusterStatus>('ClusterService/GetStatus')
-    const now = summarize(status, Date.now())
-    for (const text of whatHappened(seen.current, now)) {
-      happened.current.unshift({ timeMs: now.timeMs, text })
-      announce(text)
-    }
-    seen.current = [...seen.current, now].slice(-kHistoryMax)
-    happened.current = happened.current.slice(0, kHistoryMax)
-    return status
-  }, kStatusEveryMs)
-  return { ...poll, happened: happened.current, seen: seen.current }
-}
-
-interface Trail { before: Look | null; now: Look; points: Point[] }
-
-function useTrail(): Trail | null {
-  const last = useRef<Trail | null>(null)
-  return usePoll(async () => {
-    const now = await look()
-    const before = last.current?.now ?? null
-    const points = last.current?.points ?? []
-    last.current = { before, now, points: before ? extend(points, before, now) : points }
-    return last.current
-  }, kLookEveryMs).value
+function useStory(): Heard {
+  const story = useRef<Story | null>(null)
+  story.current ??= new Story()
+  const heardMs = useRef(Date.now())
+  const [, redraw] = useReducer((count: number) => count + 1, 0)
+  const error = useWatch((word) => {
+    heardMs.current = Date.now()
+    for (const text of story.current?.take(word, heardMs.current) ?? []) announce(text)
+    redraw(null as never)
+  })
+  useEffect(() => {
+    // Nobody says that nobody says anything.
+    const timer = setInterval(() => {
+      if (Date.now() - heardMs.current > kSilentMs) redraw(null as never)
+    }, 1_000)
+    return () => clearInterval(timer)
+  }, [])
+  return { story: story.current, heardMs: heardMs.current, nowMs: Date.now(), error }
 }
 
 // Which nodes the launcher of a development cluster runs; null when there is none, or it is gone.
@@ -69,11 +47,14 @@ function useRunning(): [Running | null, (which: string, verb: 'kill' | 'start') 
   useEffect(() => {
     if (!url) return
     let isOver = false
-    const read = () => void running(url).then(
-      (result) => { if (!isOver) setKnown(result) },
-      () => { if (!isOver) setKnown(null) })
+    const read = () => {
+      if (document.hidden) return
+      void running(url).then(
+        (result) => { if (!isOver) setKnown(result) },
+        () => { if (!isOver) setKnown(null) })
+    }
     read()
-    const timer = setInterval(read, kLookEveryMs)
+    const timer = setInterval(read, kRunningEveryMs)
     return () => {
       isOver = true
       clearInterval(timer)
@@ -91,54 +72,6 @@ function useRunning(): [Running | null, (which: string, verb: 'kill' | 'start') 
 
 // --- Showing ---
 
-interface CardProps {
-  status: NodeStatus
-  isAnswering: boolean
-  pace: Pace | null
-  isRunning: boolean | null // Null: it is in nobody's hands here.
-  onOrder: (verb: 'kill' | 'start') => void
-}
-
-function Card({ status, isAnswering, pace, isRunning, onOrder }: CardProps) {
-  const last = Number(status.lastIndex ?? 0)
-  // Of who does not answer nothing is known but how far it is behind at least.
-  const number = (value: string | undefined, scale = 1, unit = '') =>
-    (status.isReachable ? `${Math.round(Number(value ?? 0) / scale).toLocaleString()}${unit}` : '–')
-  const perSecond = (value: number | undefined) =>
-    (value === undefined ? '–' : `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`)
-  const rows: [string, string][] = [
-    ['term', number(status.term)],
-    ['committed', number(status.commitIndex)],
-    ['applied', number(status.appliedIndex)],
-    ['behind the leader', `${Number(status.lagEntries ?? 0).toLocaleString()} entries`],
-    ['log', number(status.logBytes, 1_024, ' KiB')],
-    ['sessions', number(status.sessions)],
-    ['up for', number(status.uptimeMs, 1_000, ' s')],
-    ['edits, deliveries', `${perSecond(pace?.updates)}, ${perSecond(pace?.deliveries)}`],
-    ['edit to commit', `${milliseconds(pace?.commitMedian ?? null)}, p99 ${
-      milliseconds(pace?.commitWorst ?? null)}`],
-    ['log to disk', milliseconds(pace?.appendMedian ?? null)],
-    ['API calls', `${perSecond(pace?.calls)}, p99 ${milliseconds(pace?.callWorst ?? null)}`],
-  ]
-  const role = roleOf(status)
-  const name = `n${status.nodeId}`
-  return (
-    <li class={`card role-${role}`}>
-      <div class="card-head"><h2>{name} <span class="tag">{role}</span>
-        {isAnswering && <span class="hint"> yours</span>}</h2>
-        {isRunning === true && <button type="button" class="danger" title="kill -9"
-          aria-label={`Stop ${name}`} onClick={() => onOrder('kill')}>Stop</button>}
-        {isRunning === false && <button type="button" class="main" aria-label={`Start ${name}`}
-          onClick={() => onOrder('start')}>Start</button>}</div>
-      <p class="hint">{status.clientAddress}</p>
-      <dl>{rows.map(([what, value]) => <div key={what}><dt>{what}</dt><dd>{value}</dd></div>)}</dl>
-      <progress aria-label={`Applied on ${name}`} max={Math.max(last, 1)}
-        value={Number(status.appliedIndex ?? 0)} />
-      {(status.alarms ?? []).map((alarm) => <p key={alarm} class="error">{alarm}</p>)}
-    </li>
-  )
-}
-
 const kWide = 240
 const kHigh = 36
 
@@ -155,46 +88,103 @@ function Spark({ values, label, now }: { values: (number | null)[]; label: strin
   )
 }
 
+function Sparks({ points }: { points: Point[] }) {
+  const newest = points.at(-1)
+  return (
+    <div class="sparks">
+      <Spark label="Edits a second" now={newest?.updates.toFixed(1) ?? '–'}
+        values={points.map((point) => point.updates)} />
+      <Spark label="Edit to commit, p99" now={milliseconds(newest?.commitWorst)}
+        values={points.map((point) => point.commitWorst)} />
+    </div>
+  )
+}
+
+const names = (ids: readonly string[]): string =>
+  (ids.length === 0 ? 'nobody' : ids.map((id) => `n${id}`).join(', '))
+
+function Votes({ election }: { election: Election | null }) {
+  if (!election) return <p class="votes hint">No election since the nodes began to remember.</p>
+  const { candidate, term, kind, granted, refused, isWon } = election
+  return (
+    <p class="votes"><strong>{kind === 'would' ? 'Asked before an election' : 'Last election'}</strong>
+      {`: n${candidate} for term ${term}. ${kind === 'would' ? 'Would vote for it' : 'Voted for it'}: ${
+        names(granted)}${refused.length > 0 ? `; against: ${names(refused)}` : ''}. ${
+        isWon ? 'It was elected.' : ''}`}</p>
+  )
+}
+
+function Legend() {
+  return (
+    <ul class="legend hint" aria-label="What the picture shows">
+      <li><span class="key key-open" />heard</li>
+      <li><span class="key key-cut" />cut: nothing comes through</li>
+      <li><span class="key key-quiet" />no messages expected</li>
+      <li><span class="key key-append" />log entries, and answers: a dot for all of 0.2 s</li>
+    </ul>
+  )
+}
+
+function TapeLegend() {
+  return (
+    <ul class="legend hint" aria-label="What the tapes show">
+      <li><span class="key key-applied" />applied</li>
+      <li><span class="key key-committed" />committed</li>
+      <li><span class="key key-appended" />appended</li>
+    </ul>
+  )
+}
+
+function Timeline({ lines }: { lines: Story['lines'] }) {
+  return (
+    <ol class="events" aria-label="What happened, the newest first" tabIndex={0}>
+      {lines.map(({ key, timeMs, text, isLoud }) => <li key={key} class={isLoud ? 'loud' : ''}>
+        <time>{exactClock(timeMs)}</time> {text}</li>)}
+      {lines.length === 0 && <li class="hint">No election, nobody lost.</li>}
+    </ol>
+  )
+}
+
 export function Cluster() {
-  const { value, error, happened, seen } = useStatus()
-  const trail = useTrail()
+  const { story, heardMs, nowMs, error } = useStory()
   const [known, give, refusal] = useRunning()
-  const nodes = value?.nodes ?? []
-  const first = seen.at(0)
-  const last = seen.at(-1)
-  const entries = first && last && last.timeMs > first.timeMs
-    ? (1_000 * (last.commit - first.commit)) / (last.timeMs - first.timeMs) : 0
-  const newest = trail?.points.at(-1)
+  const { nodes, links, election, lines } = story
+  const isSilent = nowMs - heardMs > kSilentMs
+  const silence = nodes.length > 0 ? `No node answers. What is shown is ${
+    Math.round((nowMs - heardMs) / 1_000)} s old.` : 'No node answers.'
+  const isVoting = nowMs - story.votedMs < kVotesShownMs
+  const stretch = stretchOf(nodes)
   return (
     <>
       <Header />
-      <main id="main" class="page wide" tabIndex={0}>{/* It scrolls. */}
+      <main id="main" class="page wide cluster" tabIndex={0}>{/* It scrolls. */}
         <h1>Cluster</h1>
-        {value && <p><strong role="status">{verdict(nodes)}</strong>
-          <span class="hint"> · {entries.toFixed(1)} log entries a second · seen by {node()}</span>
-        </p>}
-        <p class="error" role="alert">{refusal || (error ? messageOf(error) : '')}</p>
-        {trail && newest && <div class="sparks">
-          <Spark label="Edits a second" now={newest.updates.toFixed(1)}
-            values={trail.points.map((point) => point.updates)} />
-          <Spark label="Edit to commit, p99" now={milliseconds(newest.commitWorst)}
-            values={trail.points.map((point) => point.commitWorst)} />
-        </div>}
-        <ul class="cards" aria-label="Nodes">
-          {nodes.map((each) => <Card key={each.nodeId} status={each}
-            isAnswering={each.nodeId === value?.answeringNodeId}
-            pace={trail?.before ? paceOf(trail.before, trail.now, each.nodeId) : null}
-            isRunning={known?.get(each.nodeId) ?? null}
-            onOrder={(verb) => give(each.nodeId, verb)} />)}
+        {nodes.length > 0 && <p><strong role="status">{isSilent ? silence : verdictOf(nodes)}</strong>
+          <span class="hint"> · seen by {node()}</span></p>}
+        <p class="error" role="alert">
+          {refusal || (error && isSilent ? messageOf(error) : '')}</p>
+        {nodes.length > 0 && <>
+          <div class="overview">
+            <section class="panel" aria-label="Connections">
+              <Picture nodes={nodes} links={links} election={isVoting ? election : null} />
+              <Legend />
+              <Votes election={election} />
+            </section>
+            <section class="panel" aria-label="What happened">
+              <h2>What happened</h2>
+              <Timeline lines={lines} />
+            </section>
+          </div>
+          <Sparks points={story.points} />
+          <TapeLegend />
+        </>}
+        <ul class={`cards${isSilent ? ' is-silent' : ''}`} aria-label="Nodes">
+          {nodes.map((view) => <Card key={view.id} view={view} stretch={stretch} nowMs={nowMs}
+            isAnswering={view.id === story.answering} isRunning={known?.get(view.id) ?? null}
+            onOrder={(verb) => give(view.id, verb)} />)}
         </ul>
         {known && <p class="hint">This is a development cluster: stop the leader and keep
           typing.</p>}
-        <h2>Since this page was opened</h2>
-        <ol class="events">
-          {happened.map((event) => <li key={`${event.timeMs} ${event.text}`}>
-            <time>{clock(event.timeMs)}</time> {event.text}</li>)}
-          {happened.length === 0 && <li class="hint">No election, nobody lost.</li>}
-        </ol>
       </main>
     </>
   )

@@ -26,7 +26,7 @@ import { Header } from './header'
 import { History } from './history'
 import { Avatars } from './pieces'
 import { Share } from './share'
-import { type Access, StatusPill, statusText, tookText } from './status_pill'
+import { type Access, pillText, StatusPill, tookText, useDurability } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
 import { UnsentStrip } from './unsent_strip'
 
@@ -190,6 +190,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     hasDraft: drafts.some(({ user }) => user === session()?.user),
   }
 
+  const durability = useDurability(link, id)
   const keeper = useMemo(() => (id ? new LockKeeper(id) : null), [id])
   useEffect(() => () => keeper?.close(), [keeper])
   useEffect(() => keeper?.observe(holdsLock), [keeper, holdsLock])
@@ -233,7 +234,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     { title: 'Share', keys: ['Mod-Alt-s'], isOff: !id, run: () => toggle('share') },
     { title: 'Export', isOff: !opened, run: exportText },
     // Nothing is to be done.
-    { title: 'Is it saved?', keys: ['Mod-s'], run: () => toast(statusText(state, access) + tookText(state, link?.tookMs ?? null)) },
+    { title: 'Is it saved?', keys: ['Mod-s'], run: () => toast(pillText(state, access, durability) + tookText(state, link?.tookMs ?? null)) },
     { title: 'Close the panel', keys: ['Escape'], isKeyOnly: true, isOff: panel === '',
       run: () => {
         setPanel('')
@@ -248,7 +249,8 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     <>
       <Header>
         <h1 class="doc-name" title={name}>{name}</h1>
-        {opened && <StatusPill state={state} origin={opened.link.origin} access={access} />}
+        {opened && <StatusPill state={state} origin={opened.link.origin} access={access}
+          durability={durability} tookMs={opened.link.tookMs} />}
       </Header>
       <div class="tools" role="toolbar" aria-label="Document">
         <Avatars names={names} />

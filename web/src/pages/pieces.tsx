@@ -31,5 +31,10 @@ export function ago(timeMs: string | undefined): string {
   return new Date(Number(timeMs)).toLocaleDateString()
 }
 
+// To the millisecond.
+export const exactClock = (timeMs: number): string => new Date(timeMs).toLocaleTimeString([], {
+  hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3,
+})
+
 export const clock = (timeMs: number): string =>
   new Date(timeMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' })
