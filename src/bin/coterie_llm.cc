@@ -129,17 +129,24 @@ void WriteLlamaLine(llm::LlamaLog::Level level, std::string_view line) {
   spdlog::log(is_news ? spdlog::level::trace : spdlog::level::debug, "llama.cpp: {}", line);
 }
 
-absl::StatusOr<std::unique_ptr<llm::Model>> LoadModel(const LlmOptions& options,
-                                                      llm::LlamaLog& log) {
+absl::StatusOr<std::string> FindModel(const LlmOptions& options, llm::LlamaLog& log) {
   absl::StatusOr<std::string> path = llm::FindModel(options.model, options.models);
   if (!path.ok()) return path.status();
-  spdlog::info("loading {}", *path);
+  absl::Status checked = llm::Model::CheckFile(*path, log);
+  return checked.ok() ? path : checked;
+}
+
+absl::StatusOr<std::unique_ptr<llm::Model>> LoadModel(const std::string& path,
+                                                      const std::string& chat_template,
+                                                      llm::LlamaLog& log, llm::Service& service) {
+  spdlog::info("loading {}", path);
   // Owned by the callback, which may be called many times.
   const auto next = std::make_shared<float>(kProgressStep);
-  return llm::Model::Load({.path = *path,
-                           .chat_template = options.chat_template,
+  return llm::Model::Load({.path = path,
+                           .chat_template = chat_template,
                            .on_progress =
-                               [next](float progress) {
+                               [next, &service](float progress) {
+                                 service.SetLoading(progress);
                                  if (progress < *next) return;
                                  spdlog::info("loading: {:.0f} %", progress * 100);
                                  *next += kProgressStep;
@@ -175,10 +182,31 @@ using Credentials = std::shared_ptr<grpc::ServerCredentials>;
 int Run(const LlmOptions& options, const Credentials& credentials, const sigset_t& signals) {
   const io::PosixClock clock;
   llm::LlamaLog log(WriteLlamaLine);
-  absl::StatusOr<std::unique_ptr<llm::Model>> model = LoadModel(options, log);
-  if (!model.ok()) return Fail(ExitOf(model.status()), model.status());
+  const absl::StatusOr<std::string> path = FindModel(options, log);
+  if (!path.ok()) return Fail(ExitOf(path.status()), path.status());
+  // Before the server, which uses them, so that they outlive it.
+  absl::StatusOr<std::unique_ptr<llm::Model>> model;
+  absl::StatusOr<std::unique_ptr<llm::Engine>> engine;
+  auto owned = std::make_unique<llm::Service>(clock);
+  llm::Service& service = *owned;
+  // Nodes are told how far the model is loaded.
+  absl::StatusOr<std::unique_ptr<llm::Server>> server =
+      llm::Server::Start({.listen = options.listen,
+                          .credentials = credentials,
+                          .service = std::move(owned),
+                          .stop = [&engine](absl::Time deadline) {
+                            if (engine.ok()) (*engine)->Stop(deadline);
+                          }});
+  if (!server.ok()) return Fail(kExitStart, server.status());
+  (*server)->SetHealthy(false);
+  const auto give_up = [&server](int code, const auto& why) {
+    (*server)->Stop(absl::InfinitePast());
+    return Fail(code, why);
+  };
+  model = LoadModel(*path, options.chat_template, log, service);
+  if (!model.ok()) return give_up(ExitOf(model.status()), model.status());
   if (!options.chat_template.empty() && !(*model)->has_chat_template()) {
-    return Fail(kExitFlags, "--chat-template: llama.cpp knows none by that name");
+    return give_up(kExitFlags, "--chat-template: llama.cpp knows none by that name");
   }
   const std::uint32_t threads = ThreadsOf(options, std::thread::hardware_concurrency());
   const llm::EngineOptions engine_options{
@@ -190,15 +218,10 @@ int Run(const LlmOptions& options, const Credentials& credentials, const sigset_
       .waiting_max = options.waiting_max,
       .waiting_per_client_max = PerClient(options.waiting_max),
       .seed = std::random_device()()};
-  absl::StatusOr<std::unique_ptr<llm::Engine>> engine =
-      llm::Engine::Start(**model, engine_options, clock);
-  if (!engine.ok()) return Fail(kExitStart, engine.status());
-  absl::StatusOr<std::unique_ptr<llm::Server>> server =
-      llm::Server::Start({.listen = options.listen,
-                          .credentials = credentials,
-                          .service = std::make_unique<llm::Service>(**model, **engine, clock),
-                          .stop = [&engine](absl::Time deadline) { (*engine)->Stop(deadline); }});
-  if (!server.ok()) return Fail(kExitStart, server.status());
+  engine = llm::Engine::Start(**model, engine_options, clock);
+  if (!engine.ok()) return give_up(kExitStart, engine.status());
+  service.Serve(**model, **engine);
+  (*server)->SetHealthy(true);
   if (!(*model)->has_chat_template()) {
     spdlog::warn("the model has no chat template that is known here: only raw prompts are served");
   }

@@ -21,6 +21,7 @@
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/interrupt_watch.h"
+#include "cli/status_line.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::cli {
@@ -59,7 +60,26 @@ absl::StatusOr<v1::AssistOptions> OptionsOf(const Flags& flags) {
   return options;
 }
 
-void ShowEvent(Invocation& cli, const v1::AssistEvent& event) {
+// What it waits for; empty: for nothing.
+std::string WordsFor(const v1::AssistEvent& event) {
+  if (event.has_queued()) {
+    return event.queued().place() == 1
+               ? "waiting: next in the queue"
+               : absl::StrCat("waiting: place ", event.queued().place(), " in the queue");
+  }
+  if (event.has_loading()) {
+    return absl::StrCat("the model is being loaded: ", event.loading().percent(), " %");
+  }
+  if (event.has_reading()) {
+    return absl::StrCat("the model reads: ", event.reading().percent(), " %");
+  }
+  return "";
+}
+
+void ShowEvent(Invocation& cli, StatusLine& line, const v1::AssistEvent& event) {
+  const std::string waits = WordsFor(event);
+  if (!waits.empty() && !cli.is_json()) return line.Show(waits);
+  line.Clear();
   if (cli.is_json()) {
     cli.PrintJson(ToJson(event));
   } else if (!event.text().empty()) {
@@ -120,13 +140,15 @@ absl::StatusOr<v1::AssistEvent::Finished> Show(Invocation& cli, const Request& r
   ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
   v1::AssistEvent::Finished finished;
   bool has_text = false;
+  StatusLine line(cli);
   const absl::Status status =
       client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
-        ShowEvent(cli, event);
+        ShowEvent(cli, line, event);
         has_text = has_text || !event.text().empty();
         if (event.has_finished()) finished = event.finished();
         return true;
       });
+  line.Clear();
   if (has_text && !cli.is_json()) cli.Print("\n");
   RETURN_IF_ERROR(status);
   SayHowItEnded(cli, finished);
@@ -316,9 +338,10 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
   bool has_text = false;
   v1::AssistEvent::Finished finished;
+  StatusLine line(cli);
   absl::Status status =
       client->Assist(request, absl::Now() + kAnswerTimeout, [&](const v1::AssistEvent& event) {
-        ShowEvent(cli, event);
+        ShowEvent(cli, line, event);
         has_text = has_text || !event.text().empty();
         if (event.has_finished()) finished = event.finished();
         if (event.has_written()) {
@@ -327,6 +350,7 @@ absl::Status WriteOn(Invocation& cli, const Flags& flags) {
         }
         return !watch.IsInterrupted();
       });
+  line.Clear();
   if (has_text && !cli.is_json()) cli.Print("\n");
   if (watch.IsInterrupted()) cli.Say("stopped");
   SayHowItEnded(cli, finished);

@@ -15,7 +15,12 @@ absl::Status RunAssist(Nodes& nodes, const char* path, const google::protobuf::M
     const std::string reason = DetailOf(status).reason;
     return reason == "MODEL_UNAVAILABLE" || reason == "QUEUE_FULL";
   };
-  return RunServerStream<v1::AssistEvent>(nodes, path, request, deadline, on_event, is_of_model);
+  // What it waits for is of no account any more where that is elsewhere.
+  const auto is_lasting = [](const v1::AssistEvent& event) {
+    return !event.has_queued() && !event.has_loading() && !event.has_reading();
+  };
+  return RunServerStream<v1::AssistEvent>(nodes, path, request, deadline, on_event, is_of_model,
+                                          is_lasting);
 }
 
 }  // namespace coterie::client

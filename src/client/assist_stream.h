@@ -1,8 +1,8 @@
 #pragma once
 
 // One question to the language model behind the cluster: a server stream of AssistEvent, read to
-// its end. Another node is asked if one fails before its first event, and never after: what has
-// been shown cannot be taken back. Blocks; one owner.
+// its end. Another node is asked if one fails before its first event, those that say what it waits
+// for not counted, and never after: what has been shown cannot be taken back. Blocks; one owner.
 
 #include <absl/status/status.h>
 #include <absl/strings/string_view.h>

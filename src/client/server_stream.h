@@ -64,12 +64,14 @@ class ServerStream final : private grpc::ClientReadReactor<grpc::ByteBuffer> {
 
 // `on_message` runs for every message, on this thread; false gives the call up (kCancelled).
 // Errors: the cluster's own; kUnavailable = no node could be reached, or the node died in the
-// middle. `is_final`: an error that every node would answer alike.
+// middle. `is_final`: an error that every node would answer alike. `is_lasting`: that a message may
+// not be followed by another node's answer from its beginning; empty = none may.
 template <class Message>
 absl::Status RunServerStream(Nodes& nodes, const char* path,
                              const google::protobuf::Message& request, absl::Time deadline,
                              const std::function<bool(const Message&)>& on_message,
-                             const std::function<bool(const absl::Status&)>& is_final = {}) {
+                             const std::function<bool(const absl::Status&)>& is_final = {},
+                             const std::function<bool(const Message&)>& is_lasting = {}) {
   Tour tour(nodes, deadline);
   while (const std::shared_ptr<Connection> connection = tour.Next()) {
     ServerStream stream(connection, path, nodes.token(), deadline, request);
@@ -78,8 +80,8 @@ absl::Status RunServerStream(Nodes& nodes, const char* path,
     bool has_message = false;
     absl::Status parsed;
     while (stream.Take(bytes)) {
-      has_message = true;
       if (parsed.ok()) parsed = FromBytes(bytes, message);
+      has_message = has_message || !parsed.ok() || !is_lasting || is_lasting(message);
       if (!parsed.ok() || !on_message(message)) stream.Cancel();
     }
     const absl::Status status = parsed.ok() ? stream.Finish() : parsed;

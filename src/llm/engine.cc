@@ -100,7 +100,7 @@ absl::StatusOr<JobId> Engine::Submit(Request request, OnEvent on_event) {
   absl::MutexLock lock(&mutex_);
   if (is_closed_) return Stopping();
   const JobId id = last_id_ + 1;
-  auto job = std::make_unique<Job>(id, std::move(request), std::move(on_event), std::move(sampler));
+  auto job = std::make_shared<Job>(id, std::move(request), std::move(on_event), std::move(sampler));
   job->max_tokens = max_tokens;
   job->arrived_micros = clock_.NowMicros();
   if (!waiting_.TryPush(client, std::move(job))) {
@@ -115,14 +115,14 @@ absl::StatusOr<JobId> Engine::Submit(Request request, OnEvent on_event) {
 }
 
 void Engine::Cancel(JobId id) {
-  std::unique_ptr<Job> waited;
+  std::shared_ptr<Job> waited;
   {
     absl::MutexLock lock(&mutex_);
     if (running_.contains(id)) {
       cancelled_.insert(id);
       return;
     }
-    auto removed = waiting_.Remove([id](const std::unique_ptr<Job>& job) { return job->id == id; });
+    auto removed = waiting_.Remove([id](const std::shared_ptr<Job>& job) { return job->id == id; });
     if (!removed) return;
     waited = *std::move(removed);
     ++metrics_.counters.cancelled;
@@ -132,7 +132,7 @@ void Engine::Cancel(JobId id) {
 
 void Engine::Stop(absl::Time deadline) {
   CHECK(thread_.joinable());
-  std::vector<std::unique_ptr<Job>> refused;
+  std::vector<std::shared_ptr<Job>> refused;
   {
     absl::MutexLock lock(&mutex_);
     is_closed_ = true;
@@ -141,7 +141,7 @@ void Engine::Stop(absl::Time deadline) {
     while (auto job = waiting_.Pop()) refused.push_back(*std::move(job));
     metrics_.counters.failed += refused.size();
   }
-  for (const std::unique_ptr<Job>& job : refused) job->on_event(Stopping());
+  for (const std::shared_ptr<Job>& job : refused) job->on_event(Stopping());
   thread_.join();
 }
 
@@ -171,6 +171,7 @@ void Engine::Run() {
     const SchedulingPoints::Scope scope(points);
     EndCancelled();
     Admit();
+    TellPlaces();
     Step();
   }
 }
@@ -185,10 +186,10 @@ void Engine::Admit() {
   while (true) {
     const auto is_free = [](const Slot& slot) { return slot.job == nullptr; };
     if (std::none_of(slots_.begin(), slots_.end(), is_free)) return;
-    std::unique_ptr<Job> job;
+    std::shared_ptr<Job> job;
     {
       absl::MutexLock lock(&mutex_);
-      std::optional<std::unique_ptr<Job>> next = waiting_.Pop();
+      std::optional<std::shared_ptr<Job>> next = waiting_.Pop();
       if (!next) return;
       job = *std::move(next);
       running_.insert(job->id);
@@ -197,7 +198,32 @@ void Engine::Admit() {
   }
 }
 
-void Engine::Assign(std::unique_ptr<Job> job) {
+std::uint64_t Engine::TellEveryMicros() const {
+  return static_cast<std::uint64_t>(absl::ToInt64Microseconds(options_.tell_every));
+}
+
+// Those whose place has changed. Who waits does so behind running answers, so that this is asked
+// again soon.
+void Engine::TellPlaces() {
+  const std::uint64_t now = clock_.NowMicros();
+  if (now < told_places_micros_ + TellEveryMicros()) return;
+  std::vector<std::pair<std::shared_ptr<Job>, std::size_t>> moved;
+  {
+    absl::MutexLock lock(&mutex_);
+    std::size_t place = 0;
+    waiting_.ForEachInTurn([&](const std::shared_ptr<Job>& job) {
+      if (job->told_place != ++place) moved.emplace_back(job, place);
+    });
+  }
+  if (moved.empty()) return;
+  told_places_micros_ = now;
+  for (const auto& [job, place] : moved) {
+    job->told_place = place;
+    job->on_event(Queued{place});
+  }
+}
+
+void Engine::Assign(std::shared_ptr<Job> job) {
   std::vector<SlotView> views;
   views.reserve(slots_.size());
   for (const Slot& slot : slots_) {
@@ -227,6 +253,7 @@ void Engine::Assign(std::unique_ptr<Job> job) {
   slot.cache_key = request.cache_key;
   slot.used_at = ++uses_;
   job->assigned_micros = clock_.NowMicros();
+  job->told_reading_micros = job->assigned_micros;
   const Started started{.prompt_tokens = static_cast<std::uint32_t>(request.prompt.size()),
                         .cached_tokens = static_cast<std::uint32_t>(reused),
                         .queued_micros = job->assigned_micros - job->arrived_micros};
@@ -305,7 +332,15 @@ void Engine::DecodePromptChunk() {
                       prompt.begin() + static_cast<std::ptrdiff_t>(end));
   const bool is_whole_chunk = end - begin == kPromptChunk;
   if (is_whole_chunk && slot->repeatable == begin) slot->repeatable = end;
-  if (end == prompt.size()) TakeToken(*slot, end - begin - 1);
+  if (end == prompt.size()) return TakeToken(*slot, end - begin - 1);
+  TellReading(*slot->job, end);
+}
+
+void Engine::TellReading(Job& job, std::size_t read_tokens) {
+  const std::uint64_t now = clock_.NowMicros();
+  if (now < job.told_reading_micros + TellEveryMicros()) return;
+  job.told_reading_micros = now;
+  job.on_event(Reading{static_cast<std::uint32_t>(read_tokens)});
 }
 
 // In turns, so that a long prompt does not hold up a short one.

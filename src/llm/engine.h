@@ -38,7 +38,8 @@ struct EngineOptions {
   std::uint32_t slots = 4;
   std::uint32_t threads = 1;
   std::uint32_t poll = 50;
-  absl::Duration yield_every;  // See scheduling_points.h; zero: never.
+  absl::Duration yield_every;                           // See scheduling_points.h; zero: never.
+  absl::Duration tell_every = absl::Milliseconds(250);  // Places and prompts, at most.
   std::size_t waiting_max = 64;
   std::size_t waiting_per_client_max = 16;
   // An answer whose grammar makes one token take longer than this is ended.
@@ -83,13 +84,16 @@ class Engine {
   void Run();
   bool WaitForWork();  // False = stop.
   void Admit();
-  void Assign(std::unique_ptr<Job> job);
+  std::uint64_t TellEveryMicros() const;
+  void TellPlaces();
+  void Assign(std::shared_ptr<Job> job);
   void Step();
   void EndCancelled();
   void DecodeShared();
   void DecodeAlone(Slot& slot);
   void DecodePromptChunk();
   Slot* NextPrompt();
+  void TellReading(Job& job, std::size_t read_tokens);
   // Runs the batch that was made of `slots`; false if it was given up or failed.
   bool Decode(const std::vector<Slot*>& slots);
   void TakeToken(Slot& slot, std::size_t entry);
@@ -112,7 +116,7 @@ class Engine {
   std::uint32_t context_ = 0;
 
   mutable absl::Mutex mutex_;
-  FairQueue<std::unique_ptr<Job>> waiting_ ABSL_GUARDED_BY(mutex_);
+  FairQueue<std::shared_ptr<Job>> waiting_ ABSL_GUARDED_BY(mutex_);
   std::set<JobId> running_ ABSL_GUARDED_BY(mutex_);    // At most one a slot.
   std::set<JobId> cancelled_ ABSL_GUARDED_BY(mutex_);  // Of running_.
   Prng prng_ ABSL_GUARDED_BY(mutex_);
@@ -127,6 +131,7 @@ class Engine {
   std::vector<Slot*> batch_;  // Whose tokens the decoder is working on.
   std::size_t next_prompt_ = 0;
   std::uint64_t uses_ = 0;
+  std::uint64_t told_places_micros_ = 0;
 
   std::thread thread_;  // Last: it uses all the others.
 };

@@ -25,7 +25,9 @@ class Answer {
   OnEvent Listener() {
     return [this](Event event) {
       absl::MutexLock lock(&mutex_);
-      std::visit(Overload{[this](Started what) { started = what; },
+      std::visit(Overload{[this](Queued what) { places.push_back(what.place); },
+                          [this](Started what) { started = what; },
+                          [this](Reading what) { read.push_back(what.read_tokens); },
                           [this](const Text& what) {
                             text += what.text;
                             texts.push_back(what.text);
@@ -57,7 +59,9 @@ class Answer {
     return texts.size();
   }
 
+  std::vector<std::size_t> places;  // In the queue, as they were told.
   std::optional<Started> started;
+  std::vector<std::uint32_t> read;  // Tokens of the prompt.
   std::string text;
   std::vector<std::string> texts;
   std::optional<Finished> finished;
@@ -308,6 +312,26 @@ TEST_F(EngineTest, CancelsWhatStillWaits) {
   engine_->Cancel(endless.id);
   endless.Wait();
   engine_->Cancel(endless.id);  // Nothing any more.
+}
+
+TEST_F(EngineTest, WhoGetsASlotAtOnceIsToldOfNoQueue) {
+  Load(Kind::kChain);
+  Answer answer;
+  Send(Ask("\n"), answer);
+
+  EXPECT_TRUE(answer.Wait().places.empty());
+  EXPECT_TRUE(answer.read.empty());  // Nor of a prompt that takes a moment.
+}
+
+TEST_F(EngineTest, ALongPromptSaysHowFarItIsRead) {
+  Load(Kind::kChain, {.context = 2'048, .slots = 1, .tell_every = absl::ZeroDuration()});
+  Answer answer;
+  Send(Ask(std::string(98, 'a') + "\n"), answer);  // A token each, and the first one.
+
+  answer.Wait();
+
+  EXPECT_EQ(answer.read, (std::vector<std::uint32_t>{32, 64, 96}));
+  EXPECT_EQ(answer.text, testing::kStory);
 }
 
 TEST_F(EngineTest, RefusesWhatDoesNotFitWithBothLengths) {

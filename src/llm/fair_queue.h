@@ -70,6 +70,19 @@ class FairQueue {
     return std::nullopt;
   }
 
+  // All of them in the order in which Pop() would take them, if nobody else came.
+  template <class Visitor>
+  void ForEachInTurn(const Visitor& visit) const {
+    std::size_t left = size_;
+    for (std::size_t turns = 0; left > 0; ++turns) {
+      for (const Turn& turn : round_) {
+        if (turns >= turn.waiting.size()) continue;
+        visit(turn.waiting[turns]);
+        --left;
+      }
+    }
+  }
+
   std::size_t size() const { return size_; }
   std::size_t size_max() const { return size_max_; }
 

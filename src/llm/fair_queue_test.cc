@@ -34,6 +34,21 @@ TEST(FairQueue, WhoComesLateWaitsForOneRoundAtMost) {
   EXPECT_EQ(PopAll(queue), "a2 b1 a3 ");
 }
 
+TEST(FairQueue, ShowsWhoComesWhen) {
+  Prng prng(3);
+  FairQueue<std::string> queue(40, 10);
+  for (int i = 0; i < 30; ++i) {
+    const std::string client(1, static_cast<char>('a' + prng.Below(5)));
+    static_cast<void>(queue.TryPush(client, client + std::to_string(i)));
+    if (prng.Chance(1, 4)) queue.Pop();
+  }
+  std::string shown;
+  queue.ForEachInTurn([&shown](const std::string& name) { shown += name + " "; });
+
+  EXPECT_GT(queue.size(), 10U);
+  EXPECT_EQ(shown, PopAll(queue));
+}
+
 TEST(FairQueue, RefusesBeyondEitherBound) {
   FairQueue<std::string> queue(3, 2);
   EXPECT_TRUE(queue.TryPush("a", "a1"));

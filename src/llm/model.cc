@@ -85,8 +85,22 @@ std::uint64_t ExpectedBytes(const gguf_context* file) {
   return gguf_get_data_offset(file) + end;
 }
 
-// Reads the file's head only.
-absl::Status CheckFile(const std::string& path, LlamaLog& log) {
+absl::Status LoadError(const std::string& path, const std::string& errors) {
+  const std::size_t unknown = errors.find("unknown model architecture");
+  if (unknown != std::string::npos) {
+    return absl::UnimplementedError(
+        absl::StrCat(path, ": ", errors.substr(unknown, errors.find(';', unknown) - unknown),
+                     "; this build of llama.cpp does not support it"));
+  }
+  return absl::InternalError(absl::StrCat(path, ": ", errors.empty() ? "does not load" : errors));
+}
+
+}  // namespace
+
+void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
+Model::~Model() = default;
+
+absl::Status Model::CheckFile(const std::string& path, LlamaLog& log) {
   RETURN_IF_ERROR(CheckMagic(path));
   std::error_code error;
   const std::uint64_t size = std::filesystem::file_size(path, error);
@@ -103,21 +117,6 @@ absl::Status CheckFile(const std::string& path, LlamaLog& log) {
   }
   return absl::OkStatus();
 }
-
-absl::Status LoadError(const std::string& path, const std::string& errors) {
-  const std::size_t unknown = errors.find("unknown model architecture");
-  if (unknown != std::string::npos) {
-    return absl::UnimplementedError(
-        absl::StrCat(path, ": ", errors.substr(unknown, errors.find(';', unknown) - unknown),
-                     "; this build of llama.cpp does not support it"));
-  }
-  return absl::InternalError(absl::StrCat(path, ": ", errors.empty() ? "does not load" : errors));
-}
-
-}  // namespace
-
-void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
-Model::~Model() = default;
 
 absl::StatusOr<std::unique_ptr<Model>> Model::Load(const Options& options, LlamaLog& log) {
   log.TakeErrors();

@@ -38,6 +38,8 @@ class Model {
     // Of 0 to 1; may be empty. Called by the loading thread.
     absl::AnyInvocable<void(float) const> on_progress;
   };
+  // What is seen in its head alone; Load() looks at it, too.
+  static absl::Status CheckFile(const std::string& path, LlamaLog& log);
   static absl::StatusOr<std::unique_ptr<Model>> Load(const Options& options, LlamaLog& log);
   ~Model();
   Model(const Model&) = delete;

@@ -28,6 +28,7 @@ constexpr std::uint32_t kAnswerTokensDefault = 512;
 constexpr std::uint64_t kMicrosPerMs = 1'000;
 constexpr absl::Duration kProbeTimeout = absl::Seconds(10);
 constexpr absl::Duration kLookEvery = absl::Milliseconds(50);
+constexpr int kLooksPerPlace = 5;  // Who waits is told his place so seldom.
 constexpr absl::Duration kRetryAfter = absl::Seconds(5);
 constexpr float kTemperatureMax = 4.0F;
 
@@ -285,8 +286,19 @@ bool OpenAiService::IsStopping() const {
   return is_stopping_;
 }
 
+std::size_t OpenAiService::PlaceOf(const Waiter& waiter) const {
+  std::size_t place = 0;
+  std::size_t found = 0;
+  waiting_.ForEachInTurn([&](const Waiter* other) {
+    ++place;
+    if (other == &waiter) found = place;
+  });
+  return found;
+}
+
 // A place among those that are answered at once. Leave() follows if that was OK.
-absl::Status OpenAiService::Enter(const grpc::ServerContext& context, const std::string& client) {
+absl::Status OpenAiService::Enter(const grpc::ServerContext& context, const std::string& client,
+                                  grpc::ServerWriter<v1::GenerateResponse>& writer) {
   absl::MutexLock lock(&mutex_);
   Waiter waiter;
   if (!waiting_.TryPush(client, &waiter)) {
@@ -301,8 +313,17 @@ absl::Status OpenAiService::Enter(const grpc::ServerContext& context, const std:
     return is_stopping_ || waiter.has_place;
   };
   // Whether the client has gone nobody tells.
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&has_news), kLookEvery)) {
+  std::size_t told = 0;
+  for (int look = 1; !mutex_.AwaitWithTimeout(absl::Condition(&has_news), kLookEvery); ++look) {
     if (context.IsCancelled()) break;
+    const std::size_t place = PlaceOf(waiter);
+    if (place == told || look % kLooksPerPlace != 0) continue;
+    told = place;
+    v1::GenerateResponse response;
+    response.mutable_queued()->set_place(static_cast<std::uint32_t>(place));
+    mutex_.Unlock();
+    writer.Write(response);  // One that has gone is noticed above.
+    mutex_.Lock();
   }
   if (waiter.has_place && !is_stopping_ && !context.IsCancelled()) return absl::OkStatus();
   if (waiter.has_place) {
@@ -379,7 +400,7 @@ grpc::Status OpenAiService::Generate(grpc::ServerContext* context,
   if (const absl::Status status = CheckRequest(*request); !status.ok()) return ToGrpc(status);
   const absl::Time arrived = absl::Now();
   const std::string client = ClientName(request->client(), context->peer());
-  if (const absl::Status status = Enter(*context, client); !status.ok()) {
+  if (const absl::Status status = Enter(*context, client, *writer); !status.ok()) {
     const bool is_full = absl::IsResourceExhausted(status);
     return is_full ? ToGrpc(status, {.reason = "QUEUE_FULL", .retry_after = kRetryAfter})
                    : ToGrpc(status);

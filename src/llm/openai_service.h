@@ -71,7 +71,9 @@ class OpenAiService final : public v1::LlmService::Service {
     bool is_refusal = false;  // The HTTP server's own answer.
   };
 
-  absl::Status Enter(const grpc::ServerContext& context, const std::string& client);
+  absl::Status Enter(const grpc::ServerContext& context, const std::string& client,
+                     grpc::ServerWriter<v1::GenerateResponse>& writer);
+  std::size_t PlaceOf(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Leave();
   void GivePlaces() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // With a place.

@@ -562,6 +562,33 @@ TEST_F(OpenAiTest, ThoseWhoWaitTakeTurns) {
   EXPECT_EQ(order, "a0 a1 b1 a2 a3 ");
 }
 
+TEST_F(OpenAiTest, WhoWaitsIsToldHisPlace) {
+  absl::Notification may_end;
+  Serve(
+      [&](tcp::socket& socket) {
+        may_end.WaitForNotification();
+        AnswerShortly(socket);
+      },
+      {.model = "tiny", .slots = 1, .waiting_max = 4, .waiting_per_client_max = 2});
+  std::thread running([this] { EXPECT_TRUE(Ask(Question("x", "a")).status.ok()); });
+  v1::GetStatusResponse status;
+  while (GetStatus(&status).ok() && status.active() == 0) {
+  }
+  grpc::ClientContext context;
+  const auto reader = stub_->Generate(&context, Question("x", "b"));
+  v1::GenerateResponse response;
+
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.queued().place(), 1U);
+  may_end.Notify();
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_TRUE(response.has_started());
+  while (reader->Read(&response)) {
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  running.join();
+}
+
 TEST_F(OpenAiTest, OneClientMayNotHaveTheWholeQueue) {
   absl::Notification may_end;
   Serve(

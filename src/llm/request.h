@@ -47,6 +47,14 @@ struct Started {
   std::uint32_t cached_tokens = 0;
   std::uint64_t queued_micros = 0;
 };
+// So many are before it in the queue, itself counted; before Started.
+struct Queued {
+  std::size_t place = 1;
+};
+// So many tokens of its prompt are computed; before the first text, where that takes long.
+struct Reading {
+  std::uint32_t read_tokens = 0;
+};
 struct Text {
   std::string text;  // Whole characters, never empty.
 };
@@ -57,10 +65,10 @@ struct Finished {
   std::uint64_t total_micros = 0;
 };
 // An error is the last event, as Finished is: kCancelled, kUnavailable (stopping), kInternal.
-using Event = std::variant<Started, Text, Finished, absl::Status>;
+using Event = std::variant<Queued, Started, Reading, Text, Finished, absl::Status>;
 
-// Called by the engine's thread (by the caller of Cancel() or Stop() for a request that still
-// waits), one event at a time; must not block.
+// Called by the engine's thread, one event at a time; must not block. A request that still waits is
+// ended by the caller of Cancel() or Stop(): a last Queued may come beside that end, or after it.
 using OnEvent = absl::AnyInvocable<void(Event)>;
 
 }  // namespace coterie::llm

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/check.h"
 #include "base/overload.h"
 #include "llm/client_name.h"
 #include "llm/error_detail.h"
@@ -21,6 +22,11 @@ namespace coterie::llm {
 namespace {
 
 constexpr std::uint64_t kMicrosPerMs = 1'000;
+constexpr float kLoadingPercentMax = 99;  // All of it is what serves.
+
+grpc::Status LoadingStatus(const absl::Status& why) {
+  return ToGrpc(why, {.reason = "MODEL_LOADING", .retry_after = absl::Seconds(1)});
+}
 
 std::vector<ChatMessage> MessagesOf(const v1::Chat& chat) {
   std::vector<ChatMessage> messages;
@@ -149,12 +155,22 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
   void Take(Event event) {
     {
       absl::MutexLock lock(&mutex_);
-      std::visit(Overload{[this](Started started) {
+      std::visit(Overload{[this](Queued queued) {
                             mutex_.AssertHeld();
+                            queued_ = queued;
+                          },
+                          [this](Started started) {
+                            mutex_.AssertHeld();
+                            queued_.reset();
                             started_ = started;
+                          },
+                          [this](Reading reading) {
+                            mutex_.AssertHeld();
+                            reading_ = reading;
                           },
                           [this](const Text& text) {
                             mutex_.AssertHeld();
+                            reading_.reset();
                             text_ += text.text;
                           },
                           [this](Finished finished) {
@@ -178,8 +194,14 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
       absl::MutexLock lock(&mutex_);
       if (is_writing_ || is_finished_) return;
       message_.Clear();
-      if (started_) {
+      if (queued_) {
+        message_.mutable_queued()->set_place(static_cast<std::uint32_t>(queued_->place));
+        queued_.reset();
+      } else if (started_) {
         WriteStarted();
+      } else if (reading_ && text_.empty()) {
+        message_.mutable_reading()->set_read_tokens(reading_->read_tokens);
+        reading_.reset();
       } else if (!text_.empty()) {
         message_.set_text(std::exchange(text_, ""));
       } else if (finished_) {
@@ -251,7 +273,9 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
   std::shared_ptr<GenerateStream> self_;
   absl::Mutex mutex_;  // Also held while gRPC is told what to do; it reacts on other threads.
   JobId id_ ABSL_GUARDED_BY(mutex_) = 0;  // 0 = not submitted yet.
+  std::optional<Queued> queued_ ABSL_GUARDED_BY(mutex_);
   std::optional<Started> started_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Reading> reading_ ABSL_GUARDED_BY(mutex_);
   std::string text_ ABSL_GUARDED_BY(mutex_);
   std::optional<Finished> finished_ ABSL_GUARDED_BY(mutex_);
   absl::Status error_ ABSL_GUARDED_BY(mutex_);
@@ -260,14 +284,47 @@ class GenerateStream final : public grpc::ServerWriteReactor<v1::GenerateRespons
   v1::GenerateResponse message_;                      // gRPC's while is_writing_.
 };
 
+// A stream that is an error from its beginning. gRPC's until OnDone().
+class Refusal final : public grpc::ServerWriteReactor<v1::GenerateResponse> {
+ public:
+  static Refusal* Make(const grpc::Status& why) {
+    auto refusal = std::make_unique<Refusal>();
+    refusal->Finish(why);
+    return refusal.release();
+  }
+
+ private:
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
-Service::Service(const Model& model, Engine& engine, const io::Clock& clock)
-    : model_(model), engine_(engine), clock_(clock), started_micros_(clock.NowMicros()) {}
+Service::Service(const io::Clock& clock) : clock_(clock), started_micros_(clock.NowMicros()) {}
+
+void Service::SetLoading(float progress) {
+  absl::MutexLock lock(&mutex_);
+  loading_percent_ =
+      static_cast<std::uint32_t>(std::clamp(progress * 100, 0.0F, kLoadingPercentMax));
+}
+
+void Service::Serve(const Model& model, Engine& engine) {
+  absl::MutexLock lock(&mutex_);
+  CHECK(!served_.has_value());
+  served_.emplace(Served{model, engine});
+}
+
+absl::StatusOr<Service::Served> Service::served() const {
+  absl::MutexLock lock(&mutex_);
+  if (served_) return *served_;
+  return absl::UnavailableError(
+      absl::StrCat("the model is being loaded, ", loading_percent_, " % so far; ask again"));
+}
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* Service::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  auto stream = std::make_shared<GenerateStream>(model_, engine_);
+  const absl::StatusOr<Served> served = this->served();
+  if (!served.ok()) return Refusal::Make(LoadingStatus(served.status()));
+  auto stream = std::make_shared<GenerateStream>(served->model, served->engine);
   stream->Start(*context, *request);
   return stream.get();
 }
@@ -276,11 +333,16 @@ grpc::ServerUnaryReactor* Service::CountTokens(grpc::CallbackServerContext* cont
                                                const v1::CountTokensRequest* request,
                                                v1::CountTokensResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  if (const auto huge = RefuseHuge(model_, *request, 0, engine_.context())) {
+  const absl::StatusOr<Served> served = this->served();
+  if (!served.ok()) {
+    reactor->Finish(LoadingStatus(served.status()));
+    return reactor;
+  }
+  if (const auto huge = RefuseHuge(served->model, *request, 0, served->engine.context())) {
     reactor->Finish(*huge);
     return reactor;
   }
-  const absl::StatusOr<std::vector<Token>> prompt = PromptOf(model_, *request);
+  const absl::StatusOr<std::vector<Token>> prompt = PromptOf(served->model, *request);
   if (prompt.ok()) response->set_tokens(static_cast<std::uint32_t>(prompt->size()));
   reactor->Finish(prompt.ok() ? grpc::Status::OK : ToGrpc(prompt.status()));
   return reactor;
@@ -289,17 +351,23 @@ grpc::ServerUnaryReactor* Service::CountTokens(grpc::CallbackServerContext* cont
 grpc::ServerUnaryReactor* Service::GetModel(grpc::CallbackServerContext* context,
                                             const v1::GetModelRequest* /*request*/,
                                             v1::GetModelResponse* response) {
-  response->set_name(model_.name());
-  response->set_description(model_.description());
-  response->set_architecture(model_.architecture());
-  response->set_size_bytes(model_.size_bytes());
-  response->set_parameters(model_.parameters());
-  response->set_context_tokens(engine_.context());
-  response->set_trained_context_tokens(model_.trained_context());
-  response->set_has_chat_template(model_.has_chat_template());
-  response->set_threads(engine_.options().threads);
-  response->set_slots(engine_.options().slots);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<Served> served = this->served();
+  if (!served.ok()) {
+    reactor->Finish(LoadingStatus(served.status()));
+    return reactor;
+  }
+  const auto& [model, engine] = *served;
+  response->set_name(model.name());
+  response->set_description(model.description());
+  response->set_architecture(model.architecture());
+  response->set_size_bytes(model.size_bytes());
+  response->set_parameters(model.parameters());
+  response->set_context_tokens(engine.context());
+  response->set_trained_context_tokens(model.trained_context());
+  response->set_has_chat_template(model.has_chat_template());
+  response->set_threads(engine.options().threads);
+  response->set_slots(engine.options().slots);
   reactor->Finish(grpc::Status::OK);
   return reactor;
 }
@@ -307,13 +375,22 @@ grpc::ServerUnaryReactor* Service::GetModel(grpc::CallbackServerContext* context
 grpc::ServerUnaryReactor* Service::GetStatus(grpc::CallbackServerContext* context,
                                              const v1::GetStatusRequest* /*request*/,
                                              v1::GetStatusResponse* response) {
-  const MetricsView view = engine_.metrics();
-  response->set_slots(engine_.options().slots);
+  response->set_uptime_ms((clock_.NowMicros() - started_micros_) / kMicrosPerMs);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<Served> served = this->served();
+  if (!served.ok()) {
+    absl::MutexLock lock(&mutex_);
+    response->set_loading_percent(loading_percent_);
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  const Engine& engine = served->engine;
+  const MetricsView view = engine.metrics();
+  response->set_slots(engine.options().slots);
   response->set_active(static_cast<std::uint32_t>(view.active));
   response->set_waiting(static_cast<std::uint32_t>(view.waiting));
-  response->set_waiting_max(static_cast<std::uint32_t>(engine_.options().waiting_max));
+  response->set_waiting_max(static_cast<std::uint32_t>(engine.options().waiting_max));
   response->set_is_stopping(view.is_stopping);
-  response->set_uptime_ms((clock_.NowMicros() - started_micros_) / kMicrosPerMs);
   response->set_finished(view.counters.finished);
   response->set_cancelled(view.counters.cancelled);
   response->set_refused(view.counters.refused);
@@ -326,7 +403,6 @@ grpc::ServerUnaryReactor* Service::GetStatus(grpc::CallbackServerContext* contex
   response->set_first_token_ms_p50(view.first_token_micros_p50 / kMicrosPerMs);
   response->set_first_token_ms_p99(view.first_token_micros_p99 / kMicrosPerMs);
   response->set_answer_tokens_per_second(view.answer_tokens_per_second);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
 }

@@ -61,9 +61,11 @@ class ServiceTest : public ::testing::Test {
     auto engine = Engine::Start(*model_, options, clock_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
+    auto service = std::make_unique<Service>(clock_);
+    service->Serve(*model_, *engine_);
     auto server = Server::Start({.listen = "127.0.0.1:0",
                                  .credentials = grpc::InsecureServerCredentials(),
-                                 .service = std::make_unique<Service>(*model_, *engine_, clock_),
+                                 .service = std::move(service),
                                  .stop = [this](absl::Time deadline) { engine_->Stop(deadline); }});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -250,6 +252,68 @@ TEST_F(ServiceTest, ThirtyTwoClientsAtOnce) {
   }
   EXPECT_EQ(Status().finished(), 32U);
   EXPECT_EQ(Status().active(), 0U);
+}
+
+TEST_F(ServiceTest, WhoWaitsIsToldHisPlaceAsItChanges) {
+  Serve({.context = 2'048, .slots = 1, .tell_every = absl::ZeroDuration()});
+  auto running = std::make_unique<Endless>(*this);
+  grpc::ClientContext first_context;
+  const auto first = stub_->Generate(&first_context, Ask("\n"));
+  v1::GenerateResponse response;
+  ASSERT_TRUE(first->Read(&response));
+  EXPECT_EQ(response.queued().place(), 1U);
+  grpc::ClientContext second_context;
+  v1::GenerateRequest request = Ask("\n");
+  request.set_client("another");
+  const auto second = stub_->Generate(&second_context, request);
+  ASSERT_TRUE(second->Read(&response));
+  EXPECT_EQ(response.queued().place(), 2U);
+
+  first_context.TryCancel();
+  ASSERT_TRUE(second->Read(&response));
+  EXPECT_EQ(response.queued().place(), 1U);
+  running.reset();
+  ASSERT_TRUE(second->Read(&response));
+  EXPECT_TRUE(response.has_started());
+  ASSERT_TRUE(second->Read(&response));
+  EXPECT_TRUE(response.has_text());
+
+  while (first->Read(&response)) {
+  }
+  EXPECT_EQ(first->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  while (second->Read(&response)) {
+  }
+  EXPECT_TRUE(second->Finish().ok());
+}
+
+TEST_F(ServiceTest, WhileTheModelIsLoadedItSaysHowFarAndRefusesTheRest) {
+  auto owned = std::make_unique<Service>(clock_);
+  Service& service = *owned;
+  auto server = Server::Start({.listen = "127.0.0.1:0",
+                               .credentials = grpc::InsecureServerCredentials(),
+                               .service = std::move(owned),
+                               .stop = [](absl::Time) {}});
+  ASSERT_TRUE(server.ok()) << server.status();
+  stub_ = v1::LlmService::NewStub(grpc::CreateChannel(
+      "127.0.0.1:" + std::to_string((*server)->port()), grpc::InsecureChannelCredentials()));
+
+  service.SetLoading(0.42F);
+  EXPECT_EQ(Status().loading_percent(), 42U);
+  service.SetLoading(1.0F);  // It does not serve yet.
+  EXPECT_EQ(Status().loading_percent(), 99U);
+  const Outcome refused = Generate(Ask("\n"));
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(DetailsOf(refused.status).info.reason(), "MODEL_LOADING");
+  grpc::ClientContext context;
+  v1::GetModelResponse model;
+  EXPECT_EQ(stub_->GetModel(&context, {}, &model).error_code(), grpc::StatusCode::UNAVAILABLE);
+
+  model_ = testing::LoadTestModel(testing::ModelKind::kChain, log_);
+  engine_ = *Engine::Start(*model_, {.context = 512, .slots = 1}, clock_);
+  service.Serve(*model_, *engine_);
+  EXPECT_FALSE(Status().has_loading_percent());
+  EXPECT_EQ(Generate(Ask("\n")).text, testing::kStory);
+  (*server)->Stop(absl::InfinitePast());
 }
 
 TEST_F(ServiceTest, CountsAndDescribes) {

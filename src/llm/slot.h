@@ -42,6 +42,8 @@ struct Job {
   std::uint64_t arrived_micros = 0;
   std::uint64_t assigned_micros = 0;
   std::uint64_t first_token_micros = 0;
+  std::size_t told_place = 0;             // In the queue; 0 = none.
+  std::uint64_t told_reading_micros = 0;  // When it was last told how far its prompt is.
 };
 
 struct Slot {
@@ -51,7 +53,7 @@ struct Slot {
   std::size_t repeatable = 0;  // So many of them were computed in whole chunks.
   std::string cache_key;
   std::uint64_t used_at = 0;
-  std::unique_ptr<Job> job;  // None = free.
+  std::shared_ptr<Job> job;  // None = free.
 
   bool is_prompting() const { return job != nullptr && job->answer_tokens == 0; }
   bool is_answering() const { return job != nullptr && job->answer_tokens > 0; }

@@ -15,6 +15,12 @@ namespace {
 
 constexpr absl::Duration kComeAgain = absl::Seconds(5);
 
+v1::AssistEvent QueuedAt(std::size_t place) {
+  v1::AssistEvent event;
+  event.mutable_queued()->set_place(static_cast<std::uint32_t>(place));
+  return event;
+}
+
 }  // namespace
 
 AssistRun::Taken AssistRun::Take() {
@@ -24,6 +30,8 @@ AssistRun::Taken AssistRun::Take() {
   if (!queue_.empty()) {
     taken.event = std::move(queue_.front());
     queue_.pop_front();
+  } else if (waiting_) {
+    taken.event = std::exchange(waiting_, std::nullopt);
   } else {
     taken.end = end_;
   }
@@ -35,6 +43,7 @@ void AssistRun::Cancel() {
     absl::MutexLock lock(&mutex_);
     is_cancelled_ = true;
     queue_.clear();
+    waiting_.reset();
   }
   static_cast<void>(room_.TryPush({}));  // Full: it has been said already.
   cancellation_.Cancel();
@@ -62,6 +71,7 @@ bool AssistRun::PutInTime(const v1::AssistEvent& event) {
       if (is_cancelled_) return true;
       if (queue_.size() < kQueuedMax) {
         CHECK(!end_.has_value());
+        waiting_.reset();
         queue_.push_back(event);
         return true;
       }
@@ -79,9 +89,19 @@ void AssistRun::Put(const v1::AssistEvent& event) {
   if (listener_.cut_off) listener_.cut_off(Stalled());
 }
 
+void AssistRun::Tell(const v1::AssistEvent& waiting) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (is_cancelled_ || end_) return;
+    waiting_ = waiting;
+  }
+  listener_.changed();
+}
+
 void AssistRun::End(const absl::Status& status) {
   {
     absl::MutexLock lock(&mutex_);
+    waiting_.reset();
     CHECK(!end_.has_value());
     end_ = status;
   }
@@ -152,6 +172,7 @@ void AssistRuns::Begin(const Method& method, Call call, MessagePtr message,
   const TurnThreads::Taken taken = threads_.TryRun(
       {.user = user,
        .is_abandoned = [run] { return run->cancellation().IsCancelled(); },
+       .on_place = [run](std::size_t place) { run->Tell(QueuedAt(place)); },
        .run =
            [this, &method, call = std::move(call), message = std::move(message), run] {
              AssistTask task{

@@ -58,6 +58,7 @@ class AssistRun final : public AssistSink {
   // After this nobody waits for room any more.
   void SetDeadline(absl::Time deadline);
   void Put(const v1::AssistEvent& event) override;
+  void Tell(const v1::AssistEvent& waiting) override;
   void End(const absl::Status& status);
   Cancellation& cancellation() { return cancellation_; }
 
@@ -71,6 +72,7 @@ class AssistRun final : public AssistSink {
   Cancellation cancellation_;
   absl::Mutex mutex_;
   std::deque<v1::AssistEvent> queue_ ABSL_GUARDED_BY(mutex_);
+  std::optional<v1::AssistEvent> waiting_ ABSL_GUARDED_BY(mutex_);  // Behind the queue.
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // By SteadyNow().
   bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;

@@ -156,8 +156,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
     ASSIGN_OR_RETURN(source, ReadPart(calls_, task, request.document(), request.range()));
   }
   if (source.text.size() > kShortBytesMax) {
-    RETURN_IF_ERROR(
-        CheckFits(source.text.size(), model_.servers().ContextTokens(task.cancellation)));
+    RETURN_IF_ERROR(CheckFits(source.text.size(), model_.ContextTokens(task)));
   }
   // The prompt has the text, and is the model's alone: a second copy may take 64 MiB.
   assist::Prompt prompt = assist::AskPrompt(std::exchange(source.text, {}), request.question());
@@ -172,7 +171,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::AskRequest& request)
 absl::Status AssistService::Run(AssistTask& task, const v1::SummarizeRequest& request) const {
   if (IsBuiltIn(task, request.options())) return Extract(task, request);
   ASSIGN_OR_RETURN(Source source, ReadPart(calls_, task, request.document(), request.range()));
-  const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
+  const std::uint32_t context_tokens = model_.ContextTokens(task);
   const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
   assist::Summary::Options options{.form = FormOf(request), .part_bytes_max = kPartBytesMax};
   if (context_tokens != 0) {
@@ -240,7 +239,7 @@ absl::Status AssistService::Rewrite(AssistTask& task, const Request& request,
 absl::StatusOr<LlmServers::Answer> AssistService::GoOn(
     AssistTask& task, const v1::ContinueRequest& request, const Source& source,
     std::string_view written, const std::function<void(const std::string&)>& on_text) const {
-  const std::uint32_t context_tokens = model_.servers().ContextTokens(task.cancellation);
+  const std::uint32_t context_tokens = model_.ContextTokens(task);
   const std::uint32_t answer_tokens = AnswerTokens(request.options(), context_tokens);
   std::size_t bytes_max = kBeforeBytesMax;
   if (context_tokens != 0) {
@@ -337,7 +336,7 @@ absl::Status AssistService::Suggest(AssistTask& task, state::AddSuggestions add,
 }
 
 bool AssistService::IsBuiltIn(AssistTask& task, const v1::AssistOptions& options) const {
-  return options.built_in() || !model_.servers().IsReady(task.cancellation);
+  return options.built_in() || !model_.IsReady(task);
 }
 
 absl::Status AssistService::Spell(AssistTask& task, const v1::GrammarRequest& request) const {

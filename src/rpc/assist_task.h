@@ -16,6 +16,8 @@ class AssistSink {
   virtual ~AssistSink() = default;
   // Blocks while the caller does not read, for a while. What comes after a cancellation is dropped.
   virtual void Put(const v1::AssistEvent& event) = 0;
+  // What the task waits for. Never blocks: one that was not taken yet gives way to the next event.
+  virtual void Tell(const v1::AssistEvent& waiting) = 0;
 };
 
 // Whom a task is for. All of it outlives the task.

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "coterie/v1/assist.grpc.pb.h"
+#include "rpc/assist_runs.h"
 #include "rpc/built_in.h"
 #include "rpc/status_map.h"
 #include "rpc/test_assist.h"
@@ -400,6 +401,122 @@ TEST_F(AssistTest, CallersMayGoAtAnyTime) {
   }
   callers.clear();
   EXPECT_TRUE(llm.WaitUntilCancelled(1));
+}
+
+// One that waits at each station until it is let on, so that what it says there is taken.
+class Stations {
+ public:
+  void Hold() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(&is_let_on_), absl::Seconds(20));
+    is_let_on_ = false;
+  }
+  void LetOn() {
+    absl::MutexLock lock(&mutex_);
+    is_let_on_ = true;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  bool is_let_on_ = false;
+};
+
+TEST_F(AssistTest, WhoWaitsForTheModelIsToldForWhat) {
+  Stations stations;
+  TestingLlm llm(
+      {.pieces = {"well"}, .place = 3, .reads = true, .holds = [&stations] { stations.Hold(); }});
+  Start({llm.address()});
+  const std::uint64_t doc = Create("Ana decided it.");
+  grpc::ClientContext context;
+  ann_->Prepare(context);
+  v1::AskRequest request;
+  request.mutable_document()->set_id(doc);
+  request.set_question("Who?");
+  v1::AssistService::Stub stub(node_->channel());
+  const auto reader = stub.Ask(&context, request);
+  v1::AssistEvent event;
+
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_EQ(event.queued().place(), 3u);
+  stations.LetOn();
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_TRUE(event.has_started());
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_EQ(event.reading().percent(), 49u);
+  stations.LetOn();
+  ASSERT_TRUE(reader->Read(&event));
+  EXPECT_EQ(event.text(), "well");
+  while (reader->Read(&event)) {
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+}
+
+TEST_F(AssistTest, AModelThatIsBeingLoadedIsWaitedFor) {
+  // Asked how it is while nobody waits, too: what is told before that is nobody's.
+  TestingLlm llm({.pieces = {"well"}, .loading = {10, 40, 40, 80}});
+  Start({llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+
+  const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+
+  EXPECT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.text, "well");
+  EXPECT_EQ(told.waited, (std::vector<std::string>{"loading 10", "loading 40", "loading 80"}));
+}
+
+TEST_F(AssistTest, AServerThatAnswersIsNotMadeToWaitForOneThatIsLoading) {
+  TestingLlm loading({.pieces = {"late"}, .loading = std::vector<std::uint32_t>(100, 10)});
+  TestingLlm ready({.pieces = {"well"}});
+  Start({loading.address(), ready.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+
+  const Told told = Ask(&v1::AssistService::Stub::Ask, request);
+
+  EXPECT_EQ(told.text, "well");
+  EXPECT_TRUE(told.waited.empty());
+}
+
+TEST_F(AssistTest, GrammarWaitsForAModelInsteadOfSpelling) {
+  TestingLlm llm({.loading = {10}, .answer = PassageIn});
+  Start({llm.address()});
+
+  const Told told = Correct(Create("I recieve mail."));
+
+  EXPECT_TRUE(told.status.ok()) << told.status.error_message();
+  EXPECT_EQ(told.started.backend(), v1::BACKEND_MODEL);
+}
+
+TEST_F(AssistTest, WhoWaitsForAThreadIsToldHisPlace) {
+  absl::Notification go_on;
+  TestingLlm llm({.answer = [&](const std::string&) {
+    go_on.WaitForNotificationWithTimeout(absl::Seconds(30));
+    return "a";
+  }});
+  Start({llm.address()});
+  v1::AskRequest request;
+  request.set_question("Who?");
+  v1::AssistService::Stub stub(node_->channel());
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::AssistEvent>>> readers;
+  v1::AssistEvent event;
+  for (std::size_t i = 0; i <= kAssistThreads.running_per_user_max; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    ann_->Prepare(*contexts.back());
+    readers.push_back(stub.Ask(contexts.back().get(), request));
+    ASSERT_TRUE(readers.back()->Read(&event));
+  }
+  EXPECT_EQ(WaitOf(event), "queued 1");
+
+  go_on.Notify();
+  ASSERT_TRUE(readers.back()->Read(&event));
+  EXPECT_TRUE(event.has_started());
+  for (const auto& reader : readers) {
+    while (reader->Read(&event)) {
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+  }
 }
 
 // Many calls of one user, each on a thread of its own.

@@ -69,6 +69,23 @@ bool IsOfThatServerAlone(const absl::Status& failure) {
   }
 }
 
+std::uint32_t PercentOf(std::uint32_t part, std::uint32_t whole) {
+  return whole == 0 ? 0 : static_cast<std::uint32_t>(std::uint64_t{99} * part / whole);
+}
+
+// What it waits for, if that is what `response` says.
+void Tell(const LlmServers::Listener& listener, const llm::v1::GenerateResponse& response,
+          std::uint32_t prompt_tokens) {
+  using Waiting = LlmServers::Waiting;
+  if (!listener.waits) return;
+  if (response.has_queued()) {
+    listener.waits(Waiting{Waiting::For::kPlace, response.queued().place()});
+  } else if (response.has_reading()) {
+    listener.waits(Waiting{Waiting::For::kReading,
+                           PercentOf(response.reading().read_tokens(), prompt_tokens)});
+  }
+}
+
 absl::Status EndedInTheMiddle(const std::string& address, const grpc::Status& status) {
   return Error(absl::StatusCode::kUnavailable, "MODEL_UNAVAILABLE",
                absl::StrCat("The language model at ", address,
@@ -115,8 +132,9 @@ struct LlmServers::Server {
     llm::v1::GetStatusResponse status;
     llm::v1::GetModelResponse model;
 
+    bool is_loading() const { return at != absl::InfinitePast() && status.has_loading_percent(); }
     bool is_there() const {
-      return at != absl::InfinitePast() && result.ok() && !status.is_stopping();
+      return at != absl::InfinitePast() && result.ok() && !status.is_stopping() && !is_loading();
     }
     bool is_recent() const { return at + kRemembered > SteadyNow(); }
   };
@@ -296,8 +314,9 @@ void LlmServers::Inquire(Cancellation& cancellation) const {
   if (cancellation.IsCancelled() || HasOne()) return;
   Inquiry inquiry;
   for (const auto& server : servers_) {
+    const Server::Said said = server->said();
     const bool is_out_of_reach =
-        server->said().result.error_code() == grpc::StatusCode::UNAVAILABLE;
+        said.result.error_code() == grpc::StatusCode::UNAVAILABLE && !said.is_loading();
     if (is_out_of_reach) inquiry.Ask(*server, Inquiry::If::kItComesBack);
   }
   inquiry.Wait(cancellation);
@@ -324,6 +343,16 @@ std::vector<const LlmServers::Server*> LlmServers::Ready(Cancellation& cancellat
   std::vector<const Server*> servers;
   for (const Readiness& one : ready) servers.push_back(one.server);
   return servers;
+}
+
+std::optional<std::uint32_t> LlmServers::LoadingPercent() const {
+  std::optional<std::uint32_t> percent;
+  for (const auto& server : servers_) {
+    const Server::Said said = server->said();
+    if (said.is_there()) return std::nullopt;
+    if (said.is_loading()) percent = std::max(percent.value_or(0), said.status.loading_percent());
+  }
+  return percent;
 }
 
 std::uint32_t LlmServers::ContextTokens(Cancellation& cancellation) const {
@@ -353,6 +382,7 @@ LlmServers::Server::Attempt LlmServers::Server::Ask(const llm::v1::GenerateReque
   bool is_too_long = false;
   llm::v1::GenerateResponse response;
   while (reader->Read(&response)) {
+    Tell(listener, response, tokens);
     if (response.has_started()) {
       tokens = response.started().prompt_tokens();
       if (listener.started) listener.started(model.name());

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,21 @@ class LlmServers {
              const std::shared_ptr<grpc::ChannelCredentials>& credentials);
   ~LlmServers();
 
+  // What an answer waits for.
+  struct Waiting {
+    enum class For : std::uint8_t {
+      kPlace,    // A slot; `value` = its place in the queue, 1 = the next.
+      kModel,    // To be loaded, so many per cent,
+      kReading,  // or for its prompt to be read.
+    };
+    For what;
+    std::uint32_t value;
+    friend bool operator==(const Waiting&, const Waiting&) = default;
+  };
   struct Listener {
-    std::function<void(const std::string& model)> started;  // May be empty, as may the other.
+    std::function<void(const std::string& model)> started;  // May be empty, as may the others.
     std::function<void(const std::string& text)> text;
+    std::function<void(Waiting)> waits;
     // What `text` was told of an answer that failed may be forgotten: another server may begin.
     bool may_begin_anew = false;
   };
@@ -75,6 +88,9 @@ class LlmServers {
   };
   // Whether there is one that answers.
   bool IsReady(Cancellation& cancellation) const { return !Ready(cancellation).empty(); }
+  // As they have said last: none answers, but one is loading its model, so many per cent, the most
+  // of all. Empty: not so. Asks nobody.
+  std::optional<std::uint32_t> LoadingPercent() const;
   // Tokens of prompt and answer together, of those that answer now: the fewest. 0 = not known.
   std::uint32_t ContextTokens(Cancellation& cancellation) const;
   // kFailedPrecondition: there are no servers. kUnavailable: none answers, or the one that did died

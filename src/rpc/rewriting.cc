@@ -65,7 +65,7 @@ Rewriting::Rewriting(const NodeCalls& calls, const TaskModel& model, AssistTask&
 absl::Status Rewriting::Run(Remaining remaining, const std::string& author) {
   author_ = author;
   remaining_ = std::move(remaining);
-  context_tokens_ = model_.servers().ContextTokens(task_.cancellation);
+  context_tokens_ = model_.ContextTokens(task_);
   RETURN_IF_ERROR(ReadAnew());
   while (at_ < end_) {
     const absl::StatusOr<Goes> goes = DoPassage(NextPassage());

@@ -65,6 +65,7 @@ class SteadyProposalsTest : public testing::Test, private AssistSink {
 
  private:
   void Put(const v1::AssistEvent& /*event*/) override {}
+  void Tell(const v1::AssistEvent& /*waiting*/) override {}
 
   std::string folder_ = (std::filesystem::temp_directory_path() / "coterie-rpc-XXXXXX").string();
   PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};

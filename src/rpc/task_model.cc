@@ -4,6 +4,7 @@
 #include <absl/time/clock.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "errors/detail.h"
@@ -18,6 +19,8 @@ namespace {
 constexpr int kTriesMax = 6;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(500);
 constexpr absl::Duration kPauseMax = absl::Seconds(8);
+// At how far a model is loaded.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(500);
 // What the task and the chat's form take of a context.
 constexpr std::uint32_t kAroundTokens = 200;
 // English has about four bytes a token, other scripts fewer.
@@ -50,6 +53,24 @@ llm::v1::GenerateRequest RequestOf(const AssistTask& task, const Source& source,
   return request;
 }
 
+using Waiting = LlmServers::Waiting;
+
+v1::AssistEvent WaitingFor(Waiting waiting) {
+  v1::AssistEvent event;
+  switch (waiting.what) {
+    case Waiting::For::kPlace:
+      event.mutable_queued()->set_place(waiting.value);
+      break;
+    case Waiting::For::kModel:
+      event.mutable_loading()->set_percent(waiting.value);
+      break;
+    case Waiting::For::kReading:
+      event.mutable_reading()->set_percent(waiting.value);
+      break;
+  }
+  return event;
+}
+
 v1::AssistEvent StartedOf(const std::string& model, Revision revision) {
   v1::AssistEvent event;
   event.mutable_started()->set_backend(v1::BACKEND_MODEL);
@@ -64,6 +85,29 @@ v1::AssistEvent TextOf(const std::string& text) {
   v1::AssistEvent event;
   event.set_text(text);
   return event;
+}
+
+bool TaskModel::HasWaitedUntilLoaded(AssistTask& task) const {
+  std::optional<std::uint32_t> told;
+  while (!task.cancellation.IsCancelled() && absl::Now() < task.call.deadline) {
+    const std::optional<std::uint32_t> percent = servers_.LoadingPercent();
+    if (!percent || !CheckSession(task).ok()) break;
+    if (percent != told) task.sink.Tell(WaitingFor({Waiting::For::kModel, *percent}));
+    told = percent;
+    if (task.cancellation.WaitFor(kLookAgain) || servers_.IsReady(task.cancellation)) break;
+  }
+  return told.has_value();
+}
+
+bool TaskModel::IsReady(AssistTask& task) const {
+  return servers_.IsReady(task.cancellation) ||
+         (HasWaitedUntilLoaded(task) && servers_.IsReady(task.cancellation));
+}
+
+std::uint32_t TaskModel::ContextTokens(AssistTask& task) const {
+  const std::uint32_t tokens = servers_.ContextTokens(task.cancellation);
+  if (tokens != 0 || !HasWaitedUntilLoaded(task)) return tokens;
+  return servers_.ContextTokens(task.cancellation);
 }
 
 absl::Status TaskModel::CheckSession(const AssistTask& task) const {
@@ -84,11 +128,14 @@ absl::StatusOr<LlmServers::Answer> TaskModel::Ask(AssistTask& task, const Source
   listener.started = [&task, &source](const std::string& model) {
     if (!std::exchange(task.has_started, true)) task.sink.Put(StartedOf(model, source.revision));
   };
-  listener.text = [this, &task, &question, is_shown](const std::string& text) {
+  bool has_said = false;  // What another answer would say again.
+  listener.text = [this, &task, &question, &has_said, is_shown](const std::string& text) {
     if (!CheckSession(task).ok()) return task.cancellation.Cancel();
+    has_said = is_shown;
     if (is_shown) task.sink.Put(TextOf(text));
     if (question.on_text) question.on_text(text);
   };
+  listener.waits = [&task](Waiting waiting) { task.sink.Tell(WaitingFor(waiting)); };
   const llm::v1::GenerateRequest request = RequestOf(task, source, question);
   const absl::Time deadline = std::min(task.call.deadline, question.deadline);
   absl::Duration pause = kFirstPause;
@@ -96,6 +143,8 @@ absl::StatusOr<LlmServers::Answer> TaskModel::Ask(AssistTask& task, const Source
     absl::StatusOr<LlmServers::Answer> answer =
         servers_.Generate(request, deadline, task.cancellation, listener);
     RETURN_IF_ERROR(CheckSession(task));
+    const bool may_begin = !has_said && absl::Now() < deadline;
+    if (absl::IsUnavailable(answer.status()) && may_begin && HasWaitedUntilLoaded(task)) continue;
     // A task that is under way is worth some patience; where nobody answers, that is said at once.
     const bool is_patient = !is_shown && task.has_started && tries < kTriesMax;
     if (answer.ok() || !is_patient || !IsWorthATry(answer.status())) return answer;

@@ -42,9 +42,16 @@ class TaskModel {
                                          Question question) const;
   // Of the session that asked: a task may take longer than it lasts.
   absl::Status CheckSession(const AssistTask& task) const;
+  // As LlmServers has them, but a model that is being loaded is waited for, and the task's caller
+  // told how far it is.
+  bool IsReady(AssistTask& task) const;
+  std::uint32_t ContextTokens(AssistTask& task) const;
   const LlmServers& servers() const { return servers_; }
 
  private:
+  // Until one answers, or none is loading any more. False: none was, by what they said last.
+  bool HasWaitedUntilLoaded(AssistTask& task) const;
+
   const NodeCalls& calls_;
   const LlmServers& servers_;
 };

@@ -3,6 +3,7 @@
 // For tests of AssistService: a real node with one writer, ann, and language models that say what
 // they were told to, or none.
 
+#include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
@@ -34,7 +35,14 @@ class AssistTest : public testing::Test {
     std::string text;
     v1::AssistEvent::Started started;
     v1::AssistEvent::Finished finished;
+    std::vector<std::string> waited;  // "queued 2", "loading 40", "reading 49", in their order.
   };
+  static std::string WaitOf(const v1::AssistEvent& event) {
+    if (event.has_queued()) return absl::StrCat("queued ", event.queued().place());
+    if (event.has_loading()) return absl::StrCat("loading ", event.loading().percent());
+    if (event.has_reading()) return absl::StrCat("reading ", event.reading().percent());
+    return "";
+  }
   template <class Request>
   Told Ask(std::unique_ptr<grpc::ClientReader<v1::AssistEvent>> (v1::AssistService::Stub::*method)(
                grpc::ClientContext*, const Request&),
@@ -48,6 +56,7 @@ class AssistTest : public testing::Test {
     v1::AssistEvent event;
     while (reader->Read(&event)) {
       told.text += event.text();
+      if (const std::string wait = WaitOf(event); !wait.empty()) told.waited.push_back(wait);
       if (event.has_started()) told.started = event.started();
       if (event.has_finished()) told.finished = event.finished();
     }

@@ -39,9 +39,16 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
       return TooLong(prompt_tokens, request->max_tokens());
     }
     Remember(*request, prompt_bytes);
+    SayQueued(*writer);
     llm::v1::GenerateResponse started;
     started.mutable_started()->set_prompt_tokens(prompt_tokens);
     bool is_there = writer->Write(started);
+    if (script_.reads) {
+      llm::v1::GenerateResponse reading;
+      reading.mutable_reading()->set_read_tokens(prompt_tokens / 2);
+      is_there = writer->Write(reading);
+      script_.holds();
+    }
     std::vector<std::string> pieces = script_.pieces;
     if (script_.answer) {
       const auto& messages = request->chat().messages();
@@ -71,6 +78,9 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
   }
   grpc::Status GetModel(grpc::ServerContext* /*context*/, const llm::v1::GetModelRequest*,
                         llm::v1::GetModelResponse* response) override {
+    if (loaded_ < static_cast<int>(script_.loading.size())) {
+      return {grpc::StatusCode::UNAVAILABLE, "the model is being loaded"};
+    }
     if (script_.is_mute) return {grpc::StatusCode::DEADLINE_EXCEEDED, "it does not say"};
     response->set_name("testing");
     response->set_context_tokens(script_.context_tokens);
@@ -79,6 +89,11 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
   grpc::Status GetStatus(grpc::ServerContext* /*context*/, const llm::v1::GetStatusRequest*,
                          llm::v1::GetStatusResponse* response) override {
     ++asked_for_status;
+    if (const auto at = static_cast<std::size_t>(loaded_); at < script_.loading.size()) {
+      response->set_loading_percent(script_.loading[at]);
+      ++loaded_;
+      return grpc::Status::OK;
+    }
     response->set_slots(kSlots);
     response->set_active(script_.active);
     response->set_waiting(script_.waiting);
@@ -142,6 +157,13 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
     last_client_ = request.client();
     longest_prompt_ = std::max(longest_prompt_, bytes);
   }
+  void SayQueued(grpc::ServerWriter<llm::v1::GenerateResponse>& writer) const {
+    if (script_.place == 0) return;
+    llm::v1::GenerateResponse queued;
+    queued.mutable_queued()->set_place(script_.place);
+    writer.Write(queued);
+    script_.holds();
+  }
   static bool Say(grpc::ServerWriter<llm::v1::GenerateResponse>& writer, const std::string& text) {
     llm::v1::GenerateResponse response;
     response.set_text(text);
@@ -150,6 +172,7 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
 
   const Script script_;
   std::atomic<int> died_{0};
+  std::atomic<int> loaded_{0};  // Of script_.loading, so many were said.
   mutable absl::Mutex mutex_;
   std::string last_client_ ABSL_GUARDED_BY(mutex_);
   std::size_t longest_prompt_ ABSL_GUARDED_BY(mutex_) = 0;

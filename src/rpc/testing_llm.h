@@ -29,6 +29,12 @@ class TestingLlm {
     int answers = 0;                  // after so many.
     int dies = 0;                     // So many answers break off after their first piece.
     bool is_mute = false;             // Does not say which model it has.
+    std::uint32_t place = 0;          // In its queue, before each answer begins.
+    bool reads = false;               // Says in the middle of a prompt that half of it is read.
+    // Runs each time that it has said what it is waiting for.
+    std::function<void()> holds = [] {};
+    // So far it is loaded when it is asked how it is, each time the next one; then it is there.
+    std::vector<std::uint32_t> loading;
     // Not 0: prompt and answer together have so many tokens of `token_bytes` bytes of text.
     std::uint32_t context_tokens = 0;
     std::uint32_t token_bytes = 4;

@@ -1,7 +1,6 @@
 #include "rpc/turn_threads.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -36,8 +35,9 @@ TurnThreads::Taken TurnThreads::TryRun(Work work) {
     return Taken::kUserHasEnough;
   }
   if (user.waiting.empty()) round_.push_back(work.user);
-  user.waiting.push_back(std::move(work));
+  user.waiting.push_back({.work = std::move(work)});
   ++waiting_;
+  TellPlaces();
   return Taken::kYes;
 }
 
@@ -49,11 +49,13 @@ std::vector<TurnThreads::Work> TurnThreads::TakeAbandoned() {
   std::vector<Work> abandoned;
   for (auto at = round_.begin(); at != round_.end();) {
     const std::string name = *at;
-    std::deque<Work>& waiting = users_.at(name).waiting;
-    const auto gone = std::stable_partition(waiting.begin(), waiting.end(),
-                                            [](const Work& work) { return !work.is_abandoned(); });
-    abandoned.insert(abandoned.end(), std::make_move_iterator(gone),
-                     std::make_move_iterator(waiting.end()));
+    std::deque<Waiting>& waiting = users_.at(name).waiting;
+    const auto gone =
+        std::stable_partition(waiting.begin(), waiting.end(),
+                              [](const Waiting& each) { return !each.work.is_abandoned(); });
+    for (auto each = gone; each != waiting.end(); ++each) {
+      abandoned.push_back(std::move(each->work));
+    }
     waiting.erase(gone, waiting.end());
     at = waiting.empty() ? round_.erase(at) : std::next(at);
     ForgetIfIdle(name);
@@ -75,11 +77,33 @@ bool TurnThreads::HasNext() const {
   });
 }
 
+void TurnThreads::TellPlaces() {
+  std::size_t place = 0;
+  std::size_t left = waiting_;
+  std::size_t idle = idle_;
+  for (std::size_t turn = 0; left > 0; ++turn) {
+    for (const std::string& name : round_) {
+      User& user = users_.at(name);
+      if (turn >= user.waiting.size()) continue;
+      --left;
+      // What an idle thread is about to take has no place.
+      const bool runs = idle > 0 && user.running + turn < options_.running_per_user_max;
+      if (runs) {
+        --idle;
+        continue;
+      }
+      Waiting& each = user.waiting[turn];
+      if (std::exchange(each.told_place, ++place) == place || !each.work.on_place) continue;
+      each.work.on_place(place);
+    }
+  }
+}
+
 std::optional<TurnThreads::Work> TurnThreads::TakeNext() {
   for (auto at = round_.begin(); at != round_.end(); ++at) {
     User& user = users_.at(*at);
     if (user.running >= options_.running_per_user_max) continue;
-    Work work = std::move(user.waiting.front());
+    Work work = std::move(user.waiting.front().work);
     user.waiting.pop_front();
     --waiting_;
     --idle_;
@@ -89,6 +113,7 @@ std::optional<TurnThreads::Work> TurnThreads::TakeNext() {
     } else {
       round_.splice(round_.end(), round_, at);
     }
+    TellPlaces();
     return work;
   }
   return std::nullopt;

@@ -34,6 +34,9 @@ class TurnThreads {
     std::string user;
     // Then it is not run any more. Any thread; must not block.
     std::function<bool()> is_abandoned;
+    // While it waits: its place has become this one, 1 = the next. May be empty. Any thread, with
+    // the lock held, so that none comes late; must not block, nor call back.
+    std::function<void(std::size_t place)> on_place = {};
     absl::AnyInvocable<void()> run;
   };
   enum class Taken : std::uint8_t { kYes, kUserHasEnough, kFull };
@@ -50,10 +53,16 @@ class TurnThreads {
   [[nodiscard]] Taken TryRun(Work work);
 
  private:
+  struct Waiting {
+    Work work;
+    std::size_t told_place = 0;  // 0 = none.
+  };
   struct User {
     std::size_t running = 0;
-    std::deque<Work> waiting;
+    std::deque<Waiting> waiting;
   };
+  // Those whose place has changed are told.
+  void TellPlaces() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void Run();
   bool HasNext() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -8,8 +8,10 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace coterie::rpc {
 namespace {
@@ -58,6 +60,57 @@ class Turns : public testing::Test {
   std::string served_;
   TurnThreads threads_{kSmall};
 };
+
+TEST_F(Turns, WhoWaitsIsToldHisPlaceWhenItChanges) {
+  threads_.Start();
+  for (const char* user : {"a", "b", "c"}) ASSERT_EQ(Occupy(user), Taken::kYes);
+  WaitUntilRunning(3);
+  std::map<std::string, std::vector<std::size_t>> told;
+  std::atomic<bool> is_a1_gone{false};
+  const auto wait = [&](const std::string& user, const std::string& name) {
+    return threads_.TryRun(
+        {.user = user,
+         .is_abandoned = [&, name] { return name == "a1" && is_a1_gone; },
+         .on_place = [&told, name](std::size_t place) { told[name].push_back(place); },
+         .run = [] {}});
+  };
+
+  ASSERT_EQ(wait("a", "a1"), Taken::kYes);
+  ASSERT_EQ(wait("a", "a2"), Taken::kYes);
+  ASSERT_EQ(wait("b", "b1"), Taken::kYes);  // Before a's second.
+  is_a1_gone = true;
+  ASSERT_EQ(wait("c", "c1"), Taken::kYes);
+
+  EXPECT_EQ(told["a1"], (std::vector<std::size_t>{1}));
+  EXPECT_EQ(told["a2"], (std::vector<std::size_t>{2, 3, 1}));
+  EXPECT_EQ(told["b1"], (std::vector<std::size_t>{2}));
+  EXPECT_EQ(told["c1"], (std::vector<std::size_t>{3}));
+  go_on_.Notify();
+  threads_.Stop();
+}
+
+TEST_F(Turns, WhatAnIdleThreadTakesHasNoPlace) {
+  std::vector<std::size_t> told;
+  threads_.Start();
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(Occupy("a"), Taken::kYes);
+  WaitUntilRunning(2);
+  absl::Notification has_run;
+  ASSERT_EQ(threads_.TryRun({.user = "b",
+                             .is_abandoned = Never,
+                             .on_place = [&told](std::size_t place) { told.push_back(place); },
+                             .run = [&has_run] { has_run.Notify(); }}),
+            Taken::kYes);
+  has_run.WaitForNotification();
+  // As many of hers run as may; a thread is idle all the same.
+  ASSERT_EQ(threads_.TryRun({.user = "a",
+                             .is_abandoned = Never,
+                             .on_place = [&told](std::size_t place) { told.push_back(place); },
+                             .run = [] {}}),
+            Taken::kYes);
+  EXPECT_EQ(told, (std::vector<std::size_t>{1}));
+  go_on_.Notify();
+  threads_.Stop();
+}
 
 TEST_F(Turns, OneUserLeavesAThreadForAnother) {
   threads_.Start();

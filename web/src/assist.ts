@@ -16,11 +16,19 @@ export interface AssistEvent {
   started?: { model?: string; revision?: string }
   text?: string
   progress?: { done?: number; known?: number }
+  queued?: { place?: number }
+  loading?: { percent?: number }
+  reading?: { percent?: number }
   finished?: {
     batch?: string; suggestions?: number; dropped?: number; cutOff?: string
     passagesCut?: number; outdated?: number; resumeAt?: string; whyStopped?: string
   }
 }
+
+// What the answer waits for: who is before it, the model being loaded, its own text being read.
+export type Waiting =
+  | { for: 'place'; place: number }
+  | { for: 'model' | 'reading'; percent: number }
 
 // What has come of a task so far.
 export interface Answer {
@@ -30,6 +38,7 @@ export interface Answer {
   model: string
   done: number // Of a task that asks the model more than once.
   known: number
+  waiting: Waiting | null
   suggestions: number
   dropped: number
   resumeAt: number | null // It ended before the end of the text: where the rest begins.
@@ -37,9 +46,8 @@ export interface Answer {
 }
 
 export const newAnswer = (task: Task): Answer => ({
-  task, state: 'running', text: '', model: '', done: 0, known: 0, suggestions: 0, dropped: 0,
-  resumeAt: null,
-  notes: [],
+  task, state: 'running', text: '', model: '', done: 0, known: 0, waiting: null, suggestions: 0,
+  dropped: 0, resumeAt: null, notes: [],
 })
 
 const kCutOff: Record<string, string> = {
@@ -58,6 +66,29 @@ function notesOf(finished: NonNullable<AssistEvent['finished']>): string[] {
   ].filter((note) => note !== '')
 }
 
+// Only what is waited for now counts: any other event ends it.
+function waitingOf({ queued, loading, reading }: AssistEvent): Waiting | null {
+  if (queued) return { for: 'place', place: queued.place ?? 1 }
+  if (loading) return { for: 'model', percent: loading.percent ?? 0 }
+  if (reading) return { for: 'reading', percent: reading.percent ?? 0 }
+  return null
+}
+
+// Nothing has come of a task yet that another node's answer could not begin anew.
+export const isOnlyWaiting = (event: AssistEvent): boolean => waitingOf(event) !== null
+
+export function wordsFor(waiting: Waiting): string {
+  switch (waiting.for) {
+    case 'place':
+      return waiting.place === 1 ? 'Waiting: next in the queue'
+        : `Waiting: place ${waiting.place} in the queue`
+    case 'model':
+      return `The model is being loaded: ${waiting.percent} %`
+    case 'reading':
+      return `The model reads the text: ${waiting.percent} %`
+  }
+}
+
 export function heard(answer: Answer, event: AssistEvent): Answer {
   const { started, text = '', progress, finished } = event
   return {
@@ -67,6 +98,7 @@ export function heard(answer: Answer, event: AssistEvent): Answer {
     model: started?.model ?? answer.model,
     done: progress?.done ?? answer.done,
     known: progress?.known ?? answer.known,
+    waiting: waitingOf(event),
     suggestions: finished?.suggestions ?? answer.suggestions,
     dropped: finished?.dropped ?? answer.dropped,
     resumeAt: Number(finished?.resumeAt ?? 0) || null,
@@ -95,5 +127,5 @@ export function requestOf(task: Task, id: string, range: TextRange | null): [str
 export function run(task: Task, id: string, range: TextRange | null, signal: AbortSignal):
     AsyncGenerator<AssistEvent> {
   const [method, request] = requestOf(task, id, range)
-  return stream<AssistEvent>(`AssistService/${method}`, request, signal)
+  return stream<AssistEvent>(`AssistService/${method}`, request, signal, isOnlyWaiting)
 }

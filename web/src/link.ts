@@ -30,7 +30,9 @@ const kPongMaxMs = 5_000
 const kOpenTimeoutMs = 4_000
 const kRetryMinMs = 60
 const kRetryMaxMs = 2_000
-const kConnectingMs = 2_000 // That long nobody needs to be told that one is not connected yet.
+// That long nobody needs to be told that one is not connected: not yet, or for a moment not.
+const kConnectingMs = 2_000
+const kRestarting = 1012 // The code with which a node that is being stopped ends its sockets.
 const kMajorityMs = 3_000 // Without an answer for that long, there is no majority to answer.
 
 // Durations are by the clock that nobody sets.
@@ -62,6 +64,8 @@ export interface LinkOptions {
   onRenamed: (name: string) => void
   // The suggestions for the document are others since this revision; '0' = perhaps.
   onSuggestions: (revision: string) => void
+  // The node is being stopped, and says so: the next one is asked.
+  onMoving: () => void
   // All that the cluster did not take of what was written here is in its user's draft.
   onKept: () => void
   onChange: () => void
@@ -95,6 +99,7 @@ export class Link {
   private heardAt = 0
   private pingedAt: number | null = null // Without anything heard since.
   private failures = 0
+  private lostAt = -Infinity // When the document was open last.
   private isChecking = false
   private isClosed = false
   private readonly startedAt = elapsedMs()
@@ -115,7 +120,8 @@ export class Link {
     if (this.denied !== null) return { kind: 'denied', reason: this.denied }
     if (!this.isOpen) {
       const isNew = this.failures === 0 && elapsedMs() - this.startedAt < kConnectingMs
-      return isNew ? { kind: 'connecting' } : { kind: 'offline', unsaved }
+      const isBrief = elapsedMs() - this.lostAt < kConnectingMs && navigator.onLine
+      return isNew || isBrief ? { kind: 'connecting' } : { kind: 'offline', unsaved }
     }
     if (!this.canWrite) return { kind: 'readonly', unsaved }
     if (this.isInSync && this.inFlight === 0 && !this.hasRefused) return { kind: 'saved' }
@@ -206,14 +212,17 @@ export class Link {
       this.heard()
       this.read(new Uint8Array(event.data))
     }
-    socket.onclose = () => {
-      if (this.socket === socket) this.lose()
+    socket.onclose = (event: CloseEvent) => {
+      if (this.socket !== socket) return
+      if (event.code === kRestarting) this.options.onMoving()
+      this.lose()
     }
   }
 
   // The socket is of no use any more: the next node.
   private lose(): void {
     leave(this.origin)
+    if (this.isOpen) this.lostAt = elapsedMs()
     ++this.failures
     this.drop()
     if (this.denied === null) {
@@ -352,6 +361,7 @@ export class Link {
       this.isOpen = true
       this.lock = null
       this.failures = 0
+      this.progressAt = elapsedMs() // Nobody could answer before.
       this.retryMs = kRetryMinMs
       clearTimeout(this.openTimer)
       this.send(kStateless, (to) => encoding.writeVarString(to, '{"drafts":"offer"}'))

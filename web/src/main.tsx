@@ -10,6 +10,7 @@ import { showOverlay, toggleOverlay, useOverlay } from './overlay'
 import { ClusterLater, loadCluster } from './pages/cluster_later'
 import { Documents } from './pages/documents'
 import { EditorPage } from './pages/editor_page'
+import { Failure } from './pages/failure'
 import { logOut } from './pages/header'
 import { KeysSheet } from './pages/keys_sheet'
 import { Palette } from './pages/palette'
@@ -21,7 +22,7 @@ import { toggleTheme, watchSettings } from './settings'
 import { followViewport } from './viewport'
 import { keepPage } from './worker_registration'
 
-const kNodesPatienceMs = 250
+const kNodesPatienceMs = 120
 const kLaterMs = 3_000 // When the page has something else to do no more.
 
 const goTo = (hash: string) => () => { location.hash = hash }
@@ -68,7 +69,8 @@ function App() {
   useEffect(() => showOverlay(null), [route])
   return (
     <>
-      {isIn ? <><Page route={route} /><Everywhere /></> : <SignIn onDone={() => setIn(true)} />}
+      <Failure>{isIn ? <><Page route={route} /><Everywhere /></>
+        : <SignIn onDone={() => setIn(true)} />}</Failure>
       <ToastList />
     </>
   )

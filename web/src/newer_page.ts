@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 
 const kLookEveryMs = 300_000
+const kSoonMs = 10_000
 
 const scriptIn = (index: string): string | null => /src="(\/app-[^"]+)"/.exec(index)?.[1] ?? null
 
@@ -12,6 +13,10 @@ async function isOutdated(): Promise<boolean> {
   return served !== null && served !== own
 }
 
+// Looks soon: a node that is being restarted may come back with a newer one.
+let lookSoon = (): void => undefined
+export const expectNewerPage = (): void => lookSoon()
+
 export function useNewerPage(): boolean {
   const [isOld, setOld] = useState(false)
   useEffect(() => {
@@ -19,6 +24,7 @@ export function useNewerPage(): boolean {
       if (!document.hidden) void isOutdated().then((is) => { if (is) setOld(true) }, () => undefined)
     }
     const timer = setInterval(look, kLookEveryMs)
+    lookSoon = () => setTimeout(look, kSoonMs)
     document.addEventListener('visibilitychange', look)
     return () => {
       clearInterval(timer)

@@ -68,6 +68,8 @@ async function check(ref: string, name: string): Promise<Found> {
 export interface OpenListener {
   onChange: () => void
   onRenamed: (name: string) => void
+  // The node that it was open on is being stopped.
+  onMoving?: () => void
   // What was written here and not taken is a draft now: open the document anew.
   onKept: () => void
 }
@@ -78,7 +80,7 @@ export interface OpenOptions {
 }
 
 export async function open(name: string, { user, token }: Session,
-    { onChange, onRenamed, onKept }: OpenListener, options: OpenOptions = {}): Promise<Opened> {
+    { onChange, onRenamed, onMoving, onKept }: OpenListener, options: OpenOptions = {}): Promise<Opened> {
   // What is kept on this device is shown at once; the link sees whether it is still that document.
   const ref = options.ref ?? keptId(name) ?? refOf(await documentOf({ name }))
   const id = idOf(ref)
@@ -105,6 +107,7 @@ export async function open(name: string, { user, token }: Session,
       addToList(user, id, renamed)
       onRenamed(renamed)
     },
+    onMoving: () => onMoving?.(),
     onSuggestions: (revision) => void suggestions.load(revision), onChange: changed,
     onKept: () => {
       copy.forget()

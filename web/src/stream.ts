@@ -77,9 +77,10 @@ async function* readAll<T>(reader: ReadableStreamDefaultReader<Uint8Array>): Asy
 }
 
 // The messages of a stream. A node that does not answer, or says that another one would, is left
-// for the next one, as long as nothing has come of it. Ends with `signal`, without an error.
-export async function* stream<T>(method: string, request: object, signal: AbortSignal):
-    AsyncGenerator<T> {
+// for the next one, as long as nothing has come of it but messages that are `passing`. Ends with
+// `signal`, without an error.
+export async function* stream<T>(method: string, request: object, signal: AbortSignal,
+    isPassing: (message: T) => boolean = () => false): AsyncGenerator<T> {
   const isOver = () => signal.aborted
   let last: unknown = new CallError('offline', 'No node of the cluster answers.')
   for (let attempt = 0; attempt < nodeCount() && !isOver(); ++attempt) {
@@ -87,7 +88,7 @@ export async function* stream<T>(method: string, request: object, signal: AbortS
     let hasBegun = false
     try {
       for await (const message of readAll<T>(await begin(origin, method, request, signal))) {
-        hasBegun = true
+        hasBegun ||= !isPassing(message)
         yield message
       }
       return

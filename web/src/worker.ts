@@ -1,8 +1,10 @@
-// The service worker: the network first, what it last brought when there is none. It keeps the
-// page's own files and nothing of anybody's documents.
+// The service worker: the network first, what it last brought when there is none, or when it does
+// not answer for a moment; files that are named by what is in them need no network once they are
+// here. It keeps the page's own files and nothing of anybody's documents.
 export {}
 
 const kCache = 'coterie-page-1'
+const kPatienceMs = 700 // A node that hangs takes calls and answers none.
 const worker = self as unknown as WorkerScope
 
 interface WorkerScope {
@@ -15,6 +17,8 @@ interface WorkerScope {
 interface Posted { data: unknown }
 interface Waitable { waitUntil(done: Promise<unknown>): void }
 interface Asked { request: Request }
+const isNamedByContent = (pathname: string): boolean => /-0[0-9a-f]{10}\.\w+$/.test(pathname)
+
 interface Fetched extends Asked { respondWith(answer: Promise<Response>): void }
 
 // Keeps the page when it has all of its files, and not before: an index without its script would be
@@ -33,20 +37,24 @@ async function keepPage(index: Response): Promise<void> {
   }
 }
 
-async function answer(event: Asked & Waitable): Promise<Response> {
+async function load(event: Asked & Waitable, cache: Cache, pathname: string): Promise<Response> {
   const { request } = event
+  const fresh = await fetch(request)
+  if (fresh.ok && pathname === '/') event.waitUntil(keepPage(fresh.clone()).catch(() => undefined))
+  else if (fresh.ok) await cache.put(request, fresh.clone())
+  return fresh
+}
+
+async function answer(event: Asked & Waitable): Promise<Response> {
   const cache = await caches.open(kCache)
-  const { pathname } = new URL(request.url)
-  try {
-    const fresh = await fetch(request)
-    if (fresh.ok && pathname === '/') event.waitUntil(keepPage(fresh.clone()).catch(() => undefined))
-    else if (fresh.ok) await cache.put(request, fresh.clone())
-    return fresh
-  } catch (error) {
-    const kept = await cache.match(pathname)
-    if (kept) return kept
-    throw error
-  }
+  const { pathname } = new URL(event.request.url)
+  const kept = await cache.match(pathname)
+  if (kept && isNamedByContent(pathname)) return kept
+  const fresh = load(event, cache, pathname)
+  if (!kept) return fresh
+  event.waitUntil(fresh.catch(() => undefined)) // For the next time, however long it takes.
+  const patience = new Promise<Response>((done) => setTimeout(() => done(kept), kPatienceMs))
+  return Promise.race([fresh.catch(() => kept), patience])
 }
 
 worker.addEventListener('install', (event) => {

@@ -7,7 +7,7 @@ import path from 'node:path'
 import { until } from '../../tests/providers/cluster.mjs'
 
 const bin = path.dirname(process.env.COTERIE_NODE_PROGRAM ?? '')
-const llm = path.join(bin, 'coterie-llm')
+export const llm = path.join(bin, 'coterie-llm')
 const maker = path.join(bin, 'coterie-test-model')
 
 // Without llama.cpp there is neither.

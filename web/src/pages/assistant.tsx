@@ -4,7 +4,9 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 
 import { announce } from '../announce'
 import { CallError } from '../api'
-import { type Answer, heard, newAnswer, run, type Task, type TextRange, type Tone } from '../assist'
+import {
+  type Answer, heard, newAnswer, run, type Task, type TextRange, type Tone, wordsFor,
+} from '../assist'
 import type { Editor } from '../editor'
 import { Markdown } from '../markdown'
 import { messageOf } from '../poll'
@@ -77,6 +79,20 @@ function Failure({ error }: { error: unknown }) {
   )
 }
 
+function Progress({ answer: { waiting, known, done, text } }: { answer: Answer }) {
+  const percent = waiting && waiting.for !== 'place' ? waiting.percent : null
+  return (
+    <div class="waiting">
+      {known > 0 && <p class="hint">{done} of {known} parts</p>}
+      {known > 0 && <progress aria-label="Parts done" max={known} value={done} />}
+      {(waiting || known === 0) && <p class="hint">
+        {waiting ? wordsFor(waiting) : text ? 'Writing…' : 'Thinking…'}</p>}
+      {percent !== null && <progress aria-label={waiting?.for === 'model' ? 'The model loaded'
+        : 'The text read'} max={100} value={percent} />}
+    </div>
+  )
+}
+
 interface ReplyProps {
   answer: Answer
   onInsert: ((text: string) => void) | null
@@ -90,11 +106,7 @@ function Reply({ answer, onInsert, onGoOn }: ReplyProps) {
     <div class="answer" aria-busy={isRunning}>
       {answer.text && answer.suggestions === 0 && <div class="answer-text" tabIndex={0} aria-label="Answer">
         <Markdown source={answer.text} /></div>}
-      {isRunning && <p class="hint">
-        {answer.known > 0 ? `${answer.done} of ${answer.known} parts` : answer.text ? 'Writing…'
-          : 'Thinking…'}</p>}
-      {isRunning && answer.known > 0 &&
-        <progress aria-label="Parts done" max={answer.known} value={answer.done} />}
+      {isRunning && <Progress answer={answer} />}
       {outcome && <p role="status">{outcome}</p>}
       {answer.notes.map((note) => <p key={note} class="hint">{note}</p>)}
       {!isRunning && onGoOn && <p class="actions">

@@ -10,6 +10,7 @@ import { type Format } from '../formatting'
 import { labelHere } from '../keys'
 import { LockKeeper } from '../lock_keeper'
 import { Markdown } from '../markdown'
+import { expectNewerPage } from '../newer_page'
 import { leave, open, type Opened } from '../opened'
 import { showOverlay } from '../overlay'
 import { peopleIn } from '../people'
@@ -28,6 +29,7 @@ import { Avatars } from './pieces'
 import { Share } from './share'
 import { type Access, pillText, StatusPill, tookText, useDurability } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
+import { TroubleStrip } from './trouble_strip'
 import { UnsentStrip } from './unsent_strip'
 
 const kCountMs = 150
@@ -54,7 +56,13 @@ function useOpened(name: string):
       redraw(null as never)
     }
     const onKept = () => reopen(null as never)
-    open(name, who, { onChange: () => redraw(null as never), onRenamed, onKept }).then((result) => {
+    // No alarm: nothing is lost, and it takes a moment.
+    const onMoving = () => {
+      toast('This node is being restarted. Going on with another one.')
+      expectNewerPage()
+    }
+    const listener = { onChange: () => redraw(null as never), onRenamed, onMoving, onKept }
+    open(name, who, listener).then((result) => {
       found = result
       if (isOver) return leave(result, who.user)
       result.awareness.on('change', () => redraw(null as never))
@@ -181,7 +189,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   const holdsLock = isOpen && link?.lock != null && link.canWrite
   // Offline one goes on as one was: what may not be written then is refused, and kept, on return.
   const isReadOnly = !opened || state.kind === 'readonly' || state.kind === 'denied' ||
-    (state.kind === 'connecting' && !opened.hasLocalCopy)
+    (state.kind === 'connecting' && opened.isUnread && !opened.hasLocalCopy)
   const id = opened?.id
   const drafts = useDrafts(id, link?.draftsRevision ?? '')
   const suggested = opened?.suggestions.all.length ?? 0
@@ -270,13 +278,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
         <button type="button" aria-label="Keys" title={labelHere('Mod-/')}
           onClick={() => showOverlay('keys')}>?</button>
       </div>
-      {state.kind === 'denied' && <p class="strip" role="alert">
-        {opened?.hasLocalCopy ? 'What you see is kept here and can be exported.'
-          : 'What you see is in this tab only: export what you need.'}{' '}
-        <button type="button" onClick={exportText}>Export</button>
-        <button type="button" onClick={() => location.reload()}>Try again</button></p>}
-      {opened?.isUnread && state.kind === 'offline' && <p class="strip" role="status">
-        The text is not on this device. It comes when a node answers, and what you write joins it.</p>}
+      {opened && <TroubleStrip state={state} opened={opened} onExport={exportText} />}
       {message && <p class="error strip" role="alert">{message}{' '}
         <button type="button" onClick={() => setMessage('')}>Close</button></p>}
       <DraftStrip drafts={drafts} canWrite={isOpen && opened?.link.canWrite === true} />

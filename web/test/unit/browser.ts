@@ -19,3 +19,4 @@ define('removeEventListener', () => undefined)
 // Time passes as the tests' own clock says, however Date is set.
 define('performance', { now: () => new Date().getTime() })
 define('document', { documentElement: { dataset: {}, style: { setProperty: () => undefined } } })
+define('navigator', { get onLine() { return true }, userAgent: 'test' })

@@ -33,6 +33,7 @@ beforeEach(async () => {
     check: () => found(), onChange: () => undefined,
     onRenamed: (name) => { told.push(name) },
     onSuggestions: (revision) => { told.push(revision) },
+    onMoving: () => { told.push('moving') },
     onKept: () => { kept.push(doc.getText('text').toString()) },
   })
   await settle()
@@ -96,10 +97,12 @@ test('what was typed offline is counted, and sent with the next sync', async () 
   open()
   socket().acknowledge(true)
   const first = socket()
-  first.onclose?.()
+  first.onclose?.({ code: 1006 })
   text.insert(0, 'a')
   text.insert(1, 'b')
-  assert.equal(says(), 'Offline – 2 edits kept here')
+  assert.equal(says(), 'Connecting…') // No alarm for a moment,
+  mock.timers.tick(2_000)
+  assert.equal(says(), 'Offline – 2 edits kept here') // and the truth then.
   assert.equal(says(false), 'Offline – 2 edits kept in this tab only')
   mock.timers.tick(2_000)
   await settle()
@@ -109,6 +112,25 @@ test('what was typed offline is counted, and sent with the next sync', async () 
   assert.equal(socket().types().filter((type) => type === 0).length, 2) // Asks, and answers.
   socket().acknowledge(true)
   assert.equal(says(), 'Saved on a majority')
+})
+
+test('a browser that is offline says so at once', () => {
+  open()
+  socket().acknowledge(true)
+  mock.getter(navigator, 'onLine', () => false)
+  socket().onclose?.({ code: 1006 })
+  assert.equal(says(), 'Offline – edits are kept here')
+})
+
+test('a node that is being stopped says so, and is left for the next one', () => {
+  open()
+  socket().acknowledge(true)
+  socket().onclose?.({ code: 1012 })
+  assert.ok(told.includes('moving'))
+  assert.equal(says(), 'Connecting…')
+  const before = told.length
+  mock.timers.tick(3_000)
+  assert.equal(told.length, before)
 })
 
 test('a refusal is said, and what was refused is not called saved', () => {
@@ -288,7 +310,7 @@ test('a new name is told at once, and used from the next socket on', async () =>
   const nameIn = (bytes: Uint8Array | undefined) =>
     decoding.readVarString(decoding.createDecoder(bytes ?? new Uint8Array()))
   assert.equal(nameIn(first.sent.at(-1)), 'notes')
-  first.onclose?.()
+  first.onclose?.({ code: 1006 })
   mock.timers.tick(2_000)
   await settle()
   socket().accept()
@@ -298,7 +320,7 @@ test('a new name is told at once, and used from the next socket on', async () =>
 
 test('a name that changed meanwhile is learned before the next connection', async () => {
   open()
-  socket().onclose?.()
+  socket().onclose?.({ code: 1006 })
   nameNow = 'plans'
   mock.timers.tick(2_000)
   await settle()

@@ -11,7 +11,7 @@ export class Socket {
   binaryType = ''
   onopen: (() => void) | null = null
   onmessage: ((event: { data: ArrayBuffer }) => void) | null = null
-  onclose: (() => void) | null = null
+  onclose: ((event: { code: number }) => void) | null = null
   sent: Uint8Array[] = []
   constructor(readonly url: string) {
     Socket.opened.push(this)

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 
 import { CallError, errorFrom } from '../../src/api'
-import { heard, newAnswer, requestOf } from '../../src/assist'
+import { heard, isOnlyWaiting, newAnswer, requestOf, wordsFor } from '../../src/assist'
+import { loadNodes } from '../../src/nodes'
 import { envelope, EnvelopeReader, stream } from '../../src/stream'
 
 const realFetch = globalThis.fetch
@@ -87,6 +88,40 @@ test('what is stopped ends without an error', async () => {
 test('an error that is no JSON of ours is still one', () => {
   assert.equal(errorFrom(null, 'HTTP 502').message, 'HTTP 502')
   assert.equal(errorFrom({ code: 'internal' }, 'x').code, 'internal')
+})
+
+test('what an answer waits for counts until anything else is heard', () => {
+  let made = newAnswer({ kind: 'summarize' })
+  const waits = [{ queued: { place: 3 } }, { queued: { place: 1 } }, { loading: {} },
+    { reading: { percent: 40 } }]
+  const words = waits.map((event) => {
+    made = heard(made, event)
+    return made.waiting && wordsFor(made.waiting)
+  })
+  assert.deepEqual(words, ['Waiting: place 3 in the queue', 'Waiting: next in the queue',
+    'The model is being loaded: 0 %', 'The model reads the text: 40 %'])
+  assert.ok(waits.every(isOnlyWaiting))
+  for (const event of [{ text: 'a' }, { progress: { done: 1, known: 2 } }, { started: {} }]) {
+    assert.ok(!isOnlyWaiting(event))
+    assert.equal(heard(made, event).waiting, null)
+  }
+  assert.equal(heard(made, { finished: {} }).waiting, null)
+})
+
+test('a node that ends while one only waits is left for the next one', async () => {
+  answer({ status: 200, body: { origins: [location.origin, 'http://127.0.0.1:9'] } })
+  await loadNodes()
+  const passing = (message: { queued?: object }) => message.queued !== undefined
+  const asked = answer(join([envelope({ queued: { place: 2 } })]),
+    join([envelope({ text: 'a' }), end({})]))
+  const messages: unknown[] = []
+  for await (const message of stream('S/M', {}, new AbortController().signal, passing)) {
+    messages.push(message)
+  }
+  assert.deepEqual(messages, [{ queued: { place: 2 } }, { text: 'a' }])
+  assert.equal(new Set(asked.map((url) => new URL(url).origin)).size, 2)
+  answer({ status: 200, body: { origins: [location.origin] } })
+  await loadNodes()
 })
 
 test('an answer grows by what is heard', () => {
