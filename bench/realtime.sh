@@ -20,10 +20,11 @@ say() { printf '%s\n' "$*" >&2; }
 build_sqlite() {
   local module=bench/realtime/node_modules/better-sqlite3
   [[ -f $module/build/Release/better_sqlite3.node ]] && return
+  mkdir -p build/logs
   say "Compiling SQLite for Node (some minutes, once)"
   npm rebuild --prefix bench/realtime better-sqlite3 --ignore-scripts=false --nodedir=/usr \
-    >/tmp/coterie-sqlite.log 2>&1 && [[ -f $module/build/Release/better_sqlite3.node ]] && return
-  say "It does not compile here, see /tmp/coterie-sqlite.log: Hocuspocus is left out."
+    >build/logs/sqlite.log 2>&1 && [[ -f $module/build/Release/better_sqlite3.node ]] && return
+  say "It does not compile here, see build/logs/sqlite.log: Hocuspocus is left out."
   export SERVERS=${SERVERS:-coterie,y-memory,y-leveldb}
 }
 

@@ -30,7 +30,8 @@ compilation_database() {
   for folder in "${BUILD:-}" build/debug build/release; do
     [[ -n $folder && -f $folder/compile_commands.json ]] && { printf '%s' "$folder"; return; }
   done
-  cmake --preset debug >/tmp/coterie-lint-cmake.log 2>&1 || return 1
+  mkdir -p build/logs
+  cmake --preset debug >build/logs/lint-cmake.log 2>&1 || return 1
   printf 'build/debug'
 }
 
@@ -45,7 +46,7 @@ check_tidy() {
   (($# == 0)) && return
   local folder
   if ! folder=$(compilation_database); then
-    complain "cmake failed: /tmp/coterie-lint-cmake.log"
+    complain "cmake failed: build/logs/lint-cmake.log"
     return
   fi
   cmake --build "$folder" --target coterie_proto >/dev/null || complain "the protos do not compile"

@@ -19,7 +19,7 @@ npm_package=node-llama-cpp@3.21.1
 npm_sha512=13737412fd956b4c33c9dbd7605c0cf47bf2a34ecfa168edf13ffd18c738dc2b
 npm_sha512+=edf18915fcd53fb5852010c0b582b4cfbf6a3d3d18d08b41b759be4ffdac2232
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-log=/tmp/coterie-llama.log
+log=$cache/llama.log
 fetch_seconds_max=180
 
 # GGML_NATIVE: for this processor alone; so the cache's name says which. Without OpenMP, whose

@@ -7,10 +7,10 @@
 #   ./coterie.sh read notes
 #   ./coterie.sh watch
 #
-# COTERIE_URL is a node's HTTP address, COTERIE_USER who you are.
+# COTERIE_URL is a node's HTTP address, COTERIE_USER who you are, COTERIE_PASSWORD your password.
 set -eu
 url=${COTERIE_URL:-http://127.0.0.1:8080}
-user=${COTERIE_USER:-mia}
+user=${COTERIE_USER:-guest}
 
 # A text as a JSON string.
 quote() {
@@ -56,7 +56,10 @@ watch() {
       -H 'content-type: application/connect+json' -H "authorization: Bearer $token" | messages
 }
 
-token=$(call AuthService/Login "{\"user\":$(quote "$user")}" | field token)
+# A pipe's end would hide that the login failed.
+login=$(call AuthService/Login \
+  "{\"user\":$(quote "$user"),\"password\":$(quote "${COTERIE_PASSWORD:-}")}") || exit 1
+token=$(printf '%s' "$login" | field token)
 document=$(quote "${2:-notes}")
 case "${1:-}" in
   create) call DocumentService/CreateDocument "{\"name\":$document,\"text\":$(quote "${3:-}")}" ;;
@@ -66,7 +69,7 @@ case "${1:-}" in
   list) call DocumentService/ListDocuments '{}' ;;
   watch) watch ;;
   *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac

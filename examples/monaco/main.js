@@ -5,11 +5,10 @@ import 'monaco-editor/esm/vs/basic-languages/markdown/markdown.contribution.js'
 import { MonacoBinding } from 'y-monaco'
 import * as Y from 'yjs'
 
-import { documentName, login, node, user } from '../login.js'
+import { documentName, fail, login, node, say, user } from '../login.js'
 
 self.MonacoEnvironment = { getWorker: () => new Worker('built/worker.js') }
 
-const status = document.getElementById('status')
 const doc = new Y.Doc()
 const text = doc.getText('text') // Where Coterie's own page and commands keep a document's text.
 const provider = new HocuspocusProvider({
@@ -17,8 +16,8 @@ const provider = new HocuspocusProvider({
   name: documentName,
   document: doc,
   token: login,
-  onUnsyncedChanges: ({ number }) => { status.textContent = number === 0 ? 'Saved' : 'Saving…' },
-  onAuthenticationFailed: ({ reason }) => { status.textContent = reason },
+  onUnsyncedChanges: ({ number }) => say(number === 0 ? 'Saved' : 'Saving…'),
+  onAuthenticationFailed: ({ reason }) => fail(reason),
 })
 provider.awareness.setLocalStateField('user', { name: user, color: '#2563eb' })
 

@@ -6,16 +6,26 @@ import * as Y from 'yjs'
 const parameters = new URLSearchParams(location.search)
 const node = parameters.get('node') ?? 'http://127.0.0.1:8080'
 const documentName = parameters.get('document') ?? 'notes'
-const user = parameters.get('user') ?? 'mia'
+const user = parameters.get('user') ?? 'guest'
 
 const area = document.getElementById('text')
 const status = document.getElementById('status')
 
-const login = await fetch(`${node}/coterie.v1.AuthService/Login`, {
-  method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user }),
-})
-const { token, message } = await login.json()
-if (!token) throw new Error(message)
+// Who is not let in is told why.
+async function login() {
+  try {
+    const answer = await fetch(`${node}/coterie.v1.AuthService/Login`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user }),
+    })
+    const body = await answer.json()
+    if (!answer.ok) throw new Error(body.message)
+    return body.token
+  } catch (error) {
+    status.textContent = `${user} cannot log in at ${node}: ${error.message}`
+    throw error
+  }
+}
+const token = await login()
 
 const doc = new Y.Doc()
 const text = doc.getText('text') // Where Coterie's own page and commands keep a document's text.

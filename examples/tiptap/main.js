@@ -6,9 +6,8 @@ import CollaborationCaret from '@tiptap/extension-collaboration-caret'
 import StarterKit from '@tiptap/starter-kit'
 import * as Y from 'yjs'
 
-import { documentName, login, node, user } from '../login.js'
+import { documentName, fail, login, node, say, user } from '../login.js'
 
-const status = document.getElementById('status')
 const doc = new Y.Doc()
 const provider = new HocuspocusProvider({
   // create: a document that is not there yet is made.
@@ -17,8 +16,8 @@ const provider = new HocuspocusProvider({
   document: doc,
   token: login, // Asked for anew with every connection.
   // Coterie says that when a majority of nodes has it on disk.
-  onUnsyncedChanges: ({ number }) => { status.textContent = number === 0 ? 'Saved' : 'Saving…' },
-  onAuthenticationFailed: ({ reason }) => { status.textContent = reason },
+  onUnsyncedChanges: ({ number }) => say(number === 0 ? 'Saved' : 'Saving…'),
+  onAuthenticationFailed: ({ reason }) => fail(reason),
 })
 
 const colors = ['#c2410c', '#15803d', '#2563eb', '#9333ea']

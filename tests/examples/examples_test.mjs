@@ -124,6 +124,30 @@ test('plain', async () => {
   assert.match(await textOf('plain'), /Written by Mia\. And by Tom\./)
 })
 
+// Somebody of that name has given it a password, which the examples do not know.
+async function asSomebodyElse(folder) {
+  const site = await serve(folder)
+  await cluster.call('AuthService/Login', { user: 'eve', password: 'a word of hers' })
+  const page = await open(site, 2, 'eve', 'refused')
+  try {
+    await page.getByRole('status').getByText(/^eve cannot log in at http:.*password/).waitFor()
+    // Whatever is typed, it is not called saved, nor on its way.
+    await page.waitForTimeout(1_000)
+    await page.getByRole('status').getByText(/^eve cannot log in/).waitFor()
+  } finally {
+    await page.close()
+    site.close()
+  }
+}
+
+test('pages say who cannot log in', async () => {
+  await asSomebodyElse(path.join(examples, 'plain'))
+  for (const example of ['tiptap', 'monaco']) {
+    await build(example)
+    await asSomebodyElse(path.join(examples, example, 'public'))
+  }
+})
+
 test('curl', async () => {
   const script = path.join(examples, 'curl/coterie.sh')
   const env = { ...process.env, COTERIE_URL: cluster.url(2, 'http'), COTERIE_USER: 'mia' }
@@ -141,4 +165,16 @@ test('curl', async () => {
   for (const line of seen.trim().split('\n')) JSON.parse(line)
   process.kill(-watching.pid)
   await assert.rejects(run(script, ['read', 'not there'], { env }), /not_found/)
+  // The first error is the last: nothing is asked for without a token.
+  await cluster.call('AuthService/Login', { user: 'adam', password: 'a word of his' })
+  const adam = { ...env, COTERIE_USER: 'adam', COTERIE_PASSWORD: '' }
+  await assert.rejects(run(script, ['read', 'a "quoted" name'], { env: adam }), (error) => {
+    assert.equal(error.code, 1)
+    assert.match(error.stderr, /WRONG_PASSWORD/)
+    assert.equal(error.stderr.trim().split('\n').length, 1, error.stderr)
+    return true
+  })
+  const read = await run(script, ['read', 'a "quoted" name'],
+    { env: { ...adam, COTERIE_PASSWORD: 'a word of his' } })
+  assert.equal(JSON.parse(read.stdout).text, text)
 })
