@@ -492,6 +492,7 @@ Replica::Waiting Replica::waiting() const {
 }
 
 void Replica::Close() {
+  world_.storage.StopWaiting();
   core_inbox_.Close();
   log_inbox_.Close();
   apply_inbox_.Close();
