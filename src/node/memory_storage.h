@@ -92,6 +92,10 @@ class MemoryStorage final : public StateStorage {
     return absl::OkStatus();
   }
   std::uint64_t size_bytes() const override { return 0; }
+  std::uint64_t wanted_bytes() const override { return wanted; }
+  bool lacks_room() const override { return false; }
+  void StopWaiting() override {}
+  std::uint64_t wanted = 0;  // What wanted_bytes() says.
 
   // The next Open() finds it so.
   void Damage() { is_damaged_ = true; }

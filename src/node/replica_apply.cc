@@ -104,6 +104,8 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
 // the store has not flushed.
 void Replica::StoreIfDue() {
   if (unstored_since_us_ != 0 && Now() - unstored_since_us_ >= kStoreAfterUs) Store();
+  // What it has put off on a full disk, once nothing is added any more.
+  if (unstored_since_us_ == 0 && world_.storage.lacks_room()) world_.storage.kv().Commit();
 }
 
 void Replica::Store() {

@@ -296,6 +296,7 @@ absl::Status RocksStorage::OpenStore() {
   ASSIGN_OR_RETURN(std::unique_ptr<store::Store> opened, store::Store::Open(PathOf("store")));
   absl::MutexLock lock(&mutex_);
   store_ = std::move(opened);
+  if (is_stopping_) store_->StopWaiting();
   return absl::OkStatus();
 }
 
@@ -366,6 +367,15 @@ absl::Status RocksStorage::BeginInstall() {
 }
 
 absl::Status RocksStorage::Write(std::string_view bytes) {
+  const absl::Status taken = Take(bytes);
+  if (taken.ok()) return taken;
+  // It is begun anew, if at all; the room is wanted.
+  incoming_.reset();
+  static_cast<void>(RemoveFolder(PathOf("incoming")));
+  return taken;
+}
+
+absl::Status RocksStorage::Take(std::string_view bytes) {
   CHECK(incoming_ != nullptr);
   while (!bytes.empty()) {
     if (!incoming_->files) {
@@ -418,6 +428,22 @@ absl::Status RocksStorage::Swap() {
 std::uint64_t RocksStorage::size_bytes() const {
   absl::MutexLock lock(&mutex_);
   return store_ ? store_->size_bytes() : 0;
+}
+
+std::uint64_t RocksStorage::wanted_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return store_ ? store_->wanted_bytes() : 0;
+}
+
+bool RocksStorage::lacks_room() const {
+  absl::MutexLock lock(&mutex_);
+  return store_ && store_->lacks_room();
+}
+
+void RocksStorage::StopWaiting() {
+  absl::MutexLock lock(&mutex_);
+  is_stopping_ = true;
+  if (store_) store_->StopWaiting();
 }
 
 }  // namespace coterie::node

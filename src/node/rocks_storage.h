@@ -43,6 +43,9 @@ class RocksStorage final : public StateStorage {
   absl::StatusOr<std::optional<std::string>> GetIncoming(std::string_view key) const override;
   [[nodiscard]] absl::Status Swap() override;
   std::uint64_t size_bytes() const override;
+  std::uint64_t wanted_bytes() const override;
+  bool lacks_room() const override;
+  void StopWaiting() override;
 
  private:
   struct Incoming;
@@ -51,6 +54,7 @@ class RocksStorage final : public StateStorage {
   // Renames sealed/ to store/, aside with whatever is there; every step is durable before the next.
   absl::Status MoveSealedIntoPlace();
   absl::Status OpenStore();
+  absl::Status Take(std::string_view bytes);
   std::shared_ptr<store::Store> store() const;
 
   const std::string path_;
@@ -59,6 +63,7 @@ class RocksStorage final : public StateStorage {
   // The pointer is swapped by the apply thread and read by the snapshot thread.
   mutable absl::Mutex mutex_;
   std::shared_ptr<store::Store> store_ ABSL_GUARDED_BY(mutex_);
+  bool is_stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<Incoming> incoming_;
   std::uint64_t copies_ = 0;
 };

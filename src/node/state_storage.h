@@ -59,6 +59,13 @@ class StateStorage {
   [[nodiscard]] virtual absl::Status Swap() = 0;
 
   virtual std::uint64_t size_bytes() const = 0;
+
+  // On a disk that fills up; any thread. What it may yet write of what it was given, at most:
+  virtual std::uint64_t wanted_bytes() const = 0;
+  // It waits for room. What is committed meanwhile is in memory, and is read from there.
+  virtual bool lacks_room() const = 0;
+  // The process ends: it waits for no room any more, and nothing more is committed.
+  virtual void StopWaiting() = 0;
 };
 
 }  // namespace coterie::node

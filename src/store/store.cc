@@ -11,18 +11,25 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
 #include "runtime/status_macros.h"
+#include "store/patient_files.h"
 
 namespace coterie::store {
 namespace {
 
 constexpr std::size_t kWriteBufferBytes = 64 << 20;
 constexpr std::size_t kBlockCacheBytes = 64 << 20;
+// Between two looks whether RocksDB takes writes again.
+constexpr absl::Duration kBusyInterval = absl::Milliseconds(1);
+// A compaction writes what it reads anew before it removes it: as much, at most, is kept free for
+// the next ones.
+constexpr std::uint64_t kCompactionBytesMax = 512 << 20;
 
 absl::Status ToStatus(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return absl::OkStatus();
@@ -58,8 +65,9 @@ class Neighbours final : public rocksdb::SliceTransform {
   bool InDomain(const rocksdb::Slice& /*key*/) const override { return true; }
 };
 
-rocksdb::Options MakeOptions() {
+rocksdb::Options MakeOptions(rocksdb::Env* env) {
   rocksdb::Options options;
+  options.env = env;
   options.create_if_missing = true;
   options.paranoid_checks = true;
   options.compression = rocksdb::kLZ4Compression;
@@ -117,8 +125,17 @@ std::string ParentOf(const std::string& path) {
 
 class Store::Impl {
  public:
-  explicit Impl(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {
+  Impl() : env_(rocksdb::NewCompositeEnv(MakePatientFiles(room_))) {
     write_options_.disableWAL = true;
+  }
+
+  absl::Status Open(const std::string& path) {
+    rocksdb::DB* raw = nullptr;
+    room_.BeginOpening();
+    const rocksdb::Status opened = rocksdb::DB::Open(MakeOptions(env_.get()), path, &raw);
+    room_.EndOpening();
+    db_.reset(raw);
+    return ToStatus(opened, "open " + path);
   }
 
   // On the apply path there is no way on: half of a state is no state.
@@ -164,6 +181,10 @@ class Store::Impl {
   // In the order of the keys: neighbours go into the memtable for the price of one search.
   void Commit() {
     if (pending_.empty()) return;
+    if (MustPutOff()) {
+      is_behind_.store(true);
+      return;
+    }
     order_.clear();
     for (const auto& pending : pending_) order_.push_back(&pending);
     std::ranges::sort(order_, {}, [](const Pending::value_type* pending) {
@@ -176,9 +197,11 @@ class Store::Impl {
     }
     CheckOk(db_->Write(write_options_, &batch_), "commit");
     pending_.clear();
+    is_behind_.store(false);
   }
 
   absl::Status Flush() {
+    RETURN_IF_ERROR(CheckRoom());
     rocksdb::FlushOptions options;
     options.wait = true;
     return ToStatus(db_->Flush(options), "flush");
@@ -197,6 +220,7 @@ class Store::Impl {
   }
 
   absl::Status WriteCheckpoint(const std::string& path) {
+    RETURN_IF_ERROR(CheckRoom());
     rocksdb::Checkpoint* raw = nullptr;
     RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db_.get(), &raw), "checkpoint"));
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
@@ -217,8 +241,37 @@ class Store::Impl {
     return files + memory;
   }
 
+  std::uint64_t wanted_bytes() const {
+    std::uint64_t memory = 0;
+    std::uint64_t compactions = 0;
+    db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &memory);
+    db_->GetIntProperty(rocksdb::DB::Properties::kEstimatePendingCompactionBytes, &compactions);
+    return memory + std::min(compactions, kCompactionBytesMax);
+  }
+  bool lacks_room() const { return room_.IsAwaited() || is_behind_.load(); }
+  void StopWaiting() { room_.StopWaiting(); }
+
  private:
-  const std::unique_ptr<rocksdb::DB> db_;
+  // While a flush waits for room the memtables fill up, and RocksDB lets a write stand still then.
+  // So what is committed stays where it is, where Get() finds it; the log bounds how much it is.
+  bool MustPutOff() {
+    if (room_.AwaitStop(absl::ZeroDuration())) return true;
+    while (!room_.IsAwaited()) {
+      std::uint64_t is_stopped = 0;
+      db_->GetIntProperty(rocksdb::DB::Properties::kIsWriteStopped, &is_stopped);
+      if (is_stopped == 0) return false;
+      if (room_.AwaitStop(kBusyInterval)) return true;  // It is busy, no more.
+    }
+    return true;
+  }
+  absl::Status CheckRoom() const {
+    return lacks_room() ? absl::ResourceExhaustedError("the disk is full") : absl::OkStatus();
+  }
+
+  Room room_;  // Before what uses it.
+  const std::unique_ptr<rocksdb::Env> env_;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::atomic<bool> is_behind_{false};  // Something committed is not in RocksDB yet.
   rocksdb::WriteOptions write_options_;
   // The writes since the last Commit(): the last one of each key.
   using Pending = absl::flat_hash_map<std::string, std::optional<std::string>>;
@@ -231,10 +284,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path) {
   if (rocksdb::Env::Default()->FileExists(path + kDamageMark).ok()) {
     return absl::DataLossError("a damaged block was met in " + path);
   }
-  rocksdb::DB* raw = nullptr;
-  RETURN_IF_ERROR(ToStatus(rocksdb::DB::Open(MakeOptions(), path, &raw), "open " + path));
-  return std::unique_ptr<Store>(
-      new Store(std::make_unique<Impl>(std::unique_ptr<rocksdb::DB>(raw))));
+  auto impl = std::make_unique<Impl>();
+  RETURN_IF_ERROR(impl->Open(path));
+  return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -255,5 +307,8 @@ absl::Status Store::WriteCheckpoint(const std::string& path) {
   return impl_->WriteCheckpoint(path);
 }
 std::uint64_t Store::size_bytes() const { return impl_->size_bytes(); }
+std::uint64_t Store::wanted_bytes() const { return impl_->wanted_bytes(); }
+bool Store::lacks_room() const { return impl_->lacks_room(); }
+void Store::StopWaiting() { impl_->StopWaiting(); }
 
 }  // namespace coterie::store

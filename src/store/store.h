@@ -44,6 +44,15 @@ class Store final : public state::Kv {
 
   std::uint64_t size_bytes() const;
 
+  // On a disk that fills up; any thread. RocksDB's own work waits for room (patient_files.h), and
+  // so does a Commit() that would have to wait for it: it returns at once, Get() sees it, and one
+  // that comes later, once there is room, makes up for it.
+  // What it may yet have to write of what it was given, at most:
+  std::uint64_t wanted_bytes() const;
+  bool lacks_room() const;
+  // Before it is destroyed: what waits for room fails.
+  void StopWaiting();
+
  private:
   class Impl;
   explicit Store(std::unique_ptr<Impl> impl);
