@@ -63,7 +63,8 @@ function viewOf(said: WatchedNode): NodeView {
     ageMs: said.ageMs === undefined ? null : Number(said.ageMs), term: number(status.term),
     appended: number(status.lastIndex), committed: number(status.commitIndex),
     applied: number(status.appliedIndex), lag: number(status.lagEntries),
-    pace: said.pace ?? null, said,
+    // How fast it was is nothing of how fast it is.
+    pace: Number(said.ageMs ?? kFreshMs) < kFreshMs && isReachable ? said.pace ?? null : null, said,
   }
 }
 

@@ -180,6 +180,7 @@ test('the trail adds up the nodes that are heard, once a second', () => {
   story.take(word(nodes()), 11_000)
   assert.deepEqual(story.points, [{ timeMs: 10_000, updates: 12, commitWorst: 3 },
     { timeMs: 11_000, updates: 12, commitWorst: 3 }])
+  assert.deepEqual(story.nodes.map(({ pace }) => pace?.updatesPerSecond), [5, 7, undefined])
 })
 
 test('it remembers the newest', () => {
