@@ -119,6 +119,7 @@ TEST_F(View, NobodySpeaksForAnotherNode) {
   view_.Hear(kThree, WordOf(kTwo, 99), kBegin);
   EXPECT_FALSE(At(kTwo, absl::ZeroDuration()).has_age_ms());
   EXPECT_FALSE(At(kThree, absl::ZeroDuration()).has_age_ms());
+  EXPECT_EQ(At(kThree, absl::ZeroDuration()).status().node_id(), kThree.value());
   v1::WatchClusterResponse word = WordOf(kThree, 8);
   *word.add_happenings() = HappeningOf(kTwo, 1, 1);
   view_.Hear(kThree, word, kBegin);

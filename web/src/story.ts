@@ -63,7 +63,8 @@ function viewOf(said: WatchedNode): NodeView {
     ageMs: said.ageMs === undefined ? null : Number(said.ageMs), term: number(status.term),
     appended: number(status.lastIndex), committed: number(status.commitIndex),
     applied: number(status.appliedIndex), lag: number(status.lagEntries),
-    pace: said.pace ?? null, said,
+    // How fast it was is nothing of how fast it is.
+    pace: Number(said.ageMs ?? kFreshMs) < kFreshMs && isReachable ? said.pace ?? null : null, said,
   }
 }
 
@@ -159,8 +160,14 @@ export class Story {
     if (voteAsked) {
       const kind = kKinds[voteAsked.kind ?? ''] ?? 'vote'
       this.hasVoted = true
-      this.election = { term, candidate: nodeId, kind, granted: [nodeId], refused: [],
-        isWon: false }
+      const { election } = this
+      // Whom it asked may have been heard first.
+      const isCounted = election?.candidate === nodeId && election.term === term &&
+        election.kind === kind && !election.isWon
+      if (!isCounted) {
+        this.election = { term, candidate: nodeId, kind, granted: [nodeId], refused: [],
+          isWon: false }
+      }
       add(kind === 'would' ? `${name} asks who would vote for it in term ${term}`
         : `${name} asks for votes in term ${term}${
           kind === 'transfer' ? ', as the leader hands over' : ''}`)

@@ -17,7 +17,7 @@ interface WorkerScope {
 interface Posted { data: unknown }
 interface Waitable { waitUntil(done: Promise<unknown>): void }
 interface Asked { request: Request }
-const isNamedByContent = (pathname: string): boolean => /-0[0-9a-f]{10}\.\w+$/.test(pathname)
+const isNamedByContent = (pathname: string): boolean => /-0[0-9A-Z]{8}\.\w+$/.test(pathname)
 
 interface Fetched extends Asked { respondWith(answer: Promise<Response>): void }
 

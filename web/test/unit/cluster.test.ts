@@ -93,9 +93,13 @@ test('a vote is counted although its voter is heard before the candidate, and on
   const story = new Story()
   story.take(word(three(), [at('1', 10, 4, answered('VOTE', '3', '1', false)),
     at('2', 11, 4, answered('VOTE', '3', '2', true))]), 20)
+  const counted = story.election
+  story.take(word(three(), [at('3', 9, 4, asked('VOTE'))]), 30)
+  assert.deepEqual(story.election, counted)
   assert.deepEqual(story.election, { term: 4, candidate: '3', kind: 'vote', granted: ['3', '2'],
     refused: ['1'], isWon: false })
-  assert.deepEqual(texts(story), ['n2 votes for n3, in term 4', 'n1 does not vote for n3, in term 4'])
+  assert.deepEqual(texts(story), ['n2 votes for n3, in term 4', 'n1 does not vote for n3, in term 4',
+    'n3 asks for votes in term 4'])
 })
 
 test('what is told again, by another node or after a pause, is known', () => {
@@ -180,6 +184,7 @@ test('the trail adds up the nodes that are heard, once a second', () => {
   story.take(word(nodes()), 11_000)
   assert.deepEqual(story.points, [{ timeMs: 10_000, updates: 12, commitWorst: 3 },
     { timeMs: 11_000, updates: 12, commitWorst: 3 }])
+  assert.deepEqual(story.nodes.map(({ pace }) => pace?.updatesPerSecond), [5, 7, undefined])
 })
 
 test('it remembers the newest', () => {
