@@ -179,6 +179,7 @@ absl::StatusOr<std::vector<std::string>> SplitWords(const std::string& line) {
 ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   const std::unique_ptr<CLI::App> app = MakeApp(cli);
   cli.action = nullptr;
+  cli.Begin();
   // CLI11 takes its arguments from the back.
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {

@@ -141,7 +141,7 @@ absl::Status Import(Invocation& cli, const Flags& flags) {
     return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
                  "pipe it in: coterie import notes < notes.yjs");
   }
-  ASSIGN_OR_RETURN(std::string update, ReadStandardInput(kImportBytesMax));
+  ASSIGN_OR_RETURN(std::string update, cli.StandardInput(kImportBytesMax));
   if (flags.as == As::kText) return ImportText(cli, flags, std::move(update));
   if (flags.as == As::kJson) {
     absl::BitGen random;

@@ -39,7 +39,7 @@ bool IsFile(const std::string& name) {
 }
 
 absl::StatusOr<std::string> ReadUpdate(Invocation& cli, const std::string& name) {
-  if (name == "-") return ReadStandardInput(kUpdateBytesMax);
+  if (name == "-") return cli.StandardInput(kUpdateBytesMax);
   if (IsFile(name)) return ReadFile(name, kUpdateBytesMax);
   v1::GetUpdateRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(name));

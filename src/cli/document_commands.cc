@@ -34,14 +34,15 @@ struct Flags {
 
 // The words joined, or standard input for "-" or, where `or_stdin`, for none.
 enum class Absent { kEmpty, kStandardInput };
-absl::StatusOr<std::string> GetText(const std::vector<std::string>& words, Absent absent) {
+absl::StatusOr<std::string> GetText(Invocation& cli, const std::vector<std::string>& words,
+                                    Absent absent) {
   const bool is_dash = words.size() == 1 && words[0] == "-";
   if (!is_dash && (!words.empty() || absent == Absent::kEmpty)) return absl::StrJoin(words, " ");
   if (!is_dash && isatty(STDIN_FILENO) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "there is no text to write",
                  "say it after the name, pipe it in, or use `coterie edit`");
   }
-  return ReadStandardInput(kTextBytesMax);
+  return cli.StandardInput(kTextBytesMax);
 }
 
 absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
@@ -85,7 +86,7 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
 absl::Status New(Invocation& cli, const Flags& flags) {
   v1::CreateDocumentRequest request;
   request.set_name(flags.document);
-  ASSIGN_OR_RETURN(*request.mutable_text(), GetText(flags.words, Absent::kEmpty));
+  ASSIGN_OR_RETURN(*request.mutable_text(), GetText(cli, flags.words, Absent::kEmpty));
   ASSIGN_OR_RETURN(const v1::CreateDocumentResponse response, cli.Call(std::move(request)));
   cli.Report(response, response.document_id(), absl::StrCat("created ", flags.document));
   return absl::OkStatus();
@@ -121,7 +122,7 @@ absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
 absl::Status Write(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
   ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
-  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
+  ASSIGN_OR_RETURN(std::string text, GetText(cli, flags.words, Absent::kStandardInput));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));
   const std::string size = SizeText(text.size());
   ASSIGN_OR_RETURN(const v1::WriteDocumentResponse response,
@@ -133,7 +134,7 @@ absl::Status Write(Invocation& cli, const Flags& flags) {
 absl::Status Append(Invocation& cli, const Flags& flags) {
   v1::AppendDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
-  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
+  ASSIGN_OR_RETURN(std::string text, GetText(cli, flags.words, Absent::kStandardInput));
   const bool is_from_words = !flags.words.empty() && flags.words[0] != "-";
   request.set_text(is_from_words ? text + "\n" : std::move(text));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));

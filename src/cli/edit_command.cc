@@ -132,7 +132,7 @@ absl::Status ApplyDelta(Invocation& cli, const Flags& flags) {
   v1::EditDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   ASSIGN_OR_RETURN(*request.mutable_delta(), flags.delta == "-"
-                                                 ? ReadStandardInput(kTextBytesMax)
+                                                 ? cli.StandardInput(kTextBytesMax)
                                                  : ReadFile(flags.delta, kTextBytesMax));
   if (request.delta().empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "the delta is empty",

@@ -134,6 +134,13 @@ bool Invocation::ForgetSession() {
   return !name.empty() && !Environment("COTERIE_PASSWORD").empty();
 }
 
+absl::StatusOr<std::string> Invocation::StandardInput(std::size_t bytes_max) {
+  if (!input_) input_ = ReadStandardInput(bytes_max);
+  return *input_;
+}
+
+void Invocation::Begin() { input_.reset(); }
+
 void Invocation::Print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);

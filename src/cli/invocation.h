@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,12 @@ class Invocation {
     return (*client)->Call(std::move(request));
   }
 
+  // All of standard input, read once for a command: one that is run again finds it again.
+  // kResourceExhausted above `bytes_max`.
+  absl::StatusOr<std::string> StandardInput(std::size_t bytes_max);
+  // Another command begins: forgets the input of the last one.
+  void Begin();
+
   // The user to act as: flag, environment, credentials file; may be empty.
   std::string user();
   // What --timeout says; 10 s without.
@@ -93,6 +100,7 @@ class Invocation {
   absl::Status LoadCredentials();
 
   bool has_color_;
+  std::optional<absl::StatusOr<std::string>> input_;
   bool credentials_loaded_ = false;
   CredentialsFile credentials_;
   std::string credentials_path_;

@@ -1,0 +1,70 @@
+// The `coterie` program on a real cluster, in a shell and on a terminal: what becomes of its input,
+// its output, its files and its terminal when something goes wrong.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "tests/cluster_process.h"
+#include "tests/pacing.h"
+#include "tests/shell.h"
+#include "tests/terminal.h"
+
+namespace coterie::tests {
+namespace {
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto cluster = ClusterProcess::Start(1);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    cluster_ = *std::move(cluster);
+    shell_.SetNodes(cluster_->client_addresses());
+    Ok("coterie login ann && coterie new notes 'hello'");
+  }
+  void Ok(const std::string& script) { ASSERT_EQ(shell_.Run(script), 0) << shell_.output(); }
+  std::string Printed(const std::string& script) {
+    EXPECT_EQ(shell_.Run(script), 0) << shell_.output();
+    return shell_.output();
+  }
+  std::string path(const std::string& name) const { return shell_.folder() + "/" + name; }
+  void MakeScript(const std::string& name, const std::string& text) {
+    std::ofstream(path(name)) << "#!/bin/sh\n" << text;
+    ASSERT_EQ(chmod(path(name).c_str(), 0755), 0);
+  }
+  std::unique_ptr<Terminal> OnTerminal(const std::string& arguments) {
+    return std::make_unique<Terminal>(
+        std::string("'" COTERIE_PROGRAM "' ") + arguments, shell_.folder(),
+        std::vector<std::string>{"HOME=.", "TERM=xterm", "TMPDIR=" + shell_.folder(),
+                                 "COTERIE_NODES=" + cluster_->client_addresses().front()});
+  }
+
+  std::unique_ptr<ClusterProcess> cluster_;
+  Shell shell_{COTERIE_PROGRAM};
+};
+
+TEST_F(Program, AnEndedSessionDoesNotCostTheStandardInput) {
+  const std::string credentials = ".local/state/coterie/credentials.json";
+  const auto outdate = [&] {
+    Ok("cp " + credentials + " kept && coterie logout && cp kept " + credentials);
+  };
+  outdate();
+  Ok("echo x | coterie write notes");
+  EXPECT_EQ(Printed("coterie cat notes"), "x\n");
+  outdate();
+  Ok("echo y | coterie append notes -");
+  EXPECT_EQ(Printed("coterie cat notes"), "x\ny\n");
+  outdate();
+  Ok("echo z | coterie new more -");
+  EXPECT_EQ(Printed("coterie cat more"), "z\n");
+}
+
+// --- What it leaves of the terminal ---
+
+}  // namespace
+}  // namespace coterie::tests
