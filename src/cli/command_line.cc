@@ -42,7 +42,11 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
   app->set_version_flag("--version", "coterie " COTERIE_VERSION);
   app->add_option("--nodes", cli.options.nodes, "Any nodes: HOST:PORT,HOST:PORT");
   app->add_option("-u,--user", cli.options.user, "Use this user's session");
-  app->add_option("--ca", cli.options.ca_path, "PEM file of the nodes' authority: use TLS");
+  app->add_option("--ca", cli.options.ca_path, "PEM file of the nodes' authority: use TLS")
+      ->check([](const std::string& path) {
+        return std::string(path.empty() ? "it names no file, and TLS is not turned off by that"
+                                        : "");
+      });
   app->add_option("--timeout", cli.options.timeout, "How long a call may take, for example 30s");
   app->add_flag("--json", cli.options.is_json, "Print JSON, one object a line");
   app->add_flag("--no-color", cli.options.no_color, "No colours");

@@ -12,11 +12,11 @@
 
 #include "cli/explain.h"
 #include "runtime/status_macros.h"
+#include "tls/pem.h"
 
 namespace coterie::cli {
 namespace {
 
-constexpr std::size_t kCertificateBytesMax = 1 << 20;
 // When nothing at all can be connected, say so instead of waiting for the deadline.
 constexpr absl::Duration kUnreachableTimeout = absl::Seconds(2);
 
@@ -70,16 +70,22 @@ absl::StatusOr<std::vector<std::string>> Invocation::Nodes() {
   return nodes;
 }
 
+absl::Status Invocation::LoadAuthority(client::Credentials& credentials) const {
+  const bool is_flag = !options.ca_path.empty();
+  const std::string path = is_flag ? options.ca_path : Environment("COTERIE_CA");
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(credentials.ca_pem,
+                   tls::LoadAuthority({.flag = is_flag ? "--ca" : "COTERIE_CA", .path = path}));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<client::Client*> Invocation::ConnectWithoutSession() {
   if (client_ != nullptr) return client_.get();
   RETURN_IF_ERROR(LoadCredentials());
   client::Options client_options{.unreachable_timeout = kUnreachableTimeout};
   ASSIGN_OR_RETURN(client_options.addresses, Nodes());
   ASSIGN_OR_RETURN(client_options.call_timeout, timeout());
-  const std::string ca_path = options.ca_path.empty() ? Environment("COTERIE_CA") : options.ca_path;
-  if (!ca_path.empty()) {
-    ASSIGN_OR_RETURN(client_options.credentials.ca_pem, ReadFile(ca_path, kCertificateBytesMax));
-  }
+  RETURN_IF_ERROR(LoadAuthority(client_options.credentials));
   const auto session = credentials_.sessions.find(user());
   if (session != credentials_.sessions.end()) client_options.token = session->second.token;
   ASSIGN_OR_RETURN(client_, client::Client::Open(std::move(client_options)));

@@ -97,6 +97,8 @@ class Invocation {
 
  private:
   absl::StatusOr<std::vector<std::string>> Nodes();
+  // kInvalidArgument for a file without a certificate.
+  absl::Status LoadAuthority(client::Credentials& credentials) const;
   absl::Status LoadCredentials();
 
   bool has_color_;
