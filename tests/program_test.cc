@@ -64,6 +64,18 @@ TEST_F(Program, AnEndedSessionDoesNotCostTheStandardInput) {
   EXPECT_EQ(Printed("coterie cat more"), "z\n");
 }
 
+TEST_F(Program, ABackupIsItsOwnersAloneAndTouchesNothingElse) {
+  Ok("echo mine > victim && ln -s victim b.part && coterie backup take b");
+  EXPECT_EQ(Printed("cat victim"), "mine\n");
+  Ok("rm b b.part && touch b.part && chmod 644 b.part && coterie backup take b");
+  EXPECT_EQ(Printed("stat -c %a b"), "600\n");
+  EXPECT_EQ(Printed("ls b*"), "b\nb.part\n");
+  Ok("coterie backup verify b");
+  EXPECT_NE(shell_.Run("trap '' XFSZ; ulimit -f 0; coterie backup take b"), 0);
+  Ok("coterie backup verify b");
+  EXPECT_EQ(Printed("ls b*"), "b\nb.part\n");
+}
+
 // --- What it leaves of the terminal ---
 
 }  // namespace
