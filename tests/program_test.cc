@@ -64,6 +64,32 @@ TEST_F(Program, AnEndedSessionDoesNotCostTheStandardInput) {
   EXPECT_EQ(Printed("coterie cat more"), "z\n");
 }
 
+TEST_F(Program, OutputThatIsLostIsAnError) {
+  for (const char* command : {"export notes", "cat notes", "--json docs", "docs", "--help",
+                              "watch --all --unseen", "--json watch --all --unseen"}) {
+    EXPECT_EQ(shell_.Run(std::string("coterie ") + command + " > /dev/full"), 8) << command;
+    EXPECT_TRUE(shell_.Says("standard output")) << command << ": " << shell_.output();
+  }
+  Ok("trap '' PIPE; mkfifo closed; { read line < closed; coterie docs; echo $? > code; } |"
+     " { exec <&-; echo > closed; }");
+  EXPECT_EQ(shell_.output(), "");
+  EXPECT_EQ(Printed("cat code"), "130\n");
+}
+
+TEST_F(Program, TheDoctorReplacesAFileOnlyByAWholeOne) {
+  Ok("coterie export notes > f && cp f before && chmod 640 f");
+  EXPECT_NE(shell_.Run("trap '' XFSZ; ulimit -f 0; coterie doc doctor f --repair -o f"), 0);
+  Ok("cmp f before && ls");
+  EXPECT_FALSE(shell_.Says("f.")) << shell_.output();
+  Ok("ln -s f link && coterie doc doctor f --squash -o link && coterie doc doctor f");
+  Ok("test -L link && stat -c %a f");
+  EXPECT_EQ(shell_.output(), "640\n");
+  Ok("umask 022; coterie doc doctor f --squash -o g && stat -c %a g");
+  EXPECT_TRUE(shell_.Says("644")) << shell_.output();
+  EXPECT_NE(shell_.Run("coterie doc doctor f --squash -o /dev/full"), 0);
+  Ok("coterie doc doctor f --squash -o /dev/null && test -c /dev/null");
+}
+
 TEST_F(Program, ABackupIsItsOwnersAloneAndTouchesNothingElse) {
   Ok("echo mine > victim && ln -s victim b.part && coterie backup take b");
   EXPECT_EQ(Printed("cat victim"), "mine\n");

@@ -8,6 +8,7 @@
 #include <clocale>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include "cli/commands.h"
@@ -108,13 +109,15 @@ absl::Status UsageError(const CLI::App& app, const CLI::ParseError& error,
   return Error(absl::StatusCode::kInvalidArgument, error.what(), path + " --help");
 }
 
-ExitCode Report(Invocation& cli, const absl::Status& status) {
+ExitCode Report(Invocation& cli, absl::Status status) {
+  // What nobody has received is not done.
+  if (status.ok()) status = cli.OutputError();
   if (status.ok()) return ExitCode::kOk;
   // Stopped by who is reading this.
   const bool has_words = !absl::IsCancelled(status) || !status.message().empty();
-  if (cli.is_json()) {
-    cli.PrintJson(ErrorJson(status));
-  } else if (has_words) {
+  if (cli.is_json() && cli.OutputError().ok()) cli.PrintJson(ErrorJson(status));
+  const bool is_told = cli.is_json() && cli.OutputError().ok();
+  if (has_words && !is_told) {
     const std::string text = ErrorText(status);
     std::fflush(stdout);
     std::fwrite(text.data(), 1, text.size(), stderr);
@@ -189,7 +192,10 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   try {
     app->parse(std::move(reversed));
   } catch (const CLI::Success& help) {
-    return static_cast<ExitCode>(app->exit(help));
+    std::ostringstream text;
+    app->exit(help, text, text);
+    cli.Print(text.str());
+    return Report(cli, absl::OkStatus());
   } catch (const CLI::ParseError& error) {
     return Report(cli, UsageError(*app, error, words));
   }
@@ -197,7 +203,7 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   absl::Status status = cli.action();
   // A session that has ended, and a password at hand: once more with a new one.
   if (absl::IsUnauthenticated(status) && cli.ForgetSession()) status = cli.action();
-  return Report(cli, status);
+  return Report(cli, std::move(status));
 }
 
 int Main(int argc, char** argv) {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 #include <utility>
 
 #include "cli/explain.h"
@@ -145,11 +147,26 @@ absl::StatusOr<std::string> Invocation::StandardInput(std::size_t bytes_max) {
   return *input_;
 }
 
-void Invocation::Begin() { input_.reset(); }
+void Invocation::Begin() {
+  input_.reset();
+  output_errno_ = 0;
+  std::clearerr(stdout);
+}
 
 void Invocation::Print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool is_written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!is_written && output_errno_ == 0) output_errno_ = errno;
+}
+
+absl::Status Invocation::OutputError() const {
+  if (output_errno_ == 0) return absl::OkStatus();
+  if (output_errno_ == EPIPE) return absl::CancelledError();
+  const bool is_full = output_errno_ == ENOSPC || output_errno_ == EDQUOT || output_errno_ == EFBIG;
+  return Error(is_full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
+               absl::StrCat("standard output cannot be written: ",
+                            std::system_category().message(output_errno_)),
+               "look at where the output goes");
 }
 
 void Invocation::PrintJson(nlohmann::json json) {

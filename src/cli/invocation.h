@@ -68,7 +68,7 @@ class Invocation {
   // All of standard input, read once for a command: one that is run again finds it again.
   // kResourceExhausted above `bytes_max`.
   absl::StatusOr<std::string> StandardInput(std::size_t bytes_max);
-  // Another command begins: forgets the input of the last one.
+  // Another command begins: forgets the input and the lost output of the last one.
   void Begin();
 
   // The user to act as: flag, environment, credentials file; may be empty.
@@ -78,8 +78,11 @@ class Invocation {
 
   bool is_json() const { return options.is_json; }
   bool has_color() const { return has_color_ && !options.no_color && !options.is_json; }
-  // Standard output.
+  // Standard output. What could not be written is remembered: see OutputError().
   void Print(const std::string& text);
+  // Why a part of this command's output is lost; OK if none is. kCancelled without words when
+  // nobody reads on, kResourceExhausted on a full disk.
+  absl::Status OutputError() const;
   void PrintLine(const std::string& text) { Print(text + "\n"); }
   // With {"v":1} added, on one line.
   void PrintJson(nlohmann::json json);
@@ -103,6 +106,7 @@ class Invocation {
 
   bool has_color_;
   std::optional<absl::StatusOr<std::string>> input_;
+  int output_errno_ = 0;
   bool credentials_loaded_ = false;
   CredentialsFile credentials_;
   std::string credentials_path_;

@@ -69,6 +69,7 @@ absl::Status Follow(Invocation& cli, const Flags& flags, client::Subscription& s
     RETURN_IF_ERROR(batch.status());
     if (batch->events().empty()) continue;  // A progress mark.
     PrintBatch(cli, text, *batch);
+    RETURN_IF_ERROR(cli.OutputError());
     seen += static_cast<std::uint64_t>(batch->events_size());
     if (flags.count != 0 && seen >= flags.count) return absl::OkStatus();
   }
