@@ -245,8 +245,9 @@ TEST(Complete, FindsCommandsAndOptions) {
 TEST_F(CliTest, CredentialsSurviveAndArePrivate) {
   CredentialsFile file;
   file.current_user = "mia";
-  file.sessions["mia"] = {.token = "t\"1", .nodes = {"a:1", "b:2"}, .expires_at_ms = 7};
-  file.sessions["ben"] = {.token = "t2"};
+  file.sessions.push_back(
+      {.user = "mia", .token = "t\"1", .nodes = {"a:1", "b:2"}, .expires_at_ms = 7});
+  file.sessions.push_back({.user = "ben", .token = "t2"});
   ASSERT_TRUE(file.Save(path("x/y/credentials.json")).ok());
 
   struct stat info {};
@@ -255,8 +256,9 @@ TEST_F(CliTest, CredentialsSurviveAndArePrivate) {
   const auto loaded = CredentialsFile::Load(path("x/y/credentials.json"));
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->current_user, "mia");
-  EXPECT_EQ(loaded->sessions.at("mia").token, "t\"1");
-  EXPECT_EQ(loaded->sessions.at("mia").nodes.size(), 2u);
+  ASSERT_NE(loaded->Find("mia", {}), nullptr);
+  EXPECT_EQ(loaded->Find("mia", {})->token, "t\"1");
+  EXPECT_EQ(loaded->Find("mia", {})->nodes.size(), 2u);
   EXPECT_EQ(loaded->sessions.size(), 2u);
 }
 

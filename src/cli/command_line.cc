@@ -203,6 +203,7 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   absl::Status status = cli.action();
   // A session that has ended, and a password at hand: once more with a new one.
   if (absl::IsUnauthenticated(status) && cli.ForgetSession()) status = cli.action();
+  if (status.ok()) cli.KeepMembers();
   return Report(cli, std::move(status));
 }
 

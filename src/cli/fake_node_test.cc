@@ -56,5 +56,71 @@ TEST_F(CliOfFakeNodes, AFileWithoutACertificateDoesNotTurnTlsOff) {
   EXPECT_EQ(Do({"docs"}), ExitCode::kOk) << err_;
 }
 
+TEST_F(CliOfFakeNodes, ASessionsTokenGoesToItsClusterOnly) {
+  FakeCluster ours;
+  FakeCluster others;
+  FakeNode node(ours);
+  FakeNode other(others);
+  LogIn(node);
+
+  EXPECT_EQ(Do({"docs", "--nodes", other.address()}), ExitCode::kDenied) << err_;
+  EXPECT_EQ(other.last_token(), "");
+  EXPECT_NE(err_.find(node.address()), std::string::npos) << err_;
+  EXPECT_NE(err_.find("coterie login mia --nodes " + other.address()), std::string::npos) << err_;
+
+  LogIn(other);
+  EXPECT_EQ(Do({"docs", "--nodes", node.address()}), ExitCode::kOk) << err_;
+  EXPECT_EQ(Do({"docs", "--nodes", other.address()}), ExitCode::kOk) << err_;
+  EXPECT_EQ(other.calls(), 1);
+  EXPECT_EQ(Do({"docs"}), ExitCode::kOk) << "at the one of the last login: " << err_;
+  EXPECT_EQ(other.calls(), 2);
+}
+
+TEST_F(CliOfFakeNodes, ALoginAnewTakesThePlaceOfTheOld) {
+  FakeCluster cluster;
+  FakeNode node(cluster);
+  LogIn(node);
+  LogIn(node);
+  const auto file = CredentialsFile::Load(path("credentials.json"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->sessions.size(), 1u);
+}
+
+TEST_F(CliOfFakeNodes, ASessionThatBeganOverTlsIsNotUsedWithout) {
+  FakeCluster cluster;
+  FakeNode node(cluster);
+  LogIn(node);
+  auto file = CredentialsFile::Load(path("credentials.json"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  file->sessions.front().is_tls = true;
+  ASSERT_TRUE(file->Save(path("credentials.json")).ok());
+
+  setenv("COTERIE_PASSWORD", "secret", 1);
+  EXPECT_EQ(Do({"docs"}), ExitCode::kDenied) << err_;
+  EXPECT_EQ(Do({"docs", "--nodes", node.address()}), ExitCode::kDenied) << err_;
+  EXPECT_NE(err_.find("--ca"), std::string::npos) << err_;
+  EXPECT_EQ(Do({"logout"}), ExitCode::kDenied) << err_;
+  EXPECT_EQ(node.calls(), 0);
+  EXPECT_EQ(Do({"login", "mia", "--nodes", node.address()}), ExitCode::kOk) << "if told to";
+}
+
+TEST_F(CliOfFakeNodes, TheMembersThatItLearnsAreKept) {
+  FakeCluster cluster;
+  auto first = std::make_unique<FakeNode>(cluster);
+  FakeNode second(cluster);
+  Announce(cluster, {first.get()});
+  LogIn(*first);
+  Announce(cluster, {first.get(), &second});
+  auto file = CredentialsFile::Load(path("credentials.json"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  file->sessions.front().asked_at_ms = 0;  // Long ago.
+  ASSERT_TRUE(file->Save(path("credentials.json")).ok());
+  ASSERT_EQ(Do({"docs"}), ExitCode::kOk) << err_;
+
+  first->Kill();
+  EXPECT_EQ(Do({"docs"}), ExitCode::kOk) << err_;
+  EXPECT_EQ(second.last_token(), "Bearer token-of-mia");
+}
+
 }  // namespace
 }  // namespace coterie::cli

@@ -70,6 +70,8 @@ class Invocation {
   absl::StatusOr<std::string> StandardInput(std::size_t bytes_max);
   // Another command begins: forgets the input and the lost output of the last one.
   void Begin();
+  // Keeps who the cluster's members are, now and then: those of the login may go, one by one.
+  void KeepMembers();
 
   // The user to act as: flag, environment, credentials file; may be empty.
   std::string user();
@@ -99,10 +101,17 @@ class Invocation {
   absl::Status Confirm(const std::string& question, bool yes);
 
  private:
-  absl::StatusOr<std::vector<std::string>> Nodes();
+  // Flag, then environment; empty = not given.
+  std::string GivenNodes() const;
+  // Whom to ask; finds the session that is theirs.
+  absl::StatusOr<std::vector<std::string>> FindNodes();
   // kInvalidArgument for a file without a certificate.
   absl::Status LoadAuthority(client::Credentials& credentials) const;
   absl::Status LoadCredentials();
+  // What the cluster says of itself; empty when it says nothing.
+  std::vector<std::string> AskMembers();
+  // Why there is a session and yet none here.
+  absl::Status NoSession();
 
   bool has_color_;
   std::optional<absl::StatusOr<std::string>> input_;
@@ -110,6 +119,8 @@ class Invocation {
   bool credentials_loaded_ = false;
   CredentialsFile credentials_;
   std::string credentials_path_;
+  std::optional<Session> session_;  // At these nodes.
+  bool is_tls_ = false;
   std::unique_ptr<client::Client> client_;
 };
 
