@@ -102,6 +102,21 @@ TEST_F(Program, ABackupIsItsOwnersAloneAndTouchesNothingElse) {
   EXPECT_EQ(Printed("ls b*"), "b\nb.part\n");
 }
 
+TEST_F(Program, CtrlCIsTheEditorsWhileItRuns) {
+  MakeScript("editor",
+             "trap 'echo heard' INT QUIT\necho ready\nuntil read line; do :; done\n"
+             "echo \", $line\" >> \"$1\"\n");
+  const auto terminal = OnTerminal("edit notes --editor ./editor");
+  ASSERT_TRUE(terminal->Shows("ready")) << terminal->output();
+  for (const char* key : {"\x03", "\x1c"}) {
+    terminal->Type(key);
+    ASSERT_TRUE(terminal->Shows("heard")) << terminal->output();
+  }
+  terminal->Type("world\n");
+  EXPECT_EQ(terminal->Ends(), 0) << terminal->output();
+  EXPECT_EQ(Printed("coterie cat notes"), "hello, world\n");
+}
+
 // --- What it leaves of the terminal ---
 
 }  // namespace

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 
+#include "base/check.h"
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
@@ -65,13 +67,38 @@ void RemoveDraft(const std::string& path) {
   rmdir(path.substr(0, path.rfind('/')).c_str());
 }
 
+// Keys such as Ctrl-C are the editor's while it runs, as with system(3).
+class Deaf {
+ public:
+  Deaf() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    CHECK(sigaction(SIGINT, &ignore, &interrupt_) == 0);
+    CHECK(sigaction(SIGQUIT, &ignore, &quit_) == 0);
+  }
+  ~Deaf() { Restore(); }
+  Deaf(const Deaf&) = delete;
+  Deaf& operator=(const Deaf&) = delete;
+  // Also for the child.
+  void Restore() const {
+    CHECK(sigaction(SIGINT, &interrupt_, nullptr) == 0);
+    CHECK(sigaction(SIGQUIT, &quit_, nullptr) == 0);
+  }
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction quit_ {};
+};
+
 // The editor may be a command line ("code --wait"), hence the shell; the path is its argument and
 // never part of the command.
 absl::Status RunEditor(const std::string& editor, const std::string& path) {
   const std::string script = editor + " \"$1\"";
+  const Deaf deaf;
   const pid_t child = fork();
   if (child < 0) return absl::InternalError("no process for the editor could be started");
   if (child == 0) {
+    deaf.Restore();
     execl("/bin/sh", "sh", "-c", script.c_str(), "sh", path.c_str(), nullptr);
     _exit(127);
   }
