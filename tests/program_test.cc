@@ -117,6 +117,21 @@ TEST_F(Program, CtrlCIsTheEditorsWhileItRuns) {
   EXPECT_EQ(Printed("coterie cat notes"), "hello, world\n");
 }
 
+TEST_F(Program, WhatAFailingEditorSavedIsKept) {
+  MakeScript("editor", "echo more >> \"$1\"; exit 1\n");
+  EXPECT_NE(shell_.Run("export TMPDIR=$PWD; coterie edit notes --editor ./editor"), 0);
+  EXPECT_TRUE(shell_.Says("your text is kept in ")) << shell_.output();
+  EXPECT_EQ(Printed("cat coterie-edit.*/notes"), "hellomore\n");
+  MakeScript("editor", "exit 1\n");
+  Ok("rm -r coterie-edit.*");
+  EXPECT_NE(shell_.Run("export TMPDIR=$PWD; coterie edit notes --editor ./editor"), 0);
+  EXPECT_NE(shell_.Run("ls -d coterie-edit.*"), 0) << shell_.output();
+  MakeScript("editor", "rm \"$1\"; mkdir \"$1\"\n");
+  EXPECT_NE(shell_.Run("export TMPDIR=$PWD; coterie edit notes --editor ./editor"), 0);
+  EXPECT_TRUE(shell_.Says("your text is kept in ")) << shell_.output();
+  EXPECT_EQ(Printed("coterie cat notes"), "hello");
+}
+
 // --- What it leaves of the terminal ---
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "base/check.h"
 #include "cli/commands.h"
@@ -110,6 +111,12 @@ absl::Status RunEditor(const std::string& editor, const std::string& path) {
                "nothing was written; set EDITOR to the one that you like");
 }
 
+template <class Removal>
+void Keep(Invocation& cli, const std::string& path, Removal removal) {
+  std::move(removal).Cancel();
+  cli.Say(absl::StrCat("your text is kept in ", path));
+}
+
 // Locked, attached, with the text in a file: the part between the two.
 absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentRef& document,
                         std::uint64_t lock_token) {
@@ -123,20 +130,24 @@ absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentR
   }
   ASSIGN_OR_RETURN(const std::string path, MakeDraft(before.document().name(), before.text()));
   absl::Cleanup remove = [&path] { RemoveDraft(path); };
-  RETURN_IF_ERROR(RunEditor(EditorOf(flags), path));
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kTextBytesMax));
-  if (text == before.text()) {
+  const absl::Status edited = RunEditor(EditorOf(flags), path);
+  const absl::StatusOr<std::string> text = ReadFile(path, kTextBytesMax);
+  const bool is_changed = text.ok() ? *text != before.text() : !absl::IsNotFound(text.status());
+  if (!edited.ok() || !text.ok()) {
+    if (is_changed) Keep(cli, path, std::move(remove));
+    return edited.ok() ? text.status() : edited;
+  }
+  if (!is_changed) {
     cli.Say("nothing was changed");
     return absl::OkStatus();
   }
   v1::WriteDocumentRequest request;
   *request.mutable_document() = document;
   request.set_lock_token(lock_token);
-  request.set_text(text);
+  request.set_text(*text);
   const absl::StatusOr<v1::WriteDocumentResponse> written = cli.Call(std::move(request));
   if (!written.ok()) {
-    std::move(remove).Cancel();
-    cli.Say(absl::StrCat("your text is kept in ", path));
+    Keep(cli, path, std::move(remove));
     return written.status();
   }
   if (cli.is_json()) {
