@@ -132,6 +132,20 @@ TEST_F(Program, WhatAFailingEditorSavedIsKept) {
   EXPECT_EQ(Printed("coterie cat notes"), "hello");
 }
 
+TEST_F(Program, NoEscapeSequenceOfOthersReachesATerminal) {
+  Ok(R"(printf 'a\033[31mb\302\233c\177d' | coterie write notes)");
+  for (const char* command :
+       {"export notes --as text", "export notes --as json", "cat notes", "--json cat notes"}) {
+    const auto terminal = OnTerminal(command);
+    EXPECT_EQ(terminal->Ends(), 0) << command << ": " << terminal->output();
+    EXPECT_EQ(terminal->output().find_first_of("\x1b\x9b\x7f"), std::string::npos) << command;
+  }
+  EXPECT_EQ(Printed("coterie export notes --as text"),
+            "a\033[31mb\xc2\x9b"
+            "c\x7f"
+            "d");
+}
+
 // --- What it leaves of the terminal ---
 
 }  // namespace

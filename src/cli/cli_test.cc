@@ -339,6 +339,8 @@ TEST(ToJson, UsesTheProtosNamesAndPlainNumbers) {
   EXPECT_EQ(json["nodes"][0]["alarms"][0], "NOSPACE");
   EXPECT_EQ(json["nodes"][0]["is_reachable"], false);
   EXPECT_EQ(JsonText({{"a", "\xff"}}), "{\"a\":\"\xef\xbf\xbd\"}");
+  EXPECT_EQ(JsonText({{"a", "\033\x7f\xc2\x9b\xc3\xbc"}}),
+            "{\"a\":\"\\u001b\\u007f\\u009b\xc3\xbc\"}");
 }
 
 TEST(EventText, ReadsAsAPersonWouldSayIt) {

@@ -67,13 +67,13 @@ absl::Status Export(Invocation& cli, const Flags& flags) {
     ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
     request.set_version(flags.version);
     ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
-    cli.Print(response.text());
+    cli.Print(isatty(STDOUT_FILENO) != 0 ? Printable(response.text()) : response.text());
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, GetUpdate(cli, flags));
   if (flags.as == As::kJson) {
     ASSIGN_OR_RETURN(const std::string json, ContentAsJson(response.update()));
-    cli.PrintLine(json);
+    cli.PrintLine(EscapeControls(json));
     return absl::OkStatus();
   }
   if (isatty(STDOUT_FILENO) != 0) {

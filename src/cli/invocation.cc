@@ -289,7 +289,7 @@ absl::StatusOr<v1::DocumentRef> ParseDocument(const std::string& text) {
 }
 
 std::string JsonText(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return EscapeControls(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace coterie::cli

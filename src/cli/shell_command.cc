@@ -103,7 +103,8 @@ std::vector<std::string> CompleteInShell(Invocation& cli, Names& names,
   const bool is_option = !words.back().empty() && words.back()[0] == '-';
   if (words.size() >= 2 && !is_option) {
     for (const std::string& name : names.Get()) {
-      const bool is_plain = name.find_first_of(" \t'\"\\") == std::string::npos;
+      const bool is_plain =
+          name.find_first_of(" \t\n'\"\\") == std::string::npos && Printable(name) == name;
       if (is_plain && absl::StartsWith(name, words.back())) candidates.push_back(name);
     }
   }

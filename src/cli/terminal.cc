@@ -68,6 +68,24 @@ std::string Printable(std::string_view text) {
   return printable;
 }
 
+std::string EscapeControls(std::string_view json) {
+  std::string escaped;
+  escaped.reserve(json.size());
+  for (std::size_t begin = 0; begin < json.size();) {
+    const std::size_t end = CodePointEnd(json, begin);
+    const std::string_view code_point = json.substr(begin, end - begin);
+    if (code_point == "\x7f") {
+      escaped += "\\u007f";
+    } else if (code_point.size() == 2 && IsControl(code_point)) {
+      escaped += absl::StrFormat("\\u00%02x", static_cast<unsigned char>(code_point[1]));
+    } else {
+      escaped += code_point;
+    }
+    begin = end;
+  }
+  return escaped;
+}
+
 std::string OneLine(std::string_view text, std::size_t width) {
   std::string line;
   std::size_t columns = 0;
