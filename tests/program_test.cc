@@ -148,5 +148,29 @@ TEST_F(Program, NoEscapeSequenceOfOthersReachesATerminal) {
 
 // --- What it leaves of the terminal ---
 
+TEST_F(Program, CtrlCAtAPasswordLeavesTheTerminalAsItWas) {
+  for (const char* key : {"\x03", "\x1c"}) {
+    const auto terminal = OnTerminal("login tom");
+    const termios before = terminal->Attributes();
+    ASSERT_TRUE(terminal->Shows("Password of tom: ")) << terminal->output();
+    EXPECT_EQ(terminal->Attributes().c_lflag & ECHO, 0u);
+    terminal->Type(key);
+    EXPECT_GT(terminal->Ends(), 128) << terminal->output();
+    EXPECT_EQ(terminal->Attributes().c_lflag, before.c_lflag);
+  }
+}
+
+TEST_F(Program, QuittingTheDemoCleansUp) {
+  const auto terminal = OnTerminal("demo --nodes 1");
+  const termios before = terminal->Attributes();
+  ASSERT_TRUE(terminal->Shows("q quit")) << terminal->output();
+  ASSERT_TRUE(
+      WaitUntil([&] { return (terminal->Attributes().c_lflag & ECHO) == 0; }, absl::Seconds(20)));
+  terminal->Type("\x1c");
+  EXPECT_NE(terminal->Ends(), -1) << terminal->output();
+  EXPECT_EQ(terminal->Attributes().c_lflag, before.c_lflag);
+  EXPECT_NE(shell_.Run("ls -d coterie-demo.*"), 0) << shell_.output();
+}
+
 }  // namespace
 }  // namespace coterie::tests
