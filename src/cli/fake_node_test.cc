@@ -122,5 +122,18 @@ TEST_F(CliOfFakeNodes, TheMembersThatItLearnsAreKept) {
   EXPECT_EQ(second.last_token(), "Bearer token-of-mia");
 }
 
+TEST_F(CliOfFakeNodes, WaitingForALockGoesOnWhenTheNodesDoNot) {
+  FakeCluster cluster;
+  FakeNode node(cluster);
+  LogIn(node);
+  node.Fail({Kind::kLocked});
+  node.Fail({Kind::kUnavailable}, 12);
+  EXPECT_EQ(Do({"lock", "notes", "--wait", "30s", "--timeout", "300ms"}), ExitCode::kOk) << err_;
+  EXPECT_NE(err_.find("waiting for mia"), std::string::npos) << err_;
+
+  node.Fail({Kind::kUnavailable}, 1000);
+  EXPECT_EQ(Do({"lock", "notes", "--timeout", "300ms"}), ExitCode::kUnavailable) << err_;
+}
+
 }  // namespace
 }  // namespace coterie::cli
