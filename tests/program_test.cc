@@ -146,6 +146,17 @@ TEST_F(Program, NoEscapeSequenceOfOthersReachesATerminal) {
             "d");
 }
 
+TEST_F(Program, AlertsOfTheShellOutliveTheirNodes) {
+  Ok("coterie share notes everyone editor");
+  const auto terminal = OnTerminal("shell");
+  ASSERT_TRUE(terminal->Shows("coterie> ")) << terminal->output();
+  cluster_->Kill(1);
+  ASSERT_TRUE(terminal->Shows("alerts")) << terminal->output();
+  ASSERT_TRUE(cluster_->Restart(1).ok());
+  Ok("mkdir tom && export HOME=./tom && coterie login tom && coterie append notes more");
+  EXPECT_TRUE(terminal->Shows("* tom edited notes")) << terminal->output();
+}
+
 // --- What it leaves of the terminal ---
 
 TEST_F(Program, CtrlCAtAPasswordLeavesTheTerminalAsItWas) {

@@ -62,7 +62,7 @@ absl::Status Follow(Invocation& cli, const Flags& flags, client::Subscription& s
       cli.Say(absl::StrCat("lost a node; went on at ", subscription.node(), " after revision ",
                            subscription.revision()));
     }
-    if (absl::IsUnavailable(batch.status())) {
+    if (absl::IsUnavailable(batch.status()) || absl::IsDeadlineExceeded(batch.status())) {
       cli.Say("no node can be reached; still trying");
       continue;
     }
