@@ -1,14 +1,18 @@
 // The command line's own parts: words, files, texts, and what a script gets to see.
 
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -17,6 +21,7 @@
 #include "cli/event_text.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
+#include "cli/interrupt_watch.h"
 #include "cli/local_cluster.h"
 #include "cli/terminal.h"
 #include "cli/test_cli.h"
@@ -359,6 +364,21 @@ TEST(EventText, ReadsAsAPersonWouldSayIt) {
   EXPECT_EQ(text.Line(event), "mia is gone (no sign of life)");
   event.clear_body();
   EXPECT_NE(text.Line(event), "");
+}
+
+// --- Signals ---
+
+TEST(InterruptWatch, HearsCtrlCThoughOtherThreadsTakeSignals) {
+  absl::Notification done;
+  const std::jthread other([&done] { done.WaitForNotification(); });
+  {
+    const InterruptWatch watch([] {});
+    ASSERT_EQ(kill(getpid(), SIGINT), 0);
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!watch.IsInterrupted() && absl::Now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(watch.IsInterrupted());
+  }
+  done.Notify();
 }
 
 // --- A local cluster ---
