@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/document_list.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
 #include "cli/whole_text.h"
@@ -46,19 +47,13 @@ absl::StatusOr<std::string> GetText(Invocation& cli, const std::vector<std::stri
 }
 
 absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
-  std::vector<v1::Document> documents;
-  v1::ListDocumentsResponse page;
-  do {
-    v1::ListDocumentsRequest request;
-    request.set_page_token(page.next_page_token());
-    if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
-    ASSIGN_OR_RETURN(page, cli.Call(std::move(request)));
-    documents.insert(documents.end(), page.documents().begin(), page.documents().end());
-  } while (!page.next_page_token().empty());
-
+  ASSIGN_OR_RETURN(
+      const v1::ListDocumentsResponse all,
+      ListAllDocuments(cli, flags.is_stale ? v1::CONSISTENCY_STALE : v1::CONSISTENCY_UNSPECIFIED));
   if (cli.is_json()) {
-    nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", page.revision()}};
-    for (const v1::Document& document : documents) json["documents"].push_back(ToJson(document));
+    nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", all.revision()}};
+    for (const v1::Document& document : all.documents())
+      json["documents"].push_back(ToJson(document));
     cli.PrintJson(std::move(json));
     return absl::OkStatus();
   }
@@ -67,7 +62,7 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
   if (is_terminal && !flags.names_only) {
     rows.push_back({"ID", "NAME", "SIZE", "ROLE", "BY", "CHANGED", "LOCKED BY"});
   }
-  for (const v1::Document& document : documents) {
+  for (const v1::Document& document : all.documents()) {
     const std::string name = Printable(document.name());
     if (flags.names_only) {
       rows.push_back({name});
@@ -79,7 +74,8 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
                     TimeText(document.changed_at_ms()), OneLine(document.lock().holder(), 32)});
   }
   cli.Print(Table(rows));
-  if (documents.empty() && is_terminal) cli.Say("no documents yet; make one: coterie new NAME");
+  if (all.documents().empty() && is_terminal)
+    cli.Say("no documents yet; make one: coterie new NAME");
   return absl::OkStatus();
 }
 

@@ -135,5 +135,18 @@ TEST_F(CliOfFakeNodes, WaitingForALockGoesOnWhenTheNodesDoNot) {
   EXPECT_EQ(Do({"lock", "notes", "--timeout", "300ms"}), ExitCode::kUnavailable) << err_;
 }
 
+TEST_F(CliOfFakeNodes, PagesThatDoNotEndAreAnError) {
+  FakeCluster cluster;
+  FakeNode node(cluster);
+  LogIn(node);
+  {
+    absl::MutexLock lock(&cluster.mutex);
+    cluster.endless_pages = 100;
+  }
+  EXPECT_EQ(Do({"docs"}), ExitCode::kOther) << err_;
+  EXPECT_EQ(node.calls(), 2);
+  EXPECT_EQ(Do({"watch", "--all", "-n", "1", "--unseen"}), ExitCode::kOther) << err_;
+}
+
 }  // namespace
 }  // namespace coterie::cli
