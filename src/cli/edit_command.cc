@@ -94,7 +94,8 @@ class Deaf {
 // The editor may be a command line ("code --wait"), hence the shell; the path is its argument and
 // never part of the command.
 absl::Status RunEditor(const std::string& editor, const std::string& path) {
-  const std::string script = editor + " \"$1\"";
+  // A trap, so that the shell outlives the keys; unlike what is ignored, no child inherits it.
+  const std::string script = "trap : INT QUIT; " + editor + " \"$1\"";
   const Deaf deaf;
   const pid_t child = fork();
   if (child < 0) return absl::InternalError("no process for the editor could be started");
