@@ -25,6 +25,7 @@
 #include "tests/llm_process.h"
 #include "tests/pacing.h"
 #include "tests/shell.h"
+#include "tests/terminal.h"
 
 #ifndef COTERIE_PROGRAM
 #error "COTERIE_PROGRAM is not defined"
@@ -486,6 +487,25 @@ TEST_F(AssistProgram, AnInterruptStopsTheModel) {
   EXPECT_TRUE(shell_.Says("ended with 130")) << shell_.output();
   EXPECT_TRUE(WaitUntil([&] { return StatusOf(*model).cancelled() == 1; }, absl::Seconds(10)));
   EXPECT_LT(StatusOf(*model).answer_tokens(), 1'900u);
+}
+
+TEST_F(AssistProgram, CtrlCInTheShellStopsWritingAndSaysHowToTakeItBack) {
+  const auto model = StartRandomModel();
+  ASSERT_NE(model, nullptr);
+  Begin(*model);
+  Ok("coterie new story 'Once upon a time'");
+  Terminal terminal("'" COTERIE_PROGRAM "' shell --silent", shell_.folder(),
+                    {"HOME=.", "TERM=xterm", "COTERIE_NODES=" + cluster_->client_address(1)});
+  ASSERT_TRUE(terminal.Shows("coterie> ")) << terminal.output();
+
+  terminal.Type("continue story --max-tokens 1900 --seed 1\r");
+  ASSERT_TRUE(WaitUntil([&] { return StatusOf(*model).answer_tokens() > 20; }, absl::Seconds(20)))
+      << terminal.output();
+  terminal.Type("\x03");
+
+  EXPECT_TRUE(terminal.Shows("take it back with: coterie continue story --undo "))
+      << terminal.output();
+  EXPECT_TRUE(terminal.Shows("coterie> ")) << terminal.output();
 }
 
 }  // namespace

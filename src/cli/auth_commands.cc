@@ -23,10 +23,10 @@ struct UserFlags {
 };
 
 // From standard input, the environment, or a person.
-absl::StatusOr<std::string> GetPassword(const std::string& question, bool from_stdin,
-                                        const char* variable) {
+absl::StatusOr<std::string> GetPassword(Invocation& cli, const std::string& question,
+                                        bool from_stdin, const char* variable) {
   if (from_stdin) {
-    ASSIGN_OR_RETURN(const std::string text, ReadStandardInput(kPasswordBytesMax));
+    ASSIGN_OR_RETURN(const std::string text, cli.StandardInput(kPasswordBytesMax));
     return std::string(absl::StripSuffix(text, "\n"));
   }
   if (std::string password = Environment(variable); !password.empty()) return password;
@@ -47,7 +47,7 @@ absl::Status Login(Invocation& cli, const UserFlags& flags) {
     user = *std::move(answer);
   }
   ASSIGN_OR_RETURN(const std::string password,
-                   GetPassword(absl::StrCat("Password of ", user, ": "), flags.password_stdin,
+                   GetPassword(cli, absl::StrCat("Password of ", user, ": "), flags.password_stdin,
                                "COTERIE_PASSWORD"));
   ASSIGN_OR_RETURN(v1::LoginResponse response, cli.Login(user, password));
   if (cli.is_json()) {
@@ -85,10 +85,11 @@ absl::Status ChangePassword(Invocation& cli, const UserFlags& flags) {
   request.set_name(flags.user);
   if (flags.user.empty()) {
     ASSIGN_OR_RETURN(*request.mutable_old_password(),
-                     GetPassword("Your password now: ", false, "COTERIE_PASSWORD"));
+                     GetPassword(cli, "Your password now: ", false, "COTERIE_PASSWORD"));
   }
-  ASSIGN_OR_RETURN(*request.mutable_new_password(),
-                   GetPassword("New password: ", flags.password_stdin, "COTERIE_NEW_PASSWORD"));
+  ASSIGN_OR_RETURN(
+      *request.mutable_new_password(),
+      GetPassword(cli, "New password: ", flags.password_stdin, "COTERIE_NEW_PASSWORD"));
   ASSIGN_OR_RETURN(const v1::SetPasswordResponse response, cli.Call(std::move(request)));
   if (cli.is_json()) cli.PrintJson(ToJson(response));
   cli.Say("the password was changed");
@@ -116,7 +117,7 @@ absl::Status AddUser(Invocation& cli, const UserFlags& flags) {
   request.set_name(flags.user);
   request.set_is_admin(flags.is_admin);
   ASSIGN_OR_RETURN(*request.mutable_password(),
-                   GetPassword(absl::StrCat("Password for ", flags.user, ": "),
+                   GetPassword(cli, absl::StrCat("Password for ", flags.user, ": "),
                                flags.password_stdin, "COTERIE_NEW_PASSWORD"));
   ASSIGN_OR_RETURN(const v1::CreateUserResponse response, cli.Call(std::move(request)));
   if (cli.is_json()) cli.PrintJson(ToJson(response));

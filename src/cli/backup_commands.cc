@@ -4,17 +4,17 @@
 #include <absl/strings/str_format.h>
 #include <absl/time/clock.h>
 #include <absl/time/time.h>
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "backup/backup_file.h"
 #include "cli/commands.h"
 #include "cli/explain.h"
+#include "cli/new_file.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::cli {
@@ -26,50 +26,21 @@ struct Flags {
   std::string file;
 };
 
-// Bytes on their way into a file that is not yet what it is to be.
-class Output {
- public:
-  ~Output() {
-    if (file_ >= 0 && file_ != STDOUT_FILENO) close(file_);
-  }
-  Output() = default;
-  Output(const Output&) = delete;
-  Output& operator=(const Output&) = delete;
-
-  // "-" = standard output. For nobody else to read: it holds hashes of passwords.
-  absl::Status Open(const std::string& path) {
-    file_ = path == "-" ? STDOUT_FILENO : open(path.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    return file_ >= 0 ? absl::OkStatus() : Failed(path);
-  }
-  absl::Status Write(std::string_view bytes) {
-    bytes_ += bytes.size();
-    while (!bytes.empty()) {
-      const ssize_t written = write(file_, bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) return Failed("the backup");
-      if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return absl::OkStatus();
-  }
-  absl::Status Sync() { return fsync(file_) == 0 ? absl::OkStatus() : Failed("the backup"); }
-  std::uint64_t bytes() const { return bytes_; }
-
- private:
-  static absl::Status Failed(const std::string& what) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", what));
-  }
-  int file_ = -1;
-  std::uint64_t bytes_ = 0;
-};
-
-absl::Status Fetch(Invocation& cli, Output& output) {
+// Everything, piece by piece; returns how many bytes.
+absl::StatusOr<std::uint64_t> Fetch(
+    Invocation& cli, const std::function<absl::Status(const std::string& bytes)>& write) {
   ASSIGN_OR_RETURN(client::Client* const client, cli.Connect());
   absl::Status written;
+  std::uint64_t size_bytes = 0;
   const absl::Status fetched =
       client->TakeBackup(absl::Now() + kTimeout, [&](const std::string& bytes) {
-        written = output.Write(bytes);
+        written = write(bytes);
+        size_bytes += bytes.size();
         return written.ok();
       });
-  return written.ok() ? fetched : written;
+  RETURN_IF_ERROR(written);
+  RETURN_IF_ERROR(fetched);
+  return size_bytes;
 }
 
 void Report(Invocation& cli, const Flags& flags, const backup::Header& header,
@@ -95,25 +66,22 @@ absl::Status Take(Invocation& cli, const Flags& flags) {
     return Error(absl::StatusCode::kInvalidArgument, "a backup is bytes, not text",
                  "name a file, or pipe it: coterie backup take - | zstd > coterie.backup.zst");
   }
-  const std::string path = is_stdout ? flags.file : flags.file + ".part";
-  Output output;
-  RETURN_IF_ERROR(output.Open(path));
-  absl::Status status = Fetch(cli, output);
-  if (is_stdout) return status;
-  if (status.ok()) status = output.Sync();
-  absl::StatusOr<backup::Header> header = absl::UnknownError("");
-  if (status.ok()) {
-    header = backup::Verify(path);
-    status = header.status();
+  if (is_stdout) {
+    return Fetch(cli,
+                 [](const std::string& bytes) {
+                   return WriteAll(STDOUT_FILENO, bytes, "the backup");
+                 })
+        .status();
   }
-  if (status.ok() && std::rename(path.c_str(), flags.file.c_str()) != 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("cannot make ", flags.file));
-  }
-  if (!status.ok()) {
-    static_cast<void>(unlink(path.c_str()));
-    return status;
-  }
-  Report(cli, flags, *header, output.bytes());
+  NewFile file;
+  // For nobody else to read: it holds hashes of passwords.
+  RETURN_IF_ERROR(file.Open(flags.file, NewFile::Access::kOwnerOnly));
+  ASSIGN_OR_RETURN(const std::uint64_t size_bytes,
+                   Fetch(cli, [&](const std::string& bytes) { return file.Write(bytes); }));
+  RETURN_IF_ERROR(file.Sync());
+  ASSIGN_OR_RETURN(const backup::Header header, backup::Verify(file.path()));
+  RETURN_IF_ERROR(file.Commit());
+  Report(cli, flags, header, size_bytes);
   return absl::OkStatus();
 }
 

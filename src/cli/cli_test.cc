@@ -1,14 +1,18 @@
 // The command line's own parts: words, files, texts, and what a script gets to see.
 
+#include <absl/synchronization/notification.h>
+#include <absl/time/clock.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -17,51 +21,24 @@
 #include "cli/event_text.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
+#include "cli/interrupt_watch.h"
 #include "cli/local_cluster.h"
 #include "cli/terminal.h"
+#include "cli/test_cli.h"
 #include "client/error_detail.h"
 
 namespace coterie::cli {
 namespace {
 
-bool IsValidBash(const std::string& path) {
+bool Bash(const char* option, const std::string& path) {
   const pid_t child = fork();
   if (child == 0) {
-    execlp("bash", "bash", "-n", path.c_str(), nullptr);
+    execlp("bash", "bash", option, path.c_str(), nullptr);
     _exit(127);
   }
   int status = -1;
   return waitpid(child, &status, 0) == child && status == 0;
 }
-
-// A temporary folder, and an environment without Coterie's variables.
-class CliTest : public ::testing::Test {
- protected:
-  CliTest() {
-    folder_ = (std::filesystem::temp_directory_path() / "coterie-test.XXXXXX").string();
-    EXPECT_NE(mkdtemp(folder_.data()), nullptr);
-    for (const char* name : {"COTERIE_NODES", "COTERIE_USER", "COTERIE_PASSWORD"}) unsetenv(name);
-    setenv("COTERIE_CREDENTIALS", (folder_ + "/credentials.json").c_str(), 1);
-    setenv("XDG_STATE_HOME", folder_.c_str(), 1);
-  }
-  ~CliTest() override { std::filesystem::remove_all(folder_); }
-
-  // Runs the program in this process.
-  ExitCode Do(const std::vector<std::string>& words) {
-    Invocation cli;
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    const ExitCode code = cli::Run(cli, words);
-    out_ = ::testing::internal::GetCapturedStdout();
-    err_ = ::testing::internal::GetCapturedStderr();
-    return code;
-  }
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-
-  std::string folder_;
-  std::string out_;
-  std::string err_;
-};
 
 // --- Words ---
 
@@ -225,7 +202,36 @@ TEST_F(CliTest, CompletionKnowsTheTree) {
   EXPECT_NE(out_.find("'cluster status')"), std::string::npos);
   EXPECT_NE(out_.find("complete -o default -F _coterie coterie"), std::string::npos);
   std::ofstream(path("completion.bash")) << out_;
-  EXPECT_TRUE(IsValidBash(path("completion.bash")));
+  EXPECT_TRUE(Bash("-n", path("completion.bash")));
+}
+
+TEST_F(CliTest, CompletionRunsNothingThatADocumentsNameSays) {
+  ASSERT_EQ(Do({"completion", "bash"}), ExitCode::kOk);
+  std::ofstream(path("completion.bash")) << out_;
+  // Names, one a line; and what is typed behind the program's name.
+  const auto complete = [&](const std::string& names, const std::string& typed) {
+    std::ofstream(path("names")) << names;
+    std::ofstream(path("run.bash")) << "cd '" << folder_ << "'; source ./completion.bash\n"
+                                    << "coterie() { cat names; }\n"
+                                    << "COMP_WORDS=(coterie " << typed << ")\n"
+                                    << "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _coterie\n"
+                                    << "printf '%s\\n' \"${COMPREPLY[@]}\" > replies\n";
+    EXPECT_TRUE(Bash("--norc", path("run.bash")));
+    std::ostringstream replies;
+    replies << std::ifstream(path("replies")).rdbuf();
+    return replies.str();
+  };
+  EXPECT_EQ(complete("$(touch F)\n$(touch${IFS}F)\n`touch F`\n", R"(cat '\$')"),
+            R"(\$\(touch\ F\))"
+            "\n"
+            R"(\$\(touch\$\{IFS\}F\))"
+            "\n");
+  EXPECT_FALSE(std::filesystem::exists(path("F")));
+  EXPECT_EQ(complete("two words\ntwice\n* ?\nother\n", "cat tw"), "two\\ words\ntwice\n");
+  EXPECT_EQ(complete("two words\ntwice\n", "cat 'two\\ w'"), "two\\ words\n");
+  EXPECT_EQ(complete("notes\n", "cat n"), "notes\n");
+  EXPECT_EQ(complete("notes\n", "cat --st"), "--stale\n");
+  EXPECT_EQ(complete("notes\n", "cluster pro"), "promote\n");
 }
 
 TEST(Complete, FindsCommandsAndOptions) {
@@ -244,8 +250,9 @@ TEST(Complete, FindsCommandsAndOptions) {
 TEST_F(CliTest, CredentialsSurviveAndArePrivate) {
   CredentialsFile file;
   file.current_user = "mia";
-  file.sessions["mia"] = {.token = "t\"1", .nodes = {"a:1", "b:2"}, .expires_at_ms = 7};
-  file.sessions["ben"] = {.token = "t2"};
+  file.sessions.push_back(
+      {.user = "mia", .token = "t\"1", .nodes = {"a:1", "b:2"}, .expires_at_ms = 7});
+  file.sessions.push_back({.user = "ben", .token = "t2"});
   ASSERT_TRUE(file.Save(path("x/y/credentials.json")).ok());
 
   struct stat info {};
@@ -254,8 +261,9 @@ TEST_F(CliTest, CredentialsSurviveAndArePrivate) {
   const auto loaded = CredentialsFile::Load(path("x/y/credentials.json"));
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->current_user, "mia");
-  EXPECT_EQ(loaded->sessions.at("mia").token, "t\"1");
-  EXPECT_EQ(loaded->sessions.at("mia").nodes.size(), 2u);
+  ASSERT_NE(loaded->Find("mia", {}), nullptr);
+  EXPECT_EQ(loaded->Find("mia", {})->token, "t\"1");
+  EXPECT_EQ(loaded->Find("mia", {})->nodes.size(), 2u);
   EXPECT_EQ(loaded->sessions.size(), 2u);
 }
 
@@ -336,6 +344,8 @@ TEST(ToJson, UsesTheProtosNamesAndPlainNumbers) {
   EXPECT_EQ(json["nodes"][0]["alarms"][0], "NOSPACE");
   EXPECT_EQ(json["nodes"][0]["is_reachable"], false);
   EXPECT_EQ(JsonText({{"a", "\xff"}}), "{\"a\":\"\xef\xbf\xbd\"}");
+  EXPECT_EQ(JsonText({{"a", "\033\x7f\xc2\x9b\xc3\xbc"}}),
+            "{\"a\":\"\\u001b\\u007f\\u009b\xc3\xbc\"}");
 }
 
 TEST(EventText, ReadsAsAPersonWouldSayIt) {
@@ -354,6 +364,21 @@ TEST(EventText, ReadsAsAPersonWouldSayIt) {
   EXPECT_EQ(text.Line(event), "mia is gone (no sign of life)");
   event.clear_body();
   EXPECT_NE(text.Line(event), "");
+}
+
+// --- Signals ---
+
+TEST(InterruptWatch, HearsCtrlCThoughOtherThreadsTakeSignals) {
+  absl::Notification done;
+  const std::jthread other([&done] { done.WaitForNotification(); });
+  {
+    const InterruptWatch watch([] {});
+    ASSERT_EQ(kill(getpid(), SIGINT), 0);
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (!watch.IsInterrupted() && absl::Now() < deadline) std::this_thread::yield();
+    EXPECT_TRUE(watch.IsInterrupted());
+  }
+  done.Notify();
 }
 
 // --- A local cluster ---

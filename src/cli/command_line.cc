@@ -8,6 +8,7 @@
 #include <clocale>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include "cli/commands.h"
@@ -42,7 +43,11 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
   app->set_version_flag("--version", "coterie " COTERIE_VERSION);
   app->add_option("--nodes", cli.options.nodes, "Any nodes: HOST:PORT,HOST:PORT");
   app->add_option("-u,--user", cli.options.user, "Use this user's session");
-  app->add_option("--ca", cli.options.ca_path, "PEM file of the nodes' authority: use TLS");
+  app->add_option("--ca", cli.options.ca_path, "PEM file of the nodes' authority: use TLS")
+      ->check([](const std::string& path) {
+        return std::string(path.empty() ? "it names no file, and TLS is not turned off by that"
+                                        : "");
+      });
   app->add_option("--timeout", cli.options.timeout, "How long a call may take, for example 30s");
   app->add_flag("--json", cli.options.is_json, "Print JSON, one object a line");
   app->add_flag("--no-color", cli.options.no_color, "No colours");
@@ -104,13 +109,15 @@ absl::Status UsageError(const CLI::App& app, const CLI::ParseError& error,
   return Error(absl::StatusCode::kInvalidArgument, error.what(), path + " --help");
 }
 
-ExitCode Report(Invocation& cli, const absl::Status& status) {
+ExitCode Report(Invocation& cli, absl::Status status) {
+  // What nobody has received is not done.
+  if (status.ok()) status = cli.OutputError();
   if (status.ok()) return ExitCode::kOk;
   // Stopped by who is reading this.
   const bool has_words = !absl::IsCancelled(status) || !status.message().empty();
-  if (cli.is_json()) {
-    cli.PrintJson(ErrorJson(status));
-  } else if (has_words) {
+  if (cli.is_json() && cli.OutputError().ok()) cli.PrintJson(ErrorJson(status));
+  const bool is_told = cli.is_json() && cli.OutputError().ok();
+  if (has_words && !is_told) {
     const std::string text = ErrorText(status);
     std::fflush(stdout);
     std::fwrite(text.data(), 1, text.size(), stderr);
@@ -179,12 +186,16 @@ absl::StatusOr<std::vector<std::string>> SplitWords(const std::string& line) {
 ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   const std::unique_ptr<CLI::App> app = MakeApp(cli);
   cli.action = nullptr;
+  cli.Begin();
   // CLI11 takes its arguments from the back.
   std::vector<std::string> reversed(words.rbegin(), words.rend());
   try {
     app->parse(std::move(reversed));
   } catch (const CLI::Success& help) {
-    return static_cast<ExitCode>(app->exit(help));
+    std::ostringstream text;
+    app->exit(help, text, text);
+    cli.Print(text.str());
+    return Report(cli, absl::OkStatus());
   } catch (const CLI::ParseError& error) {
     return Report(cli, UsageError(*app, error, words));
   }
@@ -192,7 +203,8 @@ ExitCode Run(Invocation& cli, const std::vector<std::string>& words) {
   absl::Status status = cli.action();
   // A session that has ended, and a password at hand: once more with a new one.
   if (absl::IsUnauthenticated(status) && cli.ForgetSession()) status = cli.action();
-  return Report(cli, status);
+  if (status.ok()) cli.KeepMembers();
+  return Report(cli, std::move(status));
 }
 
 int Main(int argc, char** argv) {

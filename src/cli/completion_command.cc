@@ -38,9 +38,9 @@ bool TakesDocument(const CLI::App& app) {
 void AppendCases(const CLI::App& app, const std::string& path, std::string& script) {
   for (const CLI::App* command : Subcommands(app)) {
     const std::string here = absl::StrCat(path, " ", command->get_name());
-    const char* const names = TakesDocument(*command) ? "$(coterie docs --names 2>/dev/null)" : "";
     absl::StrAppend(&script, "    '", here.substr(1), "') words=\"",
-                    absl::StrJoin(Words(*command), " "), "\" names=\"", names, "\" ;;\n");
+                    absl::StrJoin(Words(*command), " "),
+                    "\" names=", TakesDocument(*command) ? "1" : "", " ;;\n");
     AppendCases(*command, here, script);
   }
 }
@@ -61,9 +61,19 @@ std::string BashScript(const CLI::App& root) {
   AppendCases(root, "", script);
   absl::StrAppend(&script,
                   "  esac\n"
-                  "  [[ $current == -* ]] && names=\n"
                   "  local IFS=$' \\n'\n"
-                  "  COMPREPLY=($(compgen -W \"$words $names\" -- \"$current\"))\n"
+                  "  COMPREPLY=()\n"
+                  "  for i in $words; do\n"
+                  "    [[ $i == \"$current\"* ]] && COMPREPLY+=(\"$i\")\n"
+                  "  done\n"
+                  "  [[ -z $names || $current == -* ]] && return\n"
+                  // Others choose the names: nothing may expand them, and the line that they
+                  // come into must not either.
+                  "  while IFS= read -r i; do\n"
+                  "    printf -v path %q \"$i\"\n"
+                  "    [[ $i == \"$current\"* || $path == \"$current\"* ]] && "
+                  "COMPREPLY+=(\"$path\")\n"
+                  "  done < <(coterie docs --names 2>/dev/null)\n"
                   "}\n"
                   "complete -o default -F _coterie coterie\n");
   return script;

@@ -67,13 +67,13 @@ absl::Status Export(Invocation& cli, const Flags& flags) {
     ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
     request.set_version(flags.version);
     ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
-    cli.Print(response.text());
+    cli.Print(isatty(STDOUT_FILENO) != 0 ? Printable(response.text()) : response.text());
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, GetUpdate(cli, flags));
   if (flags.as == As::kJson) {
     ASSIGN_OR_RETURN(const std::string json, ContentAsJson(response.update()));
-    cli.PrintLine(json);
+    cli.PrintLine(EscapeControls(json));
     return absl::OkStatus();
   }
   if (isatty(STDOUT_FILENO) != 0) {
@@ -141,7 +141,7 @@ absl::Status Import(Invocation& cli, const Flags& flags) {
     return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
                  "pipe it in: coterie import notes < notes.yjs");
   }
-  ASSIGN_OR_RETURN(std::string update, ReadStandardInput(kImportBytesMax));
+  ASSIGN_OR_RETURN(std::string update, cli.StandardInput(kImportBytesMax));
   if (flags.as == As::kText) return ImportText(cli, flags, std::move(update));
   if (flags.as == As::kJson) {
     absl::BitGen random;

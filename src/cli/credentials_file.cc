@@ -1,17 +1,21 @@
 #include "cli/credentials_file.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/time/clock.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "cli/explain.h"
 #include "runtime/status_macros.h"
@@ -20,6 +24,35 @@ namespace coterie::cli {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
+
+bool AreStrings(const nlohmann::json& json) {
+  return json.is_array() && std::all_of(json.begin(), json.end(), [](const nlohmann::json& entry) {
+           return entry.is_string();
+         });
+}
+
+std::optional<Session> ParseSession(const std::string& user, const nlohmann::json& json) {
+  if (!json.is_object()) return std::nullopt;
+  const nlohmann::json absent;
+  const auto at = [&](const char* name) -> const nlohmann::json& {
+    const auto found = json.find(name);
+    return found == json.end() ? absent : *found;
+  };
+  if (!at("token").is_string() || !AreStrings(at("nodes")) ||
+      !at("expires_at_ms").is_number_unsigned()) {
+    return std::nullopt;
+  }
+  Session session{.user = user,
+                  .token = at("token").get<std::string>(),
+                  .nodes = at("nodes").get<std::vector<std::string>>(),
+                  .expires_at_ms = at("expires_at_ms").get<std::uint64_t>()};
+  if (AreStrings(at("given"))) session.given = at("given").get<std::vector<std::string>>();
+  if (at("asked_at_ms").is_number_unsigned()) {
+    session.asked_at_ms = at("asked_at_ms").get<std::uint64_t>();
+  }
+  if (at("is_tls").is_boolean()) session.is_tls = at("is_tls").get<bool>();
+  return session;
+}
 
 std::string ErrnoText() { return std::system_category().message(errno); }
 
@@ -98,6 +131,45 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t bytes_
   return text;
 }
 
+bool Session::IsOf(const std::string& node) const {
+  return std::find(nodes.begin(), nodes.end(), node) != nodes.end() ||
+         std::find(given.begin(), given.end(), node) != given.end();
+}
+
+const Session* CredentialsFile::Find(const std::string& user,
+                                     const std::vector<std::string>& nodes) const {
+  for (const Session& session : sessions) {
+    const bool is_there = std::any_of(nodes.begin(), nodes.end(),
+                                      [&](const std::string& node) { return session.IsOf(node); });
+    if (session.user == user && (nodes.empty() || is_there)) return &session;
+  }
+  return nullptr;
+}
+
+void CredentialsFile::Put(Session session) {
+  const auto now_ms = static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now()));
+  std::vector<std::string> places = session.nodes;
+  places.insert(places.end(), session.given.begin(), session.given.end());
+  sessions.erase(std::remove_if(sessions.begin(), sessions.end(),
+                                [&](const Session& old) {
+                                  const bool is_over =
+                                      old.expires_at_ms != 0 && old.expires_at_ms < now_ms;
+                                  const bool is_same =
+                                      old.user == session.user &&
+                                      std::any_of(places.begin(), places.end(),
+                                                  [&](const auto& node) { return old.IsOf(node); });
+                                  return is_over || is_same;
+                                }),
+                 sessions.end());
+  sessions.insert(sessions.begin(), std::move(session));
+}
+
+void CredentialsFile::Erase(const std::string& token) {
+  sessions.erase(std::remove_if(sessions.begin(), sessions.end(),
+                                [&](const Session& session) { return session.token == token; }),
+                 sessions.end());
+}
+
 absl::StatusOr<CredentialsFile> CredentialsFile::Load(const std::string& path) {
   CredentialsFile file;
   struct stat info {};
@@ -117,19 +189,14 @@ absl::StatusOr<CredentialsFile> CredentialsFile::Load(const std::string& path) {
     return malformed;
   }
   file.current_user = json["current_user"].get<std::string>();
-  for (const auto& [user, entry] : json["sessions"].items()) {
-    const bool is_whole = entry.is_object() && entry.contains("token") &&
-                          entry["token"].is_string() && entry.contains("nodes") &&
-                          entry["nodes"].is_array() && entry.contains("expires_at_ms") &&
-                          entry["expires_at_ms"].is_number_unsigned();
-    if (!is_whole) return malformed;
-    Session session{.token = entry["token"].get<std::string>(),
-                    .expires_at_ms = entry["expires_at_ms"].get<std::uint64_t>()};
-    for (const nlohmann::json& node : entry["nodes"]) {
-      if (!node.is_string()) return malformed;
-      session.nodes.push_back(node.get<std::string>());
+  for (const auto& [user, entries] : json["sessions"].items()) {
+    // A file of an older version has one session of a user, not a list.
+    const bool is_list = entries.is_array();
+    for (const nlohmann::json& entry : is_list ? entries : nlohmann::json::array({entries})) {
+      std::optional<Session> session = ParseSession(user, entry);
+      if (!session) return malformed;
+      file.sessions.push_back(*std::move(session));
     }
-    file.sessions.emplace(user, std::move(session));
   }
   return file;
 }
@@ -141,10 +208,13 @@ absl::Status CredentialsFile::Save(const std::string& path) const {
   }
   nlohmann::json json = {
       {"v", 1}, {"current_user", current_user}, {"sessions", nlohmann::json::object()}};
-  for (const auto& [user, session] : sessions) {
-    json["sessions"][user] = {{"token", session.token},
-                              {"nodes", session.nodes},
-                              {"expires_at_ms", session.expires_at_ms}};
+  for (const Session& session : sessions) {
+    json["sessions"][session.user].push_back({{"token", session.token},
+                                              {"nodes", session.nodes},
+                                              {"given", session.given},
+                                              {"expires_at_ms", session.expires_at_ms},
+                                              {"asked_at_ms", session.asked_at_ms},
+                                              {"is_tls", session.is_tls}});
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
   if (!folder.empty()) RETURN_IF_ERROR(MakeFolders(folder));

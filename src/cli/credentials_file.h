@@ -1,28 +1,40 @@
 #pragma once
 
-// The sessions of this user of this machine: one per Coterie user, and which was used last. A JSON
-// file that nobody else may read (0600), replaced as a whole. One thread; two processes may write
-// at once, and the later one wins.
+// The sessions of this user of this machine, one per Coterie user and cluster, and which was used
+// last. A JSON file that nobody else may read (0600), replaced as a whole. One thread; two
+// processes may write at once, and the later one wins.
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 namespace coterie::cli {
 
 struct Session {
+  std::string user;
   std::string token;
-  std::vector<std::string> nodes;
+  std::vector<std::string> nodes;  // The cluster's members when it was last asked,
+  std::vector<std::string> given;  // and the names under which the login found it.
   std::uint64_t expires_at_ms = 0;
+  std::uint64_t asked_at_ms = 0;
+  bool is_tls = false;  // Its token has never gone in the clear.
+
+  bool IsOf(const std::string& node) const;
 };
 
 struct CredentialsFile {
-  std::string current_user;  // Empty = nobody is logged in.
-  std::map<std::string, Session> sessions;
+  std::string current_user;       // Empty = nobody is logged in.
+  std::vector<Session> sessions;  // A user's last login first.
+
+  // The session of `user` at one of these nodes, or the last one for none; null = there is none.
+  // No node can prove which cluster it belongs to before it has the token: hence by address.
+  const Session* Find(const std::string& user, const std::vector<std::string>& nodes) const;
+  // In the place of the user's at the same nodes. Those that are over go.
+  void Put(Session session);
+  void Erase(const std::string& token);
 
   // An absent file is an empty one. kPermissionDenied when others could read it; kDataLoss when it
   // is malformed.

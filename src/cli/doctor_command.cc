@@ -1,16 +1,20 @@
 // doc doctor: looks at Yjs updates: of a file, without a cluster, or of a document in one. Only
 // ever writes files.
 
+#include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <fstream>
+#include <cerrno>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/credentials_file.h"
 #include "cli/explain.h"
+#include "cli/new_file.h"
 #include "crdt/doctor.h"
 #include "crdt/merge.h"
 #include "crdt/update_v2.h"
@@ -39,7 +43,7 @@ bool IsFile(const std::string& name) {
 }
 
 absl::StatusOr<std::string> ReadUpdate(Invocation& cli, const std::string& name) {
-  if (name == "-") return ReadStandardInput(kUpdateBytesMax);
+  if (name == "-") return cli.StandardInput(kUpdateBytesMax);
   if (IsFile(name)) return ReadFile(name, kUpdateBytesMax);
   v1::GetUpdateRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(name));
@@ -160,6 +164,23 @@ void Describe(Invocation& cli, const Flags& flags, const crdt::UpdateReport& rep
   if (!report.clients.empty()) cli.Print(ClientTable(report.clients));
 }
 
+// Whole, or what was there before stays: it may be what was just read.
+absl::Status WriteFile(const std::string& path, const std::string& bytes) {
+  struct stat info {};
+  const bool is_special = stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+  if (is_special) {  // A pipe or a device.
+    const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
+    const absl::Cleanup close_it = [file] { close(file); };
+    return WriteAll(file, bytes, path);
+  }
+  NewFile file;
+  RETURN_IF_ERROR(file.Open(path, NewFile::Access::kUsual));
+  RETURN_IF_ERROR(file.Write(bytes));
+  RETURN_IF_ERROR(file.Sync());
+  return file.Commit();
+}
+
 absl::Status WriteOutput(Invocation& cli, const Flags& flags, const std::string& v1) {
   std::string update = v1;
   if (flags.format == "v2") {
@@ -171,12 +192,9 @@ absl::Status WriteOutput(Invocation& cli, const Flags& flags, const std::string&
     cli.Print(update);
     return absl::OkStatus();
   }
-  std::ofstream file(flags.output, std::ios::binary | std::ios::trunc);
-  file << update;
-  file.close();
-  if (!file) {
-    return Error(absl::StatusCode::kUnavailable, absl::StrCat(flags.output, " cannot be written"),
-                 "look at the folder and the disk");
+  const absl::Status written = WriteFile(flags.output, update);
+  if (!written.ok()) {
+    return Error(written.code(), std::string(written.message()), "look at the folder and the disk");
   }
   cli.Say(absl::StrCat("wrote ", flags.output, ", ", SizeText(update.size())));
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/document_list.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
 #include "cli/whole_text.h"
@@ -34,30 +35,25 @@ struct Flags {
 
 // The words joined, or standard input for "-" or, where `or_stdin`, for none.
 enum class Absent { kEmpty, kStandardInput };
-absl::StatusOr<std::string> GetText(const std::vector<std::string>& words, Absent absent) {
+absl::StatusOr<std::string> GetText(Invocation& cli, const std::vector<std::string>& words,
+                                    Absent absent) {
   const bool is_dash = words.size() == 1 && words[0] == "-";
   if (!is_dash && (!words.empty() || absent == Absent::kEmpty)) return absl::StrJoin(words, " ");
   if (!is_dash && isatty(STDIN_FILENO) != 0) {
     return Error(absl::StatusCode::kInvalidArgument, "there is no text to write",
                  "say it after the name, pipe it in, or use `coterie edit`");
   }
-  return ReadStandardInput(kTextBytesMax);
+  return cli.StandardInput(kTextBytesMax);
 }
 
 absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
-  std::vector<v1::Document> documents;
-  v1::ListDocumentsResponse page;
-  do {
-    v1::ListDocumentsRequest request;
-    request.set_page_token(page.next_page_token());
-    if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
-    ASSIGN_OR_RETURN(page, cli.Call(std::move(request)));
-    documents.insert(documents.end(), page.documents().begin(), page.documents().end());
-  } while (!page.next_page_token().empty());
-
+  ASSIGN_OR_RETURN(
+      const v1::ListDocumentsResponse all,
+      ListAllDocuments(cli, flags.is_stale ? v1::CONSISTENCY_STALE : v1::CONSISTENCY_UNSPECIFIED));
   if (cli.is_json()) {
-    nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", page.revision()}};
-    for (const v1::Document& document : documents) json["documents"].push_back(ToJson(document));
+    nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", all.revision()}};
+    for (const v1::Document& document : all.documents())
+      json["documents"].push_back(ToJson(document));
     cli.PrintJson(std::move(json));
     return absl::OkStatus();
   }
@@ -66,7 +62,7 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
   if (is_terminal && !flags.names_only) {
     rows.push_back({"ID", "NAME", "SIZE", "ROLE", "BY", "CHANGED", "LOCKED BY"});
   }
-  for (const v1::Document& document : documents) {
+  for (const v1::Document& document : all.documents()) {
     const std::string name = Printable(document.name());
     if (flags.names_only) {
       rows.push_back({name});
@@ -78,14 +74,15 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
                     TimeText(document.changed_at_ms()), OneLine(document.lock().holder(), 32)});
   }
   cli.Print(Table(rows));
-  if (documents.empty() && is_terminal) cli.Say("no documents yet; make one: coterie new NAME");
+  if (all.documents().empty() && is_terminal)
+    cli.Say("no documents yet; make one: coterie new NAME");
   return absl::OkStatus();
 }
 
 absl::Status New(Invocation& cli, const Flags& flags) {
   v1::CreateDocumentRequest request;
   request.set_name(flags.document);
-  ASSIGN_OR_RETURN(*request.mutable_text(), GetText(flags.words, Absent::kEmpty));
+  ASSIGN_OR_RETURN(*request.mutable_text(), GetText(cli, flags.words, Absent::kEmpty));
   ASSIGN_OR_RETURN(const v1::CreateDocumentResponse response, cli.Call(std::move(request)));
   cli.Report(response, response.document_id(), absl::StrCat("created ", flags.document));
   return absl::OkStatus();
@@ -121,7 +118,7 @@ absl::Status MaybeCreate(Invocation& cli, const Flags& flags) {
 absl::Status Write(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
   ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
-  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
+  ASSIGN_OR_RETURN(std::string text, GetText(cli, flags.words, Absent::kStandardInput));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));
   const std::string size = SizeText(text.size());
   ASSIGN_OR_RETURN(const v1::WriteDocumentResponse response,
@@ -133,7 +130,7 @@ absl::Status Write(Invocation& cli, const Flags& flags) {
 absl::Status Append(Invocation& cli, const Flags& flags) {
   v1::AppendDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
-  ASSIGN_OR_RETURN(std::string text, GetText(flags.words, Absent::kStandardInput));
+  ASSIGN_OR_RETURN(std::string text, GetText(cli, flags.words, Absent::kStandardInput));
   const bool is_from_words = !flags.words.empty() && flags.words[0] != "-";
   request.set_text(is_from_words ? text + "\n" : std::move(text));
   RETURN_IF_ERROR(MaybeCreate(cli, flags));

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
+#include "base/check.h"
 #include "cli/commands.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
@@ -65,13 +68,39 @@ void RemoveDraft(const std::string& path) {
   rmdir(path.substr(0, path.rfind('/')).c_str());
 }
 
+// Keys such as Ctrl-C are the editor's while it runs, as with system(3).
+class Deaf {
+ public:
+  Deaf() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    CHECK(sigaction(SIGINT, &ignore, &interrupt_) == 0);
+    CHECK(sigaction(SIGQUIT, &ignore, &quit_) == 0);
+  }
+  ~Deaf() { Restore(); }
+  Deaf(const Deaf&) = delete;
+  Deaf& operator=(const Deaf&) = delete;
+  // Also for the child.
+  void Restore() const {
+    CHECK(sigaction(SIGINT, &interrupt_, nullptr) == 0);
+    CHECK(sigaction(SIGQUIT, &quit_, nullptr) == 0);
+  }
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction quit_ {};
+};
+
 // The editor may be a command line ("code --wait"), hence the shell; the path is its argument and
 // never part of the command.
 absl::Status RunEditor(const std::string& editor, const std::string& path) {
-  const std::string script = editor + " \"$1\"";
+  // A trap, so that the shell outlives the keys; unlike what is ignored, no child inherits it.
+  const std::string script = "trap : INT QUIT; " + editor + " \"$1\"";
+  const Deaf deaf;
   const pid_t child = fork();
   if (child < 0) return absl::InternalError("no process for the editor could be started");
   if (child == 0) {
+    deaf.Restore();
     execl("/bin/sh", "sh", "-c", script.c_str(), "sh", path.c_str(), nullptr);
     _exit(127);
   }
@@ -81,6 +110,12 @@ absl::Status RunEditor(const std::string& editor, const std::string& path) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
   return Error(absl::StatusCode::kCancelled, absl::StrCat("the editor (", editor, ") failed"),
                "nothing was written; set EDITOR to the one that you like");
+}
+
+template <class Removal>
+void Keep(Invocation& cli, const std::string& path, Removal removal) {
+  std::move(removal).Cancel();
+  cli.Say(absl::StrCat("your text is kept in ", path));
 }
 
 // Locked, attached, with the text in a file: the part between the two.
@@ -96,20 +131,24 @@ absl::Status EditLocked(Invocation& cli, const Flags& flags, const v1::DocumentR
   }
   ASSIGN_OR_RETURN(const std::string path, MakeDraft(before.document().name(), before.text()));
   absl::Cleanup remove = [&path] { RemoveDraft(path); };
-  RETURN_IF_ERROR(RunEditor(EditorOf(flags), path));
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kTextBytesMax));
-  if (text == before.text()) {
+  const absl::Status edited = RunEditor(EditorOf(flags), path);
+  const absl::StatusOr<std::string> text = ReadFile(path, kTextBytesMax);
+  const bool is_changed = text.ok() ? *text != before.text() : !absl::IsNotFound(text.status());
+  if (!edited.ok() || !text.ok()) {
+    if (is_changed) Keep(cli, path, std::move(remove));
+    return edited.ok() ? text.status() : edited;
+  }
+  if (!is_changed) {
     cli.Say("nothing was changed");
     return absl::OkStatus();
   }
   v1::WriteDocumentRequest request;
   *request.mutable_document() = document;
   request.set_lock_token(lock_token);
-  request.set_text(text);
+  request.set_text(*text);
   const absl::StatusOr<v1::WriteDocumentResponse> written = cli.Call(std::move(request));
   if (!written.ok()) {
-    std::move(remove).Cancel();
-    cli.Say(absl::StrCat("your text is kept in ", path));
+    Keep(cli, path, std::move(remove));
     return written.status();
   }
   if (cli.is_json()) {
@@ -132,7 +171,7 @@ absl::Status ApplyDelta(Invocation& cli, const Flags& flags) {
   v1::EditDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   ASSIGN_OR_RETURN(*request.mutable_delta(), flags.delta == "-"
-                                                 ? ReadStandardInput(kTextBytesMax)
+                                                 ? cli.StandardInput(kTextBytesMax)
                                                  : ReadFile(flags.delta, kTextBytesMax));
   if (request.delta().empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "the delta is empty",

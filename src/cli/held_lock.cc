@@ -17,6 +17,22 @@ namespace {
 // Should an event not come for whatever reason.
 constexpr absl::Duration kAskAgainEvery = absl::Seconds(2);
 
+// Nodes that are away come back; a lock that was taken without our hearing of it is taken again by
+// the same session, which renews it.
+bool MayPass(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+absl::StatusOr<std::unique_ptr<client::Subscription>> SubscribeTo(Invocation& cli,
+                                                                  const v1::DocumentRef& document) {
+  ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
+  v1::SubscribeRequest request;
+  request.set_from_now(true);
+  request.set_without_text(true);
+  *request.add_documents() = document;
+  return client->Subscribe(std::move(request));
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std::string& text) {
@@ -34,6 +50,8 @@ absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& docume
                                   absl::Duration ttl, absl::Duration wait) {
   const absl::Time give_up_at = absl::Now() + wait;
   std::unique_ptr<client::Subscription> events;
+  bool said_locked = false;
+  bool said_unreachable = false;
   for (;;) {
     v1::LockDocumentRequest request;
     *request.mutable_document() = document;
@@ -41,21 +59,27 @@ absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& docume
     const absl::StatusOr<v1::LockDocumentResponse> response = cli.Call(std::move(request));
     if (response.ok()) return response->lock();
     const client::ErrorDetail detail = client::DetailOf(response.status());
-    if (detail.reason != "LOCKED" || absl::Now() >= give_up_at) return response.status();
+    const bool is_locked = detail.reason == "LOCKED";
+    if ((!is_locked && !MayPass(response.status())) || absl::Now() >= give_up_at) {
+      return response.status();
+    }
+    if (!is_locked && !std::exchange(said_unreachable, true)) {
+      cli.Say("no node can be reached; still trying");
+    }
+    if (!is_locked) continue;  // It took its time.
     if (events == nullptr) {
-      cli.Say(absl::StrCat("waiting for ", detail.Get("holder"), " to unlock it ..."));
-      ASSIGN_OR_RETURN(client::Client * client, cli.Connect());
-      v1::SubscribeRequest subscribe;
-      subscribe.set_from_now(true);
-      subscribe.set_without_text(true);
-      *subscribe.add_documents() = document;
-      ASSIGN_OR_RETURN(events, client->Subscribe(std::move(subscribe)));
+      if (!std::exchange(said_locked, true)) {
+        cli.Say(absl::StrCat("waiting for ", detail.Get("holder"), " to unlock it ..."));
+      }
+      auto subscription = SubscribeTo(cli, document);
+      if (!subscription.ok() && !MayPass(subscription.status())) return subscription.status();
+      if (subscription.ok()) events = *std::move(subscription);
       continue;  // It may have been unlocked before the subscription began.
     }
     // Whatever happens to the document may have ended the lock.
     const absl::Status event =
         events->Next(std::min(give_up_at, absl::Now() + kAskAgainEvery)).status();
-    if (!event.ok() && !absl::IsDeadlineExceeded(event)) return event;
+    if (!event.ok() && !MayPass(event)) return event;
   }
 }
 

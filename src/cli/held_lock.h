@@ -12,8 +12,8 @@
 
 namespace coterie::cli {
 
-// Locks; when somebody else holds it, tries again until `wait` is over. kFailedPrecondition =
-// locked.
+// Locks; when somebody else holds it, or the nodes are away, tries again until `wait` is over.
+// kFailedPrecondition = locked.
 absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& document,
                                   absl::Duration ttl, absl::Duration wait);
 

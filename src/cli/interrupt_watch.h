@@ -1,17 +1,16 @@
 #pragma once
 
 // Ctrl-C during a call that streams: the first one asks for its end, so that what there is to say
-// can be said; if the end does not come within a second, the program ends. Made before any thread
-// is started. Main thread; the question may be asked on any.
+// can be said; if the end does not come within a second, the program ends. Threads of gRPC's may
+// run already, as in the shell. Main thread; the question may be asked on any.
 
 #include <absl/synchronization/notification.h>
 #include <absl/time/time.h>
 
-#include <atomic>
 #include <functional>
 #include <thread>
 
-#include "cli/signals.h"
+#include "cli/caught_signals.h"
 
 namespace coterie::cli {
 
@@ -23,14 +22,13 @@ class InterruptWatch {
   InterruptWatch(const InterruptWatch&) = delete;
   InterruptWatch& operator=(const InterruptWatch&) = delete;
 
-  bool IsInterrupted() const { return is_interrupted_.load(); }
+  bool IsInterrupted() const { return signals_.caught() != 0; }
 
  private:
   void Run();
 
-  Signals signals_;
+  const CaughtSignals signals_;
   const std::function<void()> last_words_;
-  std::atomic<bool> is_interrupted_{false};
   absl::Notification ended_;
   std::jthread thread_;
 };

@@ -7,18 +7,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <system_error>
 #include <utility>
 
 #include "cli/explain.h"
 #include "runtime/status_macros.h"
+#include "tls/pem.h"
 
 namespace coterie::cli {
 namespace {
 
-constexpr std::size_t kCertificateBytesMax = 1 << 20;
 // When nothing at all can be connected, say so instead of waiting for the deadline.
 constexpr absl::Duration kUnreachableTimeout = absl::Seconds(2);
+// How old what is known of the members may be, and how long asking for them may take.
+constexpr absl::Duration kMembersKept = absl::Minutes(10);
+constexpr absl::Duration kMembersTimeout = absl::Seconds(1);
+
+std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now())); }
 
 }  // namespace
 
@@ -49,41 +56,71 @@ absl::StatusOr<absl::Duration> Invocation::timeout() const {
   return timeout;
 }
 
-absl::StatusOr<std::vector<std::string>> Invocation::Nodes() {
-  std::string given = options.nodes.empty() ? Environment("COTERIE_NODES") : options.nodes;
-  const auto session = credentials_.sessions.find(user());
-  std::vector<std::string> learned;
-  if (session != credentials_.sessions.end()) learned = session->second.nodes;
-  if (given.empty() && learned.empty()) given = kDefaultNodes;
-  if (given.empty()) return client::ParseAddresses(absl::StrJoin(learned, ","), kDefaultPort);
-  ASSIGN_OR_RETURN(std::vector<std::string> nodes, client::ParseAddresses(given, kDefaultPort));
-  // The session's other nodes stand in for a given one that is down, if it is the same cluster.
-  const bool is_same_cluster =
-      std::any_of(nodes.begin(), nodes.end(), [&](const std::string& node) {
-        return std::find(learned.begin(), learned.end(), node) != learned.end();
-      });
-  if (!is_same_cluster) return nodes;
-  for (const std::string& node : learned) {
-    const bool is_new = std::find(nodes.begin(), nodes.end(), node) == nodes.end();
-    if (is_new && nodes.size() < client::kAddressesMax) nodes.push_back(node);
+std::string Invocation::GivenNodes() const {
+  return options.nodes.empty() ? Environment("COTERIE_NODES") : options.nodes;
+}
+
+absl::StatusOr<std::vector<std::string>> Invocation::FindNodes() {
+  std::vector<std::string> nodes;
+  const std::string given = GivenNodes();
+  if (!given.empty()) {
+    ASSIGN_OR_RETURN(nodes, client::ParseAddresses(given, kDefaultPort));
+  }
+  session_.reset();
+  if (const Session* session = credentials_.Find(user(), nodes)) session_ = *session;
+  if (nodes.empty() && !session_) return client::ParseAddresses(kDefaultNodes, kDefaultPort);
+  if (!session_) return nodes;
+  // The session's other nodes stand in for a given one that is down.
+  for (const std::vector<std::string>* others : {&session_->nodes, &session_->given}) {
+    for (const std::string& node : *others) {
+      const bool is_new = std::find(nodes.begin(), nodes.end(), node) == nodes.end();
+      if (is_new && nodes.size() < client::kAddressesMax) nodes.push_back(node);
+    }
   }
   return nodes;
+}
+
+absl::Status Invocation::LoadAuthority(client::Credentials& credentials) const {
+  const bool is_flag = !options.ca_path.empty();
+  const std::string path = is_flag ? options.ca_path : Environment("COTERIE_CA");
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(credentials.ca_pem,
+                   tls::LoadAuthority({.flag = is_flag ? "--ca" : "COTERIE_CA", .path = path}));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<client::Client*> Invocation::ConnectWithoutSession() {
   if (client_ != nullptr) return client_.get();
   RETURN_IF_ERROR(LoadCredentials());
   client::Options client_options{.unreachable_timeout = kUnreachableTimeout};
-  ASSIGN_OR_RETURN(client_options.addresses, Nodes());
+  ASSIGN_OR_RETURN(client_options.addresses, FindNodes());
   ASSIGN_OR_RETURN(client_options.call_timeout, timeout());
-  const std::string ca_path = options.ca_path.empty() ? Environment("COTERIE_CA") : options.ca_path;
-  if (!ca_path.empty()) {
-    ASSIGN_OR_RETURN(client_options.credentials.ca_pem, ReadFile(ca_path, kCertificateBytesMax));
-  }
-  const auto session = credentials_.sessions.find(user());
-  if (session != credentials_.sessions.end()) client_options.token = session->second.token;
+  RETURN_IF_ERROR(LoadAuthority(client_options.credentials));
+  is_tls_ = client_options.credentials.ca_pem.has_value();
+  if (session_ && (is_tls_ || !session_->is_tls)) client_options.token = session_->token;
   ASSIGN_OR_RETURN(client_, client::Client::Open(std::move(client_options)));
   return client_.get();
+}
+
+absl::Status Invocation::NoSession() {
+  const std::string name = user();
+  if (session_ && session_->is_tls && !is_tls_) {
+    return Error(absl::StatusCode::kUnauthenticated,
+                 absl::StrCat("the session of ", name,
+                              " began over TLS; without, its token could be read on the way"),
+                 absl::StrCat("add --ca FILE or set COTERIE_CA; coterie login ", name,
+                              " begins one without TLS"));
+  }
+  const Session* elsewhere = session_ ? nullptr : credentials_.Find(name, {});
+  if (elsewhere != nullptr) {
+    return Error(absl::StatusCode::kUnauthenticated,
+                 absl::StrCat("the session of ", name, " is at ",
+                              absl::StrJoin(elsewhere->nodes, ","), ", not at ", GivenNodes()),
+                 absl::StrCat("coterie login ", name, " --nodes ", GivenNodes(),
+                              ", or leave --nodes and COTERIE_NODES out"));
+  }
+  return Error(absl::StatusCode::kUnauthenticated, "you are not logged in",
+               "coterie login NAME, or set COTERIE_USER and COTERIE_PASSWORD");
 }
 
 absl::StatusOr<client::Client*> Invocation::Connect() {
@@ -91,12 +128,23 @@ absl::StatusOr<client::Client*> Invocation::Connect() {
   if (!client->token().empty()) return client;
   const std::string name = user();
   const std::string password = Environment("COTERIE_PASSWORD");
-  if (name.empty() || password.empty()) {
-    return Error(absl::StatusCode::kUnauthenticated, "you are not logged in",
-                 "coterie login NAME, or set COTERIE_USER and COTERIE_PASSWORD");
-  }
+  const bool is_withheld = session_ && session_->is_tls && !is_tls_;
+  if (name.empty() || password.empty() || is_withheld) return NoSession();
   RETURN_IF_ERROR(Login(name, password).status());
   return client;
+}
+
+std::vector<std::string> Invocation::AskMembers() {
+  const absl::StatusOr<v1::GetStatusResponse> status =
+      client_->Call(v1::GetStatusRequest(), {.timeout = kMembersTimeout});
+  std::vector<std::string> members;
+  if (!status.ok()) return members;  // It is only for the next run's comfort.
+  for (const v1::NodeStatus& node : status->nodes()) {
+    const absl::StatusOr<std::string> address =
+        client::NormalizeAddress(node.client_address(), kDefaultPort);
+    if (address.ok() && members.size() < client::kAddressesMax) members.push_back(*address);
+  }
+  return members;
 }
 
 absl::StatusOr<v1::LoginResponse> Invocation::Login(const std::string& name,
@@ -104,11 +152,19 @@ absl::StatusOr<v1::LoginResponse> Invocation::Login(const std::string& name,
   options.user = name;
   ASSIGN_OR_RETURN(client::Client * client, ConnectWithoutSession());
   ASSIGN_OR_RETURN(v1::LoginResponse response, client->Login(name, password));
-  client->LearnMembers().IgnoreError();  // Only for the next run's comfort.
+  Session session{.user = name,
+                  .token = response.token(),
+                  .nodes = AskMembers(),
+                  .expires_at_ms = response.expires_at_ms(),
+                  .asked_at_ms = NowMs(),
+                  .is_tls = is_tls_};
+  if (const std::string given = GivenNodes(); !given.empty()) {
+    ASSIGN_OR_RETURN(session.given, client::ParseAddresses(given, kDefaultPort));
+  }
+  if (session.nodes.empty()) session.nodes = client->addresses();
+  session_ = session;
   credentials_.current_user = name;
-  credentials_.sessions[name] = {.token = response.token(),
-                                 .nodes = client->addresses(),
-                                 .expires_at_ms = response.expires_at_ms()};
+  credentials_.Put(std::move(session));
   RETURN_IF_ERROR(credentials_.Save(credentials_path_));
   return response;
 }
@@ -116,27 +172,74 @@ absl::StatusOr<v1::LoginResponse> Invocation::Login(const std::string& name,
 absl::Status Invocation::Logout() {
   const std::string name = user();
   ASSIGN_OR_RETURN(client::Client * client, ConnectWithoutSession());
-  if (client->token().empty()) {
+  const std::string token = client->token();
+  if (token.empty() && session_) return NoSession();
+  if (token.empty()) {
     Say("nobody was logged in");
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(client->Logout());
-  credentials_.sessions.erase(name);
+  session_.reset();
+  credentials_.Erase(token);
   if (credentials_.current_user == name) credentials_.current_user.clear();
   return credentials_.Save(credentials_path_);
 }
 
 bool Invocation::ForgetSession() {
-  const std::string name = user();
   if (client_ == nullptr || client_->token().empty()) return false;
+  credentials_.Erase(client_->token());
   client_->SetToken("");
-  credentials_.sessions.erase(name);
-  return !name.empty() && !Environment("COTERIE_PASSWORD").empty();
+  session_.reset();
+  return !user().empty() && !Environment("COTERIE_PASSWORD").empty();
+}
+
+void Invocation::KeepMembers() {
+  if (client_ == nullptr || !session_ || client_->token() != session_->token) return;
+  const std::uint64_t now_ms = NowMs();
+  const bool is_fresh = session_->asked_at_ms <= now_ms &&
+                        now_ms - session_->asked_at_ms < absl::ToInt64Milliseconds(kMembersKept);
+  if (is_fresh) return;
+  std::vector<std::string> members = AskMembers();
+  if (members.empty()) return;
+  session_->nodes = std::move(members);
+  session_->asked_at_ms = now_ms;
+  session_->is_tls = is_tls_;
+  // Another process may have logged in or out meanwhile.
+  absl::StatusOr<CredentialsFile> file = CredentialsFile::Load(credentials_path_);
+  if (!file.ok()) return;
+  for (Session& kept : file->sessions) {
+    if (kept.token != session_->token) continue;
+    kept = *session_;
+    if (file->Save(credentials_path_).ok()) credentials_ = *std::move(file);
+    return;
+  }
+}
+
+absl::StatusOr<std::string> Invocation::StandardInput(std::size_t bytes_max) {
+  if (!input_) input_ = ReadStandardInput(bytes_max);
+  return *input_;
+}
+
+void Invocation::Begin() {
+  input_.reset();
+  output_errno_ = 0;
+  std::clearerr(stdout);
 }
 
 void Invocation::Print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool is_written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!is_written && output_errno_ == 0) output_errno_ = errno;
+}
+
+absl::Status Invocation::OutputError() const {
+  if (output_errno_ == 0) return absl::OkStatus();
+  if (output_errno_ == EPIPE) return absl::CancelledError();
+  const bool is_full = output_errno_ == ENOSPC || output_errno_ == EDQUOT || output_errno_ == EFBIG;
+  return Error(is_full ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInternal,
+               absl::StrCat("standard output cannot be written: ",
+                            std::system_category().message(output_errno_)),
+               "look at where the output goes");
 }
 
 void Invocation::PrintJson(nlohmann::json json) {
@@ -186,7 +289,7 @@ absl::StatusOr<v1::DocumentRef> ParseDocument(const std::string& text) {
 }
 
 std::string JsonText(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return EscapeControls(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 }  // namespace coterie::cli

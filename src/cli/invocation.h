@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,14 @@ class Invocation {
     return (*client)->Call(std::move(request));
   }
 
+  // All of standard input, read once for a command: one that is run again finds it again.
+  // kResourceExhausted above `bytes_max`.
+  absl::StatusOr<std::string> StandardInput(std::size_t bytes_max);
+  // Another command begins: forgets the input and the lost output of the last one.
+  void Begin();
+  // Keeps who the cluster's members are, now and then: those of the login may go, one by one.
+  void KeepMembers();
+
   // The user to act as: flag, environment, credentials file; may be empty.
   std::string user();
   // What --timeout says; 10 s without.
@@ -71,8 +80,11 @@ class Invocation {
 
   bool is_json() const { return options.is_json; }
   bool has_color() const { return has_color_ && !options.no_color && !options.is_json; }
-  // Standard output.
+  // Standard output. What could not be written is remembered: see OutputError().
   void Print(const std::string& text);
+  // Why a part of this command's output is lost; OK if none is. kCancelled without words when
+  // nobody reads on, kResourceExhausted on a full disk.
+  absl::Status OutputError() const;
   void PrintLine(const std::string& text) { Print(text + "\n"); }
   // With {"v":1} added, on one line.
   void PrintJson(nlohmann::json json);
@@ -89,13 +101,26 @@ class Invocation {
   absl::Status Confirm(const std::string& question, bool yes);
 
  private:
-  absl::StatusOr<std::vector<std::string>> Nodes();
+  // Flag, then environment; empty = not given.
+  std::string GivenNodes() const;
+  // Whom to ask; finds the session that is theirs.
+  absl::StatusOr<std::vector<std::string>> FindNodes();
+  // kInvalidArgument for a file without a certificate.
+  absl::Status LoadAuthority(client::Credentials& credentials) const;
   absl::Status LoadCredentials();
+  // What the cluster says of itself; empty when it says nothing.
+  std::vector<std::string> AskMembers();
+  // Why there is a session and yet none here.
+  absl::Status NoSession();
 
   bool has_color_;
+  std::optional<absl::StatusOr<std::string>> input_;
+  int output_errno_ = 0;
   bool credentials_loaded_ = false;
   CredentialsFile credentials_;
   std::string credentials_path_;
+  std::optional<Session> session_;  // At these nodes.
+  bool is_tls_ = false;
   std::unique_ptr<client::Client> client_;
 };
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
@@ -39,13 +40,21 @@ class Alerts {
 
  private:
   void Run() {
+    bool is_interrupted = false;
     for (;;) {
       const absl::StatusOr<v1::SubscribeResponse> batch = subscription_->Next();
       if (absl::IsCancelled(batch.status())) return;
+      if (absl::IsUnavailable(batch.status()) || absl::IsDeadlineExceeded(batch.status())) {
+        if (!std::exchange(is_interrupted, true)) {
+          editor_.Alert("no node can be reached; alerts go on when one can");
+        }
+        continue;
+      }
       if (!batch.ok()) {
         editor_.Alert(absl::StrCat("no more alerts: ", batch.status().message()));
         return;
       }
+      is_interrupted = false;
       for (const v1::Event& event : batch->events()) {
         const std::string line = text_.Line(event);  // Also remembers names.
         if (event.user() != self_) editor_.Alert(Paint("* " + line, Color::kCyan, has_color_));
@@ -103,7 +112,8 @@ std::vector<std::string> CompleteInShell(Invocation& cli, Names& names,
   const bool is_option = !words.back().empty() && words.back()[0] == '-';
   if (words.size() >= 2 && !is_option) {
     for (const std::string& name : names.Get()) {
-      const bool is_plain = name.find_first_of(" \t'\"\\") == std::string::npos;
+      const bool is_plain =
+          name.find_first_of(" \t\n'\"\\") == std::string::npos && Printable(name) == name;
       if (is_plain && absl::StartsWith(name, words.back())) candidates.push_back(name);
     }
   }

@@ -15,11 +15,11 @@ namespace coterie::cli {
 
 class Signals {
  public:
-  // Blocks SIGINT, SIGTERM, SIGHUP and SIGCHLD for this process.
+  // Blocks SIGINT, SIGQUIT, SIGTERM, SIGHUP and SIGCHLD for this process.
   Signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, signal);
+    for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, signal);
     CHECK(sigprocmask(SIG_BLOCK, &set, &before_) == 0);
     fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     CHECK(fd_ >= 0);

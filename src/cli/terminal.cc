@@ -3,16 +3,22 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
+
+#include "cli/caught_signals.h"
 
 namespace coterie::cli {
 namespace {
+
+constexpr int kLookForSignalsEveryMs = 50;
 
 // Columns that `text` takes, counting one for each code point: good enough for names.
 std::size_t Width(std::string_view text) {
@@ -34,6 +40,28 @@ bool IsControl(std::string_view code_point) {
   if (code_point.size() == 1) return first < 0x20 || first >= 0x7f;
   const auto second = static_cast<unsigned char>(code_point[1]);
   return first == 0xc2 && second < 0xa0;
+}
+
+// A line from the terminal; ends early when a signal comes. Leaves the terminal as it was.
+std::string AskOnce(int terminal, const std::string& question, Echo echo,
+                    const CaughtSignals& signals) {
+  termios before{};
+  tcgetattr(terminal, &before);
+  termios quiet = before;
+  if (echo == Echo::kOff) quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  tcsetattr(terminal, TCSAFLUSH, &quiet);
+  std::string answer;
+  bool goes_on = write(terminal, question.data(), question.size()) >= 0;
+  while (goes_on && signals.caught() == 0) {
+    pollfd waiting{.fd = terminal, .events = POLLIN};
+    if (poll(&waiting, 1, kLookForSignalsEveryMs) <= 0) continue;
+    char c = 0;
+    goes_on = read(terminal, &c, 1) == 1 && c != '\n';
+    if (goes_on) answer.push_back(c);
+  }
+  tcsetattr(terminal, TCSAFLUSH, &before);
+  if (echo == Echo::kOff && write(terminal, "\n", 1) < 0) answer.clear();
+  return answer;
 }
 
 }  // namespace
@@ -66,6 +94,24 @@ std::string Printable(std::string_view text) {
     begin = end;
   }
   return printable;
+}
+
+std::string EscapeControls(std::string_view json) {
+  std::string escaped;
+  escaped.reserve(json.size());
+  for (std::size_t begin = 0; begin < json.size();) {
+    const std::size_t end = CodePointEnd(json, begin);
+    const std::string_view code_point = json.substr(begin, end - begin);
+    if (code_point == "\x7f") {
+      escaped += "\\u007f";
+    } else if (code_point.size() == 2 && IsControl(code_point)) {
+      escaped += absl::StrFormat("\\u00%02x", static_cast<unsigned char>(code_point[1]));
+    } else {
+      escaped += code_point;
+    }
+    begin = end;
+  }
+  return escaped;
 }
 
 std::string OneLine(std::string_view text, std::size_t width) {
@@ -132,18 +178,17 @@ absl::StatusOr<std::string> Ask(const std::string& question, Echo echo) {
     if (terminal >= 0) close(terminal);
     return absl::FailedPreconditionError("there is no terminal to ask on");
   }
-  termios before{};
-  tcgetattr(terminal, &before);
-  termios quiet = before;
-  if (echo == Echo::kOff) quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  tcsetattr(terminal, TCSAFLUSH, &quiet);
   std::string answer;
-  char c = 0;
-  if (write(terminal, question.data(), question.size()) >= 0) {
-    while (read(terminal, &c, 1) == 1 && c != '\n') answer.push_back(c);
-  }
-  tcsetattr(terminal, TCSAFLUSH, &before);
-  if (echo == Echo::kOff && write(terminal, "\n", 1) < 0) answer.clear();
+  int signal = 0;
+  do {
+    {
+      const CaughtSignals signals({SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP});
+      answer = AskOnce(terminal, question, echo, signals);
+      signal = signals.caught();
+    }
+    // The terminal is as it was: the signal may do now what it does.
+    if (signal != 0) static_cast<void>(raise(signal));
+  } while (signal == SIGTSTP);
   close(terminal);
   return answer;
 }

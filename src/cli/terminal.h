@@ -23,6 +23,8 @@ bool WantsColor(int fd);
 // Text of others without control bytes (but newline and tab): no escape sequence reaches the
 // terminal.
 std::string Printable(std::string_view text);
+// JSON with DEL and C1 escaped as well, which JSON itself would let through.
+std::string EscapeControls(std::string_view json);
 // As Printable, on one line, cut to `width` characters.
 std::string OneLine(std::string_view text, std::size_t width);
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/document_list.h"
 #include "cli/event_text.h"
 #include "client/error_detail.h"
 #include "runtime/status_macros.h"
@@ -24,16 +25,11 @@ struct Flags {
 
 // The names of the documents that exist, so that events about them can be read.
 absl::Status LearnNames(Invocation& cli, EventText& text) {
-  std::string page_token;
-  do {
-    v1::ListDocumentsRequest request;
-    request.set_page_token(page_token);
-    ASSIGN_OR_RETURN(const v1::ListDocumentsResponse page, cli.Call(std::move(request)));
-    for (const v1::Document& document : page.documents()) {
-      text.Remember(document.id(), document.name());
-    }
-    page_token = page.next_page_token();
-  } while (!page_token.empty());
+  ASSIGN_OR_RETURN(const v1::ListDocumentsResponse all,
+                   ListAllDocuments(cli, v1::CONSISTENCY_UNSPECIFIED));
+  for (const v1::Document& document : all.documents()) {
+    text.Remember(document.id(), document.name());
+  }
   return absl::OkStatus();
 }
 
@@ -62,13 +58,14 @@ absl::Status Follow(Invocation& cli, const Flags& flags, client::Subscription& s
       cli.Say(absl::StrCat("lost a node; went on at ", subscription.node(), " after revision ",
                            subscription.revision()));
     }
-    if (absl::IsUnavailable(batch.status())) {
+    if (absl::IsUnavailable(batch.status()) || absl::IsDeadlineExceeded(batch.status())) {
       cli.Say("no node can be reached; still trying");
       continue;
     }
     RETURN_IF_ERROR(batch.status());
     if (batch->events().empty()) continue;  // A progress mark.
     PrintBatch(cli, text, *batch);
+    RETURN_IF_ERROR(cli.OutputError());
     seen += static_cast<std::uint64_t>(batch->events_size());
     if (flags.count != 0 && seen >= flags.count) return absl::OkStatus();
   }

@@ -103,6 +103,9 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Open(Options options) {
   if (options.addresses.size() > kAddressesMax) {
     return absl::InvalidArgumentError("more addresses of nodes than a cluster may have");
   }
+  if (options.credentials.ca_pem && options.credentials.ca_pem->empty()) {
+    return absl::InvalidArgumentError("no certificate of the nodes' authority given");
+  }
   for (std::string& address : options.addresses) {
     ASSIGN_OR_RETURN(address, NormalizeAddress(address, 0));
     if (address.ends_with(":0")) {

@@ -45,7 +45,8 @@ struct CallOptions {
 
 class Client {
  public:
-  // Connects to nothing yet. kInvalidArgument for a malformed address or none.
+  // Connects to nothing yet. kInvalidArgument for a malformed address or none, and for
+  // an authority without a certificate.
   static absl::StatusOr<std::unique_ptr<Client>> Open(Options options);
   // No call, subscription or attachment may be in use any more.
   ~Client();

@@ -38,11 +38,11 @@ grpc::ChannelArguments Arguments() {
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, const Credentials& credentials) {
-  if (credentials.ca_pem.empty()) {
+  if (!credentials.ca_pem) {
     return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments());
   }
   grpc::SslCredentialsOptions options;
-  options.pem_root_certs = credentials.ca_pem;
+  options.pem_root_certs = *credentials.ca_pem;
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), Arguments());
 }
 

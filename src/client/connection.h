@@ -15,13 +15,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace coterie::client {
 
 struct Credentials {
-  // PEM of the authorities that sign the nodes' certificates; empty = no TLS.
-  std::string ca_pem;
+  // PEM of the authorities that sign the nodes' certificates; without one no TLS. One that is
+  // empty is refused: it does not turn TLS off.
+  std::optional<std::string> ca_pem;
 };
 
 class Connection {

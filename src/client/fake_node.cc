@@ -17,6 +17,7 @@ namespace coterie::client {
 namespace {
 
 constexpr absl::Duration kStep = absl::Milliseconds(5);
+constexpr std::uint64_t kLockToken = 7;
 
 // The status as a server of Coterie sends it, details and all.
 grpc::Status ToGrpc(absl::Status status, const ErrorDetail& detail) {
@@ -69,6 +70,22 @@ class FakeNode::Service final : public v1::DocumentService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status ListDocuments(grpc::ServerContext* context, const v1::ListDocumentsRequest*,
+                             v1::ListDocumentsResponse* response) override {
+    bool drop_reply = false;
+    if (grpc::Status fate = node_.Enter(context, &drop_reply); !fate.ok()) return fate;
+    absl::MutexLock lock(&node_.cluster_.mutex);
+    if (node_.cluster_.endless_pages-- > 0) response->set_next_page_token("m");
+    return grpc::Status::OK;
+  }
+  grpc::Status LockDocument(grpc::ServerContext* context, const v1::LockDocumentRequest*,
+                            v1::LockDocumentResponse* response) override {
+    bool drop_reply = false;
+    if (grpc::Status fate = node_.Enter(context, &drop_reply); !fate.ok()) return fate;
+    response->mutable_lock()->set_token(kLockToken);
+    return grpc::Status::OK;
+  }
+
   class Auth final : public v1::AuthService::Service {
    public:
     explicit Auth(FakeNode& node) : node_(node) {}
@@ -95,6 +112,7 @@ class FakeNode::Service final : public v1::DocumentService::Service {
     explicit Cluster(FakeNode& node) : node_(node) {}
     grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                            v1::GetStatusResponse* response) override {
+      node_.RememberToken(*context);
       node_.WaitWhileFrozen(context);
       absl::MutexLock lock(&node_.cluster_.mutex);
       for (const v1::NodeStatus& member : node_.cluster_.members) *response->add_nodes() = member;
@@ -245,6 +263,13 @@ std::string FakeNode::last_token() const {
   return last_token_;
 }
 
+void FakeNode::RememberToken(const grpc::ServerContext& context) {
+  const auto token = context.client_metadata().find("authorization");
+  if (token == context.client_metadata().end()) return;
+  absl::MutexLock lock(&mutex_);
+  last_token_ = std::string(token->second.data(), token->second.size());
+}
+
 bool FakeNode::IsStopped(grpc::ServerContext* context) const {
   absl::MutexLock lock(&mutex_);
   return killed_ || context->IsCancelled();
@@ -258,13 +283,10 @@ void FakeNode::WaitWhileFrozen(grpc::ServerContext* context) const {
 }
 
 grpc::Status FakeNode::Enter(grpc::ServerContext* context, bool* drop_reply) {
+  RememberToken(*context);
   WaitWhileFrozen(context);
   absl::MutexLock lock(&mutex_);
   ++calls_;
-  const auto token = context->client_metadata().find("authorization");
-  if (token != context->client_metadata().end()) {
-    last_token_ = std::string(token->second.data(), token->second.size());
-  }
   if (failures_.empty()) return grpc::Status::OK;
   const Failure failure = failures_.front();
   failures_.pop_front();

@@ -44,6 +44,8 @@ struct FakeCluster {
   // What a backup consists of, a message each.
   std::vector<std::string> backup ABSL_GUARDED_BY(mutex);
   int left_cleanly ABSL_GUARDED_BY(mutex) = 0;
+  // So many pages of documents say that another one follows, after the same token.
+  int endless_pages ABSL_GUARDED_BY(mutex) = 0;
 
   // Adds an event; returns its revision.
   std::uint64_t Publish(const std::string& user);
@@ -74,6 +76,7 @@ class FakeNode {
   void Kill();
   // Document calls that arrived here.
   int calls() const;
+  // Of the last call that had one; "" = none had.
   std::string last_token() const;
 
  private:
@@ -81,6 +84,7 @@ class FakeNode {
   friend class Service;
   // The scripted fate of one call: OK = answer it.
   grpc::Status Enter(grpc::ServerContext* context, bool* drop_reply);
+  void RememberToken(const grpc::ServerContext& context);
   bool IsStopped(grpc::ServerContext* context) const;
   void WaitWhileFrozen(grpc::ServerContext* context) const;
 
