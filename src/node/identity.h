@@ -15,7 +15,7 @@ namespace coterie::node {
 
 // Raised where one log would come to another state than before: then no program may go on with what
 // an earlier one left, as nodes stand at different entries when they are stopped, nor beside one.
-inline constexpr std::uint8_t kRulesVersion = 3;
+inline constexpr std::uint8_t kRulesVersion = 4;
 
 // Reads the identity, or makes it with `fresh` as the incarnation. kFailedPrecondition: the folder
 // is another node's or another cluster's. kDataLoss: the file is damaged.

@@ -245,7 +245,8 @@ std::vector<VersionView> Machine::Impl::Versions(DocId doc, Revision before,
                      .time_ms = version->time_ms,
                      .kind = version->kind,
                      .inserted_bytes = version->inserted_bytes,
-                     .deleted_bytes = version->deleted_bytes});
+                     .deleted_bytes = version->deleted_bytes,
+                     .assistant = std::move(version->assistant)});
   }
   return views;
 }

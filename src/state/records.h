@@ -163,6 +163,7 @@ struct VersionRecord {
   std::uint64_t delta_bytes = 0;  // Of the delta in the Kv, wherever it lies.
   bool is_large = false;          // The delta lies apart, under "w", so that a list stays cheap.
   std::string delta;              // A VersionDelta, encoded, unless it is large.
+  std::string assistant;          // See VersionView.
 };
 // What a version did to the one before.
 struct VersionDelta {
@@ -264,7 +265,7 @@ struct Fields<VersionRecord> {
       std::tuple(&VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
                  &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
                  &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes,
-                 &VersionRecord::is_large, &VersionRecord::delta);
+                 &VersionRecord::is_large, &VersionRecord::delta, &VersionRecord::assistant);
 };
 template <>
 struct Fields<VersionDelta> {
