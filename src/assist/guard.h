@@ -28,6 +28,10 @@ inline constexpr GuardLimits kGrammarLimits{};
 inline constexpr GuardLimits kToneLimits{
     .changed_words_max = 0.9, .longer_max = 2.0, .shorter_max = 4.0};
 
+// What a writer has told may be anything: another language, a list.
+inline constexpr GuardLimits kInstructionLimits{
+    .changed_words_max = 1.0, .longer_max = 3.0, .shorter_max = 10.0};
+
 Verdict Judge(std::string_view source, std::string_view answer, const GuardLimits& limits);
 
 // The answer without what models put around it: "Here is the corrected text:", quotes or a fence

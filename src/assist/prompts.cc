@@ -94,6 +94,13 @@ Prompt TonePrompt(std::string_view passage, Tone tone) {
               Fence(passage));
 }
 
+Prompt InstructionPrompt(std::string_view passage, std::string_view instruction) {
+  return Make(
+      "You rewrite a text as the instruction behind it says, and change nothing else. Keep all "
+      "numbers, names and links. Answer with the rewritten text only.",
+      Fence(passage) + "\n\nInstruction: " + std::string(instruction));
+}
+
 Prompt ContinuePrompt(std::string_view before) {
   return Make(
       "You continue a text where it ends, in its language, style and layout. Answer with "

@@ -28,6 +28,8 @@ Prompt SummaryPrompt(std::string_view text, SummaryForm form);
 // One summary of the summaries of a document's parts, which stand in order.
 Prompt CombinePrompt(std::string_view summaries, SummaryForm form);
 Prompt TonePrompt(std::string_view passage, Tone tone);
+// The text as `instruction` wants it, which is a writer's, too.
+Prompt InstructionPrompt(std::string_view passage, std::string_view instruction);
 // What could come next; `before` is the end of what is there.
 Prompt ContinuePrompt(std::string_view before);
 // About a document, or freely if that is empty.

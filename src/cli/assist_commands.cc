@@ -36,6 +36,7 @@ struct Flags {
   std::string question;
   std::vector<std::string> suggestions;
   std::string tone = "clearer";
+  std::string instruction;
   bool is_paragraph = false;
   bool applies = false;
   bool suggests = false;
@@ -276,6 +277,7 @@ absl::Status Enhance(Invocation& cli, const Flags& flags) {
       {"friendly", v1::EnhanceRequest::TONE_FRIENDLY}};
   v1::EnhanceRequest request;
   request.set_tone(kTones.at(flags.tone));
+  request.set_instruction(flags.instruction);
   *request.mutable_range() = flags.range;
   return AskForSuggestions(cli, flags, std::move(request));
 }
@@ -436,6 +438,22 @@ void AddSuggesting(CLI::App& command, Flags& flags) {
   command.add_flag("--apply", flags.applies, "Accept all of it at once");
 }
 
+void AddEnhance(CLI::App& app, Invocation& cli) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App& command =
+      *AddCommand<Flags>(app, cli, "enhance", "Suggest another wording for a document",
+                         "  coterie enhance notes --tone formal\n"
+                         "  coterie enhance notes --instruction 'in British spelling'",
+                         flags, Enhance);
+  AddSuggesting(command, *flags);
+  AddRange(command, *flags);
+  CLI::Option* tone = command.add_option("--tone", flags->tone, "Which")
+                          ->check(CLI::IsMember({"clearer", "shorter", "formal", "friendly"}))
+                          ->capture_default_str();
+  command.add_option("--instruction", flags->instruction, "Instead: how, in your own words")
+      ->excludes(tone);
+}
+
 }  // namespace
 
 void AddAssistCommands(CLI::App& app, Invocation& cli) {
@@ -465,14 +483,7 @@ void AddAssistCommands(CLI::App& app, Invocation& cli) {
   AddRange(*command, *grammar);
   AddBuiltIn(*command, *grammar);
 
-  auto enhance = std::make_shared<Flags>();
-  command = AddCommand<Flags>(app, cli, "enhance", "Suggest another tone for a document",
-                              "  coterie enhance notes --tone formal", enhance, Enhance);
-  AddSuggesting(*command, *enhance);
-  AddRange(*command, *enhance);
-  command->add_option("--tone", enhance->tone, "Which")
-      ->check(CLI::IsMember({"clearer", "shorter", "formal", "friendly"}))
-      ->capture_default_str();
+  AddEnhance(app, cli);
 
   auto go_on = std::make_shared<Flags>();
   command = AddCommand<Flags>(

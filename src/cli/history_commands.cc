@@ -1,6 +1,7 @@
 // history, show, restore: earlier versions.
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/strip.h>
 #include <unistd.h>
 
 #include <memory>
@@ -22,6 +23,14 @@ struct Flags {
   std::string wait;
 };
 
+// "bob with AI for ann"; of one's own, "ann with AI".
+std::string AuthorOf(const v1::Version& version) {
+  absl::string_view assistant = version.assistant();
+  if (assistant.empty()) return version.author();
+  static_cast<void>(absl::ConsumeSuffix(&assistant, absl::StrCat(" for ", version.author())));
+  return absl::StrCat(version.author(), " with ", assistant);
+}
+
 absl::Status History(Invocation& cli, const Flags& flags) {
   v1::ListVersionsRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
@@ -36,7 +45,7 @@ absl::Status History(Invocation& cli, const Flags& flags) {
   if (isatty(STDOUT_FILENO) != 0) rows.push_back({"VERSION", "WHEN", "WHO", "WHAT", "CHANGE"});
   for (const v1::Version& version : response.versions()) {
     rows.push_back({absl::StrCat(version.revision()), TimeText(version.time_ms()),
-                    OneLine(version.author(), 32), ToJson(version)["kind"].get<std::string>(),
+                    OneLine(AuthorOf(version), 40), ToJson(version)["kind"].get<std::string>(),
                     absl::StrCat("+", version.inserted_bytes(), " -", version.deleted_bytes())});
   }
   cli.Print(Table(rows));

@@ -571,6 +571,25 @@ TEST_F(Assist, ContinuesInTheDocumentWithACursor) {
             std::string::npos);
 }
 
+TEST_F(Assist, AllSeeWhereTheModelIsAtWork) {
+  const std::uint64_t doc = ana_.Create("story");
+  ana_.Append(doc, "Once it were.");
+  Editor editor(Connect(), absl::StrCat("127.0.0.1:", port_), "/yjs/story?token=" + ana_.token);
+  editor.Send(yproto::EncodeSync(yproto::SyncStep::kAsk, kEmptyVector));
+
+  ASSERT_EQ(Stream("Grammar", Enveloped(R"({"document":{"name":"story"}})"), "json").back(), "{}");
+
+  // It comes, at the beginning of the passage, and goes with the task.
+  std::string heard;
+  while (heard.find("AI for ana") == std::string::npos && !editor.error) heard += editor.Next();
+  EXPECT_NE(heard.find("\"cursor\":{\"anchor\":{"), std::string::npos);
+  EXPECT_NE(heard.find("\"assistant\":true"), std::string::npos);
+  while (heard.find("null", heard.find("AI for ana")) == std::string::npos && !editor.error) {
+    heard += editor.Next();
+  }
+  EXPECT_FALSE(editor.error) << heard;
+}
+
 TEST_F(Assist, ErrorsAreTheEndOfTheStream) {
   const auto end_of = [this](const std::string& method, const std::string& body) {
     const std::vector<std::string> told = Stream(method, body, "json");

@@ -19,6 +19,7 @@
 #include "rpc/live_text.h"
 #include "rpc/steady_proposals.h"
 #include "rpc/to_proto.h"
+#include "rpc/working_mark.h"
 #include "runtime/status_macros.h"
 
 namespace coterie::rpc {
@@ -37,6 +38,7 @@ constexpr std::uint32_t kAnswerTokens = 512;
 constexpr std::size_t kExtractBytesMax = 1 << 20;
 constexpr std::size_t kSpellBytesMax = 1 << 20;
 constexpr std::size_t kQuestionBytesMax = 16 << 10;
+constexpr std::size_t kInstructionBytesMax = 1 << 10;
 // No vocabulary has longer tokens.
 constexpr std::size_t kTokenBytesMax = 1'024;
 // What is shorter may be copied for nothing, and its length is the model's to judge.
@@ -211,6 +213,7 @@ absl::Status AssistService::Run(AssistTask& task, const v1::GrammarRequest& requ
 }
 
 absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& request) const {
+  if (!request.instruction().empty()) return RewriteAsTold(task, request);
   const assist::Tone tone = FromProto(request.tone());
   return Rewrite(
       task, request,
@@ -220,6 +223,24 @@ absl::Status AssistService::Run(AssistTask& task, const v1::EnhanceRequest& requ
        .why = NameOf(tone),
        .prompt = [tone](std::string_view passage) { return assist::TonePrompt(passage, tone); },
        .changes = WholePassage});
+}
+
+absl::Status AssistService::RewriteAsTold(AssistTask& task,
+                                          const v1::EnhanceRequest& request) const {
+  const std::string& instruction = request.instruction();
+  if (instruction.size() > kInstructionBytesMax) {
+    return Invalid("The instruction is longer than 1 KiB; give a shorter one.");
+  }
+  return Rewrite(task, request,
+                 {.kind = state::SuggestionKind::kEnhance,
+                  .passage_bytes_max = kToneBytesMax,
+                  .limits = assist::kInstructionLimits,
+                  .why = BeginOf(instruction, state::kSuggestionNoteBytesMax),
+                  .prompt =
+                      [&instruction](std::string_view passage) {
+                        return assist::InstructionPrompt(passage, instruction);
+                      },
+                  .changes = WholePassage});
 }
 
 template <class Request>
@@ -232,7 +253,8 @@ absl::Status AssistService::Rewrite(AssistTask& task, const Request& request,
   Remaining remaining{.begin = Utf16Length(text.substr(0, bytes.begin)),
                       .end = Utf16Length(text.substr(0, bytes.end))};
   remaining.source = std::move(source);
-  Rewriting rewriting(calls_, model_, task, how, request.options());
+  WorkingMark mark(calls_, task, AuthorFor(task.call.caller), guests());
+  Rewriting rewriting(calls_, model_, task, how, {.options = request.options(), .mark = mark});
   return rewriting.Run(std::move(remaining), AuthorFor(task.call.caller));
 }
 
@@ -273,7 +295,11 @@ absl::Status AssistService::Run(AssistTask& task, const v1::ContinueRequest& req
   if (request.mode() == v1::ContinueRequest::MODE_WRITE) {
     return Write(task, request, source, written);
   }
-  ASSIGN_OR_RETURN(LlmServers::Answer answer, GoOn(task, request, source, written));
+  WorkingMark mark(calls_, task, AuthorFor(task.call.caller), guests());
+  mark.MoveTo(source.doc, source.revision, Utf16Length(written));
+  ASSIGN_OR_RETURN(
+      LlmServers::Answer answer,
+      GoOn(task, request, source, written, [&mark](const std::string&) { mark.Refresh(); }));
   v1::AssistEvent::Finished finished;
   finished.set_cut_off(CutOffOf(answer.ended));
   state::AddSuggestions add{.doc = source.doc,

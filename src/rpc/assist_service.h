@@ -51,6 +51,8 @@ class AssistService {
  private:
   template <class Request>
   absl::Status Rewrite(AssistTask& task, const Request& request, const Rewriting::How& how) const;
+  // By the caller's own instruction.
+  absl::Status RewriteAsTold(AssistTask& task, const v1::EnhanceRequest& request) const;
   // As much of what is written as the model takes.
   absl::StatusOr<LlmServers::Answer> GoOn(
       AssistTask& task, const v1::ContinueRequest& request, const Source& source,

@@ -51,12 +51,13 @@ absl::Status NoRoom() {
 }  // namespace
 
 Rewriting::Rewriting(const NodeCalls& calls, const TaskModel& model, AssistTask& task,
-                     const How& how, const v1::AssistOptions& options)
+                     const How& how, const Asked& asked)
     : calls_(calls),
       model_(model),
       task_(task),
       how_(how),
-      options_(options),
+      options_(asked.options),
+      mark_(asked.mark),
       answers_by_(BeforeTheEnd(task.call.deadline)),
       proposals_(calls, task),
       usual_max_(how.passage_bytes_max),
@@ -107,11 +108,13 @@ absl::StatusOr<LlmServers::Answer> Rewriting::AskFor(std::string_view passage) {
   auto tokens = static_cast<std::uint32_t>(passage.size() + passage.size() / 4 + kSpareTokens);
   if (options_.max_tokens() != 0) tokens = options_.max_tokens();
   if (context_tokens_ != 0) tokens = std::min(tokens, context_tokens_ / 2);
+  mark_.MoveTo(remaining_.source.doc, remaining_.source.revision, remaining_.begin);
   return model_.Ask(task_, remaining_.source,
                     {.prompt = how_.prompt(passage),
                      .options = options_,
                      .max_tokens = tokens,
-                     .deadline = answers_by_});
+                     .deadline = answers_by_,
+                     .on_text = [this](const std::string&) { mark_.Refresh(); }});
 }
 
 bool Rewriting::MakesSmaller(std::string_view passage, bool is_of_all) {

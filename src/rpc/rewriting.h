@@ -21,6 +21,7 @@
 #include "rpc/steady_proposals.h"
 #include "rpc/task_model.h"
 #include "rpc/task_text.h"
+#include "rpc/working_mark.h"
 #include "state/command.h"
 
 namespace coterie::rpc {
@@ -39,9 +40,13 @@ class Rewriting {
                                                              std::string_view better)>
         changes;
   };
+  struct Asked {
+    const v1::AssistOptions& options;
+    WorkingMark& mark;  // Stands at the passage that is worked on.
+  };
   // All outlive it.
   Rewriting(const NodeCalls& calls, const TaskModel& model, AssistTask& task, const How& how,
-            const v1::AssistOptions& options);
+            const Asked& asked);
 
   // Tells the task's sink of its progress and, unless it failed, of its end.
   absl::Status Run(Remaining remaining, const std::string& author);
@@ -78,6 +83,7 @@ class Rewriting {
   AssistTask& task_;
   const How how_;
   const v1::AssistOptions& options_;
+  WorkingMark& mark_;
   const absl::Time answers_by_;
   SteadyProposals proposals_;
   std::uint32_t context_tokens_ = 0;

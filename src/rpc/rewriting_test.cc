@@ -306,6 +306,33 @@ TEST_F(RewritingTest, MoreVersionsThanAreKeptCostNothingThatIsFinished) {
   ExpectCorrections(doc);
 }
 
+TEST_F(RewritingTest, AnInstructionIsTheModelsAndNotTheTexts) {
+  std::string asked;
+  TestingLlm llm({.answer = [&asked](const std::string& content) {
+    asked = content;
+    return std::string("Ein ganz anderer Satz.");
+  }});
+  Start({llm.address()});
+  const std::uint64_t doc = Create("Quite another sentence.");
+  v1::EnhanceRequest request;
+  request.mutable_document()->set_id(doc);
+  request.set_instruction("in German");
+
+  const Told told = Ask(&v1::AssistService::Stub::Enhance, request);
+
+  ASSERT_TRUE(told.status.ok()) << told.status.error_message();
+  // Behind the fence, where no text gets.
+  EXPECT_GT(asked.find("Instruction: in German"), asked.rfind(">>>"));
+  EXPECT_EQ(told.finished.dropped(), 0u);  // Although no word is the same.
+  ASSERT_EQ(Suggestions(doc).size(), 1u);
+  EXPECT_EQ(Suggestions(doc)[0].after(), "Ein ganz anderer Satz.");
+  EXPECT_EQ(Suggestions(doc)[0].why(), "in German");
+
+  request.set_instruction(std::string(1'025, 'x'));
+  EXPECT_EQ(Ask(&v1::AssistService::Stub::Enhance, request).status.error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(RewritingTest, MoreVersionsThanAreKeptDoNotEndALiveText) {
   std::uint64_t doc = 0;
   std::unique_ptr<TestingClient> bob;

@@ -195,6 +195,7 @@ v1::Version ToProto(const state::VersionView& version) {
   proto.set_kind(ToProto(version.kind));
   proto.set_inserted_bytes(version.inserted_bytes);
   proto.set_deleted_bytes(version.deleted_bytes);
+  proto.set_assistant(version.assistant);
   return proto;
 }
 

@@ -27,10 +27,10 @@ constexpr std::uint64_t kTailCostFloor = 32 << 10;
 constexpr std::uint64_t kDroppedPerChangeMax = 32;
 
 bool IsOneSitting(const VersionRecord& before, const VersionRecord& next) {
-  return before.author == next.author && before.kind == next.kind &&
-         before.kind == ChangeKind::kEdit && before.delta_bytes <= kSittingBytesMax &&
-         next.delta_bytes <= kSittingBytesMax && next.time_ms >= before.time_ms &&
-         next.time_ms - before.time_ms <= kPauseMsMax &&
+  return before.author == next.author && before.assistant == next.assistant &&
+         before.kind == next.kind && before.kind == ChangeKind::kEdit &&
+         before.delta_bytes <= kSittingBytesMax && next.delta_bytes <= kSittingBytesMax &&
+         next.time_ms >= before.time_ms && next.time_ms - before.time_ms <= kPauseMsMax &&
          next.time_ms - before.began_ms <= kSittingMsMax;
 }
 

@@ -34,7 +34,8 @@ VersionView ToView(VersionRecord version) {
           .time_ms = version.time_ms,
           .kind = version.kind,
           .inserted_bytes = version.inserted_bytes,
-          .deleted_bytes = version.deleted_bytes};
+          .deleted_bytes = version.deleted_bytes,
+          .assistant = std::move(version.assistant)};
 }
 
 std::uint64_t PiecesOf(std::uint64_t checkpoint_bytes) {

@@ -370,18 +370,20 @@ std::optional<Outcome> Machine::Impl::FollowChanges(
 }
 
 Outcome Machine::Impl::ChangeText(Document& document, ChangeKind kind,
-                                  const std::vector<crdt::TextChange>& changes) {
+                                  const std::vector<crdt::TextChange>& changes,
+                                  std::string assistant) {
   Content* content = ContentOf(document);
   if (content == nullptr) return {};
-  return Changed(document, kind, content->Change(changes));
+  return Changed(document, kind, content->Change(changes), std::move(assistant));
 }
 
-Outcome Machine::Impl::Changed(Document& document, ChangeKind kind, Content::Effect effect) {
+Outcome Machine::Impl::Changed(Document& document, ChangeKind kind, Content::Effect effect,
+                               std::string assistant) {
   if (effect.update.empty() && effect.stored.empty()) return {};
   const Content* content = ContentOf(document);
   if (content == nullptr) return {};
   document.head.root = content->root();
-  VersionRecord version{.kind = kind, .size = content->size()};
+  VersionRecord version{.kind = kind, .size = content->size(), .assistant = std::move(assistant)};
   CHECK(version.size.bytes <= kTextBytesMax);
   VersionDelta delta{.update = std::move(effect.stored)};
   DocumentChanged event{.doc = document.id,

@@ -63,6 +63,8 @@ struct VersionView {
   ChangeKind kind = ChangeKind::kEdit;
   std::uint64_t inserted_bytes = 0;
   std::uint64_t deleted_bytes = 0;
+  // Whose suggestions its author accepted, as they were shown: "AI for ann". Empty: none.
+  std::string assistant;
 };
 struct SuggestionView {
   Revision batch;

@@ -224,9 +224,10 @@ class Machine::Impl {
   // Changes the text, in order, each in what the one before left. Requires that the content is a
   // text, that the places are there and that the new text is within the limit.
   Outcome ChangeText(Document& document, ChangeKind kind,
-                     const std::vector<crdt::TextChange>& changes);
+                     const std::vector<crdt::TextChange>& changes, std::string assistant = {});
   // Makes what the cached content has undergone a new version and its event; nothing if it has not.
-  Outcome Changed(Document& document, ChangeKind kind, Content::Effect effect);
+  Outcome Changed(Document& document, ChangeKind kind, Content::Effect effect,
+                  std::string assistant = {});
 
   // joint_edits.cc
   // A part of an ApplyUpdates, and what comes of it.

@@ -175,6 +175,7 @@ struct VersionRecord {
   std::uint64_t delta_bytes = 0;  // Of the delta in the Kv, wherever it lies.
   bool is_large = false;          // The delta lies apart, under "w", so that a list stays cheap.
   std::string delta;              // A VersionDelta, encoded, unless it is large.
+  std::string assistant;          // See VersionView.
   // Of one that is archived, whose `delta` is an update alone: when it began.
   Revision first;
   std::uint64_t began_ms = 0;
@@ -281,11 +282,12 @@ struct Fields<DraftRecord> {
 };
 template <>
 struct Fields<VersionRecord> {
-  static constexpr auto kMembers = std::tuple(
-      &VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
-      &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
-      &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes, &VersionRecord::is_large,
-      &VersionRecord::delta, &VersionRecord::first, &VersionRecord::began_ms);
+  static constexpr auto kMembers =
+      std::tuple(&VersionRecord::revision, &VersionRecord::author, &VersionRecord::time_ms,
+                 &VersionRecord::kind, &VersionRecord::size, &VersionRecord::inserted_bytes,
+                 &VersionRecord::deleted_bytes, &VersionRecord::delta_bytes,
+                 &VersionRecord::is_large, &VersionRecord::delta, &VersionRecord::assistant,
+                 &VersionRecord::first, &VersionRecord::began_ms);
 };
 template <>
 struct Fields<VersionDelta> {

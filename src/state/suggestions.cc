@@ -160,6 +160,7 @@ Outcome Machine::Impl::Accept(Document& document, std::vector<OpenSuggestion> wa
   TextSize deleted;
   std::uint64_t end_bytes = 0;  // Of the last one that is accepted.
   std::uint64_t stale = 0;
+  std::string assistant;  // Of one batch, and so the same for all.
   for (OpenSuggestion& open : wanted) {
     // Two that others' deletions have brought together cannot both be right.
     if (open.range && open.range->begin.bytes < end_bytes) open.range.reset();
@@ -168,6 +169,7 @@ Outcome Machine::Impl::Accept(Document& document, std::vector<OpenSuggestion> wa
       continue;
     }
     end_bytes = open.range->end.bytes;
+    assistant = open.record.author;
     const TextSize shifted = open.range->begin + inserted - deleted;
     for (crdt::TextChange& change : crdt::DiffTexts(open.record.before, open.record.after)) {
       inserted += MeasureUtf8(change.inserted);
@@ -188,7 +190,7 @@ Outcome Machine::Impl::Accept(Document& document, std::vector<OpenSuggestion> wa
   for (const OpenSuggestion& open : wanted) {
     Resolve(document, open.id, open.range ? Resolution::kAccepted : Resolution::kStale);
   }
-  if (!changes.empty()) ChangeText(document, ChangeKind::kEdit, changes);
+  if (!changes.empty()) ChangeText(document, ChangeKind::kEdit, changes, std::move(assistant));
   if (stale == 0) return {};
   return Refusal(Code::kStaleSuggestion,
                  std::to_string(stale) + " of " + std::to_string(wanted.size()) +

@@ -118,6 +118,22 @@ TEST_F(Suggestions, WithNothingThatFitsAreRefused) {
   EXPECT_TRUE(Open().empty());
 }
 
+TEST_F(Suggestions, WhoAcceptsIsTheAuthorWithTheAssistant) {
+  Begin("She go home. He run.");
+  const Revision batch = Add({{.position = 4, .before = "go", .after = "goes"},
+                              {.position = 16, .before = "run", .after = "runs"}});
+  Ok(bob_, AcceptOf(batch, 1));
+  Type(0, 0, "So: ");
+
+  const std::vector<VersionView> versions = machine_->Versions(doc_);
+
+  ASSERT_EQ(versions.size(), 3u);
+  EXPECT_EQ(versions[0].assistant, "");
+  EXPECT_EQ(versions[1].author, "bob");
+  EXPECT_EQ(versions[1].assistant, "AI for ann");
+  EXPECT_EQ(versions[2].assistant, "");
+}
+
 TEST_F(Suggestions, AreAcceptedByTheLeastEdit) {
   Begin("The quick brown fox jump over it.");
   const Revision batch = Add({{.position = 0,

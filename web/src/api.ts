@@ -28,6 +28,7 @@ export interface Version {
   kind?: string
   insertedBytes?: string
   deletedBytes?: string
+  assistant?: string // Whose suggestions were accepted, for example "AI for mia".
 }
 export interface NodeStatus {
   nodeId: string

@@ -5,6 +5,7 @@ export type Tone = 'clearer' | 'shorter' | 'formal' | 'friendly'
 export type Task =
   | { kind: 'grammar' }
   | { kind: 'enhance'; tone: Tone }
+  | { kind: 'instruct'; instruction: string }
   | { kind: 'continue' }
   | { kind: 'summarize' }
   | { kind: 'ask'; question: string }
@@ -115,6 +116,8 @@ export function requestOf(task: Task, id: string, range: TextRange | null): [str
       return ['Grammar', { document, ...part }]
     case 'enhance':
       return ['Enhance', { document, tone: `TONE_${task.tone.toUpperCase()}`, ...part }]
+    case 'instruct':
+      return ['Enhance', { document, instruction: task.instruction, ...part }]
     case 'continue':
       return ['Continue', { document }]
     case 'summarize':

@@ -7,6 +7,7 @@ export interface Person {
   client: number
   name: string
   isSelf: boolean
+  isAssistant: boolean // The model at work for somebody; it has no window of its own.
   cursor: { anchor: unknown; head: unknown } | null
 }
 
@@ -22,11 +23,13 @@ export function peopleIn(awareness: Awareness): Person[] {
     const told = record(state.coterie)?.user ?? state['coterie.user']
     const user = record(state.user)
     const named = user?.name
-    const name = typeof told === 'string' ? told : typeof named === 'string' ? named : 'somebody'
+    const who = typeof told === 'string' ? told : typeof named === 'string' ? named : 'somebody'
+    const isAssistant = state.assistant === true
+    const name = isAssistant ? `AI for ${who}` : who
     learnColor(name, user?.color)
     const cursor = record(state.cursor)
     people.push({
-      client, name, isSelf: client === awareness.clientID,
+      client, name, isAssistant, isSelf: client === awareness.clientID,
       cursor: cursor ? { anchor: cursor.anchor, head: cursor.head } : null,
     })
   }

@@ -5,6 +5,7 @@ import {
 } from '@codemirror/state'
 import {
   type Command, Decoration, type DecorationSet, EditorView, keymap, showTooltip, type Tooltip,
+  type TooltipView,
   ViewPlugin, type ViewUpdate, WidgetType,
 } from '@codemirror/view'
 
@@ -105,7 +106,8 @@ export function describe({ before, changes }: Suggestion): string {
   }).join(', ')
 }
 
-function button(label: string, keys: string, run: () => void): HTMLButtonElement {
+function button(label: string, keys: string, run: (event: MouseEvent) => void):
+    HTMLButtonElement {
   const made = document.createElement('button')
   made.type = 'button'
   made.textContent = label
@@ -115,7 +117,26 @@ function button(label: string, keys: string, run: () => void): HTMLButtonElement
   return made
 }
 
-function cardOf({ suggestion }: Marked, source: SuggestionSource, isReadOnly: boolean): HTMLElement {
+// In the card of a suggestion: decides, and goes on to the card of the next one, or to the text.
+function decideAndGoOn(view: EditorView, source: SuggestionSource, suggestion: Suggestion,
+    decision: Decision): void {
+  source.decide(suggestion, decision)
+  const { marked } = view.state.field(shownSuggestions)
+  if (marked.every((each) => each.suggestion === suggestion)) view.focus()
+  else go(1)(view) // The card of that one takes the focus.
+}
+
+// A card is made anew when anything about suggestions changes; the focus goes on to the new one.
+function createCard(marked: Marked, source: SuggestionSource, view: EditorView): TooltipView {
+  const dom = cardOf(marked, source, view)
+  const hadFocus = Boolean(view.root.activeElement?.closest('.suggestion-card'))
+  return {
+    dom,
+    mount: () => { if (hadFocus) dom.querySelector('button')?.focus({ preventScroll: true }) },
+  }
+}
+
+function cardOf({ suggestion }: Marked, source: SuggestionSource, view: EditorView): HTMLElement {
   const card = document.createElement('div')
   card.className = 'suggestion-card'
   card.setAttribute('role', 'group')
@@ -126,12 +147,25 @@ function cardOf({ suggestion }: Marked, source: SuggestionSource, isReadOnly: bo
   why.className = 'suggestion-why'
   why.textContent = suggestion.why || suggestion.kind
   card.append(author, why)
-  if (isReadOnly) return card
+  if (view.state.readOnly) return card
+  card.onkeydown = (event) => {
+    if (event.key === 'Escape') view.focus()
+    else if (event.key === 'Backspace' || event.key === 'Delete') {
+      decideAndGoOn(view, source, suggestion, 'reject')
+    } else return
+    event.preventDefault()
+    event.stopPropagation()
+  }
+  const decide = (decision: Decision) => (event: MouseEvent) => {
+    // A key's click: the focus is in the card, and stays with the suggestions.
+    if (event.detail === 0) decideAndGoOn(view, source, suggestion, decision)
+    else source.decide(suggestion, decision)
+  }
   const actions = document.createElement('span')
   actions.className = 'suggestion-actions'
   actions.append(
-    button('Accept', 'Ctrl Enter', () => source.decide(suggestion, 'accept')),
-    button('Reject', 'Ctrl Shift Enter', () => source.decide(suggestion, 'reject')))
+    button('Accept', 'Ctrl Enter; here Enter', decide('accept')),
+    button('Reject', 'Ctrl Shift Enter; here Backspace', decide('reject')))
   card.append(actions)
   return card
 }
@@ -141,7 +175,7 @@ function tooltipFor(state: EditorState, source: SuggestionSource): Tooltip | nul
   if (marked === null) return null
   return {
     pos: marked.begin, above: false, arrow: false,
-    create: () => ({ dom: cardOf(marked, source, state.readOnly) }),
+    create: (view) => createCard(marked, source, view),
   }
 }
 

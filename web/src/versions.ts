@@ -10,6 +10,13 @@ export function merge(known: readonly Version[], page: readonly Version[]): Vers
   return [...all.values()].sort((a, b) => (BigInt(a.revision) < BigInt(b.revision) ? 1 : -1))
 }
 
+// "tom with AI for mia"; of one's own, "mia with AI".
+export function authorOf({ author = 'the cluster', assistant = '' }: Version): string {
+  if (assistant === '') return author
+  const own = ` for ${author}`
+  return `${author} with ${assistant.endsWith(own) ? assistant.slice(0, -own.length) : assistant}`
+}
+
 const isWithin = (some: readonly string[], others: readonly string[]) =>
   some.every((name) => others.includes(name))
 
@@ -20,7 +27,7 @@ export function sittings(versions: readonly Version[]): Version[] {
   let sitting: string[] = []
   for (const version of versions) {
     const authors = version.authors ?? [version.author ?? '']
-    const isSame = last !== null && last.kind === version.kind &&
+    const isSame = last !== null && last.kind === version.kind && last.assistant === version.assistant &&
       (isWithin(authors, sitting) || isWithin(sitting, authors)) &&
       Number(last.timeMs) - Number(version.timeMs) < kSittingMs
     const newest = shown[shown.length - 1]

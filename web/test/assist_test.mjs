@@ -127,6 +127,74 @@ test('with the keyboard alone: to the next one, accept, reject', options, async 
   await close()
 })
 
+test('one goes from card to card: Enter accepts, Backspace rejects, and the text keeps its own',
+  options, async () => {
+    const { mia, close } = await pair('cards.md', both)
+    await openPanel(mia)
+    await press(mia, 'Fix grammar')
+    await count(mia, '.suggestion-del', 2)
+    await mia.content.focus()
+    await mia.page.keyboard.press('Control+Home')
+    await mia.page.keyboard.press('F8')
+    await mia.page.keyboard.press('Tab')
+    const focused = () => mia.page.evaluate(() => {
+      const inside = document.querySelector('.surface').shadowRoot.activeElement
+      return `${inside?.closest('.suggestion-card') ? 'card' : ''} ${inside?.textContent}`
+    })
+    assert.equal(await focused(), 'card Accept')
+    await mia.page.keyboard.press('Backspace') // The first one.
+    await count(mia, '.suggestion-del', 1)
+    assert.equal(await mia.text(), both)
+    await until('the card of the next one', async () => await focused() === 'card Accept')
+    await mia.page.keyboard.press('Enter')
+    await mia.untilText(jump)
+    await count(mia, '.suggestion-del', 0)
+    // The focus is in the text again, where Backspace is for letters.
+    await mia.page.keyboard.press('Control+End')
+    await mia.page.keyboard.press('Backspace')
+    await mia.untilText(jump.slice(0, -1))
+    await close()
+  })
+
+test('one goes through the list with arrows, Enter and Backspace', options, async () => {
+  const { mia, close } = await pair('list.md', both)
+  await openPanel(mia)
+  await press(mia, 'Fix grammar')
+  await count(mia, '.suggestion-del', 2)
+  const first = panel(mia).getByRole('button', { name: /^Accept: replace “jump”/ })
+  const second = panel(mia).getByRole('button', { name: /^Accept: replace “neer”/ })
+  await first.focus()
+  const isFocused = (locator) => locator.evaluate((each) => each === document.activeElement)
+  await mia.page.keyboard.press('ArrowDown')
+  assert.ok(await isFocused(second))
+  await mia.page.keyboard.press('ArrowUp')
+  await mia.page.keyboard.press('Backspace')
+  await count(mia, '.suggestion-del', 1)
+  assert.ok(await isFocused(second))
+  await mia.page.keyboard.press('Enter')
+  await mia.untilText(jump)
+  await close()
+})
+
+test('what was accepted is in the history with whose help, and an instruction is one\'s own',
+  options, async () => {
+    const { mia, tom, close } = await pair('helped.md', jump)
+    await openPanel(mia)
+    await panel(mia).getByLabel('How it should sound').selectOption('as I say…')
+    await panel(mia).getByLabel('What is to become of it').fill('as a story')
+    await mia.picture('instruction')
+    await mia.assertAccessible('an instruction')
+    await press(mia, 'Make it')
+    await panel(mia).getByText('1 suggestion in the text.').waitFor()
+    await panel(mia).getByText('AI for mia · as a story').waitFor()
+    await press(mia, 'Accept all')
+    await tom.untilText(story)
+    await tom.page.getByRole('button', { name: 'History' }).click()
+    await tom.page.locator('.version', { hasText: 'mia with AI' }).waitFor()
+    await tom.picture('history-helped')
+    await close()
+  })
+
 test('what others change is recognised: moved along, or called stale', options, async () => {
   const { mia, tom, close } = await pair('moving.md', both)
   await openPanel(mia)

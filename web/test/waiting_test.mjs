@@ -86,6 +86,36 @@ test('who waits for the model sees the place in its queue, and then the answer',
     }
   })
 
+test('everybody sees where the model is at work, until it is done', options, async () => {
+  const { server, held, url } = await holdingServer()
+  const { process, address } = await withOneSlot(url)
+  const cluster = await startCluster({ flags: ['--llm', address] })
+  try {
+    const mia = await Writer.at(cluster.url(0, 'http'), 'mia')
+    const tom = await Writer.at(cluster.url(1, 'http'), 'tom')
+    await mia.create('marked')
+    await mia.insert('He go home.')
+    await mia.untilStatus(/Saved/)
+    await tom.open('marked')
+    await mia.page.getByRole('button', { name: /^AI/ }).click()
+    await panel(mia).getByRole('button', { name: 'Fix grammar' }).click()
+    const label = tom.page.locator('.peer-label', { hasText: 'AI for mia' })
+    await label.waitFor()
+    await tom.page.getByLabel(/^Here: .*AI for mia/).waitFor()
+    await tom.picture('working-mark')
+    await until('it is with the model', () => held.length === 1)
+    held[0]('He goes home.')
+    await panel(mia).getByText('1 suggestion in the text.').waitFor()
+    await until('it has gone', async () => await label.count() === 0)
+    await Promise.all([mia.close(), tom.close()])
+  } finally {
+    await cluster.stop()
+    process.kill('SIGKILL')
+    server.closeAllConnections()
+    server.close()
+  }
+})
+
 // As much of coterie.llm.v1 over gRPC as says how far the model is loaded.
 async function loadingServer() {
   const state = { percent: 7 }

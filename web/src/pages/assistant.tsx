@@ -16,6 +16,7 @@ const kTones: [Tone, string][] = [
   ['friendly', 'friendlier'],
 ]
 const kQuestionMax = 2_000
+const kInstructionMax = 300 // Of at most 3 bytes each, nearly always: a node takes 1 KiB.
 
 // The task that runs, and what came of the last one.
 function useAnswer(id: string, editor: RefObject<Editor>) {
@@ -129,7 +130,8 @@ export interface AssistantProps {
 
 export function Assistant({ id, editor, canWrite }: AssistantProps) {
   const { answer, error, begin, stop, rest } = useAnswer(id, editor)
-  const [tone, setTone] = useState<Tone>('clearer')
+  const [tone, setTone] = useState<Tone | 'own'>('clearer')
+  const [instruction, setInstruction] = useState('')
   const isRunning = answer?.state === 'running'
   const selected = editor.current?.selection() ?? null
   const start = (task: Task) => void begin(task, editor.current?.selection() ?? null)
@@ -138,6 +140,10 @@ export function Assistant({ id, editor, canWrite }: AssistantProps) {
     const form = event.currentTarget as HTMLFormElement
     const question = String(new FormData(form).get('question')).trim()
     if (question) start({ kind: 'ask', question })
+  }
+  const makeIt = () => {
+    if (tone !== 'own') start({ kind: 'enhance', tone })
+    else if (instruction.trim()) start({ kind: 'instruct', instruction: instruction.trim() })
   }
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Escape' || !isRunning) return
@@ -157,12 +163,17 @@ export function Assistant({ id, editor, canWrite }: AssistantProps) {
           onClick={() => start({ kind: 'summarize' })}>Summarize</button>
         <span class="inline">
           <button type="button" disabled={!canWrite || isRunning}
-            onClick={() => start({ kind: 'enhance', tone })}>Make it</button>
+            onClick={makeIt}>Make it</button>
           <select aria-label="How it should sound" value={tone}
-            onChange={(event) => setTone(event.currentTarget.value as Tone)}>
+            onChange={(event) => setTone(event.currentTarget.value as Tone | 'own')}>
             {kTones.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
+            <option value="own">as I say…</option>
           </select>
         </span>
+        {tone === 'own' && <input class="instruction" aria-label="What is to become of it"
+          maxLength={kInstructionMax} autocomplete="off" placeholder="in British spelling, as a list…"
+          value={instruction} onInput={(event) => setInstruction(event.currentTarget.value)}
+          onKeyDown={(event) => { if (event.key === 'Enter' && canWrite && !isRunning) makeIt() }} />}
       </div>
       <p class="hint">Grammar and wording {about}.
         {!canWrite && ' You may read here, and so ask and summarize.'}</p>

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { call, type Version } from '../api'
 import { compareLines } from '../lines'
 import { messageOf, usePoll } from '../poll'
-import { kVersionsPage, merge, sittings } from '../versions'
+import { authorOf, kVersionsPage, merge, sittings } from '../versions'
 import { clock } from './pieces'
 
 const kPollMs = 3_000
@@ -78,7 +78,7 @@ export function History({ id, current, canWrite, onRestore, onClose }: HistoryPr
           <li key={version.revision}>
             <button type="button" class="version" aria-pressed={chosen === version.revision}
               onClick={() => setChosen(version.revision)}>
-              <strong>{version.author ?? 'the cluster'}</strong>
+              <strong>{authorOf(version)}</strong>
               {version.kind === 'CHANGE_KIND_RESTORE' && <span class="tag">restored</span>}
               <time>{new Date(Number(version.timeMs)).toLocaleDateString()}{' '}
                 {clock(Number(version.timeMs))}</time>

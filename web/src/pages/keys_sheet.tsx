@@ -11,7 +11,8 @@ const kInTheText: Row[] = [
   [['F8', 'Shift-F8'], 'Next, previous suggestion'],
   [['Mod-Enter'], 'Accept the one at the caret'],
   [['Mod-Shift-Enter'], 'Reject the one at the caret'],
-  [['Tab'], 'Leave the text'],
+  [['Tab'], 'Leave the text, into the card of a suggestion'],
+  [['Enter', 'Backspace'], 'Accept, reject it there, or in the list'],
 ]
 
 function Keys({ rows }: { rows: Row[] }) {

@@ -1,5 +1,7 @@
 // What is suggested for the document, whoever asked for it: accepted and rejected here one by one
 // or all at once, as in the text itself.
+import type { TargetedKeyboardEvent, TargetedMouseEvent } from 'preact'
+
 import { describe } from '../suggestion_marks'
 import type { Decision, Placed, Suggestion } from '../suggestions'
 
@@ -11,23 +13,51 @@ export interface SuggestionListProps {
   onShow: (placed: Placed) => void
 }
 
+// The same control in the row beside this one; at the list's end the one before it.
+function beside(control: Element, step: 1 | -1, isRound = false): HTMLElement | null {
+  const row = control.closest('li')
+  const next = step === 1 ? row?.nextElementSibling : row?.previousElementSibling
+  const other = next ?? (isRound ? row?.previousElementSibling : null)
+  const name = control.getAttribute('data-control') ?? ''
+  return other?.querySelector<HTMLElement>(`[data-control="${name}"]:not(:disabled)`) ??
+    other?.querySelector<HTMLElement>('[data-control=reject]') ?? null
+}
+
 function Row({ placed, canDecide, onDecide, onShow }:
     { placed: Placed } & Pick<SuggestionListProps, 'canDecide' | 'onDecide' | 'onShow'>) {
   const { suggestion, place } = placed
   const what = describe(suggestion)
+  // With the keyboard one goes on from one to the next.
+  const decide = (control: Element, decision: Decision) => {
+    beside(control, 1, true)?.focus()
+    onDecide(suggestion, decision)
+  }
+  const onKeyDown = (event: TargetedKeyboardEvent<HTMLLIElement>) => {
+    const control = event.target as Element
+    const { key } = event
+    if (key === 'ArrowDown' || key === 'ArrowUp') {
+      beside(control, key === 'ArrowDown' ? 1 : -1)?.focus()
+    } else if (canDecide && (key === 'Backspace' || key === 'Delete')) decide(control, 'reject')
+    else return
+    event.preventDefault()
+  }
+  const onClick = (decision: Decision) => (event: TargetedMouseEvent<HTMLButtonElement>) => {
+    if (event.detail === 0) decide(event.currentTarget, decision)
+    else onDecide(suggestion, decision)
+  }
   return (
-    <li class="suggestion">
-      <button type="button" class="suggestion-text" disabled={!place}
+    <li class="suggestion" onKeyDown={onKeyDown}>
+      <button type="button" class="suggestion-text" data-control="show" disabled={!place}
         aria-label={`Show in the text: ${what}`} onClick={() => onShow(placed)}>
         <Difference suggestion={suggestion} /></button>
       <p class="hint">{suggestion.author}
         {suggestion.why && <> · {suggestion.why}</>}
         {!place && <> · <strong>no longer fits the text</strong></>}</p>
       {canDecide && <span class="actions">
-        {place && <button type="button" aria-label={`Accept: ${what}`}
-          onClick={() => onDecide(suggestion, 'accept')}>Accept</button>}
-        <button type="button" aria-label={`Reject: ${what}`}
-          onClick={() => onDecide(suggestion, 'reject')}>{place ? 'Reject' : 'Remove'}</button>
+        {place && <button type="button" aria-label={`Accept: ${what}`} data-control="accept"
+          onClick={onClick('accept')}>Accept</button>}
+        <button type="button" aria-label={`Reject: ${what}`} data-control="reject"
+          title="Backspace" onClick={onClick('reject')}>{place ? 'Reject' : 'Remove'}</button>
       </span>}
     </li>
   )

@@ -25,14 +25,19 @@ test('people are listed by their clients, and one knows oneself', () => {
   const cursor = { anchor: { tname: 'text' }, head: null }
   assert.deepEqual(peopleIn(awarenessOf({ 9: { user: { name: 'tom' } },
     5: { user: { name: 'mia' }, cursor } })), [
-    { client: 5, name: 'mia', isSelf: true, cursor },
-    { client: 9, name: 'tom', isSelf: false, cursor: null },
+    { client: 5, name: 'mia', isSelf: true, isAssistant: false, cursor },
+    { client: 9, name: 'tom', isSelf: false, isAssistant: false, cursor: null },
   ])
 })
 
 test("the node's word for who somebody is counts, not the peer's", () => {
   assert.deepEqual(namesIn({ 1: { 'coterie.user': 'tom', user: { name: 'the owner' } } }), ['tom'])
   assert.deepEqual(namesIn({ 1: { coterie: { user: 'tom' }, user: { name: 'mia' } } }), ['tom'])
+})
+
+test('the model at work is named by whom the node says it works for', () => {
+  const state = { 'coterie.user': 'tom', user: { name: 'AI for mia' }, assistant: true }
+  assert.deepEqual(namesIn({ 1: state }), ['AI for tom'])
 })
 
 test('the node itself is nobody', () => {

@@ -148,6 +148,9 @@ test('only what works on a passage is told of one', () => {
   const range = { begin: 3, end: 9 }
   assert.deepEqual(requestOf({ kind: 'enhance', tone: 'formal' }, '7', range),
     ['Enhance', { document: { id: '7' }, tone: 'TONE_FORMAL', range: { begin: '3', end: '9' } }])
+  assert.deepEqual(requestOf({ kind: 'instruct', instruction: 'in verse' }, '7', range),
+    ['Enhance', { document: { id: '7' }, instruction: 'in verse',
+      range: { begin: '3', end: '9' } }])
   assert.deepEqual(requestOf({ kind: 'grammar' }, '7', null),
     ['Grammar', { document: { id: '7' } }])
   assert.deepEqual(requestOf({ kind: 'continue' }, '7', range),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { merge, sittings } from '../../src/versions'
+import { authorOf, merge, sittings } from '../../src/versions'
 
 const version = (revision: number, author: string, minutes: number) =>
   ({ revision: String(revision), author, timeMs: String(60_000 * minutes) })
@@ -30,4 +30,13 @@ test('who writes together has one line, whoever of them made a version', () => {
     version(6, 'eve', 9.6), together(5, 9.5)])
   assert.deepEqual(lines.map(({ revision, author }) => [revision, author]),
     [['9', 'tom, ana'], ['6', 'eve'], ['5', 'ana, tom']])
+})
+
+test('what was accepted is one line of its own, with whose help', () => {
+  const helped = { ...version(8, 'ana', 9.8), assistant: 'AI for ana' }
+  const lines = sittings([version(9, 'ana', 9.9), helped, { ...helped, revision: '7' },
+    version(6, 'ana', 9.7)])
+  assert.deepEqual(lines.map((line) => [line.revision, authorOf(line)]),
+    [['9', 'ana'], ['8', 'ana with AI'], ['6', 'ana']])
+  assert.equal(authorOf({ ...helped, author: 'tom' }), 'tom with AI for ana')
 })
