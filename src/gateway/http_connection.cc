@@ -5,6 +5,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
@@ -36,6 +37,7 @@ constexpr std::string_view kHocuspocusPath = "/hocuspocus";
 constexpr std::string_view kApiPath = "/coterie.v1.";
 // Of what is read to be forgotten.
 constexpr std::size_t kUnreadPieceBytes = 16 << 10;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // What somebody is asked to wait for whose large request has no place.
 constexpr absl::Duration kBusyPause = absl::Seconds(1);
 
@@ -213,6 +215,27 @@ void HttpConnection::AdmitBody(std::size_t bytes) {
 }
 
 void HttpConnection::ReadWholeBody() {
+  if (AwaitsLeave()) return GiveLeave();
+  ReadRestOfBody();
+}
+
+// Whether the client waits to be told that its body is wanted (RFC 9110, 10.1.1). Who has sent some
+// of it does not.
+bool HttpConnection::AwaitsLeave() const {
+  const auto& head = parser_->get();
+  return head.version() >= 11 && buffer_.size() == 0 &&
+         boost::beast::iequals(head[http::field::expect], "100-continue");
+}
+
+void HttpConnection::GiveLeave() {
+  asio::async_write(stream_, asio::buffer(kContinue),
+                    [self = shared_from_this()](const error_code& error, std::size_t) {
+                      if (error) return self->Close();
+                      self->ReadRestOfBody();
+                    });
+}
+
+void HttpConnection::ReadRestOfBody() {
   http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](const error_code& error, std::size_t) {
                      if (error == http::error::body_limit) {

@@ -66,6 +66,9 @@ class HttpConnection final : public HttpStream,
   void ReadBody();
   void AdmitBody(std::size_t bytes);
   void ReadWholeBody();
+  bool AwaitsLeave() const;
+  void GiveLeave();
+  void ReadRestOfBody();
   void ForgetBody();
   void Serve();
   void ServePath();
