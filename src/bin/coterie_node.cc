@@ -238,6 +238,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   WarnOfOpenWay(options);
   rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
   absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
+  for (const std::string& warning : WarningsOf(options)) spdlog::warn(warning);
   if (!node.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(node.status().message()));
   }
@@ -297,6 +298,7 @@ int Main(int argc, char** argv) {
   }
   if (options.advertise.empty()) options.advertise = options.listen;
   if (options.peer_advertise.empty()) options.peer_advertise = options.peer_listen;
+  options.is_language_asked_for = app.count("--spelling") > 0;
   for (const std::string& text : founders) {
     absl::StatusOr<raft::Member> member = ParseFounder(text);
     if (!member.ok()) return Fail(kExitFlags, std::string(member.status().message()));
