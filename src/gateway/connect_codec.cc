@@ -3,6 +3,7 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/strip.h>
 #include <google/protobuf/util/json_util.h>
 
 #include "base/utf8.h"
@@ -100,7 +101,7 @@ absl::Status DecodeMessage(Coding coding, std::string_view bytes, google::protob
     const auto status =
         google::protobuf::util::JsonStringToMessage({bytes.data(), bytes.size()}, &to);
     if (status.ok()) return absl::OkStatus();
-    why = std::string(status.message());
+    why = std::string(absl::StripSuffix(std::string(status.message()), "."));
   }
   return rpc::Error(
       absl::StatusCode::kInvalidArgument, "MALFORMED",

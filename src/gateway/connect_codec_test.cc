@@ -67,6 +67,7 @@ TEST(ConnectCodec, AFieldThatDoesNotExistIsRefusedByName) {
       Coding::kJson, R"({"document":{"name":"notes"},"lockToken":"64","txt":"hello"})", write);
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_NE(status.message().find("txt"), std::string::npos) << status;
+  EXPECT_EQ(status.message().find(".."), std::string::npos) << status;
   status = DecodeMessage(Coding::kJson, R"({"document":{"nme":"notes"}})", write);
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_NE(status.message().find("nme"), std::string::npos) << status;
