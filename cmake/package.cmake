@@ -6,7 +6,7 @@ endif()
 set(doc share/doc/coterie)
 install(TARGETS coterie coterie-node RUNTIME DESTINATION bin)
 install(FILES packaging/coterie-node.service DESTINATION lib/systemd/system)
-install(FILES packaging/node.toml DESTINATION ${doc})
+install(FILES packaging/node.toml packaging/prometheus/alerts.yml DESTINATION ${doc})
 if(TARGET coterie-llm)
   install(TARGETS coterie-llm RUNTIME DESTINATION bin)
   install(FILES packaging/coterie-llm.service DESTINATION lib/systemd/system)
@@ -41,4 +41,12 @@ if(NOT COTERIE_SANITIZE)
   add_test(NAME package_test COMMAND "${CMAKE_SOURCE_DIR}/tests/package_test.sh"
     "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
   set_tests_properties(package_test PROPERTIES LABELS cluster RUN_SERIAL TRUE TIMEOUT 240)
+endif()
+
+# What Prometheus is told to wake somebody for, where its own tester is.
+find_program(PROMTOOL_PROGRAM promtool)
+if(PROMTOOL_PROGRAM)
+  add_test(NAME alerts_test COMMAND "${PROMTOOL_PROGRAM}" test rules alerts_test.yml
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}/packaging/prometheus")
+  set_tests_properties(alerts_test PROPERTIES LABELS quick TIMEOUT 60)
 endif()

@@ -40,6 +40,8 @@ constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
 constexpr std::uint64_t kTicksPerElectionTimeout = 20;
 // That a node with all its sockets may need: the log, the store, the other nodes, gRPC's clients.
 constexpr std::size_t kFilesBesideSockets = 4'096;
+// Fewer are worth a warning.
+constexpr std::size_t kFewSockets = 4'096;
 
 int Fail(int code, const std::string& message) {
   static_cast<void>(std::fprintf(stderr, "coterie-node: %s\n", message.c_str()));
@@ -228,14 +230,15 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   const std::size_t files = RaiseFileLimit();
   const std::size_t sockets_max = SocketsFor(files);
   if (sockets_max < gateway::kSocketsMax) {
-    spdlog::warn(
-        "this process may open {} files, so it takes {} sockets; raise the limit "
-        "(ulimit -Hn, LimitNOFILE=) for more",
-        files, sockets_max);
+    spdlog::log(sockets_max < kFewSockets ? spdlog::level::warn : spdlog::level::info,
+                "this process may open {} files, so it takes {} sockets; raise the limit "
+                "(ulimit -Hn, LimitNOFILE=) for more",
+                files, sockets_max);
   }
   absl::StatusOr<rpc::Tls> tls = rpc::Tls::Load(options.tls);
   if (!tls.ok()) return Fail(kExitFlags, std::string(tls.status().message()));
   WarnOfOpenWay(options);
+  for (const std::string& warning : WarningsOf(options)) spdlog::warn(warning);
   rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
   absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
   if (!node.ok()) {
@@ -295,6 +298,7 @@ int Main(int argc, char** argv) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help.
     return Fail(kExitFlags, std::string(error.what()) + " (see coterie-node --help)");
   }
+  options.is_language_asked_for = app.count("--spelling") > 0;
   if (options.advertise.empty()) options.advertise = options.listen;
   if (options.peer_advertise.empty()) options.peer_advertise = options.peer_listen;
   for (const std::string& text : founders) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// What the flags of coterie-node say, checked. Pure functions of their input.
+// What the flags of coterie-node say, checked. Functions of their input and, for a language that is
+// asked for, of the dictionaries that are installed.
 
 #include <absl/status/statusor.h>
 
@@ -38,6 +39,7 @@ struct NodeOptions {
   rpc::TlsFiles tls;
   std::vector<std::string> llm_addresses;       // Of servers of a language model.
   std::string language = "en_US";               // Of the built-in assistant's dictionary.
+  bool is_language_asked_for = false;           // Else there may be no dictionary of it.
   std::uint64_t user_calls_per_second = 5'000;  // 0 = no limit.
   std::uint64_t election_timeout_ms = 200;
   std::string log_level = "info";
@@ -47,5 +49,7 @@ struct NodeOptions {
 absl::StatusOr<raft::Member> ParseFounder(const std::string& text);
 // What does not fit together, as one sentence with what to do.
 absl::Status CheckOptions(const NodeOptions& options);
+// What in good options leaves the node, or what goes to it, open to strangers: a sentence each.
+std::vector<std::string> WarningsOf(const NodeOptions& options);
 
 }  // namespace coterie::bin

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "coterie/v1/auth.pb.h"
+#include "coterie/v1/documents.pb.h"
 #include "rpc/status_map.h"
 
 namespace coterie::gateway {
@@ -57,6 +58,28 @@ TEST(ConnectCodec, WhatIsNoMessageIsRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(DecodeMessage(Coding::kProto, "\x0a\x05x", request)));
   const std::string deep = std::string(100'000, '[');
   EXPECT_TRUE(absl::IsInvalidArgument(DecodeMessage(Coding::kJson, deep, request)));
+}
+
+// A typing error must not pass for a field that was left out: a write without a text empties.
+TEST(ConnectCodec, AFieldThatDoesNotExistIsRefusedByName) {
+  v1::WriteDocumentRequest write;
+  absl::Status status = DecodeMessage(
+      Coding::kJson, R"({"document":{"name":"notes"},"lockToken":"64","txt":"hello"})", write);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_NE(status.message().find("txt"), std::string::npos) << status;
+  EXPECT_EQ(status.message().find(".."), std::string::npos) << status;
+  status = DecodeMessage(Coding::kJson, R"({"document":{"nme":"notes"}})", write);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_NE(status.message().find("nme"), std::string::npos) << status;
+
+  v1::GetDocumentRequest get;
+  status = DecodeMessage(Coding::kJson, R"({"consistency":"FOO"})", get);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_NE(status.message().find("FOO"), std::string::npos) << status;
+  EXPECT_TRUE(DecodeMessage(Coding::kJson, R"({"without_text":true})", get).ok()) << "either case";
+
+  // In binary a field of a newer client is passed over, as everywhere.
+  EXPECT_TRUE(DecodeMessage(Coding::kProto, "\xfa\x3f\x01x", get).ok());
 }
 
 }  // namespace

@@ -28,6 +28,15 @@ absl::Status CannotListen(const std::string& address, const error_code& error) {
       absl::StrCat("--http-listen ", address, ": cannot listen there: ", error.message()));
 }
 
+// "host:port", an IPv6 address in brackets: its host as the resolver wants it.
+std::string HostOf(const std::string& address) {
+  const std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    return host.substr(1, host.size() - 2);
+  }
+  return host;
+}
+
 std::vector<std::unique_ptr<Shard>> MakeShards(std::size_t count) {
   CHECK(count > 0);
   std::vector<std::unique_ptr<Shard>> shards;
@@ -135,9 +144,8 @@ class Gateway::Impl {
     }
     error_code error;
     tcp::resolver resolver(shards_[0]->io());
-    const auto found =
-        resolver.resolve(options_.listen.substr(0, colon), options_.listen.substr(colon + 1),
-                         tcp::resolver::passive, error);
+    const auto found = resolver.resolve(HostOf(options_.listen), options_.listen.substr(colon + 1),
+                                        tcp::resolver::passive, error);
     if (error || found.empty()) return CannotListen(options_.listen, error);
     const tcp::endpoint endpoint = found.begin()->endpoint();
     acceptor_.open(endpoint.protocol(), error);

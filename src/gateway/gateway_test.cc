@@ -224,6 +224,24 @@ TEST_F(Port, TheApiRefusesAsOverGrpc) {
   EXPECT_EQ(Call("AuthService/Login", large).status, 413);
 }
 
+// An IPv6 address is in brackets, as in an address of the web.
+TEST_F(Port, ListensAtAnAddressInBrackets) {
+  for (const std::string listen : {"[::1]:0", "[::]:0"}) {
+    const auto started = Gateway::Start(holder_.node->server().faces(), Options{.listen = listen});
+    ASSERT_TRUE(started.ok()) << started.status();
+    tcp::socket socket(io_);
+    error_code error;
+    socket.connect(
+        {asio::ip::make_address_v6("::1"), static_cast<asio::ip::port_type>((*started)->port())},
+        error);
+    EXPECT_FALSE(error) << listen << ": " << error.message();
+    (*started)->Stop(absl::Now());
+  }
+  const auto none = Gateway::Start(holder_.node->server().faces(), Options{.listen = "[::1:0"});
+  ASSERT_FALSE(none.ok());
+  EXPECT_NE(none.status().message().find("[::1:0"), std::string::npos) << none.status();
+}
+
 bool IsStream(std::string_view method) {
   const google::protobuf::MethodDescriptor* descriptor =
       google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(std::string(method));

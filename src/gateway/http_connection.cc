@@ -2,9 +2,13 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
@@ -36,6 +40,9 @@ constexpr std::string_view kHocuspocusPath = "/hocuspocus";
 constexpr std::string_view kApiPath = "/coterie.v1.";
 // Of what is read to be forgotten.
 constexpr std::size_t kUnreadPieceBytes = 16 << 10;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+// Of what comes behind something malformed, so that its sender gets to read the answer.
+constexpr std::size_t kMalformedUnreadBytesMax = 1 << 20;
 // What somebody is asked to wait for whose large request has no place.
 constexpr absl::Duration kBusyPause = absl::Seconds(1);
 
@@ -46,6 +53,50 @@ std::string Field(const http::fields& fields, http::field name) {
 std::string Field(const http::fields& fields, const char* name) {
   const auto value = fields[name];
   return {value.data(), value.size()};
+}
+// All fields of that name as one list.
+template <class Name>
+std::string List(const http::fields& fields, Name name) {
+  std::string list;
+  const auto [begin, end] = fields.equal_range(name);
+  for (auto field = begin; field != end; ++field) {
+    if (!list.empty()) list += ',';
+    list.append(field->value().data(), field->value().size());
+  }
+  return list;
+}
+
+bool IsHttpWithoutTls(const error_code& error) {
+  if (error.category() != asio::error::get_ssl_category()) return false;
+  const int reason = ERR_GET_REASON(static_cast<std::uint32_t>(error.value()));
+  return reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST;
+}
+
+// Why a request leaves open whom it is for or where its body ends: somebody before this node may
+// have taken it otherwise. Empty = it does not. RFC 9112, 3.2 and 6.1.
+std::optional<HttpResponse> RefuseAmbiguous(const http::request_header<>& head, bool is_chunked) {
+  const std::size_t hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
+    return TextResponse(400, "A request has one Host.\n");
+  }
+  if (head.count(http::field::transfer_encoding) == 0) return std::nullopt;
+  if (head.version() < 11) {
+    return TextResponse(400, "There is no Transfer-Encoding before HTTP/1.1.\n");
+  }
+  if (boost::beast::iequals(List(head, http::field::transfer_encoding), "chunked")) {
+    return std::nullopt;
+  }
+  return TextResponse(is_chunked ? 501 : 400, "Transfer-Encoding can only be chunked.\n");
+}
+
+std::optional<HttpResponse> RefuseMethod(const HttpRequest& request) {
+  const std::string& method = request.method;
+  const bool is_api = request.target.path.starts_with(kApiPath);
+  const bool is_served = is_api ? method == "POST" : method == "GET" || method == "HEAD";
+  if (is_served || method == "OPTIONS") return std::nullopt;
+  HttpResponse refused = TextResponse(405, is_api ? "Only POST.\n" : "Only GET and HEAD.\n");
+  refused.headers.emplace_back("Allow", is_api ? "POST" : "GET, HEAD");
+  return refused;
 }
 
 }  // namespace
@@ -63,8 +114,9 @@ void HttpConnection::Start() {
   if (!stream_.has_tls()) return ReadHeader(kHeaderTimeout);
   Arm(kHeaderTimeout);
   stream_.Handshake([self = shared_from_this()](const error_code& error) {
-    if (error) return self->Close();
-    self->ReadHeader(kHeaderTimeout);
+    if (!error) return self->ReadHeader(kHeaderTimeout);
+    if (!IsHttpWithoutTls(error)) return self->Close();
+    self->shard_.Post([self] { self->AnswerWithoutTls(); });
   });
 }
 
@@ -88,13 +140,14 @@ void HttpConnection::Close() {
 
 void HttpConnection::ReadHeader(absl::Duration timeout) {
   ForgetBody();  // Of a request that was answered without being served.
+  request_ = {};
   parser_.emplace();
   parser_->header_limit(kHeaderBytesMax);
   parser_->body_limit(boost::none);  // Set when it is known what is asked for.
   Arm(timeout);
   http::async_read_header(stream_, buffer_, *parser_,
                           [self = shared_from_this()](const error_code& error, std::size_t) {
-                            if (error) return self->Close();
+                            if (error) return self->AnswerUnreadable(error);
                             self->OnHeader();
                           });
 }
@@ -120,13 +173,7 @@ void HttpConnection::FillRequest() {
 
 bool HttpConnection::AdmitVisitor() {
   if (proxy_.empty()) return true;
-  std::string forwarded;
-  const auto [begin, end] = parser_->get().equal_range("X-Forwarded-For");
-  for (auto field = begin; field != end; ++field) {
-    const auto value = field->value();
-    if (!forwarded.empty()) forwarded += ',';
-    forwarded.append(value.data(), value.size());
-  }
+  const std::string forwarded = List(parser_->get(), "X-Forwarded-For");
   return place_->MoveTo(rpc::CountedAs(context_.proxies.VisitorOf(proxy_, forwarded)));
 }
 
@@ -169,10 +216,16 @@ std::size_t HttpConnection::BodyMax() const {
 void HttpConnection::OnHeader() {
   context_.counters.http_requests.Add();
   FillRequest();
+  if (std::optional<HttpResponse> refusal = RefuseAmbiguous(parser_->get(), parser_->chunked())) {
+    return AnswerLast(*std::move(refusal));
+  }
   if (std::optional<HttpResponse> refusal = Refuse()) {
     return Answer(*std::move(refusal));
   }
   if (boost::beast::websocket::is_upgrade(parser_->get())) return Upgrade();
+  if (std::optional<HttpResponse> refusal = RefuseMethod(request_)) {
+    return Answer(*std::move(refusal));
+  }
   ReadBody();
 }
 
@@ -213,12 +266,33 @@ void HttpConnection::AdmitBody(std::size_t bytes) {
 }
 
 void HttpConnection::ReadWholeBody() {
+  if (AwaitsLeave()) return GiveLeave();
+  ReadRestOfBody();
+}
+
+// Whether the client waits to be told that its body is wanted (RFC 9110, 10.1.1). Who has sent some
+// of it does not.
+bool HttpConnection::AwaitsLeave() const {
+  const auto& head = parser_->get();
+  return head.version() >= 11 && buffer_.size() == 0 &&
+         boost::beast::iequals(head[http::field::expect], "100-continue");
+}
+
+void HttpConnection::GiveLeave() {
+  asio::async_write(stream_, asio::buffer(kContinue),
+                    [self = shared_from_this()](const error_code& error, std::size_t) {
+                      if (error) return self->Close();
+                      self->ReadRestOfBody();
+                    });
+}
+
+void HttpConnection::ReadRestOfBody() {
   http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](const error_code& error, std::size_t) {
                      if (error == http::error::body_limit) {
                        return self->Answer(TextResponse(413, "The request is too large.\n"));
                      }
-                     if (error) return self->Close();
+                     if (error) return self->AnswerUnreadable(error);
                      self->Serve();
                    });
 }
@@ -266,7 +340,6 @@ void HttpConnection::ServePath() {
         });
   }
   if (path.starts_with(kApiPath)) {
-    if (request_.method != "POST") return Answer(TextResponse(405, "Only POST.\n"));
     if (IsStreamPath(context_.faces, path)) return StartStream();
     ServeUnary(context_.faces, request_, Answerer());
     return ForgetBody();
@@ -342,7 +415,7 @@ void HttpConnection::Answer(HttpResponse answer) {
   if (answer.status >= 400) context_.counters.http_errors.Add();
   AddCors(answer);
   answer_ = std::move(answer);
-  const bool is_read = parser_->is_done();
+  const bool is_read = parser_->is_done() && !is_last_;
   const bool keeps_alive = is_read && parser_->get().keep_alive() && !context_.is_stopping.load();
   response_.emplace();
   response_->result(static_cast<unsigned>(answer_.status));
@@ -366,18 +439,43 @@ void HttpConnection::Answer(HttpResponse answer) {
                     });
 }
 
+void HttpConnection::AnswerLast(HttpResponse response) {
+  is_last_ = true;
+  Answer(std::move(response));
+}
+
+// What is no HTTP is told so; whoever went away in the middle is not.
+void HttpConnection::AnswerUnreadable(const error_code& error) {
+  const error_code went_away = http::error::partial_message;
+  if (error.category() != went_away.category() || error == went_away ||
+      error == http::error::end_of_stream) {
+    return Close();
+  }
+  if (error == http::error::header_limit) {
+    return AnswerLast(
+        TextResponse(431, absl::StrCat("The header may have ", kHeaderBytesMax, " bytes.\n")));
+  }
+  AnswerLast(TextResponse(400, absl::StrCat("The request is malformed: ", error.message(), ".\n")));
+}
+
+void HttpConnection::AnswerWithoutTls() {
+  stream_.DropTls();
+  parser_.emplace();
+  AnswerLast(TextResponse(400, "This port speaks TLS: its address begins with https://.\n"));
+}
+
 void HttpConnection::OnAnswered(bool keeps_alive) {
   answer_ = {};
   if (keeps_alive) return ReadHeader(kKeepAliveTimeout);
   error_code ignored;
   stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  if (parser_->is_done()) return Close();
+  if (parser_->is_done() && !is_last_) return Close();
   // To close now would be to reset, and the client, who is still sending, would lose the answer.
   ForgetBody();
   parser_.reset();
   piece_.resize(kUnreadPieceBytes);
   Arm(kCloseTimeout);
-  Drain(kUnreadBytesMax);
+  Drain(is_last_ ? kMalformedUnreadBytesMax : kUnreadBytesMax);
 }
 
 void HttpConnection::Drain(std::size_t bytes_max) {

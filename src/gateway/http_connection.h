@@ -66,6 +66,9 @@ class HttpConnection final : public HttpStream,
   void ReadBody();
   void AdmitBody(std::size_t bytes);
   void ReadWholeBody();
+  bool AwaitsLeave() const;
+  void GiveLeave();
+  void ReadRestOfBody();
   void ForgetBody();
   void Serve();
   void ServePath();
@@ -81,6 +84,10 @@ class HttpConnection final : public HttpStream,
   std::size_t BodyMax() const;
   void AddCors(HttpResponse& response) const;
   void Answer(HttpResponse response);
+  // For who is not understood: the connection ends with it.
+  void AnswerLast(HttpResponse response);
+  void AnswerUnreadable(const boost::system::error_code& error);
+  void AnswerWithoutTls();
   void OnAnswered(bool keeps_alive);
   void Drain(std::size_t bytes_max);
   // Any thread.
@@ -100,6 +107,7 @@ class HttpConnection final : public HttpStream,
   std::optional<Parser> parser_;
   HttpRequest request_;
   std::shared_ptr<void> body_place_;  // While a large body is read.
+  bool is_last_ = false;              // Nobody knows where another request would begin.
   // Of what is being written.
   HttpResponse answer_;
   std::optional<Response> response_;

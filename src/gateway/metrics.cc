@@ -1,8 +1,11 @@
 #include "gateway/metrics.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
 
 #include <algorithm>
+
+#include "gateway/process_figures.h"
 
 namespace coterie::gateway {
 namespace {
@@ -47,6 +50,12 @@ class Page {
     Sample(absl::StrCat(name, "_sum"), alone,
            static_cast<double>(histogram.sum_us.Get()) / 1'000'000.0);
     Sample(absl::StrCat(name, "_count"), alone, count);
+  }
+  // Of a value that only grows.
+  template <class Value>
+  void Total(const std::string& name, const std::string& meaning, Value value) {
+    Family(name, "counter", meaning);
+    Sample(name, "", value);
   }
   std::string Take() { return std::move(text_); }
 
@@ -183,6 +192,22 @@ void AddGateway(const Counters& counters, Page& page) {
              counters.http_errors);
 }
 
+// Under the names that Prometheus' own libraries give them.
+void AddProcess(const ProcessFigures& figures, Page& page) {
+  page.Total("process_cpu_seconds_total", "Processor time that this process has taken.",
+             figures.cpu_seconds);
+  page.Gauge("process_resident_memory_bytes", "Memory that this process has in use.",
+             figures.resident_bytes);
+  page.Gauge("process_virtual_memory_bytes", "Addresses that this process has taken.",
+             figures.virtual_bytes);
+  page.Gauge("process_open_fds", "Files and sockets that this process has open.",
+             figures.open_files);
+  page.Gauge("process_max_fds", "Files and sockets that it may have open.", figures.open_files_max);
+  page.Gauge("process_threads", "Threads of this process.", figures.threads);
+  page.Gauge("process_start_time_seconds", "When this process started, since the epoch.",
+             absl::StrFormat("%.2f", figures.start_time_seconds));
+}
+
 }  // namespace
 
 std::string MetricsText(const node::Node& node, const rpc::CallTimes& times,
@@ -192,6 +217,7 @@ std::string MetricsText(const node::Node& node, const rpc::CallTimes& times,
   AddRaft(node.counters(), page);
   AddCalls(times, page);
   AddGateway(counters, page);
+  AddProcess(ReadProcessFigures(), page);
   return page.Take();
 }
 

@@ -41,6 +41,9 @@ class Stream {
     tls_->async_handshake(boost::asio::ssl::stream_base::server, std::forward<Handler>(handler));
   }
 
+  // After a handshake that failed, and not within its handler: what follows is sent as it is.
+  void DropTls() { tls_ = nullptr; }
+
   template <class Buffers, class Handler>
   void async_read_some(const Buffers& buffers, Handler&& handler) {
     if (tls_ != nullptr) {

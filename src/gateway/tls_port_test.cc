@@ -98,9 +98,20 @@ TEST_F(TlsPort, TwoEditorsWriteThroughIt) {
 
 TEST_F(TlsPort, WhatIsNoTlsGetsNothing) {
   RawClient plain = Connect();
-  ASSERT_TRUE(plain.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+  ASSERT_TRUE(plain.Send("hello, is this a chat?\r\nNo.\r\n"));
   EXPECT_EQ(plain.Rest().find("HTTP/1.1"), std::string::npos);
   EXPECT_NE(plain.error, asio::error::timed_out);
+}
+
+// Of what it asks for it gets nothing.
+TEST_F(TlsPort, WhoSpeaksHttpWithoutTlsIsToldSo) {
+  RawClient plain = Connect();
+  ASSERT_TRUE(plain.Send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+  const std::string answer = plain.Rest();
+  EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 400") << answer;
+  EXPECT_NE(answer.find("https://"), std::string::npos) << answer;
+  EXPECT_EQ(answer.find("HTTP/1.1", 1), std::string::npos) << answer;
+  EXPECT_EQ(plain.error, asio::error::eof) << plain.error.message();
 }
 
 TEST_F(TlsPort, OldVersionsAreRefused) {

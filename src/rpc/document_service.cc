@@ -28,7 +28,10 @@ state::PositionUnit FromProto(v1::PositionUnit unit) {
 
 // What is wrong with a request to edit; `steps` gets its delta, if it has one.
 absl::Status TakeDelta(v1::EditDocumentRequest& request, std::vector<state::DeltaStep>& steps) {
-  if (request.delta().empty()) return absl::OkStatus();
+  if (request.delta().empty()) {
+    if (request.splices_size() > 0) return absl::OkStatus();
+    return Invalid("The edit has neither splices nor a delta; send one of them.");
+  }
   if (request.splices_size() > 0) {
     return Invalid("The edit has splices and a delta; send one or the other.");
   }

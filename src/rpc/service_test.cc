@@ -142,6 +142,18 @@ TEST(Service, ADeltaIsAnEditAndAWrongOneIsExplained) {
   EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
 }
 
+// Most likely its field has another name than its sender thinks.
+TEST(Service, AnEditOfNothingIsRefused) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  v1::EditDocumentRequest edit;
+  edit.mutable_document()->set_id(mia.Create("notes"));
+
+  mia.Call(&Documents::EditDocument, edit);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(mia.status.error_message().find("splices"), std::string::npos);
+}
+
 TEST(Service, ALocksTokenIsShownToItsHolderAlone) {
   TestingNode node;
   TestingClient mia(node, "mia");

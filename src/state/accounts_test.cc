@@ -321,6 +321,14 @@ TEST_F(AccountsTest, PresenceSurvivesARestart) {
 
 // --- Rights ---
 
+TEST_F(AccountsTest, NoDocumentIsNamedAsANumberOrWithHiddenMarks) {
+  const SessionId ann = LoginAs("ann");
+  const DocId doc = Ok(ann, CreateDocument{.name = "notes"}).doc;
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "id:4"}), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(ann, RenameDocument{.doc = doc, .name = "id:4"}), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(ann, CreateDocument{.name = "esc\u202egnp.exe"}), Code::kInvalidArgument);
+}
+
 TEST_F(AccountsTest, SharingRefusesWhatWouldMakeNoSense) {
   const SessionId ann = LoginAs("ann");
   LoginAs("bob");

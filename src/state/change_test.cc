@@ -71,5 +71,33 @@ TEST(Names, AreFitOrSaidWhyNot) {
   }
 }
 
+// Two that look alike could be taken for each other, and one that turns for what it is not.
+TEST(Names, HoldNothingThatCannotBeSeen) {
+  const std::string rlo = "\u202e", zwnj = "\u200c", zwj = "\u200d";
+  for (const std::string& name :
+       {"esc" + rlo + "gnp.exe", std::string("a\u200eb"), std::string("a\u2066b\u2069"),
+        std::string("a\u061cb"), std::string("a\u200bb"), std::string("a\u2060b"),
+        std::string("a\ufeffb"), std::string("a\u00adb"), std::string("\u3164"),
+        std::string("a\U000e0041"), "mi" + zwnj + "a", "mia" + zwj, zwj + "mia",
+        "\u0645\u06cc" + zwnj, "\u0645" + zwnj + zwnj + "\u062e", "\u0645" + zwj + "x"}) {
+    EXPECT_NE(WhyUnfitName(name), "") << name;
+  }
+  for (const std::string& name :
+       {"\u0645\u06cc" + zwnj + "\u062e\u0648\u0627\u0647\u0645",        // Persian.
+        "\U0001f469" + zwj + "\U0001f467", std::string("\u2764\ufe0f"),  // Emoji.
+        std::string("\u05e9\u05dc\u05d5\u05dd"), std::string("\u845b\U000e0100")}) {
+    EXPECT_EQ(WhyUnfitName(name), "") << name;
+  }
+}
+
+TEST(Names, OfDocumentsAreNotTakenForNumbers) {
+  EXPECT_NE(WhyUnfitDocumentName("id:4"), "");
+  EXPECT_NE(WhyUnfitDocumentName("id:4 and more"), "");
+  EXPECT_NE(WhyUnfitDocumentName("a\nb"), "");
+  EXPECT_EQ(WhyUnfitDocumentName("id:"), "");
+  EXPECT_EQ(WhyUnfitDocumentName("id: notes"), "");
+  EXPECT_EQ(WhyUnfitDocumentName("an id:4"), "");
+}
+
 }  // namespace
 }  // namespace coterie::state

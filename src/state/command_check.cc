@@ -20,11 +20,16 @@ Outcome Exhausted(std::string message) {
   return {.code = Code::kExhausted, .message = std::move(message)};
 }
 
-std::optional<Outcome> CheckName(std::string_view what, std::string_view name) {
-  const std::string_view why = WhyUnfitName(name);
+std::optional<Outcome> UnfitName(std::string_view what, std::string_view why) {
   if (why.empty()) return std::nullopt;
   return Invalid(std::string("The ").append(what).append(" ").append(why).append(
       "; use 1 to 256 bytes of UTF-8 without control characters or blanks at its ends."));
+}
+std::optional<Outcome> CheckName(std::string_view what, std::string_view name) {
+  return UnfitName(what, WhyUnfitName(name));
+}
+std::optional<Outcome> RefuseUnfitDocumentName(std::string_view name) {
+  return UnfitName("document's name", WhyUnfitDocumentName(name));
 }
 
 std::optional<Outcome> CheckText(std::string_view text) {
@@ -213,7 +218,7 @@ std::optional<Outcome> CheckTtl(const Lock& lock) {
 }
 
 std::optional<Outcome> CheckNewDocument(const CreateDocument& create) {
-  if (auto refusal = CheckName("document's name", create.name)) return refusal;
+  if (auto refusal = RefuseUnfitDocumentName(create.name)) return refusal;
   if (create.everyone == DocumentRole::kOwner) {
     return Invalid("Not everyone can own a document; share it as viewer or editor.");
   }
@@ -260,7 +265,7 @@ std::optional<Outcome> RefuseMalformed(const Command& command) {
           [](const Login& body) { return CheckLogin(body); },
           [](const Attach& body) { return CheckLease(body); },
           [](const CreateDocument& body) { return CheckNewDocument(body); },
-          [](const RenameDocument& body) { return CheckName("document's name", body.name); },
+          [](const RenameDocument& body) { return RefuseUnfitDocumentName(body.name); },
           [](const ShareDocument& body) { return CheckShare(body); },
           [](const Write& body) { return CheckText(body.text); },
           [](const Edit& body) { return CheckSplices(body); },
