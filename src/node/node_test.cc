@@ -195,29 +195,6 @@ TEST_F(Trio, ABackupThatIsRefusedLeavesItsFolderNew) {
   EXPECT_TRUE(node.ok()) << node.status();
 }
 
-// It would have forgotten whom it voted for.
-TEST_F(Trio, ANodeWhoseLogIsGoneDoesNotStart) {
-  const NodeId id(2);
-  Login();
-  TextOf(id, DocId(1));  // So that it has applied that.
-  nodes_.clear();
-  const std::filesystem::path data = OptionsOf(id).data_path;
-  const std::filesystem::path aside = folder_ / "aside";
-  std::filesystem::rename(data / "log", aside);
-  for (int i = 0; i < 2; ++i) {
-    const absl::StatusOr<std::unique_ptr<Node>> node = Node::Start(OptionsOf(id), *peers_[id]);
-    EXPECT_TRUE(absl::IsFailedPrecondition(node.status())) << node.status();
-    EXPECT_NE(node.status().message().find("put the log back"), std::string::npos);
-  }
-  EXPECT_TRUE(std::filesystem::is_empty(data / "log"));
-  // All but the name of its owner.
-  std::filesystem::copy(aside / "identity", data / "log" / "identity");
-  EXPECT_TRUE(absl::IsFailedPrecondition(Node::Start(OptionsOf(id), *peers_[id]).status()));
-  std::filesystem::remove_all(data / "log");
-  std::filesystem::rename(aside, data / "log");
-  Start(id);
-}
-
 TEST_F(Trio, ServesManyThreads) {
   const SessionId session = Login().session;
   const absl::StatusOr<state::Outcome> created =
