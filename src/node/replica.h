@@ -299,7 +299,10 @@ class Replica {
   void ProposeOwn(state::CommandBody body);
 
   // replica_disk.cc
-  void AppendJobs(std::vector<raft::AppendJob>& jobs);
+  bool AppendJobs();
+  bool WriteWhatFoundNoRoom();
+  bool MayGoOn(const absl::Status& written);
+  void MaybeLookAtDisk();
   void NoteLogSize();
   void MaybeRestLog();
   void Handle(const raft::Compaction& compaction);
@@ -407,6 +410,10 @@ class Replica {
   // --- Log thread ---
   std::unique_ptr<wal::Log> log_;
   std::deque<LogInput> log_inputs_;
+  std::vector<raft::AppendJob> appending_;  // Empty, but while it is at it or there is no room.
+  std::optional<LogInput> unwritten_;       // A Compaction or InstallLog, likewise.
+  std::uint64_t looked_us_ = 0;             // At how full the disk is.
+  std::uint64_t store_wants_bytes_ = 0;
   std::uint64_t appended_us_ = 0;  // 0 = the log is at rest.
 
   // --- Apply thread ---

@@ -56,11 +56,14 @@ class TestingCluster {
   static constexpr absl::Duration kTimeout = absl::Seconds(60);
   std::set<std::pair<NodeId, NodeId>> cuts;  // One-way.
   std::set<NodeId> stalled;                  // Whose apply threads do not get on.
+  std::set<NodeId> low;                      // Whose disks are almost full.
+  std::set<NodeId> full;                     // Whose logs find no room.
   Options options;                           // For the servers that start from now on.
   std::map<std::uint8_t, std::uint64_t> frames_of_version;  // Sent so far.
 
  private:
   class Network;
+  class FillingDirectory;
   struct Member {
     std::filesystem::path folder;
     std::unique_ptr<io::Directory> log_directory;
