@@ -76,6 +76,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   if (!machine->why_unreadable().empty()) {
     return UnreadableError(options.data_path, machine->why_unreadable());
   }
+  if (IsLogLost(opened.recovered, machine->applied())) return LostLogError(options.data_path);
   RETURN_IF_ERROR(RepairLog(options, world, opened));
   return std::unique_ptr<Replica>(
       new Replica(options, std::move(world), std::move(opened), std::move(machine), is_founding));
