@@ -72,7 +72,7 @@ enum class Consistency : std::uint8_t { kLinearizable, kStale };
 //                       not read it yet; nothing was done.
 //   kDeadlineExceeded   no answer in time.
 //   kResourceExhausted  a queue or the disk is full; nothing was done.
-//   kFailedPrecondition this node is fenced (diverged) or stopping.
+//   kFailedPrecondition this node is fenced (diverged) or stopping, or no member: ask another.
 inline constexpr char kUpgradingPayload[] = "coterie.dev/upgrading";
 // Of kResourceExhausted: no room on the leader's disk, whichever node says so.
 inline constexpr char kNoSpacePayload[] = "coterie.dev/no_space";

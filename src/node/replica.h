@@ -227,6 +227,8 @@ class Replica {
 
   // replica_core.cc
   void Handle(const raft::Message& message);
+  void MaybeTellStranger(const raft::Message& message);
+  absl::Status CheckNewMembers(const raft::MembershipChange& change) const;
   void Handle(ProposalInput& input);
   bool MayHold(const ProposalInput& input);
   void ReleaseHeld();
@@ -263,6 +265,8 @@ class Replica {
   void PublishStatus();
 
   // Any thread.
+  Standing standing() const;
+  absl::Status CheckServes() const;
   struct Office {
     NodeId leader;  // None = nobody else leads, or it is not known who.
     Term term;
@@ -277,6 +281,7 @@ class Replica {
   void NoteVersion(const PeerMessage& message);
   bool HasOutdatedMember(const raft::Configuration& configuration) const;
   std::uint8_t VersionFor(NodeId peer) const;
+  bool HasHeardOf(NodeId peer) const;
   bool IsReadBy(NodeId peer, const raft::Message& message) const;
   void NoteNewerFrame();
 
@@ -344,6 +349,10 @@ class Replica {
   std::atomic<bool> is_fenced_{false};
   std::atomic<bool> is_repairing_{false};    // Entries that it may have acknowledged are missing.
   std::atomic<bool> is_disk_awaited_{true};  // The core has something to do when a job is durable.
+  std::atomic<bool> is_disk_slow_{false};    // It has hung for an election timeout.
+  std::atomic<bool> is_stranger_{false};     // By its own newest configuration.
+  std::atomic<Standing> told_standing_{Standing::kMember};  // By a leader,
+  std::atomic<std::uint64_t> told_us_{0};                   // then.
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> level_applied_{0};
@@ -406,6 +415,7 @@ class Replica {
   };
   std::optional<PendingTransfer> pending_transfer_;
   std::map<NodeId, raft::Member> learned_;
+  std::map<NodeId, std::uint64_t> strangers_told_us_;
 
   // --- Log thread ---
   std::unique_ptr<wal::Log> log_;

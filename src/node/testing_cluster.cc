@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "io/posix_file.h"
@@ -92,6 +93,10 @@ TestingCluster::TestingCluster(std::size_t founders) {
   CHECK(mkdtemp(name.data()) != nullptr);
   folder_ = name;
   options.cluster_id = 77;
+  Found(founders);
+}
+
+void TestingCluster::Found(std::size_t founders) {
   std::vector<raft::Member> members;
   for (std::uint64_t id = 1; id <= founders; ++id) {
     members.push_back({.id = NodeId(id), .address = absl::StrCat("node", id)});
@@ -118,6 +123,17 @@ void TestingCluster::AddServer(NodeId id) {
   member.storage = std::make_unique<MemoryStorage>();
   member.network = std::make_unique<Network>(*this, id);
   member.incarnation = Incarnation(1000 + id.value());
+}
+
+void TestingCluster::LoseDisk(NodeId id) {
+  Member& member = members_.at(id);
+  CHECK(!member.replica);
+  std::filesystem::remove_all(member.folder);
+  const std::vector<raft::Member> founders = std::exchange(member.founders, {});
+  const Incarnation incarnation(member.incarnation.value() + 500);
+  AddServer(id);
+  member.founders = founders;
+  member.incarnation = incarnation;
 }
 
 void TestingCluster::Start(NodeId id) {

@@ -29,6 +29,8 @@ class TurnedClock final : public io::Clock {
 class TestingCluster {
  public:
   explicit TestingCluster(std::size_t founders);
+  // With `options`, where there are no servers yet.
+  void Found(std::size_t founders);
   ~TestingCluster();
 
   Replica& replica(NodeId id) { return *members_.at(id).replica; }
@@ -48,6 +50,7 @@ class TestingCluster {
   void KillAfter(NodeId id, std::uint64_t pumps);
   void Start(NodeId id);
   void AddServer(NodeId id);  // A new node that waits to be added.
+  void LoseDisk(NodeId id);   // Of one that is not running.
 
   // Runs until answered; kDeadlineExceeded after 5 s.
   absl::StatusOr<state::Outcome> Propose(NodeId at, const state::Command& command);
