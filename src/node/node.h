@@ -34,6 +34,13 @@
 
 namespace coterie::node {
 
+// A line for the operator's log.
+struct Notice {
+  enum class Level : std::uint8_t { kInfo, kWarning };
+  Level level = Level::kInfo;
+  std::string text;
+};
+
 struct Options {
   std::string data_path;  // A folder of this node's own: log/ and state/.
   NodeId id;
@@ -62,6 +69,8 @@ struct Options {
   state::Machine::Options machine;
   // What it reads and writes; less: as an older program, in tests of upgrades.
   std::uint8_t peer_version_newest = kPeerVersionNewest;
+  // What happens in the cluster (node/watch.h); may be empty. On the core thread: must not block.
+  std::function<void(const Notice&)> on_notice;
 };
 
 enum class Consistency : std::uint8_t { kLinearizable, kStale };

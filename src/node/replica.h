@@ -46,6 +46,7 @@
 #include "node/state_storage.h"
 #include "node/transfers.h"
 #include "node/waiters.h"
+#include "node/watch.h"
 #include "raft/core.h"
 #include "runtime/inbox.h"
 #include "state/machine.h"
@@ -229,6 +230,7 @@ class Replica {
   void Handle(const raft::Message& message);
   void MaybeTellStranger(const raft::Message& message);
   absl::Status CheckNewMembers(const raft::MembershipChange& change) const;
+  void MaybeWatch(std::uint64_t now_us);
   void Handle(ProposalInput& input);
   bool MayHold(const ProposalInput& input);
   void ReleaseHeld();
@@ -416,6 +418,8 @@ class Replica {
   std::optional<PendingTransfer> pending_transfer_;
   std::map<NodeId, raft::Member> learned_;
   std::map<NodeId, std::uint64_t> strangers_told_us_;
+  Watch watch_;
+  std::uint64_t watched_us_ = 0;
 
   // --- Log thread ---
   std::unique_ptr<wal::Log> log_;

@@ -25,6 +25,7 @@ constexpr std::uint64_t kRenewIntervalUs = 300'000;
 constexpr std::size_t kPresenceBytesMax = 128;
 constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
 constexpr std::uint64_t kTellStrangerUs = 500'000;
+constexpr std::uint64_t kWatchIntervalUs = 500'000;
 
 absl::Status UpgradingError(absl::string_view what) {
   absl::Status status = absl::UnavailableError(what);
@@ -119,7 +120,14 @@ void Replica::TickCore() {
     swept_us_ = now_us;
     SweepWaiters(now_us);
     PublishStatus();
+    MaybeWatch(now_us);
   }
+}
+
+void Replica::MaybeWatch(std::uint64_t now_us) {
+  if (!options_.on_notice || now_us - watched_us_ < kWatchIntervalUs) return;
+  watched_us_ = now_us;
+  for (const Notice& line : watch_.Look(status(), now_us)) options_.on_notice(line);
 }
 
 // From here and not from the apply thread, which may be busy for longer than a lease is.

@@ -128,5 +128,17 @@ TEST(Change, OfANodeThatIsNotKnownIsRefusedWithTheReason) {
   EXPECT_NE(silent.message().find("not been heard of"), std::string::npos) << silent;
 }
 
+TEST(Notices, AreMadeOfWhatHappens) {
+  TestingCluster cluster(0);
+  std::vector<std::string> lines;
+  cluster.options.on_notice = [&](const Notice& line) { lines.push_back(line.text); };
+  cluster.Found(2);
+  cluster.AwaitLeader();
+  cluster.Run(1'000);
+  EXPECT_TRUE(std::ranges::any_of(lines, [](const std::string& line) {
+    return line.find("leads in term") != std::string::npos;
+  }));
+}
+
 }  // namespace
 }  // namespace coterie::node
