@@ -187,5 +187,24 @@ TEST_F(Up, TheFirstPasswordIsNeededOnceAndIsNotEmpty) {
   EXPECT_EQ(later.exit_code, 124) << later.output;
 }
 
+TEST_F(Up, ServesWithAMajorityAndSaysWhoIsDown) {
+  ASSERT_EQ(RunUp().exit_code, 0);
+  ASSERT_EQ(Run("down --data " + folder_ + "/data").exit_code, 0);
+  std::filesystem::remove_all(folder_ + "/data/n2/log");
+
+  const Ran two = RunUp();
+
+  EXPECT_EQ(two.exit_code, 0) << two.output;
+  EXPECT_NE(two.output.find("n2 is down"), std::string::npos) << two.output;
+  EXPECT_NE(two.output.find("log is gone"), std::string::npos) << two.output;
+  EXPECT_EQ(Run("--nodes 127.0.0.1:57053 login ann").exit_code, 0);
+  Run("down --data " + folder_ + "/data");
+  std::filesystem::remove_all(folder_ + "/data/n3/log");
+
+  const Ran one = RunUp();
+
+  EXPECT_NE(one.exit_code, 0) << one.output;
+}
+
 }  // namespace
 }  // namespace coterie::tests

@@ -153,6 +153,10 @@ node::Options ToNode(const NodeOptions& options) {
                        .restore_from = options.restore_from,
                        .peer_address = options.peer_advertise,
                        .client_address = options.advertise};
+  result.on_notice = [](const node::Notice& notice) {
+    const bool is_warning = notice.level == node::Notice::Level::kWarning;
+    spdlog::log(is_warning ? spdlog::level::warn : spdlog::level::info, "{}", notice.text);
+  };
   result.election_timeout_ticks = kTicksPerElectionTimeout;
   result.tick = absl::Milliseconds(static_cast<double>(options.election_timeout_ms)) /
                 kTicksPerElectionTimeout;

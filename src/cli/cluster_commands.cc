@@ -22,7 +22,10 @@ struct Flags {
   bool local = false;
 };
 
-bool IsVoter(const v1::NodeStatus& node) { return node.role() != v1::NODE_ROLE_LEARNER; }
+bool IsMember(const v1::NodeStatus& node) { return node.role() != v1::NODE_ROLE_UNSPECIFIED; }
+bool IsVoter(const v1::NodeStatus& node) {
+  return IsMember(node) && node.role() != v1::NODE_ROLE_LEARNER;
+}
 
 // "3 of 3 up, 1 failure tolerated, no alarms": the line that an operator reads first.
 std::string Verdict(Invocation& cli, const v1::GetStatusResponse& status) {
@@ -64,7 +67,7 @@ absl::Status Status(Invocation& cli, const Flags& flags) {
                     "SESSIONS", "UP", "VERSION"});
   }
   for (const v1::NodeStatus& node : response.nodes()) {
-    const std::string role = ToJson(node)["role"].get<std::string>();
+    const std::string role = IsMember(node) ? ToJson(node)["role"].get<std::string>() : "no member";
     rows.push_back({absl::StrCat("n", node.node_id()), node.is_reachable() ? role : "down?",
                     OneLine(node.client_address(), 64), absl::StrCat(node.process_id()),
                     absl::StrCat(node.term()), absl::StrCat(node.commit_index()),

@@ -277,12 +277,15 @@ absl::Status LocalCluster::WaitUntilServing(absl::Time deadline,
   }
   absl::Status last = absl::UnavailableError("no node was asked");
   while (absl::Now() < deadline) {
-    for (const NodeEnd& end : Reap()) {
-      const LocalNode* node = Find(end.id);
-      return Error(
-          absl::StatusCode::kUnavailable,
-          absl::StrCat("node n", end.id, " has ended at once: ", end.how, "\n", LogEnd(node->log)),
-          absl::StrCat("read ", node->log));
+    for (NodeEnd& end : Reap()) {
+      const std::string& log = Find(end.id)->log;
+      absl::StrAppend(&end.how, "\n", LogEnd(log));
+      ended_at_once_.push_back(end);
+      // The others serve without it, if they are a majority.
+      if (2 * ended_at_once_.size() < nodes_.size()) continue;
+      return Error(absl::StatusCode::kUnavailable,
+                   absl::StrCat("node n", end.id, " has ended at once: ", end.how),
+                   absl::StrCat("read ", log));
     }
     if (is_given_up()) return absl::CancelledError("interrupted");
     for (const auto& connection : connections) {

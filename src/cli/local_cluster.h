@@ -68,9 +68,11 @@ class LocalCluster {
   // folder holds a cluster of another size; kNotFound: no coterie-node.
   static absl::StatusOr<LocalCluster> Start(LocalOptions options);
 
-  // Until a node says that it serves. kUnavailable with the end of a log when one has ended;
-  // kCancelled soon after `is_given_up`, which is asked again and again.
+  // Until a node says that it serves. kUnavailable with the end of a log when so many have ended
+  // that none will; kCancelled soon after `is_given_up`, which is asked again and again.
   absl::Status WaitUntilServing(absl::Time deadline, const std::function<bool()>& is_given_up);
+  // Who has ended meanwhile, and how, with the end of its log.
+  const std::vector<NodeEnd>& ended_at_once() const { return ended_at_once_; }
 
   // SIGTERM to all, and SIGKILL to whom that does not end in time.
   void Stop(absl::Duration patience);
@@ -101,6 +103,7 @@ class LocalCluster {
   LocalOptions options_;
   std::uint64_t cluster_id_ = 0;
   std::vector<LocalNode> nodes_;
+  std::vector<NodeEnd> ended_at_once_;
 };
 
 // The default folder: StateFolder()/local.

@@ -218,6 +218,10 @@ absl::Status Bring(Invocation& cli, const LocalOptions& options, const LocalLlmO
   }
   RETURN_IF_ERROR(local.cluster.WaitUntilServing(absl::Now() + kServeTimeout,
                                                  [&signals] { return signals.TakeStop(); }));
+  for (const NodeEnd& end : local.cluster.ended_at_once()) {
+    cli.Say(absl::StrCat("n", end.id, " is down, the others serve without it: ", end.how,
+                         "\nIts log: ", local.cluster.Find(end.id)->log, "\n"));
+  }
   if (!cli.is_json()) PrintNextSteps(cli, options, local.cluster);
   if (local.llm) RETURN_IF_ERROR(AwaitModel(cli, local, signals));
   if (cli.is_json()) PrintJson(cli, options, local);

@@ -24,7 +24,9 @@ bool IsOfThisNodeOnly(const absl::Status& error, const ErrorDetail& detail) {
   if (absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) || absl::IsCancelled(error)) {
     return true;
   }
-  if (detail.reason == "NOT_LEADER" || detail.reason == "FENCED") return true;
+  if (detail.reason == "NOT_LEADER" || detail.reason == "FENCED" || detail.reason == "NOT_MEMBER") {
+    return true;
+  }
   // How gRPC 1.51 reports a server that went away in the middle of a call.
   const bool is_transport = absl::IsInternal(error) || absl::IsUnknown(error);
   return is_transport && (absl::StrContains(error.message(), "RST_STREAM") ||

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "gateway/process_figures.h"
+#include "node/alarms.h"
 
 namespace coterie::gateway {
 namespace {
@@ -84,8 +85,8 @@ void AddNode(const node::Status& status, Page& page) {
   page.Gauge("coterie_uptime_seconds", "Time since the node started.",
              static_cast<double>(status.uptime_ms) / 1'000.0);
   page.Family("coterie_alarm", "gauge", "1 for every alarm that is raised.");
-  for (const std::string alarm :
-       {"NOSPACE", "DIVERGED", "REPAIRING", "OUTDATED", "OUTDATED_MEMBER"}) {
+  for (const std::string alarm : {"NOSPACE", "DIVERGED", "REPAIRING", "OUTDATED", "OUTDATED_MEMBER",
+                                  "SLOW_DISK", "NOT_MEMBER", "OTHER_DISK"}) {
     const bool is_raised =
         std::find(status.alarms.begin(), status.alarms.end(), alarm) != status.alarms.end();
     page.Sample("coterie_alarm", absl::StrCat("{alarm=\"", alarm, "\"}"), is_raised ? 1 : 0);
@@ -231,11 +232,16 @@ Readiness ReadinessOf(const node::Status& status, Stopping stopping) {
       {"leader", !status.leader.IsNone()},
       {"applied", !is_behind},
       {"state", !has("DIVERGED")},
+      {"member", !has("NOT_MEMBER") && !has("OTHER_DISK")},
   };
   Readiness readiness{.is_ready = true, .text = {}};
   for (const auto& [name, is_ok] : checks) {
     readiness.is_ready = readiness.is_ready && is_ok;
     absl::StrAppend(&readiness.text, is_ok ? "[+]" : "[-]", name, is_ok ? " ok\n" : " failed\n");
+  }
+  for (const std::string& alarm : status.alarms) {
+    const std::string what = node::WhatToDo(alarm);
+    absl::StrAppend(&readiness.text, alarm, what.starts_with(' ') ? ": this node" : "", what, "\n");
   }
   return readiness;
 }

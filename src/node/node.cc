@@ -3,15 +3,20 @@
 #include <absl/strings/str_cat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "io/posix_clock.h"
 #include "io/posix_file.h"
 #include "node/identity.h"
 #include "node/journal.h"
+#include "node/repair.h"
 #include "node/replica.h"
 #include "node/restore.h"
 #include "node/rocks_storage.h"
@@ -20,6 +25,8 @@
 
 namespace coterie::node {
 namespace {
+
+constexpr std::string_view kSegmentSuffix = ".wal";
 
 // A failed write or sync of the log: what is on the disk is unknown, and a retry would lie about it
 // (Rebello et al., ATC 2020). The other nodes go on; a restart reads what is really there.
@@ -63,6 +70,16 @@ class Node::Impl {
     const std::uint64_t seed = RandomSeed();
     // Before the folder is anybody's: what is wrong with the backup can then still be mended.
     ASSIGN_OR_RETURN(const std::vector<std::string> files, log_directory_->List());
+    const std::string state_path = absl::StrCat(options.data_path, "/state");
+    const bool has_state = std::filesystem::exists(state_path);
+    // Before anything is written that would be in the way of the log that was there.
+    if (files.empty() && has_state) return LostLogError(options.data_path);
+    const bool has_log = std::ranges::any_of(
+        files, [](const std::string& name) { return name.ends_with(kSegmentSuffix); });
+    if (has_log && !has_state) {
+      SayDamage(absl::DataLossError(
+          absl::StrCat("the state in ", state_path, " is gone and is made anew")));
+    }
     if (files.empty() && !options.restore_from.empty()) {
       RETURN_IF_ERROR(CheckBackup(options.restore_from, options.cluster_id));
     }

@@ -35,6 +35,12 @@
 namespace coterie::node {
 
 class Journal;
+// A line for the operator's log.
+struct Notice {
+  enum class Level : std::uint8_t { kInfo, kWarning };
+  Level level = Level::kInfo;
+  std::string text;
+};
 
 struct Options {
   std::string data_path;  // A folder of this node's own: log/ and state/.
@@ -64,6 +70,8 @@ struct Options {
   state::Machine::Options machine;
   // What it reads and writes; less: as an older program, in tests of upgrades.
   std::uint8_t peer_version_newest = kPeerVersionNewest;
+  // What happens in the cluster (node/watch.h); may be empty. On the core thread: must not block.
+  std::function<void(const Notice&)> on_notice;
 };
 
 enum class Consistency : std::uint8_t { kLinearizable, kStale };
@@ -74,7 +82,7 @@ enum class Consistency : std::uint8_t { kLinearizable, kStale };
 //                       not read it yet; nothing was done.
 //   kDeadlineExceeded   no answer in time.
 //   kResourceExhausted  a queue or the disk is full; nothing was done.
-//   kFailedPrecondition this node is fenced (diverged) or stopping.
+//   kFailedPrecondition this node is fenced (diverged) or stopping, or no member: ask another.
 inline constexpr char kUpgradingPayload[] = "coterie.dev/upgrading";
 // Of kResourceExhausted: no room on the leader's disk, whichever node says so.
 inline constexpr char kNoSpacePayload[] = "coterie.dev/no_space";

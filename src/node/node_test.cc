@@ -195,6 +195,36 @@ TEST_F(Trio, ABackupThatIsRefusedLeavesItsFolderNew) {
   EXPECT_TRUE(node.ok()) << node.status();
 }
 
+// It would have forgotten whom it voted for.
+TEST_F(Trio, ANodeWhoseLogIsGoneDoesNotStart) {
+  const NodeId id(2);
+  Login();
+  TextOf(id, DocId(1));  // So that it has applied that,
+  std::latch stored(1);  // and has it on the disk.
+  nodes_.at(id)->TakeSnapshot(absl::Now() + absl::Seconds(60),
+                              [&stored](const absl::StatusOr<Revision>& taken) {
+                                EXPECT_TRUE(taken.ok()) << taken.status();
+                                stored.count_down();
+                              });
+  stored.wait();
+  while (!nodes_.empty()) Stop(nodes_.begin()->first);
+  const std::filesystem::path data = OptionsOf(id).data_path;
+  const std::filesystem::path aside = folder_ / "aside";
+  std::filesystem::rename(data / "log", aside);
+  for (int i = 0; i < 2; ++i) {
+    const absl::StatusOr<std::unique_ptr<Node>> node = Node::Start(OptionsOf(id), *peers_[id]);
+    EXPECT_TRUE(absl::IsFailedPrecondition(node.status())) << node.status();
+    EXPECT_NE(node.status().message().find("Put the log back"), std::string::npos);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(data / "log"));
+  // All but the name of its owner.
+  std::filesystem::copy(aside / "identity", data / "log" / "identity");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Node::Start(OptionsOf(id), *peers_[id]).status()));
+  std::filesystem::remove_all(data / "log");
+  std::filesystem::rename(aside, data / "log");
+  Start(id);
+}
+
 TEST_F(Trio, ServesManyThreads) {
   const SessionId session = Login().session;
   const absl::StatusOr<state::Outcome> created =

@@ -186,6 +186,7 @@ void Read(FrameReader& in, Activities& m);
 void Write(FrameWriter&, const Greeting&) {}
 void Read(FrameReader&, Greeting&) {}
 void Read(FrameReader& in, Gossip& m);
+void Read(FrameReader& in, NotMember& m);
 
 // Reads alternative number `tag` of Variant, if there is one.
 template <class Variant, std::size_t kTag = 0>
@@ -270,6 +271,9 @@ void Read(FrameReader& in, Gossip& m) {
   if (bytes.size() > kGossipBytesMax) return in.Fail();
   m.bytes = std::string(bytes);
 }
+
+void Write(FrameWriter& out, const NotMember& m) { out.U8(static_cast<std::uint8_t>(m.standing)); }
+void Read(FrameReader& in, NotMember& m) { m.standing = ReadEnum(in, Standing::kOtherDisk); }
 
 // Seeded with the version, which a flipped bit must not make another one.
 std::uint32_t ChecksumOf(std::string_view frame, std::uint8_t version) {

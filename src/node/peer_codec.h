@@ -88,8 +88,19 @@ struct Gossip {
   std::string bytes;
 };
 
+// How a node stands to the cluster.
+enum class Standing : std::uint8_t {
+  kMember,
+  kStranger,   // It was removed, or has yet to be added.
+  kOtherDisk,  // Its id is a member's, whose disk it has not: it was lost, or is another's.
+};
+// A leader's answer to who is not one of its members. A program of before that drops it.
+struct NotMember {
+  Standing standing = Standing::kStranger;
+};
+
 using PeerBody = std::variant<raft::Message, ForwardedProposal, ForwardRefused, RenewLeases,
-                              Activities, Greeting, Gossip>;
+                              Activities, Greeting, Gossip, NotMember>;
 
 struct PeerMessage {
   std::uint64_t cluster_id = 0;

@@ -61,6 +61,7 @@ std::vector<PeerMessage> OneOfEach() {
       .present = {{.session = SessionId(4), .activity = Activity::kEditing, .doc = DocId(2)}}}));
   all.push_back(Wrap(Greeting{}));
   all.push_back(Wrap(Gossip{.bytes = "who is where"}));
+  all.push_back(Wrap(NotMember{.standing = Standing::kOtherDisk}));
   return all;
 }
 

@@ -1,5 +1,7 @@
 #include "node/repair.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -65,6 +67,19 @@ std::optional<Repaired> Repair(const wal::Recovered& recovered, const state::App
   CHECK(repaired.entries.empty() ||
         repaired.entries.front().index == repaired.mark.last.index.Next());
   return repaired;
+}
+
+// Every entry was durable in the log, and with it its term, before it was applied.
+bool IsLogLost(const wal::Recovered& recovered, const state::Applied& applied) {
+  return recovered.damage.empty() && recovered.hard_state.term < applied.term;
+}
+
+absl::Status LostLogError(const std::string& data_path) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the log in ", data_path, "/log is gone, and the state in ", data_path,
+      "/state is not: without its log a node has forgotten whom it voted for. Put the log back if "
+      "you have it; else remove this node (`coterie cluster remove`), and add one under a new id "
+      "with an empty folder"));
 }
 
 }  // namespace coterie::node

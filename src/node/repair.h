@@ -5,7 +5,10 @@
 // leader then brings it forward as it would any node that is behind. Pure; used once, when a
 // replica opens. Source: docs/architecture.md, "Damage".
 
+#include <absl/status/status.h>
+
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "raft/entry.h"
@@ -23,5 +26,11 @@ struct Repaired {
 // Nothing: log and state are whole and fit together. `applied`: where the state stands, none if it
 // is lost.
 std::optional<Repaired> Repair(const wal::Recovered& recovered, const state::Applied& applied);
+
+// Whether nothing is left of the log that this state came from: it is not damaged, but as new, and
+// without it nobody knows whom the node has voted for.
+bool IsLogLost(const wal::Recovered& recovered, const state::Applied& applied);
+// kFailedPrecondition, with what to do.
+absl::Status LostLogError(const std::string& data_path);
 
 }  // namespace coterie::node

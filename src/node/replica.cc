@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/overload.h"
+#include "node/alarms.h"
 #include "node/repair.h"
 #include "node/restore.h"
 #include "runtime/status_macros.h"
@@ -21,6 +22,8 @@ constexpr std::uint64_t kGreetingIntervalUs = 1'000'000;
 constexpr std::uint64_t kVersionKeptUs = 3'000'000;
 // So long after a frame that was refused the operator is told that this program is outdated.
 constexpr std::uint64_t kOutdatedUs = 10'000'000;
+// A node that is no member goes on asking for votes, or answering, and is told again.
+constexpr std::uint64_t kStandingKeptUs = 3'000'000;
 
 // The founders' membership, the same on each of them.
 raft::Configuration Founding(const std::vector<raft::Member>& founders) {
@@ -76,6 +79,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const Options& options, W
   if (!machine->why_unreadable().empty()) {
     return UnreadableError(options.data_path, machine->why_unreadable());
   }
+  if (IsLogLost(opened.recovered, machine->applied())) return LostLogError(options.data_path);
   RETURN_IF_ERROR(RepairLog(options, world, opened));
   return std::unique_ptr<Replica>(
       new Replica(options, std::move(world), std::move(opened), std::move(machine), is_founding));
@@ -191,11 +195,7 @@ std::uint64_t Replica::DeadlineAfter(absl::Duration timeout) const {
 
 void Replica::Propose(const state::Command& command, absl::Duration timeout,
                       Done<state::Outcome> done) {
-  if (is_fenced_.load()) {
-    done(absl::FailedPreconditionError(
-        "this node's state has diverged from the cluster's and is fenced; ask another node"));
-    return;
-  }
+  if (absl::Status status = CheckServes(); !status.ok()) return done(std::move(status));
   PendingProposal pending{.done = std::move(done),
                           .deadline_us = DeadlineAfter(timeout),
                           .command = Blob(state::EncodeCommand(command)),
@@ -232,6 +232,28 @@ void Replica::Propose(const state::Command& command, absl::Duration timeout,
   }
 }
 
+Standing Replica::standing() const {
+  const std::uint64_t told_us = told_us_.load();
+  if (told_us != 0 && Now() - told_us < kStandingKeptUs) return told_standing_.load();
+  return is_stranger_.load() ? Standing::kStranger : Standing::kMember;
+}
+
+absl::Status Replica::CheckServes() const {
+  if (is_fenced_.load()) {
+    return absl::FailedPreconditionError(
+        "this node's state has diverged from the cluster's and is fenced; ask another node");
+  }
+  switch (standing()) {
+    case Standing::kMember:
+      return absl::OkStatus();
+    case Standing::kStranger:
+      return absl::FailedPreconditionError(absl::StrCat("this node", WhatToDo("NOT_MEMBER")));
+    case Standing::kOtherDisk:
+      return absl::FailedPreconditionError(absl::StrCat("this node", WhatToDo("OTHER_DISK")));
+  }
+  return absl::InternalError("unknown standing");
+}
+
 // A follower's proposals go to the leader without a stop at the core thread. It publishes a change
 // of office before anything that was committed in the new one is applied.
 Replica::Office Replica::FollowedOffice() const {
@@ -242,11 +264,7 @@ Replica::Office Replica::FollowedOffice() const {
 
 void Replica::Read(Consistency consistency, absl::Duration timeout, Node::Query query,
                    Done<Revision> done) {
-  if (is_fenced_.load()) {
-    done(absl::FailedPreconditionError(
-        "this node's state has diverged from the cluster's and is fenced; ask another node"));
-    return;
-  }
+  if (absl::Status status = CheckServes(); !status.ok()) return done(std::move(status));
   Done<Revision> answer = done;
   const std::optional<std::uint64_t> waiter = reads_.Add(
       {.query = std::move(query), .done = std::move(done), .deadline_us = DeadlineAfter(timeout)});
@@ -296,6 +314,9 @@ Status Replica::status() const {
     status.alarms.emplace_back("OUTDATED");
   }
   if (HasOutdatedMember(status.configuration)) status.alarms.emplace_back("OUTDATED_MEMBER");
+  if (is_disk_slow_.load()) status.alarms.emplace_back("SLOW_DISK");
+  if (standing() == Standing::kStranger) status.alarms.emplace_back("NOT_MEMBER");
+  if (standing() == Standing::kOtherDisk) status.alarms.emplace_back("OTHER_DISK");
   return status;
 }
 
@@ -353,6 +374,10 @@ void Replica::Deliver(std::string_view frame) {
                },
                [this, from](Activities& activities) { presence_.Receive(from, activities, Now()); },
                [](const Greeting&) {},
+               [this](const NotMember& told) {
+                 told_standing_.store(told.standing);
+                 told_us_.store(std::max<std::uint64_t>(1, Now()));
+               },
                [this, from](const Gossip& gossip) {
                  absl::MutexLock lock(&gossip_mutex_);
                  if (on_gossip_) on_gossip_(from, gossip.bytes);
@@ -419,6 +444,12 @@ std::uint8_t Replica::VersionFor(NodeId peer) const {
   absl::MutexLock lock(&known_peers_mutex_);
   const auto found = known_peers_.find(peer);
   return found == known_peers_.end() ? kPeerVersionOldest : found->second.version;
+}
+
+bool Replica::HasHeardOf(NodeId peer) const {
+  absl::MutexLock lock(&known_peers_mutex_);
+  const auto found = known_peers_.find(peer);
+  return found != known_peers_.end() && found->second.first_heard_us != 0;
 }
 
 // Whether some member is known to run a program that does not read the state.

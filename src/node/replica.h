@@ -47,6 +47,7 @@
 #include "node/state_storage.h"
 #include "node/transfers.h"
 #include "node/waiters.h"
+#include "node/watch.h"
 #include "raft/core.h"
 #include "runtime/inbox.h"
 #include "state/machine.h"
@@ -229,6 +230,9 @@ class Replica {
 
   // replica_core.cc
   void Handle(const raft::Message& message);
+  void MaybeTellStranger(const raft::Message& message);
+  absl::Status CheckNewMembers(const raft::MembershipChange& change) const;
+  void MaybeWatch(std::uint64_t now_us);
   void Handle(ProposalInput& input);
   bool MayHold(const ProposalInput& input);
   void ReleaseHeld();
@@ -265,6 +269,8 @@ class Replica {
   void PublishStatus();
 
   // Any thread.
+  Standing standing() const;
+  absl::Status CheckServes() const;
   struct Office {
     NodeId leader;  // None = nobody else leads, or it is not known who.
     Term term;
@@ -279,6 +285,7 @@ class Replica {
   void NoteVersion(const PeerMessage& message);
   bool HasOutdatedMember(const raft::Configuration& configuration) const;
   std::uint8_t VersionFor(NodeId peer) const;
+  bool HasHeardOf(NodeId peer) const;
   bool IsReadBy(NodeId peer, const raft::Message& message) const;
   void NoteNewerFrame();
 
@@ -301,7 +308,10 @@ class Replica {
   void ProposeOwn(state::CommandBody body);
 
   // replica_disk.cc
-  void AppendJobs(std::vector<raft::AppendJob>& jobs);
+  bool AppendJobs();
+  bool WriteWhatFoundNoRoom();
+  bool MayGoOn(const absl::Status& written);
+  void MaybeLookAtDisk();
   void NoteLogSize();
   void MaybeRestLog();
   void Handle(const raft::Compaction& compaction);
@@ -343,6 +353,10 @@ class Replica {
   std::atomic<bool> is_fenced_{false};
   std::atomic<bool> is_repairing_{false};    // Entries that it may have acknowledged are missing.
   std::atomic<bool> is_disk_awaited_{true};  // The core has something to do when a job is durable.
+  std::atomic<bool> is_disk_slow_{false};    // It has hung for an election timeout.
+  std::atomic<bool> is_stranger_{false};     // By its own newest configuration.
+  std::atomic<Standing> told_standing_{Standing::kMember};  // By a leader,
+  std::atomic<std::uint64_t> told_us_{0};                   // then.
   std::atomic<std::uint64_t> log_bytes_{0};
   std::atomic<std::uint64_t> applied_{0};
   std::atomic<std::uint64_t> level_applied_{0};
@@ -406,10 +420,17 @@ class Replica {
   };
   std::optional<PendingTransfer> pending_transfer_;
   std::map<NodeId, raft::Member> learned_;
+  std::map<NodeId, std::uint64_t> strangers_told_us_;
+  Watch watch_;
+  std::uint64_t watched_us_ = 0;
 
   // --- Log thread ---
   std::unique_ptr<wal::Log> log_;
   std::deque<LogInput> log_inputs_;
+  std::vector<raft::AppendJob> appending_;  // Empty, but while it is at it or there is no room.
+  std::optional<LogInput> unwritten_;       // A Compaction or InstallLog, likewise.
+  std::uint64_t looked_us_ = 0;             // At how full the disk is.
+  std::uint64_t store_wants_bytes_ = 0;
   std::uint64_t appended_us_ = 0;  // 0 = the log is at rest.
 
   // --- Apply thread ---

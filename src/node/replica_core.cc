@@ -8,6 +8,7 @@
 
 #include "base/mutant.h"
 #include "base/overload.h"
+#include "node/change_check.h"
 #include "node/replica.h"
 
 namespace coterie::node {
@@ -23,6 +24,8 @@ constexpr std::uint64_t kRenewIntervalUs = 300'000;
 // No Attach and no Leave is longer, encoded: a few numbers of ten bytes at most.
 constexpr std::size_t kPresenceBytesMax = 128;
 constexpr std::size_t kLearnedPeersMax = 2 * raft::kMembersMax;
+constexpr std::uint64_t kTellStrangerUs = 500'000;
+constexpr std::uint64_t kWatchIntervalUs = 500'000;
 
 absl::Status UpgradingError(absl::string_view what) {
   absl::Status status = absl::UnavailableError(what);
@@ -56,7 +59,8 @@ absl::Status ToStatus(raft::Refusal refusal, NodeId leader) {
       return absl::InvalidArgumentError(
           "not possible with the present members: see `coterie cluster status`");
     case kLearnerBehind:
-      return absl::UnavailableError("the node has not caught up yet; retry when its lag is small");
+      return absl::UnavailableError(
+          "the node has not caught up yet, or does not answer now; retry when its lag is small");
   }
   return absl::InternalError("unknown refusal");
 }
@@ -116,7 +120,14 @@ void Replica::TickCore() {
     swept_us_ = now_us;
     SweepWaiters(now_us);
     PublishStatus();
+    MaybeWatch(now_us);
   }
+}
+
+void Replica::MaybeWatch(std::uint64_t now_us) {
+  if (!options_.on_notice || now_us - watched_us_ < kWatchIntervalUs) return;
+  watched_us_ = now_us;
+  for (const Notice& line : watch_.Look(status(), now_us)) options_.on_notice(line);
 }
 
 // From here and not from the apply thread, which may be busy for longer than a lease is.
@@ -179,7 +190,28 @@ void Replica::ResendProposals() {
   for (ProposalInput& input : again) ForwardOrPropose(input);
 }
 
-void Replica::Handle(const raft::Message& message) { core_->Step(message); }
+void Replica::Handle(const raft::Message& message) {
+  MaybeTellStranger(message);
+  core_->Step(message);
+}
+
+// To raft whoever is none of the members, or has not the disk of one, is silent. Its operator, and
+// whoever calls it, wants to know.
+void Replica::MaybeTellStranger(const raft::Message& message) {
+  if (core_->role() != raft::Role::kLeader) return;
+  const raft::Member* member = core_->configuration().Find(message.from);
+  const bool has_other_disk = member != nullptr && !member->incarnation.IsNone() &&
+                              member->incarnation != message.from_incarnation;
+  if (member != nullptr && !has_other_disk) return;
+  if (VersionFor(message.from) == 1) return;  // It would not know the answer.
+  if (strangers_told_us_.size() >= kLearnedPeersMax) strangers_told_us_.clear();
+  std::uint64_t& told_us = strangers_told_us_[message.from];
+  if (told_us != 0 && Now() - told_us < kTellStrangerUs) return;
+  told_us = Now();
+  SendTo(message.from,
+         NotMember{.standing = has_other_disk ? Standing::kOtherDisk : Standing::kStranger});
+}
+
 void Replica::Handle(const raft::SnapshotTaken& taken) {
   counters_.snapshots_taken.Add();
   core_->Step(taken);
@@ -381,19 +413,36 @@ void Replica::Handle(const TermApplied& applied) {
   ResendProposals();
 }
 
+// On the leader: what raft would refuse without a reason, and what it cannot know.
+absl::Status Replica::CheckNewMembers(const raft::MembershipChange& change) const {
+  const absl::Status possible = CheckChange(core_->configuration(), change);
+  if (!possible.ok() && !core_->configuration().IsJoint()) return possible;
+  for (const NodeId id : change.promote) {
+    if (!HasHeardOf(id)) {
+      return absl::UnavailableError(
+          absl::StrCat("node ", id.value(),
+                       " has not been heard of since it was added: start it, with --join "
+                       "and an empty folder, where its address says; then retry"));
+    }
+  }
+  if (const std::optional<NodeId> outdated = FindOutdated(change)) {
+    return UpgradingError(absl::StrCat(
+        "node ", outdated->value(),
+        " runs an older version of Coterie, which cannot read what the others have written: "
+        "upgrade it first"));
+  }
+  return absl::OkStatus();
+}
+
 void Replica::Handle(ReconfigureInput& input) {
   if (pending_change_) {
     input.done(ToStatus(raft::Refusal::kChangeInProgress, core_->leader()));
     return;
   }
   const bool is_already = raft::IsAlready(core_->configuration(), input.change);
-  if (const std::optional<NodeId> outdated = FindOutdated(input.change);
-      outdated && !is_already && core_->role() == raft::Role::kLeader) {
-    input.done(UpgradingError(absl::StrCat(
-        "node ", outdated->value(),
-        " runs an older version of Coterie, which cannot read what the others have written: "
-        "upgrade it first")));
-    return;
+  if (core_->role() == raft::Role::kLeader && !is_already) {
+    const absl::Status possible = CheckNewMembers(input.change);
+    if (!possible.ok()) return input.done(possible);
   }
   const raft::ProposeResult result = core_->Reconfigure(input.change);
   if (const auto* refusal = std::get_if<raft::Refusal>(&result)) {
@@ -541,6 +590,11 @@ void Replica::OnRoleChange(const raft::RoleChange& change) {
 
 void Replica::PublishStatus() {
   is_repairing_.store(core_->promised() != raft::LogPosition());
+  is_disk_slow_.store(!open_jobs_.empty() &&
+                      Now() - open_jobs_.begin()->second > election_timeout_us_);
+  // One that leads until the others have the change that removes it is of use until then.
+  is_stranger_.store(core_->role() != raft::Role::kLeader &&
+                     !core_->configuration().IsMember(options_.id));
   Status status{.id = options_.id,
                 .cluster_id = options_.cluster_id,
                 .role = core_->role(),

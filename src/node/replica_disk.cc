@@ -16,41 +16,74 @@ namespace {
 constexpr std::uint64_t kTakeSnapshotPollUs = 1'000'000;
 constexpr int kFetchAttemptsMax = 5;
 constexpr std::uint64_t kRestAfterUs = 100'000;
+// How often it looks how full the disk is, and tries again what found no room.
+constexpr std::uint64_t kLookIntervalUs = 200'000;
 
 }  // namespace
 
 // --- Log thread ---
 
 bool Replica::PumpLog(absl::Duration wait) {
-  if (log_inputs_.empty()) log_inbox_.WaitAndTakeAll(log_inputs_, wait);
+  if (!appending_.empty() || unwritten_) {
+    // What comes meanwhile waits behind it. Raft takes it for a disk that hangs.
+    log_inbox_.WaitAndTakeAll(log_inputs_, std::min(wait, absl::Microseconds(kLookIntervalUs)));
+  } else if (log_inputs_.empty()) {
+    log_inbox_.WaitAndTakeAll(log_inputs_, wait);
+  }
   const bool has_input = !log_inputs_.empty();
-  // A full disk takes no writes, so that no write would ever find it to have room again.
-  if (!has_input && !has_room_.load(std::memory_order_relaxed)) NoteLogSize();
+  MaybeLookAtDisk();
+  if (!WriteWhatFoundNoRoom()) return false;
   if (!has_input) MaybeRestLog();
   while (!log_inputs_.empty()) {
     // All jobs in a row become durable by one sync (group commit).
-    std::vector<raft::AppendJob> jobs;
     while (!log_inputs_.empty() && std::holds_alternative<raft::AppendJob>(log_inputs_.front())) {
-      jobs.push_back(std::move(std::get<raft::AppendJob>(log_inputs_.front())));
+      appending_.push_back(std::move(std::get<raft::AppendJob>(log_inputs_.front())));
       log_inputs_.pop_front();
     }
-    if (!jobs.empty()) {
-      AppendJobs(jobs);
-      continue;
+    if (appending_.empty()) {
+      unwritten_ = std::move(log_inputs_.front());
+      log_inputs_.pop_front();
     }
-    LogInput input = std::move(log_inputs_.front());
-    log_inputs_.pop_front();
-    std::visit(Overload{[](raft::AppendJob&) {}, [this](auto& value) { Handle(value); }}, input);
+    if (!WriteWhatFoundNoRoom()) break;
   }
   return has_input;
 }
 
-void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
-  const std::uint64_t begun_us = Now();
-  if (const absl::Status appended = log_->Append(jobs); !appended.ok()) {
-    world_.on_fatal(appended);
-    return;
+// Whether nothing is left to be written before the inputs are: see wal::Log, "Write errors".
+bool Replica::WriteWhatFoundNoRoom() {
+  if (!appending_.empty()) return AppendJobs();
+  if (!unwritten_) return true;
+  LogInput input = *std::exchange(unwritten_, std::nullopt);
+  std::visit(Overload{[](raft::AppendJob&) {}, [this](auto& value) { Handle(value); }}, input);
+  return !unwritten_;
+}
+
+// Others fill disks, too; and a full one takes no writes, so that no write would ever find it to
+// have room again.
+void Replica::MaybeLookAtDisk() {
+  if (Now() - looked_us_ < kLookIntervalUs) return;
+  looked_us_ = Now();
+  log_->LookAtDisk();
+  store_wants_bytes_ = world_.storage.wanted_bytes();
+  NoteLogSize();
+}
+
+// Whether it went on: not, if there is no room. Then the call is to be made again.
+bool Replica::MayGoOn(const absl::Status& written) {
+  if (absl::IsResourceExhausted(written)) {
+    NoteLogSize();
+    return false;
   }
+  if (!written.ok()) world_.on_fatal(written);
+  return true;
+}
+
+bool Replica::AppendJobs() {
+  const std::uint64_t begun_us = Now();
+  const absl::Status appended = log_->Append(appending_);
+  if (!MayGoOn(appended)) return false;
+  std::vector<raft::AppendJob> jobs = std::exchange(appending_, {});
+  if (!appended.ok()) return true;
   // Only now may anybody learn of it, and the own core first: it must not hear from a voter what
   // came of its candidacy before it hears that its own vote is durable.
   // Mostly it has nothing to do then, and is left asleep: a follower until it is told what is
@@ -62,6 +95,7 @@ void Replica::AppendJobs(std::vector<raft::AppendJob>& jobs) {
   appended_us_ = Now();
   counters_.log_append.Observe(static_cast<double>(appended_us_ - begun_us) / 1e6);
   NoteLogSize();
+  return true;
 }
 
 // Once per idle time: what is at rest can then be told from what was never finished.
@@ -72,7 +106,8 @@ void Replica::MaybeRestLog() {
 }
 
 void Replica::NoteLogSize() {
-  has_room_.store(log_->HasRoom(), std::memory_order_relaxed);
+  const bool has_room = log_->HasRoom(store_wants_bytes_) && !world_.storage.lacks_room();
+  has_room_.store(has_room, std::memory_order_relaxed);
   log_bytes_.store(log_->size_bytes(), std::memory_order_relaxed);
 }
 
@@ -80,7 +115,10 @@ void Replica::Handle(const raft::Compaction& compaction) {
   const absl::Status compacted =
       log_->Compact({.last = compaction.last, .configuration = compaction.configuration},
                     wal::Log::Keep::kSuffix);
-  if (!compacted.ok()) world_.on_fatal(compacted);
+  if (!MayGoOn(compacted)) {
+    unwritten_ = compaction;
+    return;
+  }
   NoteLogSize();
 }
 
@@ -88,10 +126,11 @@ void Replica::Handle(const InstallLog& install) {
   const absl::Status reset =
       log_->Compact({.last = install.job.last, .configuration = install.job.configuration},
                     wal::Log::Keep::kNothing);
-  if (!reset.ok()) {
-    world_.on_fatal(reset);
+  if (!MayGoOn(reset)) {
+    unwritten_ = install;
     return;
   }
+  if (!reset.ok()) return;
   NoteLogSize();
   // From here on a restart finishes the swap by itself (StateStorage::Open).
   apply_inbox_.Push(SwapState{.job = install.job});

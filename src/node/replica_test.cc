@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/crc32c.h"
@@ -692,6 +695,81 @@ TEST(Replica, ACommandOfANewerProgramDoesNotEnterTheLog) {
 
   EXPECT_EQ(cluster.replica(kOne).status().last, last);
   Writer ann(cluster, kOne);
+}
+
+bool HasAlarm(TestingCluster& cluster, NodeId at, const std::string& alarm) {
+  const std::vector<std::string> alarms = cluster.replica(at).status().alarms;
+  return std::ranges::count(alarms, alarm) > 0;
+}
+
+TEST(FullDisk, IsNoticedWithoutAWriteAndServesReads) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  cluster.low = {kOne, kTwo, kThree};
+  cluster.Run(300);
+
+  EXPECT_TRUE(HasAlarm(cluster, leader, "NOSPACE"));
+  const auto refused = cluster.Propose(leader, ann.Make(state::Append{.doc = doc, .text = "a"}));
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
+  EXPECT_EQ(TextOf(cluster, leader, doc), "");
+
+  cluster.low = {};
+  cluster.Run(300);
+  EXPECT_FALSE(HasAlarm(cluster, leader, "NOSPACE"));
+  ann.Add(leader, doc, "b");
+  EXPECT_EQ(TextOf(cluster, leader, doc), "b");
+}
+
+// What the store has yet to write needs room, too.
+TEST(FullDisk, HasRoomForWhatTheStoreHasYetToWrite) {
+  TestingCluster cluster(1);
+  ASSERT_EQ(cluster.AwaitLeader(), kOne);
+  cluster.storage(kOne).wanted = std::uint64_t{1} << 50;
+  cluster.Run(300);
+  EXPECT_TRUE(HasAlarm(cluster, kOne, "NOSPACE"));
+  cluster.storage(kOne).wanted = 0;
+  cluster.Run(300);
+  EXPECT_FALSE(HasAlarm(cluster, kOne, "NOSPACE"));
+}
+
+// Faster than anybody can look: what is on its way then is written once there is room.
+TEST(FullDisk, OfAllAtOnceLosesNothingAndEndsByItself) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  std::optional<absl::StatusOr<state::Outcome>> answer;
+  cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = "a"}),
+                                  TestingCluster::kTimeout,
+                                  [&](auto outcome) { answer = std::move(outcome); });
+  cluster.full = {kOne, kTwo, kThree};
+  cluster.Run(2'000);
+  EXPECT_FALSE(answer.has_value());
+
+  cluster.full = {};
+  cluster.Run(2'000);
+  ASSERT_TRUE(answer.has_value() && answer->ok());
+  EXPECT_EQ(TextOf(cluster, cluster.AwaitLeader(), doc), "a");
+}
+
+TEST(FullDisk, OfTheLeaderMakesAnotherOneLead) {
+  TestingCluster cluster(3);
+  const NodeId leader = cluster.AwaitLeader();
+  Writer ann(cluster, leader);
+  const DocId doc = ann.Create(leader, "notes");
+  cluster.replica(leader).Propose(ann.Make(state::Append{.doc = doc, .text = "a"}),
+                                  TestingCluster::kTimeout, [](auto) {});
+  cluster.full = {leader};
+  cluster.Run(2'000);
+
+  const NodeId next = leader == kOne ? kTwo : kOne;
+  EXPECT_NE(cluster.AwaitLeader(), leader);
+  ann.Add(next, doc, "b");
+  cluster.full = {};
+  cluster.Run(2'000);
+  EXPECT_EQ(TextOf(cluster, leader, doc), TextOf(cluster, next, doc));
 }
 
 }  // namespace

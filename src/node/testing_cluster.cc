@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "io/posix_file.h"
@@ -38,11 +39,64 @@ class TestingCluster::Network final : public Peers {
   std::set<NodeId> known_;
 };
 
+// A real one in which, on demand, no write finds room.
+class TestingCluster::FillingDirectory final : public io::Directory {
+ public:
+  FillingDirectory(const TestingCluster& cluster, NodeId self, std::unique_ptr<Directory> inner)
+      : cluster_(cluster), self_(self), inner_(std::move(inner)) {}
+
+  absl::StatusOr<std::unique_ptr<io::File>> Open(std::string_view name,
+                                                 io::OpenMode mode) override {
+    absl::StatusOr<std::unique_ptr<io::File>> file = inner_->Open(name, mode);
+    if (!file.ok()) return file;
+    return std::make_unique<FillingFile>(*this, *std::move(file));
+  }
+  absl::StatusOr<std::vector<std::string>> List() override { return inner_->List(); }
+  absl::Status Rename(std::string_view source, std::string_view target) override {
+    return inner_->Rename(source, target);
+  }
+  absl::Status Remove(std::string_view name) override { return inner_->Remove(name); }
+  absl::Status Sync() override { return inner_->Sync(); }
+  absl::StatusOr<std::uint64_t> FreeBytes() override {
+    return IsFull() || cluster_.low.contains(self_) ? std::uint64_t{0} : std::uint64_t{1} << 40;
+  }
+  bool IsFull() const { return cluster_.full.contains(self_); }
+
+ private:
+  class FillingFile final : public io::File {
+   public:
+    FillingFile(const FillingDirectory& directory, std::unique_ptr<io::File> inner)
+        : directory_(directory), inner_(std::move(inner)) {}
+    absl::StatusOr<std::string> Read(std::uint64_t offset, std::size_t size) override {
+      return inner_->Read(offset, size);
+    }
+    absl::Status Write(std::uint64_t offset, std::string_view bytes) override {
+      if (directory_.IsFull()) return absl::ResourceExhaustedError("no space left");
+      return inner_->Write(offset, bytes);
+    }
+    absl::Status Sync() override { return inner_->Sync(); }
+    absl::StatusOr<std::uint64_t> Size() override { return inner_->Size(); }
+    absl::Status Truncate(std::uint64_t size) override { return inner_->Truncate(size); }
+
+   private:
+    const FillingDirectory& directory_;
+    std::unique_ptr<io::File> inner_;
+  };
+
+  const TestingCluster& cluster_;
+  const NodeId self_;
+  std::unique_ptr<Directory> inner_;
+};
+
 TestingCluster::TestingCluster(std::size_t founders) {
   std::string name = (std::filesystem::temp_directory_path() / "coterie-replica-XXXXXX").string();
   CHECK(mkdtemp(name.data()) != nullptr);
   folder_ = name;
   options.cluster_id = 77;
+  Found(founders);
+}
+
+void TestingCluster::Found(std::size_t founders) {
   std::vector<raft::Member> members;
   for (std::uint64_t id = 1; id <= founders; ++id) {
     members.push_back({.id = NodeId(id), .address = absl::StrCat("node", id)});
@@ -64,10 +118,22 @@ void TestingCluster::AddServer(NodeId id) {
   Member& member = members_[id];
   member.folder = folder_ / absl::StrCat(id.value());
   std::filesystem::create_directory(member.folder);
-  member.log_directory = *io::OpenPosixDirectory(member.folder.string());
+  member.log_directory = std::make_unique<FillingDirectory>(
+      *this, id, *io::OpenPosixDirectory(member.folder.string()));
   member.storage = std::make_unique<MemoryStorage>();
   member.network = std::make_unique<Network>(*this, id);
   member.incarnation = Incarnation(1000 + id.value());
+}
+
+void TestingCluster::LoseDisk(NodeId id) {
+  Member& member = members_.at(id);
+  CHECK(!member.replica);
+  std::filesystem::remove_all(member.folder);
+  const std::vector<raft::Member> founders = std::exchange(member.founders, {});
+  const Incarnation incarnation(member.incarnation.value() + 500);
+  AddServer(id);
+  member.founders = founders;
+  member.incarnation = incarnation;
 }
 
 void TestingCluster::Start(NodeId id) {

@@ -29,6 +29,8 @@ class TurnedClock final : public io::Clock {
 class TestingCluster {
  public:
   explicit TestingCluster(std::size_t founders);
+  // With `options`, where there are no servers yet.
+  void Found(std::size_t founders);
   ~TestingCluster();
 
   Replica& replica(NodeId id) { return *members_.at(id).replica; }
@@ -48,6 +50,7 @@ class TestingCluster {
   void KillAfter(NodeId id, std::uint64_t pumps);
   void Start(NodeId id);
   void AddServer(NodeId id);  // A new node that waits to be added.
+  void LoseDisk(NodeId id);   // Of one that is not running.
 
   // Runs until answered; kDeadlineExceeded after 5 s.
   absl::StatusOr<state::Outcome> Propose(NodeId at, const state::Command& command);
@@ -56,11 +59,14 @@ class TestingCluster {
   static constexpr absl::Duration kTimeout = absl::Seconds(60);
   std::set<std::pair<NodeId, NodeId>> cuts;  // One-way.
   std::set<NodeId> stalled;                  // Whose apply threads do not get on.
+  std::set<NodeId> low;                      // Whose disks are almost full.
+  std::set<NodeId> full;                     // Whose logs find no room.
   Options options;                           // For the servers that start from now on.
   std::map<std::uint8_t, std::uint64_t> frames_of_version;  // Sent so far.
 
  private:
   class Network;
+  class FillingDirectory;
   struct Member {
     std::filesystem::path folder;
     std::unique_ptr<io::Directory> log_directory;

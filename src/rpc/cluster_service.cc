@@ -1,5 +1,6 @@
 #include "rpc/cluster_service.h"
 
+#include <absl/strings/numbers.h>
 #include <absl/time/clock.h>
 #include <grpcpp/client_context.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kSurveyTimeout = absl::Milliseconds(300);
 // The others say what they have five times a second.
 constexpr absl::Duration kDurabilityPatience = absl::Milliseconds(500);
+constexpr std::uint32_t kPortMax = 65'535;
 
 v1::NodeRole RoleOf(const node::Status& status, NodeId id) {
   if (id == status.leader) return v1::NODE_ROLE_LEADER;
@@ -51,8 +53,13 @@ absl::Status CheckNode(std::uint64_t id) {
 }
 
 absl::Status CheckAddress(const std::string& what, const std::string& address) {
-  if (!address.empty() && address.size() <= raft::kAddressBytesMax &&
-      address.find(':') != std::string::npos) {
+  const std::size_t colon = address.rfind(':');
+  std::uint32_t port = 0;
+  const bool has_port = colon != std::string::npos && colon > 0 &&
+                        absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 &&
+                        port <= kPortMax;
+  if (has_port && address.size() <= raft::kAddressBytesMax &&
+      address.find_first_of(" \t\r\n/") == std::string::npos) {
     return absl::OkStatus();
   }
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
@@ -91,6 +98,11 @@ v1::GetStatusResponse Describe(const node::Status& status) {
       node.set_is_reachable(peer.is_reachable);
       node.set_last_index(peer.match.value());
     }
+  }
+  if (!status.configuration.IsMember(status.id)) {
+    v1::NodeStatus& self = *response.add_nodes();  // That it is none is among its alarms.
+    self.set_node_id(status.id.value());
+    DescribeSelf(status, self);
   }
   FillLag(response);
   return response;

@@ -121,6 +121,10 @@ absl::Status FromNode(const absl::Status& error, Effect effect, const node::Stat
       break;
     }
     case absl::StatusCode::kFailedPrecondition: {
+      if (HasAlarm(cluster, "NOT_MEMBER") || HasAlarm(cluster, "OTHER_DISK")) {
+        detail.reason = "NOT_MEMBER";
+        break;
+      }
       const bool is_leader = cluster.role == raft::Role::kLeader;
       detail.reason = is_leader || HasAlarm(cluster, "DIVERGED") ? "FENCED" : "NOT_LEADER";
       break;

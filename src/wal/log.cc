@@ -40,12 +40,14 @@ class Log::Impl {
   absl::Status Rest();
   absl::Status Append(const std::vector<raft::AppendJob>& jobs);
   absl::Status Compact(const SnapshotMark& mark, Keep keep);
-  bool HasRoom() const;
+  bool HasRoom(std::uint64_t wanted_besides) const;
+  void LookAtDisk() { written_since_look_ = kFreeSpaceIntervalBytes; }
   std::uint64_t size_bytes() const;
   void CheckInvariants() const;
 
  private:
   absl::Status Guard(absl::Status status);
+  absl::Status MayLackRoom(absl::Status status);
   absl::Status AppendAll(const std::vector<raft::AppendJob>& jobs);
   absl::Status CompactTo(const SnapshotMark& mark, Keep keep);
   absl::Status StartFresh(const Recovered& recovered);
@@ -67,7 +69,10 @@ class Log::Impl {
   io::Directory& directory_;
   const Identity identity_;
   const Options options_;
-  absl::Status failure_;  // The first one; nothing is written after it.
+  absl::Status failure_;     // The first one; nothing is written after it.
+  bool lacks_room_ = false;  // Nothing has failed but for want of room, before any sync.
+  std::size_t noted_ = 0;    // Jobs of an Append() that is to be called again: in the buffer, or
+                             // written.
 
   std::vector<SegmentInfo> segments_;  // The last one is written to.
   std::uint64_t newest_sequence_ = 0;  // Ever used.
@@ -155,7 +160,15 @@ absl::Status Log::Impl::Rest() {
 }
 
 absl::Status Log::Impl::Guard(absl::Status status) {
-  if (!status.ok()) failure_ = status;
+  if (!status.ok() && !std::exchange(lacks_room_, false)) failure_ = status;
+  return status;
+}
+
+// Of a write, or of what comes before a draft has its name. What it left lies behind all that was
+// ever synced, and the same bytes will be written there again; a sync that fails is another matter.
+absl::Status Log::Impl::MayLackRoom(absl::Status status) {
+  lacks_room_ = absl::IsResourceExhausted(status);
+  if (lacks_room_) free_bytes_ = 0;
   return status;
 }
 
@@ -166,13 +179,16 @@ absl::Status Log::Impl::Append(const std::vector<raft::AppendJob>& jobs) {
 
 absl::Status Log::Impl::AppendAll(const std::vector<raft::AppendJob>& jobs) {
   CHECK(HasSegment());
-  for (const raft::AppendJob& job : jobs) {
+  CHECK(noted_ <= jobs.size());
+  for (; noted_ < jobs.size(); ++noted_) {
+    const raft::AppendJob& job = jobs[noted_];
     RETURN_IF_ERROR(Reserve(RecordBytesMax(job)));
     AppendRecord(buffer_, Here(), job);
     Note(job);
   }
   RETURN_IF_ERROR(WriteBuffer());
   RETURN_IF_ERROR(Sync());
+  noted_ = 0;
   // A vote or a promise must outlive damage to the one record that holds it.
   const raft::HardState& known = root_.written()->hard_state;
   if (known.term != hard_state_.term || known.vote != hard_state_.vote ||
@@ -206,7 +222,7 @@ absl::Status Log::Impl::Reserve(std::uint64_t bytes) {
 
 absl::Status Log::Impl::WriteBuffer() {
   if (buffer_.empty()) return absl::OkStatus();
-  RETURN_IF_ERROR(file_->Write(offset(), buffer_));
+  RETURN_IF_ERROR(MayLackRoom(file_->Write(offset(), buffer_)));
   segments_.back().end += buffer_.size();
   written_since_look_ += buffer_.size();
   buffer_.clear();
@@ -223,10 +239,10 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
   const SegmentHeader header{.identity = identity_,
                              .sequence = newest_sequence_ + 1,
                              .previous_end = segments_.empty() ? 0 : offset()};
-  seed_ = ChecksumSeed(header);
+  const std::uint32_t seed = ChecksumSeed(header);
   SegmentInfo segment{.sequence = header.sequence};
   std::string head = EncodeHeader(header);
-  AppendRecord(head, {.seed = seed_},
+  AppendRecord(head, {.seed = seed},
                CheckpointBody{.hard_state = hard_state_,
                               .snapshot = snapshot_,
                               .epoch = epoch_,
@@ -237,14 +253,20 @@ absl::Status Log::Impl::Roll(std::uint64_t bytes, const std::vector<raft::EntryR
     raft::AppendJob job{.epoch = epoch_};
     job.entries.assign(rewrite->begin() + static_cast<std::ptrdiff_t>(i),
                        rewrite->begin() + static_cast<std::ptrdiff_t>(end));
-    AppendRecord(head, {.seed = seed_}, job);
+    AppendRecord(head, {.seed = seed}, job);
     segment.last = last_;
   }
   // Larger than usual for a batch that is.
-  capacity_ = std::max<std::uint64_t>(options_.segment_bytes, head.size() + bytes);
+  const std::uint64_t capacity =
+      std::max<std::uint64_t>(options_.segment_bytes, head.size() + bytes);
   const std::uint64_t zeros =
-      std::min<std::uint64_t>(options_.fill_ahead_bytes, capacity_ - head.size());
-  ASSIGN_OR_RETURN(file_, CreateSegment(directory_, header.sequence, head, zeros));
+      std::min<std::uint64_t>(options_.fill_ahead_bytes, capacity - head.size());
+  absl::StatusOr<std::unique_ptr<io::File>> draft = DraftSegment(directory_, head, zeros);
+  RETURN_IF_ERROR(MayLackRoom(draft.status()));
+  RETURN_IF_ERROR(PublishSegment(directory_, header.sequence));
+  file_ = *std::move(draft);
+  seed_ = seed;
+  capacity_ = capacity;
   filled_ = head.size() + zeros;
   segment.end = head.size();
   // A full one makes all before it needless.
@@ -267,9 +289,11 @@ absl::Status Log::Impl::FillAhead() {
   }
   const std::uint64_t end =
       std::min<std::uint64_t>(capacity_, std::max(filled_, offset()) + options_.fill_ahead_bytes);
-  RETURN_IF_ERROR(FillWithZeros(*file_, std::max(filled_, offset()), end));
+  const absl::Status filled = FillWithZeros(*file_, std::max(filled_, offset()), end);
+  if (absl::IsResourceExhausted(filled)) return absl::OkStatus();  // Only saves the next one time.
+  RETURN_IF_ERROR(filled);
   filled_ = end;
-  return absl::OkStatus();
+  return file_->Sync();
 }
 
 // --- Compacting ---
@@ -281,13 +305,16 @@ absl::Status Log::Impl::Compact(const SnapshotMark& mark, Keep keep) {
 
 absl::Status Log::Impl::CompactTo(const SnapshotMark& mark, Keep keep) {
   CHECK(HasSegment());
+  CHECK(noted_ == 0 && buffer_.empty());  // No Append() is to be called again.
   if (IsMutant(17)) RETURN_IF_ERROR(Forget(mark, keep));
   const CompactionBody body{.snapshot = mark, .keeps_suffix = keep == Keep::kSuffix};
   std::string draft;  // To know its size: making room for it may begin another segment.
   AppendRecord(draft, Here(), body);
   RETURN_IF_ERROR(Reserve(draft.size()));
   AppendRecord(buffer_, Here(), body);
-  RETURN_IF_ERROR(WriteBuffer());
+  const absl::Status written = WriteBuffer();
+  buffer_.clear();
+  RETURN_IF_ERROR(written);
   // Before anything that it makes needless is gone.
   if (!IsMutant(16)) RETURN_IF_ERROR(Sync());
   return Forget(mark, keep);
@@ -325,13 +352,14 @@ absl::Status Log::Impl::RemoveNeedless() {
 
 // --- Looking ---
 
-bool Log::Impl::HasRoom() const {
-  if (written_since_look_ >= kFreeSpaceIntervalBytes || free_bytes_ <= options_.reserve_bytes) {
+bool Log::Impl::HasRoom(std::uint64_t wanted_besides) const {
+  const std::uint64_t wanted = options_.reserve_bytes + wanted_besides;
+  if (written_since_look_ >= kFreeSpaceIntervalBytes || free_bytes_ <= wanted) {
     // A disk that cannot say how full it is will say so when it is written to.
-    free_bytes_ = directory_.FreeBytes().value_or(options_.reserve_bytes + 1);
+    free_bytes_ = directory_.FreeBytes().value_or(wanted + 1);
     written_since_look_ = 0;
   }
-  return free_bytes_ > options_.reserve_bytes;
+  return free_bytes_ > wanted;
 }
 
 std::uint64_t Log::Impl::size_bytes() const {
@@ -370,7 +398,8 @@ absl::Status Log::Append(const std::vector<raft::AppendJob>& jobs) { return impl
 absl::Status Log::Compact(const SnapshotMark& mark, Keep keep) {
   return impl_->Compact(mark, keep);
 }
-bool Log::HasRoom() const { return impl_->HasRoom(); }
+bool Log::HasRoom(std::uint64_t wanted_besides) const { return impl_->HasRoom(wanted_besides); }
+void Log::LookAtDisk() { impl_->LookAtDisk(); }
 std::uint64_t Log::size_bytes() const { return impl_->size_bytes(); }
 void Log::CheckInvariants() const { impl_->CheckInvariants(); }
 

@@ -5,8 +5,10 @@
 // acknowledgement rests on it. The bytes are described in wal/format.md.
 //
 // Write errors: any failed write or sync of the log returns an error after which the Log must be
-// thrown away and the process stopped (FatalIo in node/); it is never retried. Running out of space
-// is prevented rather than met: see HasRoom().
+// thrown away and the process stopped (FatalIo in node/); it is never retried. But for one: a write
+// that finds no room (kResourceExhausted) has touched nothing that was ever synced. The same call
+// may be made again until there is room; no other before it. HasRoom() is there to not let it come
+// to that.
 // Owner: the log thread. Source: shared experience listed in docs/architecture.md.
 
 #include <absl/status/status.h>
@@ -84,6 +86,7 @@ class Log {
                                   const std::vector<raft::EntryRef>& entries);
 
   // Writes the jobs as one batch each, then syncs once for all. When it returns OK all are durable.
+  // kResourceExhausted: none is; the next call is to be this one again, with the same jobs.
   [[nodiscard]] absl::Status Append(const std::vector<raft::AppendJob>& jobs);
 
   // Records durably that the log now continues from `mark`. The entries up to it are forgotten; if
@@ -97,8 +100,12 @@ class Log {
   // already.
   [[nodiscard]] absl::Status Rest();
 
-  // Whether the disk has room for at least reserve_bytes more. Asked before proposals are accepted.
-  bool HasRoom() const;
+  // Whether the disk has room for at least reserve_bytes and what is wanted besides. Asked before
+  // proposals are accepted. It looks at the disk when much has been written since it last did, or
+  // there was no room then;
+  bool HasRoom(std::uint64_t wanted_besides = 0) const;
+  // after this, in any case: others fill disks, too.
+  void LookAtDisk();
   std::uint64_t size_bytes() const;
 
   void CheckInvariants() const;

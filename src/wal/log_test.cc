@@ -83,8 +83,11 @@ class Workload {
       model_.Apply(jobs.back());
       may_be_.push_back(model_);
     }
-    return log.Append(jobs);
+    return Call([&] { return log.Append(jobs); });
   }
+  // Of a call that finds no room it waits until there is some.
+  void MakePatient() { is_patient_ = true; }
+  std::uint64_t repeated() const { return repeated_; }
   const std::vector<Model>& may_be() const { return may_be_; }
   const Model& model() const { return model_; }
   void GoOnFrom(const Model& model) {
@@ -129,10 +132,22 @@ class Workload {
   absl::Status Compact(Log& log, const SnapshotMark& mark, Log::Keep keep) {
     model_.Apply(mark, keep);
     may_be_.push_back(model_);
-    return log.Compact(mark, keep);
+    return Call([&] { return log.Compact(mark, keep); });
+  }
+  template <class Verb>
+  absl::Status Call(const Verb& verb) {
+    absl::Status status = verb();
+    constexpr int kRepeatsMax = 3;
+    for (int i = 0; is_patient_ && absl::IsResourceExhausted(status) && i < kRepeatsMax; ++i) {
+      ++repeated_;
+      status = verb();
+    }
+    return status;
   }
 
   Prng prng_;
+  bool is_patient_ = false;
+  std::uint64_t repeated_ = 0;
   Model model_;
   std::vector<Model> may_be_;
   bool is_founded_ = false;
@@ -404,6 +419,49 @@ TEST(Log, ReportsTheFirstErrorForEver) {
     }
     if (!has_failed) break;
   }
+}
+
+// Not so a disk that is full: what a write has not found room for may be written later. A sync that
+// says so is as bad as any other that fails.
+TEST(Log, AWriteThatFindsNoRoomIsMadeAgain) {
+  std::uint64_t went_on = 0;
+  std::uint64_t ended = 0;
+  for (std::uint64_t operation = 1;; ++operation) {
+    io::FaultyDirectory directory(operation);
+    Workload workload(4);
+    workload.MakePatient();
+    auto opened = Log::Open(directory, kIdentity, kSmall);
+    ASSERT_TRUE(opened.ok());
+    // Twice in a row: also what is made again may find none.
+    for (std::uint64_t at : {operation, operation + 1}) {
+      directory.FailAt(directory.operations() + at, absl::ResourceExhaustedError("no space"));
+    }
+    const std::uint64_t before = directory.operations();
+    bool has_failed = false;
+    for (int i = 0; i < 40 && !has_failed; ++i) has_failed = !workload.Step(*opened->log).ok();
+    if (directory.operations() < before + operation) break;
+    ended += has_failed ? 1 : 0;
+    if (has_failed) continue;
+    went_on += workload.repeated() > 0 ? 1 : 0;
+    opened->log.reset();
+    auto again = Log::Open(directory, kIdentity, kSmall);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_TRUE(workload.model().Fits(again->recovered)) << "operation " << operation;
+  }
+  EXPECT_GT(went_on, 20u);
+  EXPECT_GT(ended, 20u);
+}
+
+TEST(Log, SeesThatOthersFillTheDisk) {
+  io::FaultyDirectory directory(1);
+  auto opened = Log::Open(directory, kIdentity, kSmall);
+  EXPECT_TRUE(opened->log->HasRoom());
+  directory.free_bytes = 1 << 20;
+  opened->log->LookAtDisk();
+  EXPECT_FALSE(opened->log->HasRoom());
+  directory.free_bytes = kSmall.reserve_bytes + (10 << 20);
+  EXPECT_TRUE(opened->log->HasRoom());
+  EXPECT_FALSE(opened->log->HasRoom(11 << 20));
 }
 
 TEST(Log, BelongsToOneNodeAlone) {

@@ -92,13 +92,11 @@ absl::Status FillWithZeros(io::File& file, std::uint64_t from, std::uint64_t to)
     RETURN_IF_ERROR(file.Write(from, std::string_view(kZeros).substr(0, piece)));
     from += piece;
   }
-  return file.Sync();
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<io::File>> CreateSegment(io::Directory& directory,
-                                                        std::uint64_t sequence,
-                                                        std::string_view head,
-                                                        std::uint64_t zeros) {
+absl::StatusOr<std::unique_ptr<io::File>> DraftSegment(io::Directory& directory,
+                                                       std::string_view head, std::uint64_t zeros) {
   // What a process that died in the middle of this left.
   ASSIGN_OR_RETURN(const std::vector<std::string> names, directory.List());
   if (std::ranges::count(names, kDraftName) > 0) RETURN_IF_ERROR(directory.Remove(kDraftName));
@@ -106,9 +104,13 @@ absl::StatusOr<std::unique_ptr<io::File>> CreateSegment(io::Directory& directory
                    directory.Open(kDraftName, io::OpenMode::kCreate));
   RETURN_IF_ERROR(file->Write(0, head));
   RETURN_IF_ERROR(FillWithZeros(*file, head.size(), head.size() + zeros));
-  RETURN_IF_ERROR(directory.Rename(kDraftName, SegmentName(sequence)));
-  if (!IsMutant(11)) RETURN_IF_ERROR(directory.Sync());
+  RETURN_IF_ERROR(file->Sync());
   return file;
+}
+
+absl::Status PublishSegment(io::Directory& directory, std::uint64_t sequence) {
+  RETURN_IF_ERROR(directory.Rename(kDraftName, SegmentName(sequence)));
+  return IsMutant(11) ? absl::OkStatus() : directory.Sync();
 }
 
 }  // namespace coterie::wal

@@ -42,14 +42,15 @@ std::string SegmentName(std::uint64_t sequence);
 // Nothing if `name` is not that of a segment.
 std::optional<std::uint64_t> SegmentSequence(std::string_view name);
 
-// The file of a new segment: `head` (header and first records), then `zeros` bytes of zeros, all
-// durable, and its name too.
-absl::StatusOr<std::unique_ptr<io::File>> CreateSegment(io::Directory& directory,
-                                                        std::uint64_t sequence,
-                                                        std::string_view head, std::uint64_t zeros);
+// The file of a new segment, which has no name yet: `head` (header and first records), then `zeros`
+// bytes of zeros, all durable. Whatever fails has left nothing that counts.
+absl::StatusOr<std::unique_ptr<io::File>> DraftSegment(io::Directory& directory,
+                                                       std::string_view head, std::uint64_t zeros);
+// Gives it its name, durably.
+[[nodiscard]] absl::Status PublishSegment(io::Directory& directory, std::uint64_t sequence);
 
-// Writes zeros to [from, to) and syncs: a later write there changes no metadata, so that its sync
-// costs one write of the disk and not several.
+// Writes zeros to [from, to), to be synced: a later write there changes no metadata, so that its
+// sync costs one write of the disk and not several.
 [[nodiscard]] absl::Status FillWithZeros(io::File& file, std::uint64_t from, std::uint64_t to);
 
 }  // namespace coterie::wal
