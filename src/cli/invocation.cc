@@ -22,7 +22,7 @@ namespace {
 // When nothing at all can be connected, say so instead of waiting for the deadline.
 constexpr absl::Duration kUnreachableTimeout = absl::Seconds(2);
 // How old what is known of the members may be, and how long asking for them may take.
-constexpr absl::Duration kMembersKept = absl::Minutes(10);
+constexpr std::uint64_t kMembersKeptMs = 10 * 60 * 1000;
 constexpr absl::Duration kMembersTimeout = absl::Seconds(1);
 
 std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(absl::Now())); }
@@ -196,8 +196,8 @@ bool Invocation::ForgetSession() {
 void Invocation::KeepMembers() {
   if (client_ == nullptr || !session_ || client_->token() != session_->token) return;
   const std::uint64_t now_ms = NowMs();
-  const bool is_fresh = session_->asked_at_ms <= now_ms &&
-                        now_ms - session_->asked_at_ms < absl::ToInt64Milliseconds(kMembersKept);
+  const bool is_fresh =
+      session_->asked_at_ms <= now_ms && now_ms - session_->asked_at_ms < kMembersKeptMs;
   if (is_fresh) return;
   std::vector<std::string> members = AskMembers();
   if (members.empty()) return;
