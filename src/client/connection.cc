@@ -9,6 +9,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <climits>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,8 @@ namespace {
 // A document of 64 MiB and what is around it.
 constexpr int kReceiveBytesMax = 80 << 20;
 constexpr absl::Duration kNudgeTimeout = absl::Seconds(5);
+constexpr absl::Duration kReasonTimeout = absl::Milliseconds(100);
+constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
 
 grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
@@ -46,6 +49,21 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const Credent
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), Arguments());
 }
 
+// What follows the last error's code and address.
+std::string ReasonIn(const std::string& message) {
+  constexpr std::string_view kBegin = "last error: ";
+  std::size_t begin = message.find(kBegin);
+  if (begin == std::string::npos) return "";
+  begin += kBegin.size();
+  for (const std::string_view skipped : {"", "ipv4:", "ipv6:"}) {
+    const std::size_t end = message.find(": ", begin);
+    if (end != std::string::npos && message.compare(begin, skipped.size(), skipped) == 0) {
+      begin = end + 2;
+    }
+  }
+  return message.substr(begin);
+}
+
 }  // namespace
 
 // A call that waits for the connection. Nobody waits for its answer: gRPC 1.51 (epoll1) makes
@@ -59,8 +77,8 @@ class Connection::Nudge {
     context_.set_wait_for_ready(true);
     Prepare(context_, "", absl::Now() + kNudgeTimeout);
     grpc::GenericStub stub(channel);
-    stub.UnaryCall(&context_, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request_,
-                   &response_, [this](const grpc::Status&) { done_.Notify(); });
+    stub.UnaryCall(&context_, kHealthCheck, grpc::StubOptions(), &request_, &response_,
+                   [this](const grpc::Status&) { done_.Notify(); });
   }
   ~Nudge() {
     context_.TryCancel();
@@ -97,6 +115,18 @@ bool Connection::WaitUntilReady(absl::Time deadline) {
       return false;
     }
   }
+}
+
+// A call that does not wait for the connection fails with the error of the last attempt:
+// "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused".
+std::string Connection::WhyNotReady() {
+  if (channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_TRANSIENT_FAILURE) return "";
+  const grpc::Slice nothing("");
+  grpc::ByteBuffer response;
+  grpc::ClientContext context;
+  Prepare(context, "", absl::Now() + kReasonTimeout);
+  const grpc::Status status = Call(context, kHealthCheck, {&nothing, 1}, response);
+  return ReasonIn(status.error_message());
 }
 
 grpc::Status Connection::Call(grpc::ClientContext& context, const char* path,

@@ -36,6 +36,10 @@ class Connection {
   // channel goes on connecting in the background, so that a far node is ready for a later attempt.
   bool WaitUntilReady(absl::Time deadline);
 
+  // Why connecting failed just now, in gRPC's words ("Connection refused"); empty = it does not
+  // tell, or the channel is trying again. Takes no longer than a moment.
+  std::string WhyNotReady();
+
   // One unary call, until its context's deadline.
   grpc::Status Call(grpc::ClientContext& context, const char* path, const grpc::ByteBuffer& request,
                     grpc::ByteBuffer& response);

@@ -163,7 +163,13 @@ std::shared_ptr<Connection> Tour::Next() {
     }
     nodes_.Failed(current_);
     unreachable_since_ = std::min(unreachable_since_, absl::Now());
-    last_errors_.insert_or_assign(current_, absl::UnavailableError("cannot connect"));
+    // Asked for once, so that going from node to node stays as quick as it is.
+    const std::string why = last_errors_.contains(current_) ? "" : connection->WhyNotReady();
+    if (!why.empty() || !last_errors_.contains(current_)) {
+      last_errors_.insert_or_assign(
+          current_, absl::UnavailableError(why.empty() ? "cannot connect"
+                                                       : absl::StrCat("cannot connect: ", why)));
+    }
   }
   return nullptr;
 }
