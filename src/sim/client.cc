@@ -298,6 +298,8 @@ void Client::Propose(state::CommandBody body, Then then) {
                    if (got.status().GetPayload(node::kUpgradingPayload)) {
                      around_.history.CountNews(Asked::kRefused);
                    }
+                   // Who is no member, or fenced, sends everybody away.
+                   if (absl::IsFailedPrecondition(got.status())) MoveHome();
                    // Without a session a second try would be a second command.
                    if (!has_session) return end(std::nullopt);
                    RetryLater();
