@@ -168,7 +168,7 @@ describe('/metrics', () => {
     assert.equal(named.size, families.length, 'a family is there twice')
     assert.ok(families.length > 40)
     for (const { name, help, type, metrics } of families) {
-      assert.match(name, /^coterie_[a-z0-9_]+$/)
+      assert.match(name, /^(coterie|process)_[a-z0-9_]+$/)
       assert.ok(help.length > 5, name)
       assert.ok(['COUNTER', 'GAUGE', 'HISTOGRAM'].includes(type), `${name}: ${type}`)
       // prometheus.io/docs/practices/naming: base units, and counters say that they are.
