@@ -1,7 +1,7 @@
 import type { RefObject } from 'preact'
 
-import type { Editor } from '../editor'
-import type { Opened } from '../opened'
+import type { Editor } from '../editor/editor'
+import type { Opened } from '../document/opened'
 import { Assistant } from './assistant'
 import type { Suggesting } from './suggesting'
 import { SuggestionList } from './suggestion_list'

@@ -2,14 +2,14 @@
 import type { RefObject } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 
-import { announce } from '../announce'
-import { CallError } from '../api'
+import { announce } from '../browser/announce'
+import { CallError } from '../cluster/api'
 import {
   type Answer, heard, newAnswer, run, type Task, type TextRange, type Tone, wordsFor,
-} from '../assist'
-import type { Editor } from '../editor'
-import { Markdown } from '../markdown'
-import { messageOf } from '../poll'
+} from '../document/assist'
+import type { Editor } from '../editor/editor'
+import { Markdown } from '../text/markdown'
+import { messageOf } from '../cluster/poll'
 
 const kTones: [Tone, string][] = [
   ['clearer', 'clearer'], ['shorter', 'shorter'], ['formal', 'more formal'],

@@ -1,5 +1,5 @@
 // A node of the cluster: what it is, how far its log is, what it does.
-import { type NodeView, type Tape, tapeOf } from '../story'
+import { type NodeView, type Tape, tapeOf } from '../cluster/story'
 import { clock } from './pieces'
 
 export const milliseconds = (ms: number | null | undefined): string => {

@@ -3,7 +3,7 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 
-import { messageOf } from '../poll'
+import { messageOf } from '../cluster/poll'
 import { Header } from './header'
 
 let loaded: ComponentType | null = null

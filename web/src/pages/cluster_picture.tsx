@@ -3,7 +3,7 @@
 // and the votes of the last election.
 import { useEffect, useRef } from 'preact/hooks'
 
-import type { Election, LinkView, NodeView } from '../story'
+import type { Election, LinkView, NodeView } from '../cluster/story'
 
 const kWide = 360
 const kHigh = 280

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef } from 'preact/hooks'
 
-import { showOverlay } from '../overlay'
+import { showOverlay } from '../browser/overlay'
 
 export function Dialog({ label, kind, children }:
     { label: string; kind: string; children: ComponentChildren }) {

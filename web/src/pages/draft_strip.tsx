@@ -1,10 +1,10 @@
 // Offers drafts to be looked at, merged or thrown away; nothing happens to one by itself.
 import { useEffect, useState } from 'preact/hooks'
 
-import { announce } from '../announce'
-import { session } from '../api'
-import { changesOf, discard, type Draft, type DraftChange, listDrafts, merge } from '../drafts'
-import { messageOf } from '../poll'
+import { announce } from '../browser/announce'
+import { session } from '../cluster/api'
+import { changesOf, discard, type Draft, type DraftChange, listDrafts, merge } from '../document/drafts'
+import { messageOf } from '../cluster/poll'
 import { clock } from './pieces'
 
 // Those of the document that one may see; loaded anew whenever `revision` is another.

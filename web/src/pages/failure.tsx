@@ -2,7 +2,7 @@
 // the cluster or this device already.
 import { Component, type ComponentChildren } from 'preact'
 
-import { messageOf } from '../poll'
+import { messageOf } from '../cluster/poll'
 
 interface Props { children: ComponentChildren }
 

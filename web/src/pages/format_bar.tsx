@@ -1,8 +1,8 @@
 // For fingers: the formats that others have keys for, above a phone's own keyboard.
 import type { ComponentChildren, RefObject } from 'preact'
 
-import type { Editor } from '../editor'
-import type { Format } from '../formatting'
+import type { Editor } from '../editor/editor'
+import type { Format } from '../editor/formatting'
 
 const kFormats: [Format, string, ComponentChildren][] = [
   ['bold', 'Bold', <b>B</b>], ['italic', 'Italic', <i>I</i>], ['heading', 'Heading', 'H'],

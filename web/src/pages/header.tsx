@@ -1,12 +1,12 @@
 import type { ComponentChildren } from 'preact'
 
-import { call, keepSession, session } from '../api'
-import { deleteNow } from '../deletions'
-import { forgetList } from '../kept_list'
-import { labelHere } from '../keys'
-import { showOverlay } from '../overlay'
-import { toggleTheme } from '../settings'
-import { listUnsent } from '../unsent'
+import { call, keepSession, session } from '../cluster/api'
+import { deleteNow } from '../document/deletions'
+import { forgetList } from '../offline/kept_list'
+import { labelHere } from '../browser/keys'
+import { showOverlay } from '../browser/overlay'
+import { toggleTheme } from '../browser/settings'
+import { listUnsent } from '../offline/unsent'
 
 export async function logOut(): Promise<void> {
   const unsent = listUnsent(session()?.user ?? '').filter(({ gone }) => !gone)

@@ -1,9 +1,9 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 
-import { call, type Version } from '../api'
-import { compareLines } from '../lines'
-import { messageOf, usePoll } from '../poll'
-import { authorOf, kVersionsPage, merge, sittings } from '../versions'
+import { call, type Version } from '../cluster/api'
+import { compareLines } from '../text/lines'
+import { messageOf, usePoll } from '../cluster/poll'
+import { authorOf, kVersionsPage, merge, sittings } from '../document/versions'
 import { clock } from './pieces'
 
 const kPollMs = 3_000

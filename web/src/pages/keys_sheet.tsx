@@ -1,6 +1,6 @@
 // All keys: those of what is shown now, and those of the editor itself.
-import { commandGroups, type Group } from '../commands'
-import { labelHere } from '../keys'
+import { commandGroups, type Group } from '../browser/commands'
+import { labelHere } from '../browser/keys'
 import { Dialog, DialogHead } from './dialog'
 
 type Row = [readonly string[], string]

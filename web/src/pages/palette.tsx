@@ -1,14 +1,14 @@
 // Everything that can be done or opened, by a few letters of its name.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 
-import { call, change, type Document } from '../api'
-import { type Command, commandGroups } from '../commands'
-import { bestOf } from '../fuzzy'
-import { labelHere } from '../keys'
-import { showOverlay } from '../overlay'
-import { messageOf } from '../poll'
-import { documentLink } from '../route'
-import { toast } from '../toasts'
+import { call, change, type Document } from '../cluster/api'
+import { type Command, commandGroups } from '../browser/commands'
+import { bestOf } from '../browser/fuzzy'
+import { labelHere } from '../browser/keys'
+import { showOverlay } from '../browser/overlay'
+import { messageOf } from '../cluster/poll'
+import { documentLink } from '../browser/route'
+import { toast } from '../browser/toasts'
 import { Dialog } from './dialog'
 
 const kShownMax = 40

@@ -1,5 +1,5 @@
 // Small pieces that several pages show.
-import { colorIndex } from '../colors'
+import { colorIndex } from '../document/colors'
 
 const kAvatarsMax = 5
 

@@ -1,14 +1,14 @@
 // How somebody wants the page to be. All of it holds at once, in this browser.
 import { useEffect, useState } from 'preact/hooks'
 
-import { change, session } from '../api'
-import { allColors, colorIndex, whoWrites } from '../colors'
-import { forgetCopies, type Kept, whatIsKept } from '../device'
-import { messageOf } from '../poll'
+import { change, session } from '../cluster/api'
+import { allColors, colorIndex, whoWrites } from '../document/colors'
+import { forgetCopies, type Kept, whatIsKept } from '../document/device'
+import { messageOf } from '../cluster/poll'
 import {
   changeSettings, type Face, kTextSizes, type Settings, type Theme, useSettings,
-} from '../settings'
-import { toast } from '../toasts'
+} from '../browser/settings'
+import { toast } from '../browser/toasts'
 import { Dialog, DialogHead } from './dialog'
 
 const kThemes: [Theme, string][] =

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
 
-import { call, change, type Document, type Grant, type Role } from '../api'
-import { messageOf, usePoll } from '../poll'
-import { toast } from '../toasts'
+import { call, change, type Document, type Grant, type Role } from '../cluster/api'
+import { messageOf, usePoll } from '../cluster/poll'
+import { toast } from '../browser/toasts'
 
 const kRoles: [Role, string][] = [
   ['ROLE_NONE', 'no access'], ['ROLE_VIEWER', 'may read'], ['ROLE_EDITOR', 'may write'],

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 
-import { login } from '../api'
-import { messageOf } from '../poll'
+import { login } from '../cluster/api'
+import { messageOf } from '../cluster/poll'
 
 export function SignIn({ onDone }: { onDone: () => void }) {
   const [error, setError] = useState('')

@@ -2,8 +2,8 @@
 // how many it is, is said of those that have said so.
 import { useEffect, useMemo, useReducer, useState } from 'preact/hooks'
 
-import { askDurability, type Durability, DurabilityKeeper } from '../durability'
-import type { Link, LinkState, LockNotice } from '../link'
+import { askDurability, type Durability, DurabilityKeeper } from '../document/durability'
+import type { Link, LinkState, LockNotice } from '../document/link'
 import { clock } from './pieces'
 
 const kSettledMs = 1_500

@@ -2,12 +2,12 @@
 import type { RefObject } from 'preact'
 import { useMemo, useRef } from 'preact/hooks'
 
-import { announce } from '../announce'
-import type { Editor } from '../editor'
-import type { Opened } from '../opened'
-import { messageOf } from '../poll'
-import type { SuggestionSource } from '../suggestion_marks'
-import type { Decision, Placed, Suggestion, SuggestionId } from '../suggestions'
+import { announce } from '../browser/announce'
+import type { Editor } from '../editor/editor'
+import type { Opened } from '../document/opened'
+import { messageOf } from '../cluster/poll'
+import type { SuggestionSource } from '../editor/suggestion_marks'
+import type { Decision, Placed, Suggestion, SuggestionId } from '../document/suggestions'
 
 // Accepts, and makes that one of the steps that undo takes back.
 async function accept(opened: Opened, editor: Editor | null, id: SuggestionId, of: Placed[]):

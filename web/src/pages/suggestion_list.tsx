@@ -2,8 +2,8 @@
 // or all at once, as in the text itself.
 import type { TargetedKeyboardEvent, TargetedMouseEvent } from 'preact'
 
-import { describe } from '../suggestion_marks'
-import type { Decision, Placed, Suggestion } from '../suggestions'
+import { describe } from '../editor/suggestion_marks'
+import type { Decision, Placed, Suggestion } from '../document/suggestions'
 
 export interface SuggestionListProps {
   placed: Placed[]

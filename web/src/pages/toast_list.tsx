@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 
-import { dismiss, subscribe, type Toast } from '../toasts'
+import { dismiss, subscribe, type Toast } from '../browser/toasts'
 
 export function ToastList() {
   const [toasts, setToasts] = useState<readonly Toast[]>([])

@@ -1,9 +1,9 @@
 // What is wrong with the open document, in words, and what one can do: nothing that was written is
 // lost by any of it.
-import type { LinkState } from '../link'
-import { call, type NodeStatus } from '../api'
-import type { Opened } from '../opened'
-import { usePoll } from '../poll'
+import type { LinkState } from '../document/link'
+import { call, type NodeStatus } from '../cluster/api'
+import type { Opened } from '../document/opened'
+import { usePoll } from '../cluster/poll'
 
 const kLookEveryMs = 5_000
 

@@ -1,15 +1,15 @@
 // Says what of somebody's writing is on this device alone, and sends it as soon as it can.
 import { useEffect, useState } from 'preact/hooks'
 
-import { session } from '../api'
-import { deleteCopy, readCopy } from '../local_copy'
-import { copyName, kRootText } from '../opened'
-import { sendUnsent } from '../outbox'
-import { messageOf } from '../poll'
-import { documentLink } from '../route'
-import { saveAs } from '../save_as'
-import { toast } from '../toasts'
-import { forgetUnsent, listUnsent, type Unsent } from '../unsent'
+import { session } from '../cluster/api'
+import { deleteCopy, readCopy } from '../offline/local_copy'
+import { copyName, kRootText } from '../document/opened'
+import { sendUnsent } from '../document/outbox'
+import { messageOf } from '../cluster/poll'
+import { documentLink } from '../browser/route'
+import { saveAs } from '../browser/save_as'
+import { toast } from '../browser/toasts'
+import { forgetUnsent, listUnsent, type Unsent } from '../offline/unsent'
 
 const kLookEveryMs = 1_000
 const kSendEveryMs = 15_000

@@ -3,8 +3,8 @@ import './browser'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { linksOf, Story, stretchOf, tapeOf, verdictOf } from '../../src/story'
-import type { Happening, PeerLink, Watched, WatchedNode } from '../../src/watch'
+import { linksOf, Story, stretchOf, tapeOf, verdictOf } from '../../src/cluster/story'
+import type { Happening, PeerLink, Watched, WatchedNode } from '../../src/cluster/watch'
 
 interface Said { role?: string; ageMs?: string | undefined; isReachable?: boolean; at?: number
   applied?: number; links?: PeerLink[]; pace?: WatchedNode['pace'] }

@@ -3,8 +3,8 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 
-import { CallError } from '../../src/api'
-import { askDurability, type Durability, DurabilityKeeper } from '../../src/durability'
+import { CallError } from '../../src/cluster/api'
+import { askDurability, type Durability, DurabilityKeeper } from '../../src/document/durability'
 import { pillDetails, pillText } from '../../src/pages/status_pill'
 
 const realFetch = globalThis.fetch

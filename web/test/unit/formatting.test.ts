@@ -4,7 +4,7 @@ import { defineLanguageFacet, Language } from '@codemirror/language'
 import { EditorState } from '@codemirror/state'
 import { GFM, parser } from '@lezer/markdown'
 
-import { continueMarkup, format, type Format } from '../../src/formatting'
+import { continueMarkup, format, type Format } from '../../src/editor/formatting'
 
 const markdown = new Language(defineLanguageFacet(), parser.configure(GFM), [], 'markdown')
 

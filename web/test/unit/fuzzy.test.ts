@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { bestOf, fit } from '../../src/fuzzy'
+import { bestOf, fit } from '../../src/browser/fuzzy'
 
 const names = ['Plan for the year', 'recipes/bread.md', 'Meeting notes', 'bread', 'Airplane']
 const best = (query: string) => bestOf(query, names, (name) => name)

@@ -3,8 +3,8 @@ import { storage } from './browser'
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 
-import { keepId } from '../../src/kept_ids'
-import { addToList, forgetList, keepList, keptList } from '../../src/kept_list'
+import { keepId } from '../../src/offline/kept_ids'
+import { addToList, forgetList, keepList, keptList } from '../../src/offline/kept_list'
 
 const names = (user = 'mia') => keptList(user).map(({ name }) => name)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { isPressed, keyLabel, type Press } from '../../src/keys'
+import { isPressed, keyLabel, type Press } from '../../src/browser/keys'
 
 const press = (key: string, some: Partial<Press> & { state?: string } = {}): Press => ({
   key, code: '', ctrlKey: false, metaKey: false, altKey: false, shiftKey: false,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { compareLines } from '../../src/lines'
-import { wordChanges } from '../../src/word_changes'
+import { compareLines } from '../../src/text/lines'
+import { wordChanges } from '../../src/text/word_changes'
 
 const shown = (before: string, after: string): string => compareLines(before, after)
   .map(({ kind, text }) => `${kind === 'same' ? ' ' : kind === 'added' ? '+' : '-'}${text}`)

@@ -7,7 +7,7 @@ import * as encoding from 'lib0/encoding'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { type Found, Link } from '../../src/link'
+import { type Found, Link } from '../../src/document/link'
 import { remaining, statusText } from '../../src/pages/status_pill'
 import { Socket } from './socket'
 

@@ -3,7 +3,7 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 
-import { LockKeeper } from '../../src/lock_keeper'
+import { LockKeeper } from '../../src/document/lock_keeper'
 
 // What was asked of the cluster, and how it answers.
 let asked: string[]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { Markdown } from '../../src/markdown'
+import { Markdown } from '../../src/text/markdown'
 import { htmlOf } from './elements'
 
 const shown = (source: string): string =>

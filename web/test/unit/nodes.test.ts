@@ -3,7 +3,7 @@ import { storage } from './browser'
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 
-import { allNodes, control, leave, loadNodes, node, nodesOf } from '../../src/nodes'
+import { allNodes, control, leave, loadNodes, node, nodesOf } from '../../src/cluster/nodes'
 
 const define = (name: string, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })

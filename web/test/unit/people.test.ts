@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { peopleIn } from '../../src/people'
+import { peopleIn } from '../../src/document/people'
 
 // Everything in an awareness was typed by somebody else.
 function awarenessOf(states: Record<number, unknown>): Awareness {

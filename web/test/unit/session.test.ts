@@ -3,9 +3,9 @@ import { storage } from './browser'
 import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 
-import { call, keepSession, login, session, watchSession } from '../../src/api'
-import { keep, recall, recallAll } from '../../src/kept'
-import { allNodes, loadNodes } from '../../src/nodes'
+import { call, keepSession, login, session, watchSession } from '../../src/cluster/api'
+import { keep, recall, recallAll } from '../../src/browser/kept'
+import { allNodes, loadNodes } from '../../src/cluster/nodes'
 
 const define = (name: string, value: unknown) =>
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true })

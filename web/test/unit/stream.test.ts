@@ -3,10 +3,10 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 
-import { CallError, errorFrom } from '../../src/api'
-import { heard, isOnlyWaiting, newAnswer, requestOf, wordsFor } from '../../src/assist'
-import { loadNodes } from '../../src/nodes'
-import { envelope, EnvelopeReader, stream } from '../../src/stream'
+import { CallError, errorFrom } from '../../src/cluster/api'
+import { heard, isOnlyWaiting, newAnswer, requestOf, wordsFor } from '../../src/document/assist'
+import { loadNodes } from '../../src/cluster/nodes'
+import { envelope, EnvelopeReader, stream } from '../../src/cluster/stream'
 
 const realFetch = globalThis.fetch
 afterEach(() => { globalThis.fetch = realFetch })

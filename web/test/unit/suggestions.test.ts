@@ -4,9 +4,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
 
-import { keepRange, rememberEdit } from '../../src/remembered_edits'
-import { indexesOf } from '../../src/anchors'
-import { placeAll, suggestionOf } from '../../src/suggestions'
+import { keepRange, rememberEdit } from '../../src/document/remembered_edits'
+import { indexesOf } from '../../src/text/anchors'
+import { placeAll, suggestionOf } from '../../src/document/suggestions'
 
 function docWith(content: string): { doc: Y.Doc; text: Y.Text } {
   const doc = new Y.Doc()

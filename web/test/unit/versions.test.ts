@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { authorOf, merge, sittings } from '../../src/versions'
+import { authorOf, merge, sittings } from '../../src/document/versions'
 
 const version = (revision: number, author: string, minutes: number) =>
   ({ revision: String(revision), author, timeMs: String(60_000 * minutes) })

@@ -3,10 +3,10 @@ import './browser'
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 
-import { keepSession } from '../../src/api'
-import { loadNodes, node } from '../../src/nodes'
-import { envelope } from '../../src/stream'
-import { type Watched, watchCluster } from '../../src/watch'
+import { keepSession } from '../../src/cluster/api'
+import { loadNodes, node } from '../../src/cluster/nodes'
+import { envelope } from '../../src/cluster/stream'
+import { type Watched, watchCluster } from '../../src/cluster/watch'
 
 const realFetch = globalThis.fetch
 const nodes = ['http://127.0.0.1:8080', 'http://127.0.0.1:8081']

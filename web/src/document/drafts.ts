@@ -1,5 +1,5 @@
 // Drafts: what the cluster kept of somebody's writing while the document did not take it.
-import { call, change, type Session } from './api'
+import { call, change, type Session } from '../cluster/api'
 
 export interface Draft { documentId: string; user: string; savedAtMs?: string }
 export interface DraftChange { positionBytes?: string; deleted?: string; inserted?: string }

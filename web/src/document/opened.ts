@@ -2,13 +2,13 @@
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { call, CallError, type Document, session, type Session } from './api'
+import { call, CallError, type Document, session, type Session } from '../cluster/api'
 import { whoWrites } from './colors'
-import { keepId, keptId } from './kept_ids'
-import { addToList } from './kept_list'
+import { keepId, keptId } from '../offline/kept_ids'
+import { addToList } from '../offline/kept_list'
 import { type Found, Link } from './link'
 import { lingering } from './lingering'
-import { LocalCopy } from './local_copy'
+import { LocalCopy } from '../offline/local_copy'
 import { UnsentMark } from './unsent_mark'
 import { Suggestions } from './suggestions'
 

@@ -1,7 +1,7 @@
 // On how many nodes' disks the open document is, asked for some moments after an edit was saved: a
 // majority has it by then, and the others follow. Nothing is claimed of a node that has not said so
 // itself, nor of what was written since it was asked.
-import { authorization, CallError, errorFrom } from './api'
+import { authorization, CallError, errorFrom } from '../cluster/api'
 
 const kSettleMs = 250
 const kAgainMinMs = 2_000

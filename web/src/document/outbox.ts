@@ -1,8 +1,8 @@
 // Sends what was typed offline in documents whose pages are not open any more.
-import { type Session, session } from './api'
+import { type Session, session } from '../cluster/api'
 import { leave, open } from './opened'
-import { toast } from './toasts'
-import { isUnsent, listUnsent, type Unsent } from './unsent'
+import { toast } from '../browser/toasts'
+import { isUnsent, listUnsent, type Unsent } from '../offline/unsent'
 
 const kPatienceMs = 20_000
 const kLookEveryMs = 250

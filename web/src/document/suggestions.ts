@@ -2,10 +2,10 @@
 // the text as it is here, edits that are on their way included.
 import * as Y from 'yjs'
 
-import { indexesOf } from './anchors'
-import { call, change } from './api'
-import { stream } from './stream'
-import { type WordChange, wordChanges } from './word_changes'
+import { indexesOf } from '../text/anchors'
+import { call, change } from '../cluster/api'
+import { stream } from '../cluster/stream'
+import { type WordChange, wordChanges } from '../text/word_changes'
 
 export interface SuggestionId { batch: string; ordinal: number }
 export type Decision = 'accept' | 'reject'

@@ -1,7 +1,7 @@
 // A writer's colour: one of twelve, by the name, so that everybody sees the same one, unless its
 // writer has chosen another of them. The page uses the class alone; the value is for other editors,
 // which read it from the awareness.
-import { settings } from './settings'
+import { settings } from '../browser/settings'
 
 const kColors = ['#2563eb', '#c2410c', '#15803d', '#9333ea', '#be123c', '#0e7490', '#a16207',
   '#4338ca', '#4d7c0f', '#a21caf', '#0f766e', '#b91c1c']

@@ -1,6 +1,6 @@
 // Where the cluster is: the origins of its nodes, as the node that served the page knows them. All
 // calls and sockets go to one of them; when it does not answer, to the next.
-import { keep, recallJson } from './kept'
+import { keep, recallJson } from '../browser/kept'
 
 const own = location.origin
 const kKept = 'coterie.nodes'

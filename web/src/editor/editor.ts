@@ -14,10 +14,10 @@ import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
 import { carets } from './carets'
-import { allColors } from './colors'
+import { allColors } from '../document/colors'
 import { continueMarkup, format, type Format } from './formatting'
-import { keepRange, rememberEdit } from './remembered_edits'
-import { settings, subscribe } from './settings'
+import { keepRange, rememberEdit } from '../document/remembered_edits'
+import { settings, subscribe } from '../browser/settings'
 import { suggestionMarks, type SuggestionSource } from './suggestion_marks'
 
 const markdown = new Language(

@@ -1,8 +1,8 @@
 // Notes of one open document whether edits of it are on this device alone, so that they are sent
 // when its page is not open any more.
 import type { Link } from './link'
-import type { LocalCopy } from './local_copy'
-import { forgetUnsent, isUnsent, noteUnsent } from './unsent'
+import type { LocalCopy } from '../offline/local_copy'
+import { forgetUnsent, isUnsent, noteUnsent } from '../offline/unsent'
 
 const kSettleMs = 500
 

@@ -2,7 +2,7 @@
 // Whether it is held is the cluster's word alone, so that a reload, an answer that was lost or an
 // owner who broke it leave nothing wrong here. One call at a time: no renewal takes again what was
 // just given back. Nor what ran out while the machine slept: others may have written since.
-import { change, type Lock } from './api'
+import { change, type Lock } from '../cluster/api'
 
 const kLockMs = 120_000
 const kRenewMs = 40_000

@@ -7,8 +7,8 @@ import {
 import type { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 
-import { colorIndex } from './colors'
-import { peopleIn } from './people'
+import { colorIndex } from '../document/colors'
+import { peopleIn } from '../document/people'
 
 class Caret extends WidgetType {
   private readonly color: number

@@ -1,5 +1,5 @@
 // The versions of a document as a writer reads them.
-import type { Version } from './api'
+import type { Version } from '../cluster/api'
 
 export const kVersionsPage = 500
 const kSittingMs = 60_000 // Edits of the same people that follow each other closer are one line.

@@ -1,6 +1,6 @@
 // Which document a name meant when it was last open on this device, so that it opens while no node
 // answers. Names are anybody's choice, `constructor` and `__proto__` too: they are keys of a map.
-import { keep, recallJson } from './kept'
+import { keep, recallJson } from '../browser/kept'
 
 const kIds = 'coterie.ids'
 

@@ -1,7 +1,7 @@
 // The list of documents as it was last seen here, for when no node answers: those whose text this
 // device has as well can be opened.
-import type { Document } from './api'
-import { keep, recall, recallJson } from './kept'
+import type { Document } from '../cluster/api'
+import { keep, recall, recallJson } from '../browser/kept'
 import { keptId } from './kept_ids'
 
 const kKeptMax = 300

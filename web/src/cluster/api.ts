@@ -1,5 +1,5 @@
 // coterie.v1 as JSON over HTTP (the Connect protocol), on whichever node answers.
-import { keep, recallJson } from './kept'
+import { keep, recallJson } from '../browser/kept'
 import { leave, node, nodeCount } from './nodes'
 
 export type Role = 'ROLE_NONE' | 'ROLE_VIEWER' | 'ROLE_EDITOR' | 'ROLE_OWNER'

@@ -1,7 +1,7 @@
 // Documents that are about to be deleted: they go some seconds later, so that one can think better
 // of it, or at once when the page is left.
-import { authorization, change } from './api'
-import { node } from './nodes'
+import { authorization, change } from '../cluster/api'
+import { node } from '../cluster/nodes'
 
 export const kUndoMs = 10_000
 

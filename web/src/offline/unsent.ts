@@ -1,7 +1,7 @@
 // Which documents have edits that, as far as this browser knows, are on this device alone: typed
 // while no node answered, in a page that was closed before one did. A key of its own for each, so
 // that tabs do not write over each other's word.
-import { keep, recall, recallAll } from './kept'
+import { keep, recall, recallAll } from '../browser/kept'
 
 export interface Unsent {
   ref: string // Of the document, as this device's copy has it.

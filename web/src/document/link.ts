@@ -8,7 +8,7 @@ import * as awarenessProtocol from 'y-protocols/awareness'
 import * as syncProtocol from 'y-protocols/sync'
 import * as Y from 'yjs'
 
-import { leave, node } from './nodes'
+import { leave, node } from '../cluster/nodes'
 
 const kSync = 0
 const kAwareness = 1

@@ -1,5 +1,5 @@
 // A language model at work on the document, through coterie.v1.AssistService.
-import { stream } from './stream'
+import { stream } from '../cluster/stream'
 
 export type Tone = 'clearer' | 'shorter' | 'formal' | 'friendly'
 export type Task =

@@ -1,7 +1,7 @@
 // What this browser keeps of somebody's documents, apart from what is open.
-import { deleteCopy } from './local_copy'
+import { deleteCopy } from '../offline/local_copy'
 import { copyName } from './opened'
-import { isUnsent } from './unsent'
+import { isUnsent } from '../offline/unsent'
 
 export interface Kept { copies: number; bytes: number; isPersistent: boolean }
 

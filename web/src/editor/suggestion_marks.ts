@@ -9,8 +9,8 @@ import {
   ViewPlugin, type ViewUpdate, WidgetType,
 } from '@codemirror/view'
 
-import { announce } from './announce'
-import type { Decision, Placed, Suggestion } from './suggestions'
+import { announce } from '../browser/announce'
+import type { Decision, Placed, Suggestion } from '../document/suggestions'
 
 export interface SuggestionSource {
   placed(): Placed[]
