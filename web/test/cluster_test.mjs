@@ -57,7 +57,7 @@ test('messages fly while somebody writes, and not where motion is not wanted', a
     globalThis.flights = 0
     const watch = new globalThis.MutationObserver((changes) => changes.forEach(
       ({ addedNodes }) => addedNodes.forEach((each) => {
-        if (/dot-(append|answer)/.test(each.getAttribute?.('class') ?? '')) ++globalThis.flights
+        if (/flight-(append|answer)/.test(each.getAttribute?.('class') ?? '')) ++globalThis.flights
       })))
     watch.observe(document.querySelector('.picture'), { childList: true, subtree: true })
   })
@@ -69,8 +69,9 @@ test('messages fly while somebody writes, and not where motion is not wanted', a
   const flights = (writer) => writer.page.evaluate(() => globalThis.flights)
   await until('messages have flown', async () => await flights(mia) >= 8)
   assert.equal(await flights(tom), 0)
+  await pause(1_000) // Until the last letter is everywhere.
   await until('none is left in the air', async () =>
-    await mia.page.locator('.dot-append, .dot-answer').count() === 0)
+    await mia.page.locator('.flight-append, .flight-answer').count() === 0)
   const still = await flights(mia)
   await pause(2_500)
   assert.ok(await flights(mia) - still <= 4, 'and none flies when nobody writes')
@@ -156,6 +157,9 @@ test('the pill says on how many nodes it is, and to who stays on it where and si
   await details.getByText(`Not heard yet that it is on n${lost + 1}.`).waitFor()
   await details.getByText(/^The last edit was on a majority after \d+ ms\.$/).waitFor()
   await mia.picture('pill')
+  const [pill, dot] = await Promise.all([mia.page.locator('.pill').boundingBox(),
+    mia.page.locator('.pill .dot').boundingBox()])
+  assert.ok(dot.x > pill.x && dot.y > pill.y && dot.y < pill.y + pill.height, 'its dot is in it')
   await mia.page.mouse.move(500, 600)
   assert.equal(await details.isVisible(), false)
   // By keys: it is on the way, says the same, and Escape puts it away.

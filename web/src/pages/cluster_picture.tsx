@@ -37,7 +37,7 @@ const isStill = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').ma
 // browser need not paint that anew for every step.
 function fly(layer: HTMLElement, from: Spot, to: Spot, kind: 'append' | 'answer'): void {
   const dot = document.createElement('span')
-  dot.className = `dot dot-${kind}`
+  dot.className = `flight flight-${kind}`
   layer.append(dot)
   const scale = layer.clientWidth / kWide
   const at = ({ x, y }: Spot) => ({ transform: `translate(${scale * x}px, ${scale * y}px)` })
