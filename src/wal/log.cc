@@ -147,6 +147,7 @@ absl::Status Log::Impl::StartMended(const std::vector<raft::EntryRef>& entries) 
 absl::Status Log::Impl::WriteRoot() {
   return root_.Write({.sequence = segments_.back().sequence,
                       .end = synced_upto_,
+                      .filled = filled_,
                       .last = {.term = last_term_, .index = last_},
                       .hard_state = hard_state_});
 }
@@ -292,8 +293,9 @@ absl::Status Log::Impl::FillAhead() {
   const absl::Status filled = FillWithZeros(*file_, std::max(filled_, offset()), end);
   if (absl::IsResourceExhausted(filled)) return absl::OkStatus();  // Only saves the next one time.
   RETURN_IF_ERROR(filled);
+  RETURN_IF_ERROR(file_->Sync());
   filled_ = end;
-  return file_->Sync();
+  return WriteRoot();
 }
 
 // --- Compacting ---

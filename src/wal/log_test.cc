@@ -376,6 +376,37 @@ TEST(Damage, WhatNothingBehindItTellsOfMayHaveBeenAnything) {
   EXPECT_EQ(opened->recovered.last_known, (raft::LogPosition{Term(1), raft::kUnknownExtent}));
 }
 
+// Found by the simulator: what was cut off a file looked as if it had never been written.
+TEST(Damage, AFileThatIsShorterThanItWasFilledWasCut) {
+  io::FaultyDirectory directory(1);
+  {
+    auto opened = Log::Open(directory, kIdentity, kSmall);
+    for (std::uint64_t index = 1; index <= 2; ++index) {
+      raft::AppendJob job{.sequence = index};
+      if (index == 1) job.hard_state = raft::HardState{.term = Term(1)};
+      job.entries = {{.term = Term(1),
+                      .index = Index(index),
+                      .type = raft::EntryType::kCommand,
+                      .payload = Blob(std::string(64, static_cast<char>('0' + index)))}};
+      ASSERT_TRUE(opened->log->Append({job}).ok());
+    }
+  }
+  const std::string name = SegmentName(1);
+  const std::string bytes = directory.Contents(name);
+  const std::size_t cut = bytes.find(std::string(64, '2'));
+  ASSERT_NE(cut, std::string::npos);
+  {
+    ASSERT_TRUE(directory.Remove(name).ok());
+    auto file = *directory.Open(name, io::OpenMode::kCreate);
+    ASSERT_TRUE(file->Write(0, bytes.substr(0, cut)).ok() && file->Sync().ok());
+  }
+  const auto opened = Log::Open(directory, kIdentity, kSmall);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->recovered.entries.size(), 1u);
+  EXPECT_EQ(opened->recovered.damage.size(), 1u);
+  EXPECT_EQ(opened->recovered.last_known, (raft::LogPosition{Term(1), raft::kUnknownExtent}));
+}
+
 TEST(Log, SaysWhichEntriesAreDamaged) {
   io::FaultyDirectory directory(1);
   {

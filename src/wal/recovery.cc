@@ -300,6 +300,7 @@ std::uint64_t NonZeroEnd(std::string_view bytes, std::uint64_t from) {
 struct KnownEnd {
   std::optional<std::uint64_t> exact;  // A later segment says so.
   std::uint64_t at_least = 0;
+  std::uint64_t filled = 0;  // A file never gets shorter: if it is, so much of it is gone.
   bool is_last = false;
 };
 
@@ -328,8 +329,8 @@ void ReplaySegment(const OpenSegment& segment, const KnownEnd& end, const Identi
     }
     // The first record is synced before the segment gets its name.
     const Beyond beyond = LookBeyond(segment, offset, header);
-    const bool was_synced =
-        is_checkpoint_due || record || end.exact || offset < end.at_least || beyond.was_synced;
+    const bool was_synced = is_checkpoint_due || record || end.exact || offset < end.at_least ||
+                            beyond.was_synced || segment.bytes.size() < end.filled;
     if (!was_synced) {
       result.recovered.torn_bytes += NonZeroEnd(segment.bytes, offset) - offset;
       return;
@@ -384,7 +385,10 @@ absl::StatusOr<Replayed> Replay(io::Directory& directory, const Identity& identi
       ASSIGN_OR_RETURN(following, ReadSegment(directory, sequences[i + 1], identity));
     }
     KnownEnd end{.is_last = is_last};
-    if (sequences[i] == newest) end.at_least = result.root->end;
+    if (sequences[i] == newest) {
+      end.at_least = result.root->end;
+      end.filled = result.root->filled;
+    }
     if (following && following->header && following->sequence == sequences[i] + 1) {
       end.exact = following->header->previous_end;
     }

@@ -17,7 +17,8 @@ constexpr std::string_view kName = "log.root";
 constexpr std::uint64_t kMagic = 0x544f4f522d455443;  // "CTE-ROOT", little-endian.
 // Apart, so that no one damaged block of the disk hits both.
 constexpr std::uint64_t kSlotBytes = 4096;
-constexpr std::size_t kBodyBytes = 13 * 8;
+constexpr std::size_t kBodyBytes = 14 * 8;
+constexpr std::size_t kOldBodyBytes = 13 * 8;  // Without `filled`.
 
 std::string Encode(const Identity& identity, std::uint64_t counter, const Root& root) {
   ByteWriter out;
@@ -34,6 +35,7 @@ std::string Encode(const Identity& identity, std::uint64_t counter, const Root& 
   out.Fixed64(root.hard_state.vote.value());
   out.Fixed64(root.hard_state.promised.term.value());
   out.Fixed64(root.hard_state.promised.index.value());
+  out.Fixed64(root.filled);
   out.Fixed32(ComputeCrc32c(out.view()));
   return out.Take();
 }
@@ -43,9 +45,9 @@ struct Slot {
   RootFile::Found found;
 };
 
-std::optional<Slot> Decode(std::string_view bytes) {
-  if (bytes.size() < kBodyBytes + 4) return std::nullopt;
-  ByteReader in(bytes.substr(0, kBodyBytes + 4));
+std::optional<Slot> DecodeBody(std::string_view bytes, std::size_t body_bytes) {
+  if (bytes.size() < body_bytes + 4) return std::nullopt;
+  ByteReader in(bytes.substr(0, body_bytes + 4));
   if (in.Fixed64() != kMagic) return std::nullopt;
   Slot slot{.counter = in.Fixed64()};
   Identity& identity = slot.found.identity;
@@ -59,8 +61,14 @@ std::optional<Slot> Decode(std::string_view bytes) {
   root.hard_state.term = Term(in.Fixed64());
   root.hard_state.vote = NodeId(in.Fixed64());
   root.hard_state.promised = {.term = Term(in.Fixed64()), .index = Index(in.Fixed64())};
-  if (in.Fixed32() != ComputeCrc32c(bytes.substr(0, kBodyBytes))) return std::nullopt;
+  if (body_bytes == kBodyBytes) root.filled = in.Fixed64();
+  if (in.Fixed32() != ComputeCrc32c(bytes.substr(0, body_bytes))) return std::nullopt;
   return slot;
+}
+
+std::optional<Slot> Decode(std::string_view bytes) {
+  const std::optional<Slot> slot = DecodeBody(bytes, kBodyBytes);
+  return slot ? slot : DecodeBody(bytes, kOldBodyBytes);
 }
 
 }  // namespace

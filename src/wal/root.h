@@ -4,7 +4,8 @@
 // turn and synced, so that one of them is always whole. What the newest records hold is also here
 // (the vote, the position of the last entry, where the synced bytes end), so that a loss at the end
 // of the log, where no later record tells of it, is noticed too, and no vote is ever forgotten.
-// Written when a segment begins, when term or vote change, and when the log has come to rest.
+// Written when a segment begins and is filled further ahead, when term or vote change, and when the
+// log has come to rest.
 // Owner: the log thread. The bytes: format.md.
 
 #include <absl/status/status.h>
@@ -23,6 +24,7 @@ namespace coterie::wal {
 struct Root {
   std::uint64_t sequence = 0;  // The newest segment,
   std::uint64_t end = 0;       // and up to where everything in it was synced.
+  std::uint64_t filled = 0;    // Its file has at least so many bytes, zeros ahead; 0 = not known.
   raft::LogPosition last;      // Of the log.
   raft::HardState hard_state;
   friend bool operator==(const Root&, const Root&) = default;
