@@ -21,9 +21,6 @@ constexpr std::uint64_t kSittingMsMax = 10 * 60 * 1'000;
 constexpr std::uint64_t kSittingBytesMax = 16 << 10;
 // So much at a time, so that no single change takes long.
 constexpr std::uint64_t kArchivedBytesMax = 256 << 10;
-constexpr std::uint64_t kLargeDeltaBytes = 4 << 10;
-constexpr std::uint64_t kCostPerVersion = 256;
-constexpr std::uint64_t kTailCostFloor = 32 << 10;
 constexpr std::uint64_t kDroppedPerChangeMax = 32;
 
 bool IsOneSitting(const VersionRecord& before, const VersionRecord& next) {
@@ -103,10 +100,7 @@ std::optional<std::uint64_t> Machine::Impl::ArchivedOrdinalAt(const Document& do
 
 std::optional<Content> Machine::Impl::LoadArchived(const Document& document,
                                                    std::uint64_t ordinal) const {
-  Checkpoint from;
-  for (const Checkpoint& checkpoint : document.head.archive.checkpoints) {
-    if (checkpoint.ordinal <= ordinal) from = checkpoint;
-  }
+  const Checkpoint from = CheckpointFor(document.head.archive.checkpoints, ordinal);
   Content content(document.id, document.head.root, WriterSeedOf(document));
   if (from.ordinal > 0) {
     const std::optional<std::string> bytes = CheckpointBytes('k', document.id, from);
@@ -253,10 +247,7 @@ void Machine::Impl::DropArchived(Document& document) {
                                    });
     if (next != archive.checkpoints.end()) archive.visible_ordinal = next->ordinal;
   }
-  Checkpoint base;
-  for (const Checkpoint& checkpoint : archive.checkpoints) {
-    if (checkpoint.ordinal <= archive.visible_ordinal) base = checkpoint;
-  }
+  const Checkpoint base = CheckpointFor(archive.checkpoints, archive.visible_ordinal);
   while (!archive.checkpoints.empty() && archive.checkpoints.front().ordinal < base.ordinal) {
     DeleteCheckpoint('k', document.id, archive.checkpoints.front());
     archive.bytes -= archive.checkpoints.front().bytes;

@@ -18,12 +18,6 @@
 namespace coterie::state {
 namespace {
 
-// What a version record costs beside its bytes: a lookup when the content is loaded.
-constexpr std::uint64_t kCostPerVersion = 256;
-// A tail up to this is kept even if the content is shorter.
-constexpr std::uint64_t kTailCostFloor = 32 << 10;
-// Above this the delta of a version lies apart, so that a list of versions does not read it.
-constexpr std::uint64_t kLargeDeltaBytes = 4 << 10;
 // At most so many records are deleted per command, so that no single one takes long.
 constexpr std::uint64_t kPrunedPerChangeMax = 4;
 constexpr std::uint64_t kSweptPerEntryMax = 16;
@@ -40,15 +34,6 @@ VersionView ToView(VersionRecord version) {
 
 std::uint64_t PiecesOf(std::uint64_t checkpoint_bytes) {
   return (checkpoint_bytes + kBasePieceBytes - 1) / kBasePieceBytes;
-}
-
-// The newest checkpoint at or before `ordinal`; the empty content before the first version else.
-Checkpoint CheckpointFor(const ContentHead& head, std::uint64_t ordinal) {
-  Checkpoint found;
-  for (const Checkpoint& checkpoint : head.checkpoints) {
-    if (checkpoint.ordinal <= ordinal) found = checkpoint;
-  }
-  return found;
 }
 
 // What the updates since the last checkpoint may cost before the next one is due.
@@ -128,7 +113,7 @@ std::uint64_t Machine::Impl::WriterSeedOf(const Document& document) const {
 // Requires `ordinal` to be that of a version which is shown, or the newest.
 std::optional<Content> Machine::Impl::LoadContent(const Document& document,
                                                   std::uint64_t ordinal) const {
-  const Checkpoint checkpoint = CheckpointFor(document.head, ordinal);
+  const Checkpoint checkpoint = CheckpointFor(document.head.checkpoints, ordinal);
   Content content(document.id, document.head.root, WriterSeedOf(document));
   if (checkpoint.ordinal > 0) {
     const std::optional<std::string> bytes = CheckpointBytes('b', document.id, checkpoint);
@@ -354,7 +339,7 @@ void Machine::Impl::PruneHistory(Document& document) {
   const bool are_many =
       head.ordinal >= head.visible_ordinal + options_.versions_kept_max + kArchivedPerChange - 1;
   if (are_many) ArchiveOldest(document);
-  const std::uint64_t base = CheckpointFor(head, head.visible_ordinal).ordinal;
+  const std::uint64_t base = CheckpointFor(head.checkpoints, head.visible_ordinal).ordinal;
   while (!head.checkpoints.empty() && head.checkpoints.front().ordinal < base) {
     DeleteCheckpoint('b', document.id, head.checkpoints.front());
     head.history_bytes -= head.checkpoints.front().bytes;

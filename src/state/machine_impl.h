@@ -42,6 +42,12 @@ inline constexpr std::size_t kGrantsPerDocumentMax = 1'000;
 inline constexpr std::size_t kBasePieceBytes = 256 << 10;
 // Above this the oldest versions of a document go, even if there are few.
 inline constexpr std::uint64_t kHistoryBytesMax = 256 << 20;
+// What a version record costs beside its bytes: a lookup when the content is loaded.
+inline constexpr std::uint64_t kCostPerVersion = 256;
+// A tail up to this is kept even if the content is shorter.
+inline constexpr std::uint64_t kTailCostFloor = 32 << 10;
+// Above this the delta of a version lies apart, so that a list of versions does not read it.
+inline constexpr std::uint64_t kLargeDeltaBytes = 4 << 10;
 // Above this the oldest of the archived ones go.
 inline constexpr std::uint64_t kArchiveBytesMax = 64 << 20;
 
@@ -381,6 +387,15 @@ class Machine::Impl {
   mutable std::list<DocId> content_uses_;  // Most recent first.
   mutable std::uint64_t contents_bytes_ = 0;
 };
+
+// The newest checkpoint at or before `ordinal`; the empty content before the first version else.
+inline Checkpoint CheckpointFor(const std::vector<Checkpoint>& checkpoints, std::uint64_t ordinal) {
+  Checkpoint found;
+  for (const Checkpoint& checkpoint : checkpoints) {
+    if (checkpoint.ordinal <= ordinal) found = checkpoint;
+  }
+  return found;
+}
 
 // The refusal of a command. `message`: what, why, what to do.
 inline Outcome Refusal(Code code, std::string message) {
