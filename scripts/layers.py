@@ -25,7 +25,7 @@ import tempfile
 # The beginning of an include's path -> the package's name in LAYERS.
 PACKAGES = {
     "absl/": "absl", "spdlog/": "spdlog", "rocksdb/": "rocksdb", "grpc/": "grpc",
-    "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium",
+    "grpcpp/": "grpc", "google/": "grpc", "sodium": "sodium", "re2/": "re2",
     "openssl/": "openssl", "boost/": "boost", "CLI/": "CLI11", "nlohmann/": "nlohmann",
     "toml++/": "toml++", "hunspell/": "hunspell",
     "histedit.h": "libedit", "editline/": "libedit",

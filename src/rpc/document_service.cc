@@ -8,14 +8,15 @@
 #include "crdt/lib0.h"
 #include "crdt/state_vector.h"
 #include "crdt/update_v2.h"
+#include "rpc/document_list.h"
 #include "rpc/to_proto.h"
 #include "state/delta_json.h"
 
 namespace coterie::rpc {
 namespace {
 
-constexpr std::uint32_t kPageMax = 1'000;
 constexpr std::uint32_t kVersionsDefault = 100;
+constexpr std::uint32_t kVersionsPageMax = 1'000;
 
 absl::Status Invalid(const std::string& message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT", message);
@@ -96,26 +97,6 @@ absl::StatusOr<v1::GetUpdateResponse> UpdateOf(const state::Machine& state, cons
   return response;
 }
 
-// The machine lists by name, so that the last name of a page tells where the next one begins.
-v1::ListDocumentsResponse List(const state::Machine& state, const Caller& caller,
-                               const v1::ListDocumentsRequest& request) {
-  const std::uint32_t size =
-      request.page_size() == 0 ? kPageMax : std::min(request.page_size(), kPageMax);
-  v1::ListDocumentsResponse response;
-  // One more, to know whether there is another page.
-  std::vector<state::DocumentView> documents =
-      state.DocumentsFor(caller.user, request.page_token(), size + std::size_t{1});
-  if (documents.size() > size) {
-    documents.pop_back();
-    response.set_next_page_token(documents.back().name);
-  }
-  for (const state::DocumentView& document : documents) {
-    *response.add_documents() =
-        ToProto(document, state.RoleOf(caller.user, document.id), caller.session);
-  }
-  return response;
-}
-
 }  // namespace
 
 template <class Request, class Response>
@@ -181,7 +162,7 @@ void DocumentService::ListDocuments(const Call& call, v1::ListDocumentsRequest r
   calls_.Read<v1::ListDocumentsResponse>(
       call, consistency,
       [caller = call.caller, request = std::move(request)](const state::Machine& state) {
-        return List(state, caller, request);
+        return rpc::ListDocuments(state, caller, request);
       },
       std::move(reply));
 }
@@ -353,7 +334,7 @@ void DocumentService::ListLocks(const Call& call, v1::ListLocksRequest request,
 void DocumentService::ListVersions(const Call& call, v1::ListVersionsRequest request,
                                    Reply<v1::ListVersionsResponse> reply) {
   const std::uint32_t limit =
-      request.limit() == 0 ? kVersionsDefault : std::min(request.limit(), kPageMax);
+      request.limit() == 0 ? kVersionsDefault : std::min(request.limit(), kVersionsPageMax);
   calls_.Read<v1::ListVersionsResponse>(
       call, request.consistency(),
       [caller = call.caller, ref = request.document(), limit, before = Revision(request.before())](

@@ -288,6 +288,48 @@ TEST(Service, DocumentsAreListedInPages) {
   EXPECT_EQ(pages, 3);
 }
 
+TEST(Service, DocumentsAreFoundByAPartOfTheirNameAndListedAsTheyChanged) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  for (const char* name : {"Ärger 1", "plan (a)", "Plan b", "ÄRGER 2"}) mia.Create(name);
+  v1::AppendDocumentRequest append;
+  append.mutable_document()->set_name("plan (a)");
+  append.set_text("later");
+  mia.Call(&Documents::AppendDocument, append);
+  v1::ListDocumentsRequest list;
+  const auto names = [&] {
+    std::string all;
+    list.clear_page_token();
+    do {
+      const v1::ListDocumentsResponse page = mia.Call(&Documents::ListDocuments, list);
+      for (const v1::Document& document : page.documents()) all += document.name() + "; ";
+      list.set_page_token(page.next_page_token());
+    } while (!list.page_token().empty());
+    return all;
+  };
+  list.set_page_size(1);
+  list.set_order(v1::DOCUMENT_ORDER_CHANGED);
+  EXPECT_EQ(names(), "plan (a); ÄRGER 2; Plan b; Ärger 1; ");
+  list.set_name_contains("ärger");
+  EXPECT_EQ(names(), "ÄRGER 2; Ärger 1; ");
+  list.set_order(v1::DOCUMENT_ORDER_NAME);
+  list.set_name_contains("PLAN");
+  EXPECT_EQ(names(), "Plan b; plan (a); ");
+  list.set_name_contains("n (");  // No pattern.
+  EXPECT_EQ(names(), "plan (a); ");
+  list.set_name_contains(".");
+  EXPECT_EQ(names(), "");
+
+  list.set_name_contains(std::string(10'000, 'a'));
+  mia.Call(&Documents::ListDocuments, list);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+  list.clear_name_contains();
+  list.set_order(v1::DOCUMENT_ORDER_CHANGED);
+  list.set_page_token("plan");
+  mia.Call(&Documents::ListDocuments, list);
+  EXPECT_EQ(mia.status.error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
 TEST(Service, OnlyAdministratorsRemoveUsers) {
   TestingNode node;
   TestingClient mia(node, "mia");  // The first of all.

@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/prng.h"
 #include "state/command_check.h"
 #include "state/machine.h"
 #include "state/test_machine.h"
@@ -357,82 +356,6 @@ TEST_F(AccountsTest, ADocumentWhoseOwnersAreGoneIsSharedByAnAdministrator) {
   Ok(root, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kOwner});
   EXPECT_EQ(CodeOf(root, ShareDocument{.doc = doc, .user = "bob", .role = DocumentRole::kNone}),
             Code::kInvalidArgument);
-}
-
-TEST_F(AccountsTest, DocumentsAreListedInPagesOfThoseThatOneMaySee) {
-  const SessionId root = LoginAs("root", true);
-  LoginAs("ann");
-  for (int i = 0; i < 9; ++i) {
-    Ok(root, CreateDocument{.name = "d" + std::to_string(i),
-                            .everyone = i % 2 == 0 ? DocumentRole::kViewer : DocumentRole::kNone});
-  }
-  const auto names = [&](const std::string& user, const std::string& after, std::size_t max) {
-    std::string all;
-    for (const DocumentView& view : machine_->DocumentsFor(user, after, max))
-      all += view.name + " ";
-    return all;
-  };
-  EXPECT_EQ(names("ann", "", 100), "d0 d2 d4 d6 d8 ");
-  EXPECT_EQ(names("ann", "", 2), "d0 d2 ");
-  EXPECT_EQ(names("ann", "d2", 2), "d4 d6 ");
-  EXPECT_EQ(names("ann", "d3", 9), "d4 d6 d8 ");
-  EXPECT_EQ(names("root", "d6", 9), "d7 d8 ");
-  EXPECT_EQ(names("ann", "d8", 9), "");
-}
-
-// Against asking for the role of each, while documents come, are renamed, shared and deleted, and
-// accounts are removed and made again.
-TEST_F(AccountsTest, WhoMaySeeADocumentIsListedItHoweverItWasShared) {
-  Prng prng(7);
-  const SessionId root = LoginAs("root", true);
-  const std::string users[] = {"ann", "bob", "eve"};
-  for (const std::string& user : users) LoginAs(user);
-  constexpr DocumentRole kRoles[] = {DocumentRole::kNone, DocumentRole::kViewer,
-                                     DocumentRole::kEditor};
-  const auto name = [&] { return "d" + std::to_string(prng.Below(20)); };
-  const auto change = [&]() -> CommandBody {
-    const std::optional<DocumentView> found = machine_->FindDocumentByName(name());
-    const DocId doc = found ? found->id : DocId(1);
-    const std::string& user = users[prng.Below(3)];
-    const DocumentRole role = kRoles[prng.Below(3)];
-    switch (prng.Below(8)) {
-      case 0:
-        return RenameDocument{.doc = doc, .name = name()};
-      case 1:
-        return DeleteDocument{.doc = doc};
-      case 2:
-        return ShareDocument{.doc = doc, .role = role};
-      case 3:
-      case 4:
-        return ShareDocument{.doc = doc, .user = user, .role = role};
-      case 5:
-        if (prng.Below(4) > 0) return RemoveUser{.name = user};
-        [[fallthrough]];
-      case 6:
-        return CreateUser{.name = user, .password_hash = "h"};
-      default:
-        return CreateDocument{.name = name(), .everyone = role};
-    }
-  };
-  std::size_t listed = 0;
-  for (int i = 0; i < 1500; ++i) {
-    Do(root, change());
-    if (i % 100 == 0) Restart();
-    for (const std::string& user : users) {
-      std::vector<std::string> expected;
-      for (const DocumentView& view : machine_->Documents()) {
-        if (machine_->RoleOf(user, view.id) == DocumentRole::kNone) continue;
-        expected.push_back(view.name);
-      }
-      std::vector<std::string> names;
-      for (const DocumentView& view : machine_->DocumentsFor(user, "", 100))
-        names.push_back(view.name);
-      ASSERT_EQ(names, expected) << user << ", change " << i;
-      listed += names.size();
-    }
-  }
-  EXPECT_GT(listed, 5'000u);
-  machine_->CheckInvariantsDeep();
 }
 
 TEST_F(AccountsTest, NobodyMakesAllTheDocumentsThatThereMayBe) {

@@ -253,6 +253,8 @@ std::vector<VersionView> Machine::Impl::Versions(DocId doc, Revision before,
 void Machine::Impl::StoreVersion(Document& document, VersionRecord version,
                                  const VersionDelta& delta) {
   ContentHead& head = document.head;
+  documents_by_change_.erase({head.revision, document.id});
+  documents_by_change_.emplace(entry_.revision, document.id);
   head.revision = entry_.revision;
   head.author = entry_.user;
   head.changed_at_ms = meta_.time_ms;
@@ -364,6 +366,7 @@ void Machine::Impl::PruneHistory(Document& document) {
 // The records of a deleted document's content go a few at a time: see SweepDeletedContents().
 void Machine::Impl::DropContent(Document& document) {
   DropCached(document.id);
+  documents_by_change_.erase({document.head.revision, document.id});
   deleted_contents_[document.id] = document.head;
 }
 

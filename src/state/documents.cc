@@ -227,31 +227,4 @@ std::optional<DocumentView> Machine::Impl::FindDocumentByName(std::string_view n
   return FindDocument(found->second);
 }
 
-std::vector<DocumentView> Machine::Impl::Documents() const {
-  std::vector<DocumentView> views;
-  views.reserve(documents_.size());
-  for (const auto& [name, id] : documents_by_name_) views.push_back(ViewOf(documents_.at(id)));
-  return views;
-}
-
-std::vector<DocumentView> Machine::Impl::DocumentsFor(std::string_view user,
-                                                      std::string_view after_name,
-                                                      std::size_t count_max) const {
-  std::vector<DocumentView> views;
-  const User* known = UserOf(user);
-  if (known == nullptr) return views;
-  const auto next = [&](std::string_view after) -> std::optional<std::string_view> {
-    if (!known->record.is_admin) return shared_names_.Next(user, after);
-    const auto found =
-        after.empty() ? documents_by_name_.begin() : documents_by_name_.upper_bound(after);
-    if (found == documents_by_name_.end()) return std::nullopt;
-    return found->first;
-  };
-  for (auto name = next(after_name); name && views.size() < count_max; name = next(*name)) {
-    const Document& document = documents_.at(documents_by_name_.find(*name)->second);
-    if (RoleIn(document.record, user) != DocumentRole::kNone) views.push_back(ViewOf(document));
-  }
-  return views;
-}
-
 }  // namespace coterie::state

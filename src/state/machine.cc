@@ -281,6 +281,7 @@ void Machine::Impl::LoadContentHead(std::string_view key, ContentHead&& record) 
   if (found == documents_.end()) {
     deleted_contents_[id] = std::move(record);
   } else {
+    documents_by_change_.emplace(record.revision, id);
     found->second.head = std::move(record);
   }
 }
@@ -318,6 +319,7 @@ void Machine::Impl::LoadDraft(std::string_view key, DraftRecord&& record) {
 
 void Machine::Impl::CheckInvariants() const {
   CHECK(documents_.size() == documents_by_name_.size());
+  CHECK(documents_by_change_.size() <= documents_.size());
   CHECK(documents_of_owner_.size() <= documents_.size());
   CHECK(deleted_.size() == deletions_.size());
   CHECK(locked_.size() <= documents_.size());
@@ -402,6 +404,7 @@ void Machine::Impl::CheckInvariantsDeep() const {
   CHECK(!reloaded.is_broken_);
   CHECK(reloaded.DumpMirrors() == DumpMirrors());
   CHECK(reloaded.shared_names_ == shared_names_);
+  CHECK(reloaded.documents_by_change_ == documents_by_change_);
   for (const auto& [name, id] : documents_by_name_) {
     const Document& document = documents_.at(id);
     const std::optional<Content> stored = LoadContent(document, document.head.ordinal);
@@ -460,9 +463,13 @@ std::optional<DocumentView> Machine::FindDocumentByName(std::string_view name) c
   return impl_->FindDocumentByName(name);
 }
 std::vector<DocumentView> Machine::Documents() const { return impl_->Documents(); }
-std::vector<DocumentView> Machine::DocumentsFor(std::string_view user, std::string_view after_name,
-                                                std::size_t count_max) const {
-  return impl_->DocumentsFor(user, after_name, count_max);
+DocumentPage Machine::DocumentsByName(std::string_view user, std::string_view after_name,
+                                      const ListLimits& limits) const {
+  return impl_->DocumentsByName(user, after_name, limits);
+}
+DocumentPage Machine::DocumentsByChange(std::string_view user, Revision before,
+                                        const ListLimits& limits) const {
+  return impl_->DocumentsByChange(user, before, limits);
 }
 DocumentRole Machine::RoleOf(std::string_view user, DocId doc) const {
   return impl_->RoleOf(user, doc);

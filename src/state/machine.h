@@ -56,6 +56,19 @@ struct DocumentView {
   std::uint64_t changed_at_ms = 0;
   std::optional<LockView> lock;
 };
+// What a page of a list of documents may hold and cost.
+struct ListLimits {
+  std::size_t count_max = 0;
+  std::size_t looked_at_max = 0;                       // Documents, listed or not.
+  std::function<bool(std::string_view name)> matches;  // Only these. None = all.
+};
+struct DocumentPage {
+  std::vector<DocumentView> documents;
+  bool has_more = false;  // Others follow what was looked at; the page may be empty all the same.
+  // Where the next page begins, in a list by name and in one by change.
+  std::string last_name;
+  Revision last_change;
+};
 struct VersionView {
   Revision revision;
   std::string author;  // Several: see JoinNames().
@@ -199,9 +212,13 @@ class Machine {
   std::optional<DocumentView> FindDocument(DocId id) const;
   std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
   std::vector<DocumentView> Documents() const;  // By name.
-  // Those that `user` may see, by name, from behind that name on, `count_max` at most.
-  std::vector<DocumentView> DocumentsFor(std::string_view user, std::string_view after_name,
-                                         std::size_t count_max) const;
+  // Those that `user` may see, by name from behind that name on ("" = from the first on).
+  DocumentPage DocumentsByName(std::string_view user, std::string_view after_name,
+                               const ListLimits& limits) const;
+  // The same ones by the revision of their content, the newest first, of those before `before`
+  // (none = all).
+  DocumentPage DocumentsByChange(std::string_view user, Revision before,
+                                 const ListLimits& limits) const;
   // The effective role: admins own everything; none if the document does not exist. Still answers
   // for a deleted document while its events are retained.
   DocumentRole RoleOf(std::string_view user, DocId doc) const;

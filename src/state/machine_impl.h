@@ -76,8 +76,10 @@ class Machine::Impl {
   std::optional<DocumentView> FindDocument(DocId id) const;
   std::optional<DocumentView> FindDocumentByName(std::string_view name) const;
   std::vector<DocumentView> Documents() const;
-  std::vector<DocumentView> DocumentsFor(std::string_view user, std::string_view after_name,
-                                         std::size_t count_max) const;
+  DocumentPage DocumentsByName(std::string_view user, std::string_view after_name,
+                               const ListLimits& limits) const;
+  DocumentPage DocumentsByChange(std::string_view user, Revision before,
+                                 const ListLimits& limits) const;
   DocumentRole RoleOf(std::string_view user, DocId doc) const;
   std::optional<std::string> TextAt(DocId doc, Revision revision) const;
   std::optional<std::string> TextWithEmbeds(DocId doc) const;
@@ -166,6 +168,9 @@ class Machine::Impl {
   void EndPresence(Session& session, LeaveReason reason);
   void EndSession(SessionId id, LeaveReason reason);
   SessionView ViewOf(const Session& session) const;
+
+  // document_lists.cc
+  std::optional<std::string_view> NextNameFor(const User& user, std::string_view after) const;
 
   // documents.cc
   Outcome Apply(const CreateDocument& command);
@@ -372,6 +377,7 @@ class Machine::Impl {
   std::map<SessionId, Session> sessions_;
   std::unordered_map<DocId, Document> documents_;                // Alive; found by id only.
   std::map<std::string, DocId, std::less<>> documents_by_name_;  // The same ones.
+  std::set<std::pair<Revision, DocId>> documents_by_change_;     // And by that of their content.
   SharedNames shared_names_;  // Who may see which of them; the names are those above.
   // How many of them each has made; nobody with none.
   std::map<std::string, std::size_t, std::less<>> documents_of_owner_;

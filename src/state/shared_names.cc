@@ -39,4 +39,9 @@ std::optional<std::string_view> SharedNames::Next(std::string_view user,
   return shared && granted ? std::min(*shared, *granted) : shared ? shared : granted;
 }
 
+std::size_t SharedNames::CountAtMost(std::string_view user) const {
+  const auto names = of_user_.find(user);
+  return of_everyone_.size() + (names == of_user_.end() ? 0 : names->second.size());
+}
+
 }  // namespace coterie::state

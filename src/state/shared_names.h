@@ -23,6 +23,8 @@ class SharedNames {
   void Remove(std::string_view name, const DocumentRecord& document);
   // The first name after `after`, or of all if that is empty, of those that the user may see.
   std::optional<std::string_view> Next(std::string_view user, std::string_view after) const;
+  // How many names Next() goes through, those counted twice that it comes upon in two ways.
+  std::size_t CountAtMost(std::string_view user) const;
 
   bool operator==(const SharedNames&) const = default;
 

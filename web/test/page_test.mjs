@@ -119,6 +119,30 @@ test('documents are found, renamed and deleted', async () => {
   await mia.close()
 })
 
+test('of more documents than are shown at first, each is found by a part of its name', async () => {
+  const mia = await writerAt(1, 'mia')
+  const token = await cluster.login('mia')
+  const create = (name) => cluster.call('DocumentService/CreateDocument', { name }, { token })
+  await create('The Önly One of its kind')
+  for (let first = 0; first < 220; first += 20) {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => create(`one of many ${first + i}`)))
+  }
+  const rows = mia.page.getByRole('list', { name: 'Documents' }).getByRole('listitem')
+  await until('the newest are listed', async () => await rows.count() === 200, 20_000)
+  const only = mia.page.getByRole('link', { name: 'The Önly One' })
+  assert.equal(await only.count(), 0)
+  const search = mia.page.getByRole('searchbox', { name: 'Search documents' })
+  await search.fill('önly')
+  await only.waitFor()
+  assert.equal(await rows.count(), 1)
+  await search.fill('')
+  await mia.page.getByRole('button', { name: 'Show more' }).click()
+  await only.waitFor()
+  await until('there are no more', async () =>
+    await mia.page.getByRole('button', { name: 'Show more' }).count() === 0)
+  await mia.close()
+})
+
 test('the sign-in, the keys and an error can be read by all, light and dark', async () => {
   const mia = await writerAt(0, 'mia')
   const inBoth = async (where) => {

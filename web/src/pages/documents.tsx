@@ -1,35 +1,29 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 
 import { call, CallError, change, type Document, type Presence, session } from '../cluster/api'
+import { type DocumentList, listDocuments } from '../cluster/document_list'
 import { useCommands } from '../browser/commands'
 import { deleteSoon, isBeingDeleted, kUndoMs, undoDeletion } from '../document/deletions'
 import { keepList, keptList } from '../offline/kept_list'
 import { messageOf, usePoll } from '../cluster/poll'
 import { documentLink } from '../browser/route'
+import { useSettled } from '../browser/settled'
 import { toast } from '../browser/toasts'
 import { Header } from './header'
 import { ago, Avatars } from './pieces'
 import { UnsentStrip } from './unsent_strip'
 
-interface Listing { documents: Document[]; present: Presence[] }
-const kPagesMax = 20
-const kShownAtFirst = 200
+interface Listing extends DocumentList { present: Presence[] }
 
-async function load(): Promise<Listing> {
-  const documents: Document[] = []
-  let pageToken = ''
-  for (let page = 0; page < kPagesMax; ++page) {
-    const answer = await call<{ documents?: Document[]; nextPageToken?: string }>(
-      'DocumentService/ListDocuments', { pageToken })
-    documents.push(...(answer.documents ?? []))
-    pageToken = answer.nextPageToken ?? ''
-    if (!pageToken) break
-  }
-  const { present } = await call<{ present?: Presence[] }>('PresenceService/ListPresent')
-  documents.sort((a, b) => Number(b.changedAtMs ?? 0) - Number(a.changedAtMs ?? 0))
-  keepList(session()?.user ?? '', documents)
-  return { documents, present: present ?? [] }
+async function load(query: string, steps: number): Promise<Listing> {
+  const list = await listDocuments(query, steps)
+  const { present = [] } = await call<{ present?: Presence[] }>('PresenceService/ListPresent')
+  if (query === '') keepList(session()?.user ?? '', list.documents)
+  return { ...list, present }
 }
+
+const kPollMs = 2_500
+const kPauseMs = 150 // In what is typed.
 
 function Row({ document, present, onDone }:
     { document: Document; present: string[]; onDone: (error: string) => void }) {
@@ -95,12 +89,14 @@ function Row({ document, present, onDone }:
 }
 
 export function Documents() {
-  const { value, error, reload } = usePoll(load, 2_500)
   const [query, setQuery] = useState('')
+  const [steps, setSteps] = useState(1)
+  const asked = useSettled(query.trim(), kPauseMs)
+  const { value, error, reload } = usePoll(() => load(asked, steps), kPollMs * steps,
+    `${steps} ${asked}`)
   const [message, setMessage] = useState('')
   const newName = useRef<HTMLInputElement>(null)
   const search = useRef<HTMLInputElement>(null)
-  const [shownMax, setShownMax] = useState(kShownAtFirst)
   useCommands('Documents', [
     { title: 'New document', keys: ['n'], run: () => newName.current?.focus() },
     { title: 'Search documents', keys: ['/'], run: () => search.current?.focus() },
@@ -110,9 +106,10 @@ export function Documents() {
   const isAway = error instanceof CallError && /^(offline|unavailable)$/.test(error.code)
   const kept = useMemo(() => keptList(session()?.user ?? ''), [isAway])
   const listed = value && !isAway ? value.documents : kept
-  const found = useMemo(() => listed.filter(
-    ({ name }) => name.toLowerCase().includes(query.toLowerCase())), [listed, query])
-  const shown = found.filter(({ id }) => !isBeingDeleted(id))
+  // Until a node has answered for it, those of what is here already.
+  const isAnswered = value?.query === query.trim() && !isAway
+  const shown = listed.filter(({ id, name }) => !isBeingDeleted(id) &&
+    (isAnswered || name.toLowerCase().includes(query.trim().toLowerCase())))
   const create = async (event: SubmitEvent) => {
     event.preventDefault()
     const name = newName.current?.value.trim() ?? ''
@@ -132,7 +129,10 @@ export function Documents() {
         <h1>Documents</h1>
         <div class="bar">
           <input ref={search} type="search" aria-label="Search documents" placeholder="Search  /"
-            onInput={(event) => setQuery(event.currentTarget.value)} />
+            onInput={(event) => {
+              setQuery(event.currentTarget.value)
+              setSteps(1)
+            }} />
           <form class="inline" onSubmit={(event) => void create(event)}>
             <input ref={newName} aria-label="Name of the new document" required maxLength={200}
               placeholder="New document  n" />
@@ -145,15 +145,16 @@ export function Documents() {
         <UnsentStrip />
         {!value && !error && kept.length === 0 && <div class="rows skeleton" aria-busy="true" />}
         <ul class="rows" aria-label="Documents">
-          {shown.slice(0, shownMax).map((document) => <Row key={document.id} document={document}
+          {shown.map((document) => <Row key={document.id} document={document}
             present={presentIn(document.id)}
             onDone={(failure) => { setMessage(failure); reload() }} />)}
         </ul>
-        {shown.length > shownMax && <p><button type="button"
-          onClick={() => setShownMax(Infinity)}>
-          Show all {shown.length.toLocaleString()}</button></p>}
-        {value && !isAway && shown.length === 0 && (query
-          ? <p class="hint">Nothing has that in its name.</p>
+        {isAnswered && value.hasMore && <p><button type="button"
+          onClick={() => setSteps((last) => last + 1)}>
+          {shown.length === 0 ? 'Look further' : 'Show more'}</button></p>}
+        {isAnswered && shown.length === 0 && (value.query
+          ? <p class="hint">{value.hasMore ? 'None of those that changed last has that in its name.'
+              : 'Nothing has that in its name.'}</p>
           : <div class="empty"><p><strong>No documents yet.</strong></p>
               <p class="hint">Name one above. Whoever logs in here can write in it with you; who may
                 is yours to say, under Share.</p></div>)}

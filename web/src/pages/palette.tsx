@@ -1,18 +1,22 @@
 // Everything that can be done or opened, by a few letters of its name.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 
-import { call, change, type Document } from '../cluster/api'
+import { change, type Document } from '../cluster/api'
+import { type DocumentList, listDocuments } from '../cluster/document_list'
 import { type Command, commandGroups } from '../browser/commands'
 import { bestOf } from '../browser/fuzzy'
 import { labelHere } from '../browser/keys'
 import { showOverlay } from '../browser/overlay'
 import { messageOf } from '../cluster/poll'
 import { documentLink } from '../browser/route'
+import { useSettled } from '../browser/settled'
 import { toast } from '../browser/toasts'
 import { Dialog } from './dialog'
 
 const kShownMax = 40
 const kDocumentsWithoutQuery = 6
+const kNewestSteps = 5 // 1000 documents.
+const kPauseMs = 150 // In what is typed.
 
 interface Entry { title: string; kind: string; keys?: string | undefined; run: () => void }
 
@@ -46,24 +50,37 @@ function commandsNow(): Entry[] {
     .map(({ title, keys, run }) => ({ title, kind: name, keys: keys?.[0], run })))
 }
 
-function useDocuments(): Document[] {
-  const [documents, setDocuments] = useState<Document[]>([])
+// The newest ones, and those that a node finds by their names where there are more.
+function useDocuments(query: string): Document[] {
+  const [newest, setNewest] = useState<DocumentList | null>(null)
+  const [found, setFound] = useState<Document[]>([])
+  const asked = useSettled(newest?.hasMore ? query.trim() : '', kPauseMs)
   useEffect(() => {
     let isOver = false
-    call<{ documents?: Document[] }>('DocumentService/ListDocuments',
-      { consistency: 'CONSISTENCY_STALE' }).then(({ documents: all = [] }) => {
-      all.sort((a, b) => Number(b.changedAtMs ?? 0) - Number(a.changedAtMs ?? 0))
-      if (!isOver) setDocuments(all)
+    listDocuments('', kNewestSteps, true).then((list) => {
+      if (!isOver) setNewest(list)
     }, () => undefined) // Without a node there are the commands.
     return () => { isOver = true }
   }, [])
-  return documents
+  useEffect(() => {
+    if (asked === '') return
+    let isOver = false
+    listDocuments(asked, 1, true).then(({ documents }) => {
+      if (!isOver) setFound(documents)
+    }, () => undefined)
+    return () => { isOver = true }
+  }, [asked])
+  return useMemo(() => {
+    const all = newest?.documents ?? []
+    const known = new Set(all.map(({ id }) => id))
+    return [...all, ...found.filter(({ id }) => !known.has(id))]
+  }, [newest, found])
 }
 
 export function Palette() {
   const [query, setQuery] = useState('')
   const [at, setAt] = useState(0)
-  const documents = useDocuments()
+  const documents = useDocuments(query)
   const commands = useMemo(commandsNow, [])
   const entries = useMemo(() => entriesFor(query, documents, commands),
     [query, documents, commands])
