@@ -182,6 +182,8 @@ class TestingLlm::Service final : public llm::v1::LlmService::Service {
 TestingLlm::TestingLlm(Script script) : service_(std::make_unique<Service>(std::move(script))) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+  // As the real one: nodes ask whether it lives while an answer takes its time.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   builder.RegisterService(service_.get());
   server_ = builder.BuildAndStart();
   CHECK(server_ != nullptr && port_ != 0);

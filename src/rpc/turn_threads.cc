@@ -93,7 +93,8 @@ void TurnThreads::TellPlaces() {
         continue;
       }
       Waiting& each = user.waiting[turn];
-      if (std::exchange(each.told_place, ++place) == place || !each.work.on_place) continue;
+      ++place;
+      if (std::exchange(each.told_place, place) == place || !each.work.on_place) continue;
       each.work.on_place(place);
     }
   }
