@@ -7,16 +7,19 @@ export const user = parameters.get('user') ?? 'guest'
 
 const status = document.getElementById('status')
 let failure = ''
+let token = '' // One session, however often the editor connects.
 
 // Who is not let in is told why, and not whether something is saved.
 export function say(text) { status.textContent = failure || text }
 export function fail(reason) {
+  token = '' // It may be over: the next connection logs in anew.
   failure ||= reason
   say('')
 }
 
 export async function login() {
   failure = ''
+  if (token) return token
   try {
     const answer = await fetch(`${node}/coterie.v1.AuthService/Login`, {
       method: 'POST',
@@ -25,7 +28,8 @@ export async function login() {
     })
     const body = await answer.json()
     if (!answer.ok) throw new Error(body.message)
-    return body.token
+    token = body.token
+    return token
   } catch (error) {
     fail(`${user} cannot log in at ${node}: ${error.message}`)
     throw error

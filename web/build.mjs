@@ -1,9 +1,9 @@
 // Builds the page into dist/ (or the folder given): a script, parts that it loads later, a style
-// sheet, all with a hash in their names, each with a brotli copy beside it. Fails when all of it
+// sheet, all with a hash in their names, each with a brotli and a gzip copy beside it. Fails when all of it
 // together is larger than the page may be.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { brotliCompressSync, constants } from 'node:zlib'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 import { build } from 'esbuild'
 
@@ -57,6 +57,8 @@ for (const [name, bytes] of Object.entries(files)) {
   total += packed.length
   writeFileSync(path.join(target, name), bytes)
   writeFileSync(path.join(target, `${name}.br`), packed)
+  // Browsers take brotli over HTTPS and from localhost alone.
+  writeFileSync(path.join(target, `${name}.gz`), gzipSync(bytes, { level: 9 }))
 }
 console.error(`${target}: ${(total / 1024).toFixed(1)} KiB as brotli`)
 if (total > kBrotliBytesMax) {

@@ -29,7 +29,9 @@ const token = await login()
 
 const doc = new Y.Doc()
 const text = doc.getText('text') // Where Coterie's own page and commands keep a document's text.
-const provider = new WebsocketProvider(`${node.replace(/^http/, 'ws')}/yjs`, documentName, doc, {
+const provider = new WebsocketProvider(`${node.replace(/^http/, 'ws')}/yjs`,
+  // It becomes a part of the address as it is.
+  encodeURIComponent(documentName), doc, {
   // create: a document that is not there yet is made.
   params: { token, create: '1' },
 })

@@ -14,7 +14,7 @@ const provider = new HocuspocusProvider({
   url: `${node.replace(/^http/, 'ws')}/hocuspocus?create=1`,
   name: documentName,
   document: doc,
-  token: login, // Asked for anew with every connection.
+  token: login, // Asked with every connection.
   // Coterie says that when a majority of nodes has it on disk.
   onUnsyncedChanges: ({ number }) => say(number === 0 ? 'Saved' : 'Saving…'),
   onAuthenticationFailed: ({ reason }) => fail(reason),

@@ -23,15 +23,25 @@ absl::Time DeadlineOf(const HttpRequest& request, const rpc::Policy& policy) {
   return absl::Now() + TimeoutOf(request, policy).value_or(absl::Seconds(rpc::kSecondsDefault));
 }
 
-absl::Status RefuseEncoding(const HttpRequest& request) {
-  if (request.content_encoding.empty() || request.content_encoding == "identity") {
-    return absl::OkStatus();
-  }
-  return rpc::Error(absl::StatusCode::kUnimplemented, "UNIMPLEMENTED",
-                    "Requests are not decompressed; send them as they are.");
-}
-
 }  // namespace
+
+absl::Status CheckConnectHeaders(const HttpRequest& request) {
+  if (!request.content_encoding.empty() && request.content_encoding != "identity") {
+    return rpc::Error(absl::StatusCode::kUnimplemented, "UNIMPLEMENTED",
+                      "Requests are not decompressed; send them as they are.");
+  }
+  if (!request.connect_protocol_version.empty() && request.connect_protocol_version != "1") {
+    return rpc::Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
+                      "Connect-Protocol-Version is not 1, which is the one that is spoken here.");
+  }
+  std::uint64_t timeout_ms = 0;
+  if (!request.connect_timeout_ms.empty() &&
+      !absl::SimpleAtoi(request.connect_timeout_ms, &timeout_ms)) {
+    return rpc::Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
+                      "Connect-Timeout-Ms is not a number of milliseconds.");
+  }
+  return absl::OkStatus();
+}
 
 std::string MethodName(std::string path) {
   path.erase(0, 1);
@@ -65,7 +75,7 @@ void ServeUnary(const rpc::Faces& faces, const HttpRequest& request,
     unsupported.headers.emplace_back("Accept-Post", "application/json, application/proto");
     return done(std::move(unsupported));
   }
-  absl::Status status = RefuseEncoding(request);
+  absl::Status status = CheckConnectHeaders(request);
   if (!status.ok()) return done(ErrorResponse(status));
   status = faces.gate.Enter(*method->policy, request.body.size());
   if (!status.ok()) return done(ErrorResponse(status));

@@ -4,6 +4,7 @@
 // and policies as over gRPC. Unary methods; streams are in connect_stream.h. Any thread; answers
 // come on any.
 
+#include <absl/status/status.h>
 #include <absl/time/time.h>
 
 #include <functional>
@@ -20,6 +21,8 @@ namespace coterie::gateway {
 std::string MethodName(std::string path);
 // The policy of the method that a path names. Null if there is none.
 const rpc::Policy* PolicyOfPath(const std::string& path);
+// What is wrong with a request's headers, if the Connect protocol says so.
+absl::Status CheckConnectHeaders(const HttpRequest& request);
 // What Connect-Timeout-Ms says, but no longer than the policy allows. Nothing if it says nothing.
 std::optional<absl::Duration> TimeoutOf(const HttpRequest& request, const rpc::Policy& policy);
 

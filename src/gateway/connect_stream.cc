@@ -27,9 +27,11 @@ constexpr std::string_view kWatchClusterPath = "/coterie.v1.ClusterService/Watch
 constexpr std::string_view kTakeBackupPath = "/coterie.v1.BackupService/TakeBackup";
 constexpr int kDocumentsMax = 1'000;
 
-absl::Status DecodeRequest(Coding coding, std::string_view body,
+absl::Status DecodeRequest(Coding coding, const HttpRequest& request,
                            google::protobuf::Message& message) {
-  const std::optional<std::string_view> data = OpenEnvelope(body);
+  const absl::Status status = CheckConnectHeaders(request);
+  if (!status.ok()) return status;
+  const std::optional<std::string_view> data = OpenEnvelope(request.body);
   if (data) return DecodeMessage(coding, *data, message);
   return rpc::Error(absl::StatusCode::kInvalidArgument, "MALFORMED",
                     "The request is not one enveloped message.");
@@ -41,7 +43,7 @@ absl::Status ReadRequest(const rpc::Faces& faces, const rpc::Policy& policy, Cod
   absl::Status status = faces.gate.Enter(policy, request.body.size());
   if (!status.ok()) return status;
   faces.gate.Leave(request.body.size());
-  return DecodeRequest(coding, request.body, message);
+  return DecodeRequest(coding, request, message);
 }
 
 // One subscriber. The hub calls on its own thread, all else happens on the shard.
@@ -301,7 +303,7 @@ class AssistFeed final : public StreamFeed, public std::enable_shared_from_this<
                         .cut_off = {}});  // The socket has a limit of its own.
     absl::Status status = runs.Enter(method, request.body.size());
     const rpc::AssistRuns::MessagePtr message = method.make_request();
-    if (status.ok()) status = DecodeRequest(coding_, request.body, *message);
+    if (status.ok()) status = DecodeRequest(coding_, request, *message);
     if (!status.ok()) return run_->End(status);
     const absl::Duration timeout =
         TimeoutOf(request, *method.policy).value_or(absl::Seconds(method.policy->seconds_max));

@@ -68,6 +68,7 @@ class Gateway::Impl {
         context_{.options = options_,
                  .faces = faces,
                  .rooms = rooms_,
+                 .refusal_pace = refusal_pace_,
                  .counters = counters_,
                  .files = files_,
                  .proxies = proxies_},
@@ -189,6 +190,7 @@ class Gateway::Impl {
   const Options options_;
   Counters counters_;
   Admission admission_;
+  RefusalPace refusal_pace_;
   StaticFiles files_;
   TrustedProxies proxies_;
   std::optional<asio::ssl::context> tls_;

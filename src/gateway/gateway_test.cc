@@ -180,7 +180,8 @@ TEST_F(Port, HealthIsForAnyoneAndMetricsAreNot) {
   EXPECT_NE(
       metrics.body.find("coterie_rpc_seconds_bucket{method=\"AuthService.Login\",le=\"+Inf\"} 1\n"),
       std::string::npos);
-  EXPECT_EQ(metrics.body.find("coterie_rpc_errors_total{"), std::string::npos);
+  EXPECT_NE(metrics.body.find("coterie_rpc_errors_total{method=\"AuthService.Login\"} 0\n"),
+            std::string::npos);
   EXPECT_EQ(Call("AuthService/Login", "{}").status, 400);
   const std::string own = absl::StrCat("http://127.0.0.1:", port_);
   const Answer again = Ask(http::verb::get, "/metrics", {},
@@ -220,6 +221,20 @@ TEST_F(Port, TheApiRefusesAsOverGrpc) {
   EXPECT_EQ(Call("DocumentService/Nothing", "{}", ana_.token).status, 501);
   EXPECT_EQ(Ask(http::verb::post, "/coterie.v1.AuthService/Login", "{}").status, 415);
   EXPECT_EQ(Ask(http::verb::get, "/coterie.v1.AuthService/WhoAmI").status, 405);
+  const Answer stranger = Call("AuthService/WhoAmI", "{}");
+  EXPECT_EQ(stranger.status, 401);
+  EXPECT_EQ(stranger.Field("WWW-Authenticate"), "Bearer");
+  const auto with = [&](const std::string& name, const std::string& value) {
+    return Ask(http::verb::post, "/coterie.v1.AuthService/WhoAmI", "{}",
+               {{"Content-Type", "application/json"},
+                {"Authorization", "Bearer " + ana_.token},
+                {name, value}})
+        .status;
+  };
+  EXPECT_EQ(with("Connect-Protocol-Version", "1"), 200);
+  EXPECT_EQ(with("Connect-Protocol-Version", "9"), 400);
+  EXPECT_EQ(with("Connect-Timeout-Ms", "1000"), 200);
+  EXPECT_EQ(with("Connect-Timeout-Ms", "soon"), 400);
   const std::string large = "{\"user\":\"" + std::string(100'000, 'x') + "\"}";
   EXPECT_EQ(Call("AuthService/Login", large).status, 413);
 }

@@ -24,6 +24,7 @@ struct HttpRequest {
   std::string content_encoding;
   std::string accept_encoding;
   std::string if_none_match;
+  std::string connect_protocol_version;
   std::string connect_timeout_ms;
   std::string body;
 };

@@ -164,6 +164,7 @@ void HttpConnection::FillRequest() {
               .content_encoding = Field(from, http::field::content_encoding),
               .accept_encoding = Field(from, http::field::accept_encoding),
               .if_none_match = Field(from, http::field::if_none_match),
+              .connect_protocol_version = Field(from, "Connect-Protocol-Version"),
               .connect_timeout_ms = Field(from, "Connect-Timeout-Ms"),
               .body = {}};
   const auto target = from.target();
@@ -381,10 +382,11 @@ void HttpConnection::Upgrade() {
       if (!offered.empty()) authorization = absl::StrCat("Bearer ", offered);
     }
     session = std::make_shared<YWebsocketSession>(
-        context_.rooms, context_.faces.gate,
+        context_.rooms, context_.faces.gate, context_.refusal_pace,
         YWebsocketSession::Request{.document = path.substr(kYjsPath.size()),
                                    .authorization = std::move(authorization),
-                                   .if_missing = if_missing});
+                                   .if_missing = if_missing,
+                                   .visitor = place_->address()});
   } else {
     return Answer(TextResponse(404, "WebSockets are at /yjs/DOCUMENT and /hocuspocus.\n"));
   }
@@ -422,6 +424,7 @@ void HttpConnection::Answer(HttpResponse answer) {
   response_->version(11);
   response_->set(http::field::server, "coterie");
   response_->set("X-Content-Type-Options", "nosniff");
+  if (answer_.status == 401) response_->set(http::field::www_authenticate, "Bearer");
   if (!answer_.content_type.empty())
     response_->set(http::field::content_type, answer_.content_type);
   for (const auto& [name, value] : answer_.headers) response_->insert(name, value);

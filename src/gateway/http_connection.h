@@ -25,6 +25,7 @@
 #include "gateway/gateway.h"
 #include "gateway/http.h"
 #include "gateway/limits.h"
+#include "gateway/refusal_pace.h"
 #include "gateway/rooms.h"
 #include "gateway/static_files.h"
 #include "gateway/stream.h"
@@ -37,6 +38,7 @@ struct HttpContext {
   const Options& options;
   const rpc::Faces faces;
   Rooms& rooms;
+  RefusalPace& refusal_pace;
   Counters& counters;
   const StaticFiles& files;
   const TrustedProxies& proxies;

@@ -7,6 +7,7 @@
 
 #include "gateway/process_figures.h"
 #include "node/alarms.h"
+#include "runtime/version.h"
 
 namespace coterie::gateway {
 namespace {
@@ -65,10 +66,12 @@ class Page {
 };
 
 void AddNode(const node::Status& status, Page& page) {
-  page.Family("coterie_node_info", "gauge", "1; which node of which cluster this is.");
-  page.Sample(
-      "coterie_node_info",
-      absl::StrCat("{node=\"", status.id.value(), "\",cluster=\"", status.cluster_id, "\"}"), 1);
+  page.Family("coterie_node_info", "gauge",
+              "1; which node of which cluster this is, and its program.");
+  page.Sample("coterie_node_info",
+              absl::StrCat("{node=\"", status.id.value(), "\",cluster=\"", status.cluster_id,
+                           "\",version=\"", runtime::kProgramVersion, "\"}"),
+              1);
   page.Gauge("coterie_raft_term", "Current Raft term.", status.term.value());
   page.Gauge("coterie_raft_is_leader", "1 if this node leads.",
              status.role == raft::Role::kLeader ? 1 : 0);
@@ -124,16 +127,17 @@ void AddCalls(const rpc::CallTimes& times, Page& page) {
   const auto label = [&](std::string_view method) {
     return "method=\"" + std::string(method.substr(kPackage.size())) + "\"";
   };
+  const auto is_used = [](const auto& method) {
+    return std::any_of(method.seconds.buckets.begin(), method.seconds.buckets.end(),
+                       [](const Counter& bucket) { return bucket.Get() > 0; });
+  };
   page.Family("coterie_rpc_seconds", "histogram", "Unary calls, until they were answered.");
   for (const auto& [name, method] : times.methods()) {
-    const auto& buckets = method->seconds.buckets;
-    const bool is_used = std::any_of(buckets.begin(), buckets.end(),
-                                     [](const Counter& bucket) { return bucket.Get() > 0; });
-    if (is_used) page.Buckets("coterie_rpc_seconds", label(name), method->seconds);
+    if (is_used(*method)) page.Buckets("coterie_rpc_seconds", label(name), method->seconds);
   }
   page.Family("coterie_rpc_errors_total", "counter", "Unary calls answered with an error.");
   for (const auto& [name, method] : times.methods()) {
-    if (method->errors.Get() == 0) continue;
+    if (!is_used(*method)) continue;
     page.Sample("coterie_rpc_errors_total", "{" + label(name) + "}", method->errors.Get());
   }
 }

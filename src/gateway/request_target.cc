@@ -40,18 +40,20 @@ int HexDigit(char c) {
 
 enum class Plus : std::uint8_t { kPlus, kBlank };
 
+// As the URL standard has it: a % that begins no byte is one. Nothing: it is not UTF-8 then.
 std::optional<std::string> Decode(std::string_view text, Plus plus) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '+' && plus == Plus::kBlank) {
       decoded.push_back(' ');
-    } else if (text[i] != '%') {
+      continue;
+    }
+    const bool may_be_byte = text[i] == '%' && i + 2 < text.size();
+    const int high = may_be_byte ? HexDigit(text[i + 1]) : -1;
+    const int low = may_be_byte ? HexDigit(text[i + 2]) : -1;
+    if (high < 0 || low < 0) {
       decoded.push_back(text[i]);
     } else {
-      if (i + 2 >= text.size()) return std::nullopt;
-      const int high = HexDigit(text[i + 1]);
-      const int low = HexDigit(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
       decoded.push_back(static_cast<char>(high * 16 + low));
       i += 2;
     }
@@ -145,6 +147,39 @@ bool OffersProtocol(std::string_view protocols, std::string_view name) {
   const std::vector<std::string_view> offered = Split(protocols, ',');
   return std::any_of(offered.begin(), offered.end(),
                      [&](std::string_view protocol) { return Trim(protocol) == name; });
+}
+
+namespace {
+
+// A quality of 0 refuses, RFC 9110 12.4.2: "q=0", "q=0.000".
+bool IsRefused(std::string_view parameter) {
+  return parameter.starts_with("q=0") &&
+         parameter.find_first_of("123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+bool AcceptsCoding(std::string_view accepted, std::string_view coding) {
+  bool accepts_others = false;
+  for (const std::string_view entry : Split(accepted, ',')) {
+    const std::vector<std::string_view> parts = Split(entry, ';');
+    const bool is_refused =
+        std::any_of(parts.begin() + 1, parts.end(),
+                    [](std::string_view parameter) { return IsRefused(Trim(parameter)); });
+    const std::string_view name = Trim(parts[0]);
+    if (IsSame(name, coding)) return !is_refused;
+    if (name == "*") accepts_others = !is_refused;
+  }
+  return accepts_others;
+}
+
+bool ListsTag(std::string_view tags, std::string_view tag) {
+  for (std::string_view each : Split(tags, ',')) {
+    each = Trim(each);
+    if (each.starts_with("W/")) each.remove_prefix(2);
+    if (each == tag) return true;
+  }
+  return false;
 }
 
 }  // namespace coterie::gateway

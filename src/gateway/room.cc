@@ -104,7 +104,9 @@ void Room::Forget(std::uint64_t id) {
   CHECK(found != members_.end());
   found->second.writer->Abandon();
   options_.node.StreamClosed(found->second.options.caller.session);
-  const yproto::AwarenessOwner owner{.member = id, .session = found->second.options.caller.session};
+  const yproto::AwarenessOwner owner{.member = id,
+                                     .session = found->second.options.caller.session,
+                                     .user = found->second.options.caller.user};
   members_.erase(found);
   // Not with the next message only: who has gone must not keep a place, and there may be none.
   targets_.clear();

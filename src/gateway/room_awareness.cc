@@ -27,12 +27,13 @@ void Room::OnAwareness(std::uint64_t id, std::string update) {
     return Fail(*member, "the awareness update is malformed: " + std::string(malformed.reason));
   }
   // Providers repeat what they hear of others; a state that is none is dropped the same way.
-  const yproto::AwarenessOwner owner{.member = id, .session = member->options.caller.session};
+  const yproto::AwarenessOwner owner{
+      .member = id, .session = member->options.caller.session, .user = member->options.caller.user};
   std::vector<yproto::AwarenessEntry> clean;
   for (yproto::AwarenessEntry& entry : entries) {
     if (entry.client.value() == kStatusClient) continue;
     const std::optional<yproto::AwarenessOwner> holder = awareness_.OwnerOf(entry.client);
-    if (holder && holder->session != owner.session) continue;
+    if (holder && !yproto::AreOfOne(*holder, owner)) continue;
     if (!entry.is_gone()) {
       std::string state;
       if (yproto::CleanState(entry.state, member->options.caller.user, state)) continue;
@@ -68,7 +69,9 @@ void Room::Receive(NodeId from, const RoomGossip& gossip) {
     return Tick(rpc::SteadyNow());
   }
   for (const yproto::AwarenessTable::Owned& owned : gossip.entries) {
-    const yproto::AwarenessOwner owner{.node = from, .session = owned.session};
+    const std::optional<state::SessionView> session = options_.node.sessions().Find(owned.session);
+    const yproto::AwarenessOwner owner{
+        .node = from, .session = owned.session, .user = session ? session->user : ""};
     for (yproto::AwarenessEntry& entry : awareness_.Apply(owner, {owned.entry}, NowMs())) {
       unsent_[entry.client] = std::move(entry);
     }
@@ -78,8 +81,8 @@ void Room::Receive(NodeId from, const RoomGossip& gossip) {
 
 // As a member that has no socket. Its client id is its own, so that it can be no member's.
 void Room::ShowGuest(const yproto::AwarenessTable::Owned& guest) {
-  const yproto::AwarenessOwner owner{.member = kGuestMembers + guest.entry.client.value(),
-                                     .session = guest.session};
+  const yproto::AwarenessOwner owner{
+      .member = kGuestMembers + guest.entry.client.value(), .session = guest.session, .user = {}};
   Spread(owner, awareness_.Apply(owner, {guest.entry}, NowMs()));
 }
 

@@ -112,16 +112,20 @@ absl::StatusOr<StaticFiles> StaticFiles::Load(const std::string& folder,
   // The page's way to the other nodes, unless its folder knows better.
   contents.try_emplace("/nodes.json", Blob(NodesJson(origins, control)));
   for (const auto& [path, content] : contents) {
-    if (path.ends_with(".br")) continue;
+    if (path.ends_with(".br") || path.ends_with(".gz")) continue;
     File& file = loaded.files_[path];
-    file = {
-        .bytes = content,
-        .brotli = {},
-        .type = TypeOf(path),
-        .tag = absl::StrCat("\"", ComputeCrc32c(content.view()), "-", content.size_bytes(), "\""),
-        .is_immutable = HasHash(path)};
-    const auto packed = contents.find(path + ".br");
-    if (packed != contents.end()) file.brotli = packed->second;
+    file = {.bytes = content,
+            .brotli = {},
+            .gzip = {},
+            .type = TypeOf(path),
+            .tag = absl::StrCat(ComputeCrc32c(content.view()), "-", content.size_bytes()),
+            .is_immutable = HasHash(path)};
+    const auto packed = [&](const char* suffix) {
+      const auto found = contents.find(path + suffix);
+      return found == contents.end() ? Blob() : found->second;
+    };
+    file.brotli = packed(".br");
+    file.gzip = packed(".gz");
   }
   return loaded;
 }
@@ -143,25 +147,28 @@ HttpResponse StaticFiles::Serve(const HttpRequest& request) const {
   }
   const File* file = Find(request.target.path);
   if (file == nullptr) return TextResponse(404, "There is nothing here.\n");
+  std::string coding;
+  if (!file->brotli.empty() && AcceptsCoding(request.accept_encoding, "br")) {
+    coding = "br";
+  } else if (!file->gzip.empty() && AcceptsCoding(request.accept_encoding, "gzip")) {
+    coding = "gzip";
+  }
+  // Other bytes have another tag.
+  const std::string tag = absl::StrCat("\"", file->tag, coding.empty() ? "" : "-", coding, "\"");
   HttpResponse response{.status = 200, .content_type = file->type, .headers = {}, .body = {}};
   response.headers = {
       {"Content-Security-Policy", policy_},
       {"Cross-Origin-Opener-Policy", "same-origin"},
       {"Referrer-Policy", "no-referrer"},
-      {"ETag", file->tag},
+      {"ETag", tag},
       {"Vary", "Accept-Encoding"},
       {"Cache-Control", file->is_immutable ? "public, max-age=31536000, immutable" : "no-cache"}};
-  if (request.if_none_match == file->tag) {
+  if (ListsTag(request.if_none_match, tag)) {
     response.status = 304;
     return response;
   }
-  const bool takes_brotli = request.accept_encoding.find("br") != std::string::npos;
-  if (takes_brotli && !file->brotli.empty()) {
-    response.headers.emplace_back("Content-Encoding", "br");
-    response.body = file->brotli;
-  } else {
-    response.body = file->bytes;
-  }
+  if (!coding.empty()) response.headers.emplace_back("Content-Encoding", coding);
+  response.body = coding == "br" ? file->brotli : coding == "gzip" ? file->gzip : file->bytes;
   return response;
 }
 

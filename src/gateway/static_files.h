@@ -36,8 +36,9 @@ class StaticFiles {
   struct File {
     Blob bytes;
     Blob brotli;  // Of "file.br" beside it, if there is one.
+    Blob gzip;    // Of "file.gz". Browsers take brotli over HTTPS and from localhost alone.
     std::string type;
-    std::string tag;
+    std::string tag;            // Without quotes, and of the bytes as they are.
     bool is_immutable = false;  // Its name changes with its content.
   };
   const File* Find(const std::string& path) const;

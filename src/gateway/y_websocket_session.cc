@@ -7,12 +7,18 @@
 #include "base/overload.h"
 #include "gateway/limits.h"
 #include "gateway/open_document.h"
+#include "rpc/steady_time.h"
 #include "yproto/frame.h"
 
 namespace coterie::gateway {
 
-YWebsocketSession::YWebsocketSession(Rooms& rooms, rpc::Gate& gate, Request request)
-    : rooms_(rooms), gate_(gate), counters_(rooms.counters()), request_(std::move(request)) {
+YWebsocketSession::YWebsocketSession(Rooms& rooms, rpc::Gate& gate, RefusalPace& pace,
+                                     Request request)
+    : rooms_(rooms),
+      gate_(gate),
+      pace_(pace),
+      counters_(rooms.counters()),
+      request_(std::move(request)) {
   counters_.sockets_yjs.Add(1);
 }
 
@@ -50,7 +56,16 @@ Flow YWebsocketSession::Start(const std::shared_ptr<Socket>& socket) {
 
 void YWebsocketSession::Deny(CloseCode code, const std::string& reason) {
   socket_->Send({}, Blob(yproto::EncodePermissionDenied(reason)));
-  socket_->Close(code, reason);
+  // Who may come back in a moment is not made to wait.
+  const absl::Duration held =
+      code == CloseCode::kTryAgain
+          ? absl::ZeroDuration()
+          : pace_.Next(request_.visitor, request_.document, rpc::SteadyNow());
+  if (held == absl::ZeroDuration()) return socket_->Close(code, reason);
+  socket_->shard().PostAfter(held, [weak = weak_from_this(), code, reason] {
+    const auto self = weak.lock();
+    if (self != nullptr && self->socket_ != nullptr) self->socket_->Close(code, reason);
+  });
 }
 
 Flow YWebsocketSession::OnMessage(std::string message) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/refusal_pace.h"
 #include "gateway/rooms.h"
 #include "gateway/socket.h"
 #include "rpc/gate.h"
@@ -20,9 +21,10 @@ class YWebsocketSession final : public Session,
     std::string document;
     std::string authorization;  // "Bearer TOKEN".
     IfMissing if_missing = IfMissing::kFail;
+    std::string visitor;  // The address that asks.
   };
-  // Both outlive the session.
-  YWebsocketSession(Rooms& rooms, rpc::Gate& gate, Request request);
+  // All outlive the session.
+  YWebsocketSession(Rooms& rooms, rpc::Gate& gate, RefusalPace& pace, Request request);
   ~YWebsocketSession() override;
 
   Flow Start(const std::shared_ptr<Socket>& socket) override;
@@ -36,6 +38,7 @@ class YWebsocketSession final : public Session,
 
   Rooms& rooms_;
   rpc::Gate& gate_;
+  RefusalPace& pace_;
   Counters& counters_;  // Outlives the rooms.
   const Request request_;
   std::shared_ptr<Socket> socket_;  // Null before Start() and after OnClosed().

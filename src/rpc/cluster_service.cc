@@ -11,11 +11,11 @@
 
 #include "node/journal.h"
 #include "rpc/status_map.h"
+#include "runtime/version.h"
 
 namespace coterie::rpc {
 namespace {
 
-constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kSurveyTimeout = absl::Milliseconds(300);
 // The others say what they have five times a second.
 constexpr absl::Duration kDurabilityPatience = absl::Milliseconds(500);
@@ -35,7 +35,7 @@ void DescribeSelf(const node::Status& status, v1::NodeStatus& proto) {
   proto.set_commit_index(status.commit.value());
   proto.set_applied_index(status.applied.value());
   proto.set_process_id(static_cast<std::uint64_t>(getpid()));
-  proto.set_version(kVersion);
+  proto.set_version(runtime::kProgramVersion);
   proto.set_first_index(status.first.value());
   proto.set_last_index(status.last.value());
   proto.set_log_bytes(status.log_bytes);

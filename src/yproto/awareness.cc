@@ -7,6 +7,10 @@
 
 namespace coterie::yproto {
 
+bool AreOfOne(const AwarenessOwner& a, const AwarenessOwner& b) {
+  return a.session == b.session || (!a.user.empty() && a.user == b.user);
+}
+
 crdt::Malformed DecodeAwareness(std::string_view update, std::vector<AwarenessEntry>& entries) {
   if (update.size() > kAwarenessBytesMax) return {.reason = "an awareness update is too large"};
   crdt::Lib0Reader reader(update);
@@ -91,7 +95,7 @@ bool AwarenessTable::MayApply(const AwarenessOwner& owner, const AwarenessEntry&
   if (is_present) {
     const AwarenessOwner& holder = found->second.owner;
     const bool is_same = holder.member == owner.member && holder.node == owner.node;
-    return is_same || holder.session == owner.session;
+    return is_same || AreOfOne(holder, owner);
   }
   if (entry.is_gone()) return false;
   const bool has_room = found != slots_.end() || slots_.size() < kClientsMax || !gone_.empty();

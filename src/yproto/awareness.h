@@ -52,7 +52,10 @@ struct AwarenessOwner {
   std::uint64_t member = 0;
   NodeId node;
   SessionId session;
+  std::string user;  // Of the session. Empty: not known here.
 };
+// Who logs in again, at another node for example, is still the one whose states those are.
+bool AreOfOne(const AwarenessOwner& a, const AwarenessOwner& b);
 
 class AwarenessTable {
  public:

@@ -111,6 +111,26 @@ TEST(Awareness, AClientHasOneOwner) {
   EXPECT_EQ(table.OwnerOf(crdt::Client(7))->member, 3u);
 }
 
+// As after the crash of a node, when the page logs in again elsewhere.
+TEST(Awareness, AClientIsTakenOverByItsUserInAnotherSession) {
+  AwarenessTable table;
+  AwarenessOwner before = Node(2, 100);
+  before.user = "ann";
+  AwarenessOwner after = Socket(1, 200);
+  after.user = "ann";
+  AwarenessOwner other = Socket(2, 300);
+  other.user = "eve";
+  table.Apply(before, State(7, 5), 0);
+
+  EXPECT_EQ(table.Apply(other, State(7, 9), 0).size(), 0u);
+  EXPECT_EQ(table.Apply(after, State(7, 5), 0).size(), 0u) << "it is no newer one";
+  EXPECT_EQ(table.Apply(after, State(7, 6), 0).size(), 1u);
+  EXPECT_EQ(table.OwnerOf(crdt::Client(7))->member, 1u);
+  // What the other node repeats of it is old.
+  EXPECT_EQ(table.Apply(before, State(7, 5), 0).size(), 0u);
+  EXPECT_EQ(table.RemoveMember(1, 0).size(), 1u);
+}
+
 TEST(Awareness, WhoseSocketEndsIsGone) {
   AwarenessTable table;
   table.Apply(Socket(1, 1), State(7, 3), 0);
