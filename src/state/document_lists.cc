@@ -33,6 +33,8 @@ class FillingPage {
       page_.documents.push_back(view_of_(document));
     return true;
   }
+  // It was left because it may look at no more, not because it holds all that it may.
+  bool is_spent() const { return page_.has_more && page_.documents.size() < limits_.count_max; }
   DocumentPage Finish() { return std::move(page_); }
 
  private:
@@ -78,31 +80,35 @@ DocumentPage Machine::Impl::DocumentsByChange(std::string_view user, Revision be
   FillingPage page(limits, [this](const Document& document) { return ViewOf(document); });
   const User* known = UserOf(user);
   if (known == nullptr) return page.Finish();
-  const auto is_earlier = [before](Revision change) { return before.IsNone() || change < before; };
-  // Who sees few of many documents is not led past all the others.
-  if (!known->record.is_admin && shared_names_.CountAtMost(user) <= limits.looked_at_max) {
-    std::vector<const Document*> visible;
-    for (auto name = NextNameFor(*known, {}); name; name = NextNameFor(*known, *name)) {
-      const Document& document = documents_.at(documents_by_name_.find(*name)->second);
-      if (is_earlier(document.head.revision) &&
-          RoleIn(document.record, user) != DocumentRole::kNone) {
-        visible.push_back(&document);
-      }
-    }
-    std::sort(visible.begin(), visible.end(), [](const Document* a, const Document* b) {
-      return a->head.revision > b->head.revision;
-    });
-    for (const Document* document : visible) {
-      if (!page.Take(*document, true)) break;
-    }
-    return page.Finish();
-  }
   auto next = before.IsNone() ? documents_by_change_.end()
                               : documents_by_change_.lower_bound({before, DocId()});
   while (next != documents_by_change_.begin()) {
     --next;
     const Document& document = documents_.at(next->second);
     if (!page.Take(document, RoleIn(document.record, user) != DocumentRole::kNone)) break;
+  }
+  // Who sees few of many documents is not led past all the others.
+  const bool sees_few = !known->record.is_admin && page.is_spent() &&
+                        shared_names_.CountAtMost(user) <= limits.looked_at_max;
+  return sees_few ? FewByChange(*known, before, limits) : page.Finish();
+}
+
+DocumentPage Machine::Impl::FewByChange(const User& user, Revision before,
+                                        const ListLimits& limits) const {
+  std::vector<const Document*> visible;
+  for (auto name = NextNameFor(user, {}); name; name = NextNameFor(user, *name)) {
+    const Document& document = documents_.at(documents_by_name_.find(*name)->second);
+    if ((before.IsNone() || document.head.revision < before) &&
+        RoleIn(document.record, user.record.name) != DocumentRole::kNone) {
+      visible.push_back(&document);
+    }
+  }
+  std::sort(visible.begin(), visible.end(), [](const Document* a, const Document* b) {
+    return a->head.revision > b->head.revision;
+  });
+  FillingPage page(limits, [this](const Document& document) { return ViewOf(document); });
+  for (const Document* document : visible) {
+    if (!page.Take(*document, true)) break;
   }
   return page.Finish();
 }

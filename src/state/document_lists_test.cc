@@ -110,6 +110,8 @@ TEST_F(DocumentListsTest, ByChangeTheNewestFirst) {
   const std::string of_root = "d0 d4 d3 d8 d7 d6 d5 d2 d1 ";
   EXPECT_EQ(ByChange("root", {.count_max = 100, .looked_at_max = 100}), of_root);
   EXPECT_EQ(ByChange("ann", {.count_max = 100, .looked_at_max = 100}), "d0 d4 d8 d6 d2 ");
+  // There are more than may be looked at, but not of those that one may see.
+  EXPECT_EQ(ByChange("ann", {.count_max = 100, .looked_at_max = 5}), "d0 d4 d8 d6 d2 ");
   // Those that one may see are too many to look at: all are gone through, four a page.
   EXPECT_EQ(ByChange("ann", {.count_max = 100, .looked_at_max = 4}), "d0 d4 d8 | d6 d2 | ");
   EXPECT_EQ(ByChange("ann", {.count_max = 2, .looked_at_max = 100}), "d0 d4 | d8 d6 | d2 ");

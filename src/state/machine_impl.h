@@ -170,6 +170,7 @@ class Machine::Impl {
   SessionView ViewOf(const Session& session) const;
 
   // document_lists.cc
+  DocumentPage FewByChange(const User& user, Revision before, const ListLimits& limits) const;
   std::optional<std::string_view> NextNameFor(const User& user, std::string_view after) const;
 
   // documents.cc
