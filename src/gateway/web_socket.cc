@@ -23,10 +23,12 @@ namespace {
 
 // A close frame has room for no more.
 constexpr std::size_t kReasonBytesMax = 120;
-// Of a message, at a time.
+// Of a message, at a time; of its beginning less, as every idle socket holds a buffer for that.
 constexpr std::size_t kReadBytes = 64 << 10;
+constexpr std::size_t kReadSecondBytes = 4 << 10;
+constexpr std::size_t kReadFirstBytes = 256;
 // What an idle socket keeps of a buffer.
-constexpr std::size_t kIdleBufferBytes = 1'024;
+constexpr std::size_t kIdleBufferBytes = 512;
 // A larger message is written from where it is; smaller ones are copied until they are so many.
 constexpr std::size_t kCopiedBytesMax = 4 << 10;
 constexpr std::size_t kGatheredBytesMax = 64 << 10;
@@ -132,9 +134,13 @@ void WebSocket::Read() {
 
 void WebSocket::ReadSome() {
   SetTimeouts(Hearing::kListens);
+  const std::size_t wanted = buffer_.size() == 0                  ? kReadFirstBytes
+                             : buffer_.size() <= kReadSecondBytes ? kReadSecondBytes
+                                                                  : kReadBytes;
   web_socket_.async_read_some(
-      buffer_, kReadBytes,
-      [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
+      buffer_.prepare(wanted),
+      [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+        self->buffer_.commit(bytes);
         self->OnRead(error);
       });
 }
