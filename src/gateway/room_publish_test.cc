@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/limits.h"
 #include "gateway/test_room.h"
 #include "rpc/steady_time.h"
 #include "yproto/hocuspocus.h"
@@ -41,6 +42,16 @@ TEST_F(RoomPublishTest, WhileCommitsWaitForNothingChangesAreSentAsTheyCome) {
   OnShard([this] { lag_.Note(absl::Milliseconds(1), rpc::SteadyNow()); });
   Hear(8);
   EXPECT_EQ(ear_->Await(8), 8);
+}
+
+// However fast they come: more is nothing that anybody could see.
+TEST_F(RoomPublishTest, InTheLongRunThereAreNoMoreMessagesThanAScreenHasFrames) {
+  constexpr std::size_t kLetters = 150;
+  const absl::Time begin = rpc::SteadyNow();
+  Hear(kLetters);
+  const double messages = ear_->Await(kLetters);
+  const double seconds = absl::ToDoubleSeconds(rpc::SteadyNow() - begin);
+  EXPECT_LE(messages, kPublishBurst + 1 + seconds * kPublishPerSecond);
 }
 
 TEST_F(RoomPublishTest, WhereCommitsWaitForEachOtherAFewAreSentAsTheyComeAndTheOthersAsOne) {

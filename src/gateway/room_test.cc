@@ -50,6 +50,20 @@ TEST_F(RoomTest, NothingIsCalledSavedBeforeItsOutcomeIsKnown) {
   EXPECT_TRUE(viewer.ear->AwaitHeard(R"({"draft":1})"));
 }
 
+// As a page that is closed right after the last letter.
+TEST_F(RoomTest, WhatCameIsWrittenAlsoWhenItsWriterHasGone) {
+  const Member ben = Join("ben", DocumentRole::kEditor);
+  {
+    node::TestingStall stall(*node_);
+    const std::uint64_t before = counters_.proposals.Get();
+    Write(ben);
+    ASSERT_TRUE(Becomes([&] { return counters_.proposals.Get() > before; }));
+    Write(ben);  // Waits behind the first, which is on its way.
+    OnShard([&] { room_->Leave(ben.id); });
+  }
+  EXPECT_TRUE(Becomes([&] { return Content() == "xx"; })) << Content();
+}
+
 TEST_F(RoomTest, WhoOwesTimeWritesWhenNothingIsOwedAnyMore) {
   const Member ben = Join("ben", DocumentRole::kEditor);
   const Member tom = Join("tom", DocumentRole::kEditor);
@@ -94,6 +108,7 @@ TEST_F(RoomTest, ARoleThatChangedWhileItsUserWasOnTheWayHereIsTheOneThatCounts) 
       expelled.ear->HasHeard(yproto::EncodeDenied("you may not see this document any more")));
   const Member newer = Join(ben, DocumentRole::kEditor, changed.Next());
   EXPECT_TRUE(newer.ear->HasHeard(yproto::EncodeAuthenticated(yproto::Scope::kReadWrite)));
+  OnShard([&] { room_->SetRoles(changed, {{"ben", DocumentRole::kNone}}); });  // Old news.
   EXPECT_FALSE(newer.ear->HasHeard("any more"));
 
   const Revision demoted = changed.Next().Next();

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -187,6 +188,19 @@ class RoomTest : public RoomNodeTest {
     crdt::Transaction transaction(page, crdt::Client(1'000 + ++editors_));
     crdt::Text(page, page.Root("text")).Insert(transaction, 0, text);
     return transaction.Commit().update;
+  }
+  // Of the document, as this node has applied it.
+  std::string Content() {
+    std::promise<std::string> text;
+    node_->Read(
+        node::Consistency::kStale, absl::InfiniteFuture(),
+        [&](const state::Machine& state) {
+          crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+          CHECK(!doc.Apply(state.UpdateAt(doc_, Revision(), {}).value()));
+          text.set_value(crdt::Text(doc, doc.Root("text")).ToString());
+        },
+        [](const absl::StatusOr<Revision>&) {});
+    return text.get_future().get();
   }
   // As the apply thread would hand it on, if the log had it.
   Room::Changed Next(const std::string& text = "x") {

@@ -2,6 +2,7 @@
 
 #include "rpc/gate.h"
 
+#include <absl/synchronization/blocking_counter.h>
 #include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 #include <gtest/gtest.h>
@@ -94,6 +95,34 @@ TEST(Authenticator, WhoseSessionMayBeOverIsNotBelievedBeforeTheLeaderWasAsked) {
     status = answer->status;
   }
   EXPECT_TRUE(absl::IsUnauthenticated(status)) << status;
+}
+
+// Each asks the leader: made up ones must not keep it busy.
+TEST(Authenticator, SoManyUnknownTokensAreLookedUpAtOnce) {
+  constexpr int kTokens = 256;
+  TestingNode testing;
+  node::Node& node = testing.server().faces().calls.node();
+  CallRates rates(0);
+  Authenticator authenticator(node, rates);
+  absl::BlockingCounter looked_up(kTokens);
+  const std::string made_up =
+      "Bearer " + FormatToken({.session = SessionId(99), .secret = NewSecret()});
+  {
+    node::TestingStall stall(node);
+    for (int i = 0; i < kTokens; ++i) {
+      authenticator.Identify(made_up, absl::Now() + kPatience,
+                             [&](const absl::StatusOr<Caller>& caller) {
+                               EXPECT_TRUE(absl::IsUnauthenticated(caller.status()));
+                               looked_up.DecrementCount();
+                             });
+    }
+    const auto status = std::make_shared<absl::Status>();
+    authenticator.Identify(
+        made_up, absl::Now() + kPatience,
+        [status](const absl::StatusOr<Caller>& caller) { *status = caller.status(); });
+    EXPECT_TRUE(absl::IsResourceExhausted(*status)) << *status;
+  }
+  looked_up.Wait();
 }
 
 }  // namespace
