@@ -64,7 +64,7 @@ class Gateway::Impl {
              .body_bytes_each_max = kBodyBytesEachMax},
             {.large_messages = counters_.large_messages, .body_bytes = counters_.http_body_bytes}),
         shards_(MakeShards(options.threads)),
-        rooms_(faces.calls, PointersTo(shards_), counters_),
+        rooms_(faces.calls, PointersTo(shards_), counters_, options.event_bytes_max),
         context_{.options = options_,
                  .faces = faces,
                  .rooms = rooms_,

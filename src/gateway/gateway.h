@@ -33,6 +33,9 @@ struct Options {
   std::size_t sockets_per_address_max = kSocketsPerAddressMax;
   absl::Duration silent_max = kSilentMax;    // Of a WebSocket that is listened to.
   absl::Duration stalled_max = kStalledMax;  // Of who is answered by a stream and takes nothing.
+  absl::Duration body_max = kBodyTimeout;    // For a request's body, and for its answer.
+  absl::Duration large_message_max = kLargeMessageTimeout;
+  std::size_t event_bytes_max = kEventBytesMax;
   std::vector<std::string> trusted_proxies;  // Addresses and networks; see visitor.h.
 };
 

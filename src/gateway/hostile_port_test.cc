@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,9 +19,11 @@
 #include "crdt/lib0.h"
 #include "gateway/limits.h"
 #include "gateway/test_port.h"
+#include "node/testing_stall.h"
 #include "rpc/auth_service.h"
 #include "rpc/backups.h"
 #include "rpc/node_calls.h"
+#include "rpc/steady_time.h"
 #include "rpc/token.h"
 #include "yproto/test_hex.h"
 
@@ -239,6 +242,89 @@ TEST_F(HostilePort, AFrameOfTooManyMessagesIsRefusedAndNotCut) {
   EXPECT_EQ(editor->CloseCode(), 4400);
 }
 
+TEST_F(HostilePort, ASocketHasSoManyDocumentsOpenAtMost) {
+  const auto editor = Open("/hocuspocus?create=1");
+  const auto key = [](std::size_t i) { return yproto::EncodeKey(absl::StrCat("doc", i)); };
+  const auto open = [&](std::size_t i) {
+    editor->Send(TokenFrame(absl::StrCat("doc", i), ana_.token));
+  };
+  const std::string may_write = yproto::EncodeAuthenticated(yproto::Scope::kReadWrite);
+  for (std::size_t i = 0; i < kDocumentsPerSocketMax; ++i) open(i);
+  for (std::size_t opened = 0; opened < kDocumentsPerSocketMax;) {
+    const std::string told = editor->Next();
+    ASSERT_FALSE(told.empty()) << opened;
+    if (told.ends_with(may_write)) ++opened;
+  }
+  open(kDocumentsPerSocketMax);
+  const std::string denied = yproto::EncodeDenied(
+      "this socket has 64 documents open, the most; close some, or open another socket");
+  EXPECT_TRUE(editor->Await(key(kDocumentsPerSocketMax) + denied));
+  editor->Send(key(0) + yproto::EncodeDetached("closed"));
+  open(kDocumentsPerSocketMax);
+  EXPECT_TRUE(editor->Await(key(kDocumentsPerSocketMax) + may_write));
+}
+
+// Each is read and answered, so that small ones are not for nothing either.
+TEST_F(HostilePort, MessagesAreReadNoFasterThanTheyMayCome) {
+  constexpr int kBeyond = 1'000;
+  constexpr int kPings = static_cast<int>(kMessagesBurst) + kBeyond;
+  const absl::Time begin = rpc::SteadyNow();
+  RawClient client = Connect();
+  ASSERT_TRUE(
+      client.Send("GET /hocuspocus HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
+                  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"));
+  ASSERT_EQ(client.Next().substr(0, 12), "HTTP/1.1 101");
+  std::string pings;  // Of Hocuspocus, each in a frame of its own.
+  for (int i = 0; i < kPings; ++i) pings += FromHex("82 81 00 00 00 00 09");
+  const std::string pong = FromHex("82 01 0a");
+
+  ASSERT_TRUE(client.Send(pings)) << client.error.message();
+  std::size_t answered = 0;
+  while (answered < kPings * pong.size()) {
+    const std::string next = client.Next();
+    ASSERT_FALSE(next.empty()) << client.error.message();
+    answered += next.size();
+  }
+  EXPECT_GE(rpc::SteadyNow() - begin, absl::Seconds(kBeyond / kMessagesPerSecond));
+}
+
+// Nobody's memory is for what one editor writes faster than it is committed.
+TEST_F(HostilePort, WhoWritesWhileNothingIsCommittedIsNotReadOn) {
+  constexpr std::size_t kPieceBytes = 256 << 10;
+  constexpr std::size_t kPieces = 32;
+  static_assert(kPieces * kPieceBytes > 3 * kUnsettledBytesMax);
+  std::vector<std::string> pieces;
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    crdt::Lib0Writer update(FromHex("01 01"));
+    update.VarUint(1'000 + i);  // A text of a client of its own in the root "t".
+    update.Raw(FromHex("00 04 01 01 74"));
+    update.VarBytes(std::string(kPieceBytes, 'x'));
+    update.U8(0);
+    pieces.push_back(Update(update.view()));
+  }
+  const auto editor = OpenYjs("poured", ana_.token);
+  editor->Send(Ask());
+  ASSERT_TRUE(editor->Await(Nothing()));
+  const double before = Metric("coterie_gateway_received_bytes_total");
+  const auto received = [&] { return Metric("coterie_gateway_received_bytes_total") - before; };
+  const std::function<void(std::size_t)> pour_from = [&](std::size_t i) {
+    if (i == kPieces) return;
+    editor->socket().async_write(asio::buffer(pieces[i]),
+                                 [&, i](boost::system::error_code error, std::size_t) {
+                                   if (!error) pour_from(i + 1);
+                                 });
+  };
+  {
+    node::TestingStall stall(holder_.node->server().faces().calls.node());
+    pour_from(0);
+    EXPECT_TRUE(Becomes([&] { return received() > kUnsettledBytesMax; })) << received();
+    constexpr double kMost = kUnsettledBytesMax + 2 * kPieceBytes;
+    EXPECT_FALSE(Becomes([&] { return received() > kMost; }, absl::Seconds(1))) << received();
+  }
+  EXPECT_TRUE(Becomes([&] { return received() > kPieces * kPieceBytes; })) << received();
+}
+
 // Memory is for those who have logged in.
 TEST_F(HostilePort, AStrangersMessageIsSmall) {
   const auto editor = Open("/hocuspocus?create=1");
@@ -361,6 +447,20 @@ TEST_F(ImpatientPort, WhoIsListenedToAndSaysNothingIsDropped) {
   // Its pings are answered by who reads, and nobody does.
   const std::string sockets = "coterie_gateway_sockets{protocol=\"y-websocket\"}";
   EXPECT_TRUE(Becomes([&] { return Metric(sockets) == 0; }));
+}
+
+class ImpatientForLargeMessages : public LargeMessages {
+ protected:
+  ImpatientForLargeMessages() : LargeMessages({.large_message_max = kTime}) {}
+  static constexpr absl::Duration kTime = absl::Seconds(1);
+};
+
+TEST_F(ImpatientForLargeMessages, WhoDoesNotComeToItsEndGivesItsPlaceBack) {
+  const absl::Time begin = rpc::SteadyNow();
+  Begin(0);
+  EXPECT_EQ(editors_[0]->CloseCode(), 1013);
+  EXPECT_GE(rpc::SteadyNow() - begin, kTime);
+  EXPECT_TRUE(Becomes([&] { return InMemory() == 0; }));
 }
 
 // An answer may cost a thousand times what its question does.

@@ -238,7 +238,7 @@ void HttpConnection::ReadBody() {
   }
   if (parser_->is_done()) return Serve();
   parser_->body_limit(most);
-  Arm(kBodyTimeout);
+  Arm(context_.options.body_max);
   const std::size_t bytes = length ? static_cast<std::size_t>(*length) : most;
   if (bytes > kSmallBodyBytesMax) return AdmitBody(bytes);
   ReadWholeBody();
@@ -390,8 +390,10 @@ void HttpConnection::Upgrade() {
   } else {
     return Answer(TextResponse(404, "WebSockets are at /yjs/DOCUMENT and /hocuspocus.\n"));
   }
+  const WebSocket::Patience patience{.silent = context_.options.silent_max,
+                                     .large_message = context_.options.large_message_max};
   const auto socket = std::make_shared<WebSocket>(std::move(stream_), shard_, context_.counters,
-                                                  std::move(place_), context_.options.silent_max);
+                                                  std::move(place_), patience);
   socket->Run(parser_->release(), std::move(session));
 }
 
@@ -434,7 +436,7 @@ void HttpConnection::Answer(HttpResponse answer) {
   if (has_body && request_.method != "HEAD") {
     response_->body() = {answer_.body.view().data(), answer_.body.size_bytes()};
   }
-  Arm(kBodyTimeout);
+  Arm(context_.options.body_max);
   http::async_write(stream_, *response_,
                     [self = shared_from_this(), keeps_alive](const error_code& error, std::size_t) {
                       if (error) return self->Close();

@@ -15,7 +15,8 @@ constexpr absl::Duration kFlushEvery = absl::Milliseconds(50);
 constexpr std::uint64_t kGuestMembers = 1ull << 63;
 constexpr absl::Duration kAnnounceEvery = absl::Seconds(10);
 
-std::uint64_t NowMs() { return static_cast<std::uint64_t>(absl::ToUnixMillis(rpc::SteadyNow())); }
+std::uint64_t ToMs(absl::Time now) { return static_cast<std::uint64_t>(absl::ToUnixMillis(now)); }
+std::uint64_t NowMs() { return ToMs(rpc::SteadyNow()); }
 
 }  // namespace
 
@@ -139,7 +140,7 @@ void Room::Tick(absl::Time now) {
   for (const std::uint64_t id : dead) {
     Expel(id, CloseCode::kUnauthenticated, "the session is over: log in again");
   }
-  std::vector<yproto::AwarenessEntry> gone = awareness_.Expire(NowMs());
+  std::vector<yproto::AwarenessEntry> gone = awareness_.Expire(ToMs(now));
   for (yproto::AwarenessEntry& entry : gone) unsent_[entry.client] = std::move(entry);
   if (!unsent_.empty()) ScheduleFlush();
   if (now >= announced_at_ + kAnnounceEvery) {

@@ -35,10 +35,12 @@ bool IsAboutSuggestions(const state::Event& event) {
 
 }  // namespace
 
-Rooms::Rooms(const rpc::NodeCalls& calls, std::vector<Shard*> shards, Counters& counters)
+Rooms::Rooms(const rpc::NodeCalls& calls, std::vector<Shard*> shards, Counters& counters,
+             std::size_t event_bytes_max)
     : calls_(calls),
       shards_(std::move(shards)),
       counters_(counters),
+      event_bytes_max_(event_bytes_max),
       directory_(std::make_shared<RoomDirectory>()),
       lags_(shards_.size()),
       rooms_(shards_.size()),
@@ -207,7 +209,7 @@ void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
   }
   std::visit(Overload{[&](const state::DocumentChanged& changed) {
                         const std::size_t bytes = changed.update.size() + 256;
-                        if (event_bytes_.load() + bytes > kEventBytesMax)
+                        if (event_bytes_.load() + bytes > event_bytes_max_)
                           return has_lost_.store(true);
                         event_bytes_.fetch_add(bytes);
                         Room::Changed news{.revision = batch.revision,

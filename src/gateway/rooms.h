@@ -9,6 +9,7 @@
 #include <absl/synchronization/mutex.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,7 +34,9 @@ enum class IfMissing : std::uint8_t { kFail, kCreate };
 class Rooms {
  public:
   // Shards are started and stopped by their owner; all of these outlive the rooms.
-  Rooms(const rpc::NodeCalls& calls, std::vector<Shard*> shards, Counters& counters);
+  // `event_bytes_max`: see kEventBytesMax.
+  Rooms(const rpc::NodeCalls& calls, std::vector<Shard*> shards, Counters& counters,
+        std::size_t event_bytes_max);
   // Requires Stop(), stopped shards, and that the node is gone.
   ~Rooms() = default;
   Rooms(const Rooms&) = delete;
@@ -89,6 +92,7 @@ class Rooms {
   const rpc::NodeCalls& calls_;
   const std::vector<Shard*> shards_;
   Counters& counters_;
+  const std::size_t event_bytes_max_;
   const std::shared_ptr<RoomDirectory> directory_;
   std::vector<CommitLag> lags_;  // By shard, as what follows.
   std::vector<RoomMap> rooms_;

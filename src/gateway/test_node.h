@@ -3,6 +3,7 @@
 // For tests of what a room is made of: one real node, a shard, and what a room's parts are given.
 
 #include <absl/synchronization/blocking_counter.h>
+#include <absl/synchronization/notification.h>
 #include <absl/time/clock.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "gateway/commit_lag.h"
@@ -27,18 +29,21 @@ namespace coterie::gateway {
 
 class RoomNodeTest : public testing::Test {
  protected:
-  explicit RoomNodeTest(std::uint8_t version = node::kPeerVersionNewest) {
+  using Members = std::vector<raft::Member>;
+  explicit RoomNodeTest(std::uint8_t version = node::kPeerVersionNewest,
+                        const Members& founders = {
+                            {.id = NodeId(1), .address = "x:1", .client_address = "x:2"}}) {
     folder_ = (std::filesystem::temp_directory_path() / "coterie-room-XXXXXX").string();
     CHECK(mkdtemp(folder_.data()) != nullptr);
-    absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(
-        {.data_path = folder_,
-         .id = NodeId(1),
-         .cluster_id = 7,
-         .founders = {{.id = NodeId(1), .address = "x:1", .client_address = "x:2"}},
-         .peer_address = "x:1",
-         .client_address = "x:2",
-         .peer_version_newest = version},
-        peers_);
+    absl::StatusOr<std::unique_ptr<node::Node>> node =
+        node::Node::Start({.data_path = folder_,
+                           .id = NodeId(1),
+                           .cluster_id = 7,
+                           .founders = founders,
+                           .peer_address = "x:1",
+                           .client_address = "x:2",
+                           .peer_version_newest = version},
+                          peers_);
     CHECK(node.ok());
     node_ = *std::move(node);
     shard_.Start();
@@ -78,6 +83,17 @@ class RoomNodeTest : public testing::Test {
       left.DecrementCount();
     });
     left.Wait();
+  }
+  // Waits until `is_true`, looking every few milliseconds.
+  template <class Condition>
+  static bool Becomes(Condition is_true) {
+    const absl::Time end = absl::Now() + absl::Seconds(20);
+    const absl::Notification never;
+    while (!is_true()) {
+      if (absl::Now() > end) return false;
+      never.WaitForNotificationWithTimeout(absl::Milliseconds(5));
+    }
+    return true;
   }
 
   std::string folder_;

@@ -53,11 +53,11 @@ void AppendHead(std::string& to, std::size_t size) {
 }  // namespace
 
 WebSocket::WebSocket(Stream stream, Shard& shard, Counters& counters,
-                     std::shared_ptr<Admission::Place> place, absl::Duration silent_max)
+                     std::shared_ptr<Admission::Place> place, const Patience& patience)
     : shard_(shard),
       counters_(counters),
       place_(std::move(place)),
-      silent_max_(silent_max),
+      patience_(patience),
       web_socket_(std::move(stream)),
       allowance_(kMessagesBurst),
       allowed_at_(rpc::SteadyNow()),
@@ -87,7 +87,7 @@ void WebSocket::Run(const Upgrade& request, std::shared_ptr<Session> session) {
 void WebSocket::SetTimeouts(Hearing hearing) {
   websocket::stream_base::timeout timeouts{};
   timeouts.handshake_timeout = absl::ToChronoNanoseconds(kHeaderTimeout);
-  timeouts.idle_timeout = hearing == Hearing::kListens ? absl::ToChronoNanoseconds(silent_max_)
+  timeouts.idle_timeout = hearing == Hearing::kListens ? absl::ToChronoNanoseconds(patience_.silent)
                                                        : websocket::stream_base::none();
   timeouts.keep_alive_pings = true;
   web_socket_.set_option(timeouts);
@@ -156,7 +156,7 @@ bool WebSocket::MayGrow() {
     return false;
   }
   // The place is of use to others, too.
-  shard_.PostAfter(kLargeMessageTimeout, [weak = weak_from_this(), message = messages_] {
+  shard_.PostAfter(patience_.large_message, [weak = weak_from_this(), message = messages_] {
     const auto self = weak.lock();
     if (self == nullptr || self->messages_ != message) return;
     self->Close(CloseCode::kTryAgain, "a large message did not come in time");

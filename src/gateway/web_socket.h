@@ -30,8 +30,12 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
  public:
   using Upgrade = boost::beast::http::request<boost::beast::http::string_body>;
 
+  struct Patience {
+    absl::Duration silent;         // With who is listened to and answers no ping.
+    absl::Duration large_message;  // With all of one that has its place.
+  };
   WebSocket(Stream stream, Shard& shard, Counters& counters,
-            std::shared_ptr<Admission::Place> place, absl::Duration silent_max);
+            std::shared_ptr<Admission::Place> place, const Patience& patience);
 
   // Answers the handshake, then lives until the connection ends.
   void Run(const Upgrade& request, std::shared_ptr<Session> session);
@@ -76,7 +80,7 @@ class WebSocket final : public Socket, public std::enable_shared_from_this<WebSo
   Shard& shard_;
   Counters& counters_;
   const std::shared_ptr<Admission::Place> place_;
-  const absl::Duration silent_max_;
+  const Patience patience_;
   boost::beast::websocket::stream<Stream> web_socket_;
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<Session> session_;  // Null when finished.

@@ -1,6 +1,6 @@
 #include "rpc/unary_binding.h"
 
-#include <algorithm>
+#include "rpc/deadline.h"
 
 namespace coterie::rpc {
 
@@ -11,11 +11,7 @@ std::string AuthorizationOf(const grpc::CallbackServerContext& context) {
 }
 
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context, const Policy& policy) {
-  const absl::Time asked = absl::FromChrono(context.deadline());
-  const absl::Time now = absl::Now();
-  // Without one gRPC says a time that is years away.
-  if (asked > now + absl::Hours(24 * 365)) return now + absl::Seconds(kSecondsDefault);
-  return std::min(asked, now + absl::Seconds(policy.seconds_max));
+  return DeadlineAt(absl::Now(), absl::FromChrono(context.deadline()), policy);
 }
 
 absl::Status Parse(const grpc::ByteBuffer& bytes, google::protobuf::Message& message) {
