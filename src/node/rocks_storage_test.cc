@@ -3,6 +3,8 @@
 
 #include "node/rocks_storage.h"
 
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -17,7 +19,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -35,6 +36,11 @@ Function Real(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
 }
 
+// Not by what stands for it below.
+void RenameReally(const fs::path& from, const fs::path& to) {
+  CHECK(Real<decltype(&::rename)>("rename")(from.c_str(), to.c_str()) == 0);
+}
+
 // Of one folder: what of it is on the disk, and what happens when the power goes. A file's bytes
 // are there up to where it ended at its last sync, names as of the folder's last one. From the n-th
 // operation on every sync and every renaming fails. What was removed stays away.
@@ -46,22 +52,22 @@ class Power {
   }
   // `root` itself is there for good. Nothing fails for now.
   void Watch(const std::string& root) {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     ForgetAll();
     root_ = root;
     operations_left_ = kAll;
   }
   void CutAfter(std::uint64_t operations) {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     operations_left_ = operations;
   }
   bool IsCut() {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     return operations_left_ == 0;
   }
   // What was not synced is gone, and the power is back.
   void Lose() {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     operations_left_ = kAll;
     LoseIn(root_);
   }
@@ -71,7 +77,7 @@ class Power {
   // --- Called by the program's own fsync and rename ---
 
   bool MayGoOn(const std::string& path) {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (root_.empty() || !path.starts_with(root_)) return true;
     if (operations_left_ == 0) return false;
     if (operations_left_ != kAll) --operations_left_;
@@ -79,7 +85,7 @@ class Power {
   }
   // Another file is about to be given its name.
   void Replacing(const std::string& path) {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (root_.empty() || !path.starts_with(root_) || !fs::is_regular_file(path)) return;
     fs::create_directory(root_ + ".replaced");
     std::error_code error;  // It may have been replaced before, and come back.
@@ -87,7 +93,7 @@ class Power {
   }
   // Whether it is watched.
   bool Synced(int file, const std::string& path) {
-    const std::scoped_lock lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     if (root_.empty() || !path.starts_with(root_)) return false;
     const struct stat status = StatusOf(path);
     Durable& durable = durable_[status.st_ino];
@@ -115,15 +121,15 @@ class Power {
     CHECK(::lstat(path.c_str(), &status) == 0);
     return status;
   }
-  fs::path PathOfReplaced(ino_t inode) const {
+  fs::path PathOfReplaced(ino_t inode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return root_ + ".replaced/" + std::to_string(inode);
   }
-  void ForgetAll() {
+  void ForgetAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto& [inode, durable] : durable_) ::close(durable.file);
     durable_.clear();
     if (!root_.empty()) fs::remove_all(root_ + ".replaced");
   }
-  void LoseIn(const fs::path& folder) {
+  void LoseIn(const fs::path& folder) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto found = durable_.find(StatusOf(folder).st_ino);
     const std::map<std::string, ino_t> names =
         found == durable_.end() ? std::map<std::string, ino_t>() : found->second.names;
@@ -138,7 +144,7 @@ class Power {
     Rename(folder, now, kept);
     for (const auto& [name, inode] : names) {
       if (kept.contains(name) || !fs::exists(PathOfReplaced(inode))) continue;
-      fs::rename(PathOfReplaced(inode), folder / name);
+      RenameReally(PathOfReplaced(inode), folder / name);
       kept.emplace(name, inode);
     }
     for (const auto& [name, inode] : kept) LoseFrom(folder / name);
@@ -149,13 +155,13 @@ class Power {
     const auto aside = [&folder](ino_t inode) {
       return folder / ("aside." + std::to_string(inode));
     };
-    for (const auto& [inode, name] : now) fs::rename(folder / name, aside(inode));
+    for (const auto& [inode, name] : now) RenameReally(folder / name, aside(inode));
     for (const auto& [name, inode] : kept) {
-      fs::rename(aside(inode), folder / name);
+      RenameReally(aside(inode), folder / name);
     }
     for (const auto& [inode, name] : now) fs::remove_all(aside(inode));
   }
-  void LoseFrom(const fs::path& path) {
+  void LoseFrom(const fs::path& path) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const struct stat status = StatusOf(path);
     if (S_ISDIR(status.st_mode)) return LoseIn(path);
     const auto found = durable_.find(status.st_ino);
@@ -163,10 +169,10 @@ class Power {
     if (static_cast<std::uint64_t>(status.st_size) > kept) fs::resize_file(path, kept);
   }
 
-  std::recursive_mutex mutex_;  // To lose something renames, too.
-  std::string root_;
-  std::uint64_t operations_left_ = kAll;
-  std::map<ino_t, Durable> durable_;
+  absl::Mutex mutex_;
+  std::string root_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t operations_left_ ABSL_GUARDED_BY(mutex_) = kAll;
+  std::map<ino_t, Durable> durable_ ABSL_GUARDED_BY(mutex_);
 };
 
 int Sync(int file, const char* name) {
