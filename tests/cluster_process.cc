@@ -189,6 +189,7 @@ std::vector<std::string> ClusterProcess::Environment(std::uint64_t id) const {
   environment.push_back(absl::StrCat("LD_PRELOAD=", COTERIE_FORGETFUL_DISK));
   environment.push_back(absl::StrCat("COTERIE_FORGETFUL_ROOT=", folder, "/"));
   environment.push_back(absl::StrCat("COTERIE_FORGETFUL_JOURNAL=", folder, ".journal"));
+  environment.push_back(absl::StrCat("COTERIE_FORGETFUL_BROKEN=", PathOfBreak(id)));
   if (conditions_.disk == Disk::kLying) environment.emplace_back("COTERIE_FORGETFUL_LIES=1");
   return environment;
 }
@@ -243,20 +244,35 @@ absl::Status ClusterProcess::Restart(std::uint64_t id) {
 }
 
 absl::StatusOr<int> ClusterProcess::Terminate(std::uint64_t id) {
+  CHECK(nodes_.at(id).process != 0);
+  kill(nodes_.at(id).process, SIGTERM);
+  return AwaitEnd(id);
+}
+
+absl::StatusOr<int> ClusterProcess::AwaitEnd(std::uint64_t id) {
   Node& node = nodes_.at(id);
   CHECK(node.process != 0);
-  kill(node.process, SIGTERM);
   int status = 0;
   const bool has_ended = WaitUntil(
       [&] { return waitpid(node.process, &status, WNOHANG) == node.process; }, kEndTimeout);
   if (!has_ended) {
-    return absl::DeadlineExceededError(
-        absl::StrCat("Node ", id, " did not end after SIGTERM: ", LogTail(id)));
+    return absl::DeadlineExceededError(absl::StrCat("Node ", id, " did not end: ", LogTail(id)));
   }
   node.process = 0;
   if (WIFSIGNALED(status)) return absl::InternalError(DescribeEnd(status) + LogTail(id));
   return WEXITSTATUS(status);
 }
+
+std::string ClusterProcess::PathOfBreak(std::uint64_t id) const {
+  return nodes_.at(id).folder + ".broken";
+}
+
+void ClusterProcess::BreakDisk(std::uint64_t id) {
+  CHECK(conditions_.disk != Disk::kOrdinary);
+  CHECK(std::ofstream(PathOfBreak(id)).good());
+}
+
+void ClusterProcess::MendDisk(std::uint64_t id) { std::filesystem::remove(PathOfBreak(id)); }
 
 bool ClusterProcess::IsRunning(std::uint64_t id) {
   Node& node = nodes_.at(id);

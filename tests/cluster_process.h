@@ -54,11 +54,19 @@ class ClusterProcess {
   absl::Status Restart(std::uint64_t id);  // After Kill or Terminate: same data, same ports.
   // SIGTERM; the exit status, or kDeadlineExceeded after 20 s.
   absl::StatusOr<int> Terminate(std::uint64_t id);
+  // Of one that ends by itself and is expected to; as Terminate().
+  absl::StatusOr<int> AwaitEnd(std::uint64_t id);
+
+  // From now on, or no longer, every sync of the node's disk fails. Requires one that is forgetful.
+  void BreakDisk(std::uint64_t id);
+  void MendDisk(std::uint64_t id);
 
   // False for one that we ended, and for one that ended by itself: see Obituaries().
   bool IsRunning(std::uint64_t id);
   // Of every node that ended without being told: how, and its last lines. Empty = none did.
   std::string Obituaries();
+  // The last lines that a node has logged.
+  std::string LogTail(std::uint64_t id) const;
 
   std::vector<std::uint64_t> ids() const;
   std::string client_address(std::uint64_t id) const;
@@ -85,7 +93,7 @@ class ClusterProcess {
   absl::Status WaitForPort(std::uint64_t id);
   std::vector<std::string> CommandLine(std::uint64_t id) const;
   std::vector<std::string> Environment(std::uint64_t id) const;
-  std::string LogTail(std::uint64_t id) const;
+  std::string PathOfBreak(std::uint64_t id) const;
 
   const std::string folder_;
   const Conditions conditions_;

@@ -118,6 +118,31 @@ TEST_F(ForgetfulDisks, NothingAcknowledgedIsLostWhenAFewLosePowerAgainAndAgain) 
   Judge(load_->Stop());
 }
 
+// What is on such a disk is unknown: the node says nothing more, and ends. The others go on without
+// it, the leader's office included, and it comes back with what its disk really has.
+TEST_F(ForgetfulDisks, ANodeWhoseSyncsFailEndsAndTheOthersGoOn) {
+  ASSERT_NO_FATAL_FAILURE(Begin(3, {.disk = ClusterProcess::Disk::kForgetful}));
+  load_->Start();
+  ASSERT_NO_FATAL_FAILURE(ExpectProgress(50));
+  ASSERT_TRUE(WaitUntil([this] { return LeaderId() != 0; }, kSettled));
+  const std::uint64_t leader = LeaderId();
+
+  for (const std::uint64_t id : {leader % 3 + 1, leader}) {
+    cluster_->BreakDisk(id);
+    const absl::StatusOr<int> ended = cluster_->AwaitEnd(id);
+    ASSERT_TRUE(ended.ok()) << ended.status();
+    EXPECT_EQ(*ended, 70) << cluster_->LogTail(id);
+    EXPECT_TRUE(absl::StrContains(cluster_->LogTail(id), "FATAL: the disk failed"))
+        << cluster_->LogTail(id);
+    ASSERT_NO_FATAL_FAILURE(ExpectProgress(50));
+    cluster_->MendDisk(id);
+    const absl::Status restarted = cluster_->Restart(id);
+    ASSERT_TRUE(restarted.ok()) << restarted;
+    ASSERT_NO_FATAL_FAILURE(ExpectProgress(50));
+  }
+  Judge(load_->Stop());
+}
+
 // The tests above can fail: on disks that say they have synced and have not, everything is gone. A
 // node of which the state was kept sees that its log is not there, and refuses to start.
 TEST_F(ForgetfulDisks, ADiskThatLiesIsNoticed) {

@@ -3,7 +3,7 @@
 // after a power cut that came before any of it had got to the disk. Contents last as of the file's
 // last fsync or fdatasync; names (creations, renames, removals, links) as of the folder's last
 // fsync. With COTERIE_FORGETFUL_LIES set, a sync says that it is done and does nothing: the disk
-// lies.
+// lies. While the file COTERIE_FORGETFUL_BROKEN exists every sync fails with EIO, and does nothing.
 //
 // How: everything happens to the real files at once, and before each change the journal is told how
 // to take it back. The journal lives outside the root, is read backwards by the next process, and
@@ -63,6 +63,7 @@ pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 int journal = -1;
 char root[4096];
 char journal_folder[4096];
+char broken[4096];
 bool lies = false;
 
 template <class Function>
@@ -159,8 +160,10 @@ void BeforeNameGoes(const std::string& path) {
   Tell({.kind = Kind::kGone, .inode = status.st_ino, .path = path});
 }
 
+bool IsBroken() { return broken[0] != '\0' && access(broken, F_OK) == 0; }
+
 void OnSync(int file) {
-  if (lies || !IsTracked(file)) return;
+  if (lies) return;
   struct stat status {};
   if (fstat(file, &status) != 0) return;
   if (S_ISDIR(status.st_mode)) {
@@ -168,6 +171,16 @@ void OnSync(int file) {
   } else {
     Tell({.kind = Kind::kFileSynced, .inode = status.st_ino});
   }
+}
+
+// As the real ones.
+int SyncTracked(int file) {
+  if (IsBroken()) {
+    errno = EIO;
+    return -1;
+  }
+  OnSync(file);
+  return 0;
 }
 
 int Opened(int file, const std::string& path, bool is_new) {
@@ -269,6 +282,8 @@ __attribute__((constructor)) void Begin() {
   std::snprintf(root, sizeof(root), "%s", wanted_root);
   std::snprintf(journal_folder, sizeof(journal_folder), "%s", wanted_journal);
   lies = std::getenv("COTERIE_FORGETFUL_LIES") != nullptr;
+  const char* const wanted_broken = std::getenv("COTERIE_FORGETFUL_BROKEN");
+  if (wanted_broken != nullptr) std::snprintf(broken, sizeof(broken), "%s", wanted_broken);
   mkdir(journal_folder, 0700);
   const std::string path = std::string(journal_folder) + "/journal";
   const int file = REAL(open)(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -355,15 +370,11 @@ int fallocate64(int file, int mode, off64_t offset, off64_t size) {
 
 int fsync(int file) {
   const Lock lock;
-  const int result = IsTracked(file) ? 0 : REAL(fsync)(file);
-  if (result == 0) OnSync(file);
-  return result;
+  return IsTracked(file) ? SyncTracked(file) : REAL(fsync)(file);
 }
 int fdatasync(int file) {
   const Lock lock;
-  const int result = IsTracked(file) ? 0 : REAL(fdatasync)(file);
-  if (result == 0) OnSync(file);
-  return result;
+  return IsTracked(file) ? SyncTracked(file) : REAL(fdatasync)(file);
 }
 
 int renameat(int from_folder, const char* from, int to_folder, const char* to) {

@@ -145,6 +145,11 @@ void AddFlags(CLI::App& app, NodeOptions& options, std::vector<std::string>& fou
       ->capture_default_str();
 }
 
+void LogNotice(const node::Notice& notice) {
+  const bool is_warning = notice.level == node::Notice::Level::kWarning;
+  spdlog::log(is_warning ? spdlog::level::warn : spdlog::level::info, "{}", notice.text);
+}
+
 node::Options ToNode(const NodeOptions& options) {
   node::Options result{.data_path = options.data_path,
                        .id = NodeId(options.id),
@@ -153,10 +158,7 @@ node::Options ToNode(const NodeOptions& options) {
                        .restore_from = options.restore_from,
                        .peer_address = options.peer_advertise,
                        .client_address = options.advertise};
-  result.on_notice = [](const node::Notice& notice) {
-    const bool is_warning = notice.level == node::Notice::Level::kWarning;
-    spdlog::log(is_warning ? spdlog::level::warn : spdlog::level::info, "{}", notice.text);
-  };
+  result.on_notice = LogNotice;
   result.election_timeout_ticks = kTicksPerElectionTimeout;
   result.tick = absl::Milliseconds(static_cast<double>(options.election_timeout_ms)) /
                 kTicksPerElectionTimeout;
@@ -243,7 +245,7 @@ int Run(const NodeOptions& options, const sigset_t& signals) {
   if (!tls.ok()) return Fail(kExitFlags, std::string(tls.status().message()));
   WarnOfOpenWay(options);
   for (const std::string& warning : WarningsOf(options)) spdlog::warn(warning);
-  rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers());
+  rpc::PeerStreams peers(options.cluster_id, NodeId(options.id), tls->ToPeers(), LogNotice);
   absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(ToNode(options), peers);
   if (!node.ok()) {
     return Fail(kExitStart, "cannot start: " + std::string(node.status().message()));

@@ -9,9 +9,10 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <climits>
-#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "errors/connecting.h"
 
 namespace coterie::client {
 namespace {
@@ -47,21 +48,6 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, const Credent
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = *credentials.ca_pem;
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), Arguments());
-}
-
-// What follows the last error's code and address.
-std::string ReasonIn(const std::string& message) {
-  constexpr std::string_view kBegin = "last error: ";
-  std::size_t begin = message.find(kBegin);
-  if (begin == std::string::npos) return "";
-  begin += kBegin.size();
-  for (const std::string_view skipped : {"", "ipv4:", "ipv6:"}) {
-    const std::size_t end = message.find(": ", begin);
-    if (end != std::string::npos && message.compare(begin, skipped.size(), skipped) == 0) {
-      begin = end + 2;
-    }
-  }
-  return message.substr(begin);
 }
 
 }  // namespace
@@ -126,7 +112,7 @@ std::string Connection::WhyNotReady() {
   grpc::ClientContext context;
   Prepare(context, "", absl::Now() + kReasonTimeout);
   const grpc::Status status = Call(context, kHealthCheck, {&nothing, 1}, response);
-  return ReasonIn(status.error_message());
+  return errors::LastErrorIn(status.error_message());
 }
 
 grpc::Status Connection::Call(grpc::ClientContext& context, const char* path,

@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/check.h"
+#include "runtime/status_macros.h"
 
 namespace coterie::io {
 namespace {
@@ -168,6 +171,17 @@ absl::StatusOr<std::unique_ptr<Directory>> OpenPosixDirectory(const std::string&
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return ErrnoStatus("open", path);
   return std::make_unique<PosixDirectory>(fd, path);
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::absolute(path);
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
+  const std::string parent = folder.parent_path().string();
+  if (folder.has_relative_path()) RETURN_IF_ERROR(MakeFolders(parent));
+  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) return ErrnoStatus("make", path);
+  ASSIGN_OR_RETURN(const std::unique_ptr<Directory> above, OpenPosixDirectory(parent));
+  return above->Sync();
 }
 
 }  // namespace coterie::io

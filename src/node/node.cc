@@ -112,12 +112,7 @@ class Node::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Node>> Node::Start(Options options, Peers& peers) {
-  std::error_code error;
-  std::filesystem::create_directories(absl::StrCat(options.data_path, "/log"), error);
-  if (error) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("cannot make the data folder ", options.data_path, ": ", error.message()));
-  }
+  RETURN_IF_ERROR(io::MakeFolders(absl::StrCat(options.data_path, "/log")));
   ASSIGN_OR_RETURN(std::unique_ptr<io::Directory> log_directory,
                    io::OpenPosixDirectory(absl::StrCat(options.data_path, "/log")));
   auto impl = std::make_unique<Impl>(options, std::move(log_directory));

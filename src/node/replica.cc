@@ -156,6 +156,7 @@ Replica::Replica(const Options& options, World world, wal::Log::Opened opened,
   journal_.NoteJump({.term = applied.term, .index = applied.index});
   digest_proposed_ = applied.index;
   sessions_.Replace(machine_->Sessions());
+  is_fenced_.store(machine_->divergence().has_value());  // It found out before it was restarted.
   log_bytes_.store(log_->size_bytes());
   has_room_.store(log_->HasRoom());
 

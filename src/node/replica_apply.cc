@@ -88,6 +88,7 @@ void Replica::ApplyRange(const std::vector<raft::EntryRef>& entries, std::size_t
         static_cast<unsigned long long>(machine_->divergence()->at.value()),
         machine_->divergence()->what.c_str()));
     is_fenced_.store(true);
+    snapshot_inbox_.Push(TakeSnapshotInput{});  // Durable: it knows after a restart, too.
     return;
   }
   Publish(results);

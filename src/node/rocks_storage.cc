@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "io/posix_file.h"
 #include "runtime/status_macros.h"
 #include "state/machine.h"
 
@@ -61,13 +62,6 @@ absl::Status RemoveFolder(const std::string& path) {
   fs::remove_all(path, error);
   if (error)
     return absl::InternalError(absl::StrCat("cannot remove ", path, ": ", error.message()));
-  return absl::OkStatus();
-}
-
-absl::Status MakeFolder(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return absl::InternalError(absl::StrCat("cannot make ", path, ": ", error.message()));
   return absl::OkStatus();
 }
 
@@ -301,7 +295,7 @@ absl::Status RocksStorage::OpenStore() {
 }
 
 absl::Status RocksStorage::Open(Index log_start) {
-  RETURN_IF_ERROR(MakeFolder(path_));
+  RETURN_IF_ERROR(io::MakeFolders(path_));
   RETURN_IF_ERROR(RemoveFolder(PathOf("outgoing")));
   RETURN_IF_ERROR(RemoveFolder(PathOf("incoming")));
   if (!fs::exists(PathOf("store")) && fs::exists(PathOf("old")) && !fs::exists(PathOf("sealed"))) {
@@ -311,6 +305,8 @@ absl::Status RocksStorage::Open(Index log_start) {
     RETURN_IF_ERROR(MoveSealedIntoPlace());
   }
   RETURN_IF_ERROR(OpenStore());
+  // It may be new: RocksDB makes what is in its folder durable, and not the folder's name.
+  RETURN_IF_ERROR(SyncPath(path_));
   const std::optional<std::string> value = kv().Get(state::kAppliedKey);
   const std::optional<state::Applied> applied = value ? state::DecodeApplied(*value) : std::nullopt;
   const bool is_behind = (applied ? applied->index : Index()) < log_start;
@@ -351,7 +347,7 @@ absl::StatusOr<std::optional<std::string>> RocksStorage::GetDurable(std::string_
 
 absl::StatusOr<std::unique_ptr<StateCopy>> RocksStorage::Copy() {
   absl::MutexLock use(&use_mutex_);
-  RETURN_IF_ERROR(MakeFolder(PathOf("outgoing")));
+  RETURN_IF_ERROR(io::MakeFolders(PathOf("outgoing")));
   std::string folder = absl::StrCat(PathOf("outgoing"), "/", ++copies_);
   RETURN_IF_ERROR(store()->WriteCheckpoint(folder));
   return FolderCopy::Open(std::move(folder));
@@ -360,7 +356,7 @@ absl::StatusOr<std::unique_ptr<StateCopy>> RocksStorage::Copy() {
 absl::Status RocksStorage::BeginInstall() {
   incoming_.reset();
   RETURN_IF_ERROR(RemoveFolder(PathOf("incoming")));
-  RETURN_IF_ERROR(MakeFolder(PathOf("incoming")));
+  RETURN_IF_ERROR(io::MakeFolders(PathOf("incoming")));
   incoming_ = std::make_unique<Incoming>();
   incoming_->folder = PathOf("incoming");
   return absl::OkStatus();

@@ -18,6 +18,7 @@ namespace {
 
 constexpr absl::Duration kPauseMin = absl::Milliseconds(50);
 constexpr absl::Duration kPauseMax = absl::Seconds(1);
+constexpr absl::Duration kFinishTimeout = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -52,6 +53,8 @@ class PeerLane::Stream {
   virtual void StartLoadedWrite() = 0;
   // No write is in flight and none will follow.
   virtual void StartFinish() = 0;
+  // How it ended; requires that it is finished.
+  virtual const grpc::Status& status() const = 0;
   // Any thread.
   virtual void Cancel() = 0;
 };
@@ -82,6 +85,7 @@ class PeerLane::StreamOf final : public Stream {
   }
   void StartLoadedWrite() override { writer_->Write(request_, nullptr); }
   void StartFinish() override { writer_->Finish(&status_, nullptr); }
+  const grpc::Status& status() const override { return status_; }
   void Cancel() override { context_.TryCancel(); }
 
  private:
@@ -96,11 +100,12 @@ class PeerLane::StreamOf final : public Stream {
 };
 
 PeerLane::PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane,
-                   std::uint64_t cluster_id)
+                   std::uint64_t cluster_id, std::unique_ptr<PeerTrouble> trouble)
     : lane_(lane),
       cluster_id_(std::to_string(cluster_id)),
       channel_(std::move(channel)),
-      stub_(internal::v1::PeerService::NewStub(channel_)) {}
+      stub_(internal::v1::PeerService::NewStub(channel_)),
+      trouble_(std::move(trouble)) {}
 
 PeerLane::~PeerLane() {
   absl::MutexLock lock(&mutex_);
@@ -232,6 +237,7 @@ std::unique_ptr<PeerLane::Stream> PeerLane::MakeStream() {
 }
 
 bool PeerLane::Carry(Stream& stream) {
+  const absl::Time began = absl::Now();
   {
     absl::MutexLock lock(&mutex_);
     stream_ = &stream;
@@ -246,12 +252,22 @@ bool PeerLane::Carry(Stream& stream) {
   }
   Pump();
   Tend();
-  stream.Cancel();
   stream.StartFinish();
-  static_cast<void>(AwaitEnd());
-  absl::MutexLock lock(&mutex_);
-  stream_ = nullptr;
-  return std::exchange(is_proven_, false);
+  AwaitFinish(stream);
+  bool has_carried = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    stream_ = nullptr;
+    has_carried = std::exchange(is_proven_, false);
+    if (is_closed_) return has_carried;
+  }
+  if (trouble_ != nullptr) {
+    trouble_->StreamEnded({.status = stream.status(),
+                           .began = began,
+                           .ended = absl::Now(),
+                           .has_carried = has_carried});
+  }
+  return has_carried;
 }
 
 // Until the stream is of no use any more, and nobody writes to it.
@@ -270,6 +286,16 @@ void PeerLane::Tend() {
     OnWritten(AwaitEnd());
     Pump();
   }
+}
+
+// It has ended, or is about to. Cancelled at once it might not say why.
+void PeerLane::AwaitFinish(Stream& stream) {
+  void* tag = nullptr;
+  bool ok = false;
+  const auto deadline = absl::ToChronoTime(absl::Now() + kFinishTimeout);
+  if (ends_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) return;
+  stream.Cancel();
+  static_cast<void>(AwaitEnd());
 }
 
 bool PeerLane::AwaitEnd() {

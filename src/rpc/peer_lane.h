@@ -25,6 +25,7 @@
 
 #include "coterie/internal/v1/peer.grpc.pb.h"
 #include "node/peers.h"
+#include "rpc/peer_trouble.h"
 
 namespace coterie::rpc {
 
@@ -43,8 +44,9 @@ class PeerLane {
   static constexpr std::size_t kQueuedBytesMax = 64 << 20;
   static constexpr std::size_t kWriteBytesMax = 1 << 20;
 
-  // `channel`: of ConnectToPeer(), nobody else's.
-  PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane, std::uint64_t cluster_id);
+  // `channel`: of ConnectToPeer(), nobody else's. `trouble` may be null.
+  PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane, std::uint64_t cluster_id,
+           std::unique_ptr<PeerTrouble> trouble);
   // Requires Close(), or that it was never started. Waits for the thread.
   ~PeerLane();
   PeerLane(const PeerLane&) = delete;
@@ -71,6 +73,7 @@ class PeerLane {
   // From connecting to the end. Returns whether it has carried anything.
   bool Carry(Stream& stream);
   void Tend();
+  void AwaitFinish(Stream& stream);
   bool AwaitEnd();
 
   // --- Any thread ---
@@ -86,6 +89,7 @@ class PeerLane {
   const std::string cluster_id_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<internal::v1::PeerService::Stub> stub_;
+  const std::unique_ptr<PeerTrouble> trouble_;  // Of the lane's thread.
   grpc::CompletionQueue ends_;  // One operation at a time, so that it needs no tags.
   absl::Mutex mutex_;
   absl::CondVar changed_;  // Something that the lane's thread waits for.

@@ -60,8 +60,12 @@ void PeerStreams::SetMembers(const std::vector<raft::Member>& members) {
     if (member.id == self_ || member.address.empty() || peers_.contains(member.id)) continue;
     using enum node::Lane;
     const auto open = [&](node::Lane kind) {
+      // What goes wrong on both is said once.
+      auto trouble = kind == kControl && on_notice_
+                         ? std::make_unique<PeerTrouble>(member.id, member.address, on_notice_)
+                         : nullptr;
       auto lane = std::make_shared<PeerLane>(ConnectToPeer(member.address, credentials_), kind,
-                                             cluster_id_);
+                                             cluster_id_, std::move(trouble));
       lane->Start();
       return lane;
     };

@@ -22,8 +22,12 @@ namespace coterie::rpc {
 class PeerStreams final : public node::Peers {
  public:
   PeerStreams(std::uint64_t cluster_id, NodeId self,
-              std::shared_ptr<grpc::ChannelCredentials> credentials)
-      : cluster_id_(cluster_id), self_(self), credentials_(std::move(credentials)) {}
+              std::shared_ptr<grpc::ChannelCredentials> credentials,
+              PeerTrouble::Say on_notice = nullptr)
+      : cluster_id_(cluster_id),
+        self_(self),
+        credentials_(std::move(credentials)),
+        on_notice_(std::move(on_notice)) {}
   // Ends all streams, and waits for that.
   ~PeerStreams() override;
 
@@ -45,6 +49,7 @@ class PeerStreams final : public node::Peers {
   const std::uint64_t cluster_id_;
   const NodeId self_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const PeerTrouble::Say on_notice_;  // May be empty. On the lanes' threads.
   absl::Mutex mutex_;
   std::map<NodeId, Peer> peers_ ABSL_GUARDED_BY(mutex_);
   // Closed; who waits for their threads is not who changes the members.
