@@ -14,6 +14,8 @@
 namespace coterie::tests {
 namespace {
 
+constexpr int kNotFound = 3;
+
 class ContentOfACluster : public testing::Test {
  protected:
   void SetUp() override {
@@ -135,13 +137,32 @@ TEST_F(ContentOfACluster, SaysWhatAnImportWaitsFor) {
 
 TEST_F(ContentOfACluster, AVersionOrAPlaceThatIsNotThereIsNoEvent) {
   ASSERT_EQ(Sh("coterie new notes text"), 0) << shell_.output();
-  for (const char* call : {"show notes 1", "export notes --version 1",
+  for (const char* call : {"show notes 1", "cat notes --version 1", "export notes --version 1",
                            "export notes --as text --version 1", "restore notes 1"}) {
     EXPECT_NE(Sh(std::string("coterie ") + call), 0) << call;
     EXPECT_TRUE(Says("fix: coterie history notes")) << call << ": " << shell_.output();
   }
   EXPECT_NE(Sh("coterie insert notes 100 Q"), 0);
   EXPECT_TRUE(Says("past the end") && !Says("--since")) << shell_.output();
+}
+
+TEST_F(ContentOfACluster, IsFoundByAPartOfItsNameOrByWhatChangedLast) {
+  ASSERT_EQ(Sh("for name in 'Plan A' notes 'old plan'; do coterie new \"$name\"; done; "
+               "coterie append 'Plan A' more"),
+            0)
+      << shell_.output();
+  const auto names = [this](const std::string& flags) {
+    EXPECT_EQ(Sh("coterie docs --names " + flags), 0) << shell_.output();
+    return shell_.output();
+  };
+  EXPECT_EQ(names(""), "Plan A\nnotes\nold plan\n");
+  EXPECT_EQ(names("plan"), "Plan A\nold plan\n");
+  EXPECT_EQ(names("--recent"), "Plan A\nold plan\nnotes\n");
+  EXPECT_EQ(names("--recent --limit 2"), "Plan A\nold plan\n");
+  EXPECT_EQ(names("-n 1 plan"), "Plan A\n");
+  EXPECT_EQ(names("nothing"), "");
+  ASSERT_EQ(Sh("coterie docs old --json"), 0);
+  EXPECT_TRUE(Says("\"name\":\"old plan\"") && !Says("Plan A")) << shell_.output();
 }
 
 TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
@@ -159,8 +180,8 @@ TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
   const std::string text = shell_.output().substr(shell_.output().find('#'));
   ASSERT_EQ(Sh("coterie cat plan --root default"), 0);
   EXPECT_EQ(shell_.output(), text);
-  ASSERT_EQ(Sh("coterie cat plan --root other"), 0);
-  EXPECT_EQ(shell_.output(), "");
+  EXPECT_EQ(Sh("coterie cat plan --root other"), kNotFound);
+  EXPECT_TRUE(Says("plan has no root \"other\"") && Says("default")) << shell_.output();
   EXPECT_NE(Sh("EDITOR=true coterie edit plan"), 0);
   EXPECT_TRUE(Says("rich editor")) << shell_.output();
   EXPECT_NE(Sh("coterie append plan x"), 0);

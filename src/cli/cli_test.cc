@@ -253,6 +253,9 @@ TEST_F(CliTest, CompletionRunsNothingThatADocumentsNameSays) {
   EXPECT_EQ(complete("two words\ntwice\n", "cat 'two\\ w'"), "two\\ words\n");
   EXPECT_EQ(complete("notes\n", "cat n"), "notes\n");
   EXPECT_EQ(complete("notes\n", "cat --st"), "--stale\n");
+  EXPECT_EQ(complete("notes\n", "docs --re"), "--recent\n");
+  EXPECT_EQ(complete("notes\n", "doc doctor --sal"), "--salvage\n");
+  EXPECT_EQ(complete("notes\n", "docs --li"), "--limit\n");
   EXPECT_EQ(complete("notes\n", "cluster pro"), "promote\n");
 }
 
