@@ -14,6 +14,8 @@
 namespace coterie::tests {
 namespace {
 
+constexpr int kNotFound = 3;
+
 class ContentOfACluster : public testing::Test {
  protected:
   void SetUp() override {
@@ -99,6 +101,70 @@ TEST_F(ContentOfACluster, GoesOutAndComesBackInEveryForm) {
   EXPECT_NE(Sh("coterie cat list"), 0);  // Nothing was made.
 }
 
+// The processes of one session, which share its locks, and those of another.
+TEST_F(ContentOfACluster, IsMadeOfJsonOnceHoweverManyDoSoAtOnce) {
+  const std::string seed =
+      "as() { (export COTERIE_CREDENTIALS=$1; shift; coterie \"$@\"); }\n"
+      "seed() { for i in 1 2 3; do for who in ann bob; do"
+      "  as ./$who import $1 -c --as json < json & done; done > done; wait; wc -l < done; }\n";
+  ASSERT_EQ(Sh(seed + "as ./ann login ann; as ./bob login bob; "
+                      "echo '{\"list\":[1],\"text\":\"once\"}' > json"),
+            0)
+      << shell_.output();
+  for (int round = 0; round < 4; ++round) {
+    const std::string name = "seed" + std::to_string(round);
+    ASSERT_EQ(Sh(seed + "seed " + name + " 2> errors"), 0);
+    EXPECT_EQ(shell_.output(), "1\n") << "imports that were done";
+    ASSERT_EQ(Sh("coterie export " + name + " --as json"), 0) << shell_.output();
+    EXPECT_EQ(shell_.output(), "{\"list\":[1],\"text\":\"once\"}\n");
+  }
+  EXPECT_NE(Sh("coterie new mine && coterie lock mine && coterie import mine --as json < json"), 0);
+  EXPECT_TRUE(Says("this session holds the document's lock already")) << shell_.output();
+}
+
+TEST_F(ContentOfACluster, SaysWhatAnImportWaitsFor) {
+  // Client 1 wrote "a", and then "b".
+  ASSERT_EQ(Sh(R"(printf '\1\1\1\0\4\1\1t\1a\0' > a; printf '\1\1\1\1\204\1\0\1b\0' > b)"), 0);
+  ASSERT_EQ(Sh("coterie import late -c < b"), 0) << shell_.output();
+  EXPECT_TRUE(Says("late waits for client 1 up to clock 0")) << shell_.output();
+  ASSERT_EQ(Sh("coterie import late < a"), 0) << shell_.output();
+  EXPECT_FALSE(Says("waits")) << shell_.output();
+  ASSERT_EQ(Sh("coterie import late < b"), 0) << shell_.output();
+  EXPECT_FALSE(Says("waits")) << "what it builds on is there: " << shell_.output();
+  ASSERT_EQ(Sh("coterie cat late"), 0);
+  EXPECT_EQ(shell_.output(), "ab");
+}
+
+TEST_F(ContentOfACluster, AVersionOrAPlaceThatIsNotThereIsNoEvent) {
+  ASSERT_EQ(Sh("coterie new notes text"), 0) << shell_.output();
+  for (const char* call : {"show notes 1", "cat notes --version 1", "export notes --version 1",
+                           "export notes --as text --version 1", "restore notes 1"}) {
+    EXPECT_NE(Sh(std::string("coterie ") + call), 0) << call;
+    EXPECT_TRUE(Says("fix: coterie history notes")) << call << ": " << shell_.output();
+  }
+  EXPECT_NE(Sh("coterie insert notes 100 Q"), 0);
+  EXPECT_TRUE(Says("past the end") && !Says("--since")) << shell_.output();
+}
+
+TEST_F(ContentOfACluster, IsFoundByAPartOfItsNameOrByWhatChangedLast) {
+  ASSERT_EQ(Sh("for name in 'Plan A' notes 'old plan'; do coterie new \"$name\"; done; "
+               "coterie append 'Plan A' more"),
+            0)
+      << shell_.output();
+  const auto names = [this](const std::string& flags) {
+    EXPECT_EQ(Sh("coterie docs --names " + flags), 0) << shell_.output();
+    return shell_.output();
+  };
+  EXPECT_EQ(names(""), "Plan A\nnotes\nold plan\n");
+  EXPECT_EQ(names("plan"), "Plan A\nold plan\n");
+  EXPECT_EQ(names("--recent"), "Plan A\nold plan\nnotes\n");
+  EXPECT_EQ(names("--recent --limit 2"), "Plan A\nold plan\n");
+  EXPECT_EQ(names("-n 1 plan"), "Plan A\n");
+  EXPECT_EQ(names("nothing"), "");
+  ASSERT_EQ(Sh("coterie docs old --json"), 0);
+  EXPECT_TRUE(Says("\"name\":\"old plan\"") && !Says("Plan A")) << shell_.output();
+}
+
 TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
   std::ifstream documents(COTERIE_RICH_DOCUMENTS);
   std::string name;
@@ -114,8 +180,8 @@ TEST_F(ContentOfACluster, OfARichEditorIsReadAsMarkdown) {
   const std::string text = shell_.output().substr(shell_.output().find('#'));
   ASSERT_EQ(Sh("coterie cat plan --root default"), 0);
   EXPECT_EQ(shell_.output(), text);
-  ASSERT_EQ(Sh("coterie cat plan --root other"), 0);
-  EXPECT_EQ(shell_.output(), "");
+  EXPECT_EQ(Sh("coterie cat plan --root other"), kNotFound);
+  EXPECT_TRUE(Says("plan has no root \"other\"") && Says("default")) << shell_.output();
   EXPECT_NE(Sh("EDITOR=true coterie edit plan"), 0);
   EXPECT_TRUE(Says("rich editor")) << shell_.output();
   EXPECT_NE(Sh("coterie append plan x"), 0);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -16,6 +17,7 @@
 
 #include "cli/command_line.h"
 #include "cli/commands.h"
+#include "cli/content_json.h"
 #include "cli/control_server.h"
 #include "cli/credentials_file.h"
 #include "cli/event_text.h"
@@ -99,6 +101,12 @@ const std::vector<std::string> kCommands = {"login",
                                             "accept",
                                             "reject"};
 
+// Other than the ends of lines.
+bool HasControls(const std::string& text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n'; });
+}
+
 TEST_F(CliTest, EveryCommandHasHelp) {
   std::vector<std::string> all = kCommands;
   all.insert(all.end(), {"users", "draft", "cluster", "backup", "doc", "shell", "up", "down",
@@ -108,6 +116,20 @@ TEST_F(CliTest, EveryCommandHasHelp) {
     words.push_back("--help");
     EXPECT_EQ(Do(words), ExitCode::kOk) << command;
     EXPECT_NE(out_.find("Usage:"), std::string::npos) << command;
+    EXPECT_FALSE(HasControls(out_)) << command;
+  }
+}
+
+TEST_F(CliTest, AWrongChoiceIsToldWithoutControlBytes) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"export", "notes", "--as", "pdf"},
+        {"import", "notes", "--as", "pdf"},
+        {"draft", "show", "notes", "--as", "pdf"}}) {
+    EXPECT_EQ(Do(words), ExitCode::kUsage);
+    EXPECT_NE(err_.find("pdf"), std::string::npos) << err_;
+    EXPECT_NE(err_.find("yjs"), std::string::npos) << err_;
+    EXPECT_FALSE(HasControls(err_)) << err_;
+    EXPECT_EQ(err_.find("\xef\xbf\xbd"), std::string::npos) << "made printable: " << err_;
   }
 }
 
@@ -231,6 +253,9 @@ TEST_F(CliTest, CompletionRunsNothingThatADocumentsNameSays) {
   EXPECT_EQ(complete("two words\ntwice\n", "cat 'two\\ w'"), "two\\ words\n");
   EXPECT_EQ(complete("notes\n", "cat n"), "notes\n");
   EXPECT_EQ(complete("notes\n", "cat --st"), "--stale\n");
+  EXPECT_EQ(complete("notes\n", "docs --re"), "--recent\n");
+  EXPECT_EQ(complete("notes\n", "doc doctor --sal"), "--salvage\n");
+  EXPECT_EQ(complete("notes\n", "docs --li"), "--limit\n");
   EXPECT_EQ(complete("notes\n", "cluster pro"), "promote\n");
 }
 
@@ -330,6 +355,32 @@ TEST(Explain, ALockNamesItsHolderAndTheWayOut) {
   EXPECT_EQ(ErrorJson(status)["error"]["reason"], "LOCKED");
 }
 
+TEST(Explain, OutOfRangeIsOfEventsOnlyWhereItSaysWhichAreKept) {
+  absl::Status status = absl::OutOfRangeError("Events after revision 1 are no longer kept.");
+  client::SetDetail(status, {.reason = "OUT_OF_RANGE", .metadata = {{"oldest_revision", "7"}}});
+  EXPECT_NE(ErrorText(status).find("--since"), std::string::npos);
+
+  status = absl::OutOfRangeError("The document has no such version; list its versions.");
+  client::SetDetail(status, {.reason = "OUT_OF_RANGE", .metadata = {}});
+  EXPECT_EQ(ErrorText(status), "error: The document has no such version; list its versions.\n");
+  EXPECT_EQ(ErrorText(WithVersionsFix(status, "notes")),
+            "error: The document has no such version; list its versions.\n"
+            "  fix: coterie history notes\n");
+  EXPECT_EQ(WithVersionsFix(absl::NotFoundError("x"), "notes"), absl::NotFoundError("x"));
+}
+
+TEST(ContentFromJson, KeepsOrSaysWhatItDoesNotKeep) {
+  const auto empty = ContentFromJson(R"({"":"","a":[],"m":{},"t":"x","n":[[]]})", 7);
+  ASSERT_TRUE(empty.ok()) << empty.status();
+  EXPECT_EQ(empty->left_out, (std::vector<std::string>{"", "a", "m"}));
+  EXPECT_EQ(*ContentAsJson(empty->update), R"({"t":"x","n":[[]]})");
+  for (const char* large : {R"({"a":[1e400]})", R"({"m":{"n":{"x":-1e999}}})"}) {
+    const absl::Status status = ContentFromJson(large, 7).status();
+    EXPECT_NE(status.message().find("a number is too large"), std::string::npos) << status;
+  }
+  EXPECT_EQ(*RootsOf(empty->update), (std::vector<std::string>{"t", "n"}));
+}
+
 TEST(ToJson, UsesTheProtosNamesAndPlainNumbers) {
   v1::GetStatusResponse status;
   status.set_leader_id(1);
@@ -413,6 +464,79 @@ TEST_F(CliTest, TheDoctorDescribesMendsAndCompares) {
   EXPECT_EQ(Do({"doc", "doctor", path("mended.bin"), "--diff", path("empty.bin")}), ExitCode::kOk);
   EXPECT_NE(out_.find("0..2"), std::string::npos) << out_;
   EXPECT_EQ(Do({"doc", "doctor", path("nothing.bin")}), ExitCode::kNotFound);
+}
+
+class DoctorOfFiles : public CliTest {
+ protected:
+  void Put(const std::string& name, const std::string& bytes) {
+    std::ofstream(path(name), std::ios::binary) << bytes;
+  }
+  ExitCode Doctor(const std::string& name, std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"doc", "doctor", path(name)});
+    return Do(flags);
+  }
+  std::string File(const std::string& name) {
+    std::ostringstream bytes;
+    bytes << std::ifstream(path(name), std::ios::binary).rdbuf();
+    return bytes.str();
+  }
+
+  // Client 1 wrote "a" and then "b" into the root "t", each in an update of its own.
+  const std::string a_{
+      "\x01\x01\x01\x00\x04\x01\x01t\x01"
+      "a\x00",
+      11};
+  const std::string b_{
+      "\x01\x01\x01\x01\x84\x01\x00\x01"
+      "b\x00",
+      10};
+};
+
+TEST_F(DoctorOfFiles, UpdatesOneBehindTheOtherAreMergedAndWhatIsLostIsTold) {
+  Put("two", a_ + b_ + "xyz");
+  EXPECT_EQ(Doctor("two"), ExitCode::kOther);
+  EXPECT_EQ(Doctor("two", {"--repair", "-o", path("mended")}), ExitCode::kOk) << err_;
+  EXPECT_NE(err_.find("merged at byte 11: other updates follow (1)"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("3 bytes are lost"), std::string::npos) << err_;
+  EXPECT_EQ(Doctor("mended", {"--json"}), ExitCode::kOk);
+  EXPECT_EQ(nlohmann::json::parse(out_)["clients"][0]["end"], 2);
+}
+
+TEST_F(DoctorOfFiles, WhatIsBrokenIsSalvagedOnlyWhenAsked) {
+  Put("cut", a_.substr(0, a_.size() - 1));
+  EXPECT_EQ(Doctor("cut", {"--repair", "-o", path("part")}), ExitCode::kOther);
+  EXPECT_NE(err_.find("--salvage -o PART"), std::string::npos) << err_;
+  EXPECT_FALSE(std::filesystem::exists(path("part")));
+  EXPECT_EQ(Doctor("cut", {"--salvage", "-o", path("part")}), ExitCode::kOk) << err_;
+  EXPECT_NE(err_.find("may be there again"), std::string::npos) << err_;
+  EXPECT_EQ(File("part"), a_);
+
+  Put("nothing", a_.substr(0, 5));
+  EXPECT_EQ(Doctor("nothing", {"--salvage", "-o", path("none")}), ExitCode::kOther);
+  EXPECT_NE(err_.find("nothing of this one can be read"), std::string::npos) << err_;
+  EXPECT_FALSE(std::filesystem::exists(path("none")));
+}
+
+TEST_F(DoctorOfFiles, AnUpdateThatBuildsOnOthersSaysForWhatItWaits) {
+  Put("b", b_);
+  EXPECT_EQ(Doctor("b"), ExitCode::kOk) << err_;
+  EXPECT_NE(out_.find("waits for client 1 up to clock 0\n"), std::string::npos) << out_;
+  EXPECT_EQ(Doctor("b", {"--json"}), ExitCode::kOk);
+  EXPECT_EQ(nlohmann::json::parse(out_)["waits_for"][0]["clock"], 0);
+
+  Put("deletion", std::string("\x00\x01\x09\x01\x00\x01", 6));
+  EXPECT_EQ(Doctor("deletion"), ExitCode::kOk) << err_;
+  EXPECT_NE(out_.find("waits for 1 clocks that it deletes"), std::string::npos) << out_;
+  Put("a", a_);
+  EXPECT_EQ(Doctor("a"), ExitCode::kOk) << err_;
+  EXPECT_EQ(out_.find("waits"), std::string::npos) << out_;
+}
+
+TEST_F(DoctorOfFiles, AMistypedNameIsNoFile) {
+  setenv("COTERIE_USER", "mia", 1);
+  setenv("COTERIE_PASSWORD", "x", 1);
+  EXPECT_EQ(Do({"doc", "doctor", "no-such.bin", "--nodes", "127.0.0.1:1"}), ExitCode::kUnavailable);
+  EXPECT_NE(err_.find("no such file: no-such.bin; and no document"), std::string::npos) << err_;
 }
 
 TEST_F(CliTest, UpExplainsWhatIsMissing) {

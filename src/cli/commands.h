@@ -4,6 +4,9 @@
 // Invocation::action. `cli` outlives `app`. Main thread.
 
 #include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "cli/invocation.h"
 
@@ -44,6 +47,19 @@ CLI::App* AddCommand(CLI::App& app, Invocation& cli, const std::string& name,
     cli.action = [&cli, flags, run] { return run(cli, *flags); };
   });
   return command;
+}
+
+// An option whose value is one of `words`. Both outlive `command`.
+template <class Choice>
+void AddChoice(CLI::App& command, const std::string& name, Choice& choice,
+               const std::map<std::string, Choice>& words, const std::string& description) {
+  std::vector<std::string> known;
+  for (const auto& [word, value] : words) known.push_back(word);
+  command
+      .add_option_function<std::string>(
+          name, [&choice, &words](const std::string& word) { choice = words.at(word); },
+          description)
+      ->check(CLI::IsMember(std::move(known)));
 }
 
 }  // namespace coterie::cli

@@ -45,18 +45,29 @@ void AppendCases(const CLI::App& app, const std::string& path, std::string& scri
   }
 }
 
+// The commands that have some of their own, as a pattern of a case statement.
+std::string Groups(const CLI::App& root) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : Subcommands(root)) {
+    if (!Subcommands(*command).empty()) names.push_back(command->get_name());
+  }
+  return absl::StrJoin(names, " | ");
+}
+
 std::string BashScript(const CLI::App& root) {
-  std::string script =
+  std::string script = absl::StrCat(
       "# bash completion of coterie. Use: source <(coterie completion bash)\n"
       "_coterie() {\n"
       "  local current=${COMP_WORDS[COMP_CWORD]} path= words= names= i\n"
       "  for ((i = 1; i < COMP_CWORD; ++i)); do\n"
       "    [[ ${COMP_WORDS[i]} == -* ]] && continue\n"
       "    case \"$path\" in\n"
-      "      '' | users | cluster) path=\"${path:+$path }${COMP_WORDS[i]}\" ;;\n"
+      "      '' | ",
+      Groups(root),
+      ") path=\"${path:+$path }${COMP_WORDS[i]}\" ;;\n"
       "    esac\n"
       "  done\n"
-      "  case \"$path\" in\n";
+      "  case \"$path\" in\n");
   absl::StrAppend(&script, "    '') words=\"", absl::StrJoin(Words(root), " "), "\" ;;\n");
   AppendCases(root, "", script);
   absl::StrAppend(&script,

@@ -12,7 +12,10 @@
 #include "cli/commands.h"
 #include "cli/content_json.h"
 #include "cli/explain.h"
+#include "cli/held_lock.h"
+#include "cli/wait_text.h"
 #include "cli/whole_text.h"
+#include "crdt/doctor.h"
 #include "crdt/split.h"
 #include "crdt/update_v2.h"
 #include "runtime/status_macros.h"
@@ -22,6 +25,8 @@ namespace {
 
 constexpr std::size_t kImportBytesMax = 64 << 20;
 constexpr std::size_t kUpdateBytesMax = 1 << 20;  // That a node takes at once.
+// Long enough for all parts of an import and a failover, short enough if this process dies.
+constexpr absl::Duration kImportLock = absl::Minutes(1);
 
 enum class As : std::uint8_t { kText, kJson, kYjs, kYjsV2 };
 const std::map<std::string, As> kForms = {
@@ -66,11 +71,14 @@ absl::Status Export(Invocation& cli, const Flags& flags) {
     v1::GetDocumentRequest request;
     ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
     request.set_version(flags.version);
-    ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
-    cli.Print(isatty(STDOUT_FILENO) != 0 ? Printable(response.text()) : response.text());
+    const absl::StatusOr<v1::GetDocumentResponse> response = cli.Call(std::move(request));
+    RETURN_IF_ERROR(WithVersionsFix(response.status(), flags.document));
+    cli.Print(isatty(STDOUT_FILENO) != 0 ? Printable(response->text()) : response->text());
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, GetUpdate(cli, flags));
+  const absl::StatusOr<v1::GetUpdateResponse> answer = GetUpdate(cli, flags);
+  RETURN_IF_ERROR(WithVersionsFix(answer.status(), flags.document));
+  const v1::GetUpdateResponse& response = *answer;
   if (flags.as == As::kJson) {
     ASSIGN_OR_RETURN(const std::string json, ContentAsJson(response.update()));
     cli.PrintLine(EscapeControls(json));
@@ -91,14 +99,16 @@ absl::Status Malformed(const crdt::Malformed& malformed) {
                "`coterie doc doctor FILE` says what is wrong; V2 needs --as yjs2");
 }
 
-// As parts that a node takes, format V1.
-absl::StatusOr<std::vector<std::string>> PartsOf(std::string update, As as) {
-  if (as == As::kYjsV2) {
-    crdt::Transcoded v1 = crdt::TranscodeToV1(update, kImportBytesMax);
-    if (v1.malformed) return Malformed(v1.malformed);
-    update = std::move(v1.update);
-  }
-  crdt::SplitResult split = crdt::SplitUpdate(update, kUpdateBytesMax);
+absl::StatusOr<std::string> ToV1(std::string update, As as) {
+  if (as != As::kYjsV2) return update;
+  crdt::Transcoded v1 = crdt::TranscodeToV1(update, kImportBytesMax);
+  if (v1.malformed) return Malformed(v1.malformed);
+  return std::move(v1.update);
+}
+
+// As parts that a node takes.
+absl::StatusOr<std::vector<std::string>> PartsOf(const std::string& v1) {
+  crdt::SplitResult split = crdt::SplitUpdate(v1, kUpdateBytesMax);
   const std::string_view why = split.refused.reason;
   if (why == crdt::kStructTooLarge || why == crdt::kTooManyClients) {
     return Error(absl::StatusCode::kResourceExhausted,
@@ -136,30 +146,84 @@ absl::Status RefuseUnlessEmpty(Invocation& cli, const Flags& flags) {
                "import it into a new document: coterie import NAME -c --as json < FILE");
 }
 
-absl::Status Import(Invocation& cli, const Flags& flags) {
-  if (isatty(STDIN_FILENO) != 0) {
-    return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
-                 "pipe it in: coterie import notes < notes.yjs");
-  }
-  ASSIGN_OR_RETURN(std::string update, cli.StandardInput(kImportBytesMax));
-  if (flags.as == As::kText) return ImportText(cli, flags, std::move(update));
-  if (flags.as == As::kJson) {
-    absl::BitGen random;
-    ASSIGN_OR_RETURN(update, ContentFromJson(update, absl::Uniform<std::uint32_t>(random)));
-  }
-  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(std::move(update), flags.as));
-  RETURN_IF_ERROR(MaybeCreate(cli, flags));
-  if (flags.as == As::kJson) RETURN_IF_ERROR(RefuseUnlessEmpty(cli, flags));
+absl::StatusOr<v1::ApplyUpdateResponse> Apply(Invocation& cli, const Flags& flags,
+                                              std::vector<std::string> parts,
+                                              std::uint64_t lock_token) {
   // In an order in which a node has what each part refers to; each is one change of the document.
   v1::ApplyUpdateResponse response;
   for (std::string& part : parts) {
     v1::ApplyUpdateRequest request;
     ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+    request.set_lock_token(lock_token);
     request.set_update(std::move(part));
     ASSIGN_OR_RETURN(response, cli.Call(std::move(request)));
   }
-  cli.Report(response, response.revision());
+  return response;
+}
+
+absl::StatusOr<v1::ApplyUpdateResponse> ApplyToEmpty(Invocation& cli, const Flags& flags,
+                                                     std::vector<std::string> parts,
+                                                     std::uint64_t lock_token) {
+  RETURN_IF_ERROR(RefuseUnlessEmpty(cli, flags));
+  return Apply(cli, flags, std::move(parts), lock_token);
+}
+
+// Once, however many do so at once: nobody else comes between the look and the change.
+absl::Status ImportJson(Invocation& cli, const Flags& flags, const std::string& json) {
+  absl::BitGen random;
+  ASSIGN_OR_RETURN(const ImportedJson content,
+                   ContentFromJson(json, absl::Uniform<std::uint32_t>(random)));
+  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(content.update));
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
+  ASSIGN_OR_RETURN(HeldLock lock,
+                   HeldLock::TakeAlone(cli, document, kImportLock, absl::ZeroDuration()));
+  const absl::StatusOr<v1::ApplyUpdateResponse> response =
+      ApplyToEmpty(cli, flags, std::move(parts), lock.token());
+  lock.Release(cli);
+  RETURN_IF_ERROR(response.status());
+  for (const std::string& root : content.left_out) {
+    cli.Say(absl::StrCat("left out \"", root, "\": a document does not keep an empty root"));
+  }
+  cli.Report(*response, response->revision());
   return absl::OkStatus();
+}
+
+// What of the document nobody sees yet, because something is missing that it builds on.
+absl::Status SayWhatWaits(Invocation& cli, const Flags& flags) {
+  Flags now = flags;
+  now.as = As::kYjs;
+  ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, GetUpdate(cli, now));
+  const crdt::Wait wait = crdt::WhatWaits(response.update());
+  if (!wait.waiting.empty()) {
+    cli.Say(absl::StrCat(flags.document, " waits for ", WaitText(wait.waiting),
+                         "; until that comes, what builds on it is not shown"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportUpdate(Invocation& cli, const Flags& flags, std::string update) {
+  ASSIGN_OR_RETURN(const std::string v1, ToV1(std::move(update), flags.as));
+  ASSIGN_OR_RETURN(std::vector<std::string> parts, PartsOf(v1));
+  // What builds on nothing that it lacks does not wait in any document.
+  const bool may_wait = !crdt::WhatWaits(v1).waiting.empty();
+  RETURN_IF_ERROR(MaybeCreate(cli, flags));
+  ASSIGN_OR_RETURN(const v1::ApplyUpdateResponse response, Apply(cli, flags, std::move(parts), 0));
+  cli.Report(response, response.revision());
+  // It is imported, whatever the look at it says.
+  if (may_wait && !SayWhatWaits(cli, flags).ok()) cli.Say("whether it waits cannot be told now");
+  return absl::OkStatus();
+}
+
+absl::Status Import(Invocation& cli, const Flags& flags) {
+  if (isatty(STDIN_FILENO) != 0) {
+    return Error(absl::StatusCode::kInvalidArgument, "there is nothing to import",
+                 "pipe it in: coterie import notes < notes.yjs");
+  }
+  ASSIGN_OR_RETURN(std::string content, cli.StandardInput(kImportBytesMax));
+  if (flags.as == As::kText) return ImportText(cli, flags, std::move(content));
+  if (flags.as == As::kJson) return ImportJson(cli, flags, content);
+  return ImportUpdate(cli, flags, std::move(content));
 }
 
 void AddPlace(CLI::App& command, Flags& flags) {
@@ -199,8 +263,8 @@ void AddContentCommands(CLI::App& app, Invocation& cli) {
                         "  coterie export notes --as json",
                         exported, Export);
   command->add_option("DOCUMENT", exported->document, "Its name, or id:NUMBER")->required();
-  command->add_option("--as", exported->as, "yjs (an update, format V1), yjs2 (V2), json or text")
-      ->transform(CLI::CheckedTransformer(kForms));
+  AddChoice(*command, "--as", exported->as, kForms,
+            "yjs (an update, format V1), yjs2 (V2), json or text");
   command->add_option("--version", exported->version, "As of this revision");
 
   auto imported = std::make_shared<Flags>();
@@ -212,11 +276,10 @@ void AddContentCommands(CLI::App& app, Invocation& cli) {
       "  coterie import board -c --as json < board.json",
       imported, Import);
   command->add_option("DOCUMENT", imported->document, "Its name, or id:NUMBER")->required();
-  command
-      ->add_option("--as", imported->as,
-                   "yjs (an update, format V1), yjs2 (V2), text, or json: an object of texts, "
-                   "arrays and maps, into an empty document")
-      ->transform(CLI::CheckedTransformer(kForms));
+  AddChoice(*command, "--as", imported->as, kForms,
+            "yjs (an update, format V1), yjs2 (V2), text, or json: an object of texts, arrays and "
+            "maps, into an empty document; empty ones are left out, and a number that JavaScript "
+            "cannot hold is refused");
   command->add_flag("-c,--create", imported->create, "Make the document first if it is not there");
 }
 

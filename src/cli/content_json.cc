@@ -2,6 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "crdt/transaction.h"
 #include "crdt/view_budget.h"
 #include "crdt/xml.h"
+#include "runtime/status_macros.h"
 
 namespace coterie::cli {
 namespace {
@@ -85,44 +88,71 @@ class JsonContent {
   crdt::Transaction& transaction_;
 };
 
+bool IsRoot(const crdt::JsValue& value) {
+  return value.kind == Kind::kString || value.kind == Kind::kArray || value.kind == Kind::kObject;
+}
+
+// As JavaScript reads 1e400; it would be written as null. Recursive: CheckJson() bounds the depth.
+bool HasInfinity(const crdt::JsValue& value) {
+  if (value.kind == Kind::kNumber) return !std::isfinite(value.number);
+  return std::any_of(value.items.begin(), value.items.end(), HasInfinity) ||
+         std::any_of(value.members.begin(), value.members.end(),
+                     [](const crdt::JsMember& member) { return HasInfinity(member.second); });
+}
+
 absl::Status NotJson(std::string_view what, std::size_t offset) {
   return Error(absl::StatusCode::kInvalidArgument,
                absl::StrCat("this is no JSON that can be imported: ", std::string(what),
-                            ", at byte ", offset),
+                            offset > 0 ? absl::StrCat(", at byte ", offset) : ""),
                R"(it must be an object of roots, for example {"text":"hello","tasks":["one"]})");
+}
+
+absl::Status Load(crdt::Doc& doc, std::string_view update) {
+  const crdt::Malformed malformed = doc.Apply(update);
+  if (!malformed) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the update is malformed at byte ",
+                                          malformed.offset_bytes, ": ",
+                                          std::string(malformed.reason)));
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> ContentFromJson(std::string_view json, std::uint64_t client) {
+absl::StatusOr<ImportedJson> ContentFromJson(std::string_view json, std::uint64_t client) {
   if (!IsValidUtf8(json)) return NotJson("it is no UTF-8", 0);
   if (const crdt::Malformed wrong = crdt::CheckJson(json)) {
     return NotJson(wrong.reason, wrong.offset_bytes);
   }
   const crdt::JsValue value = crdt::ParseJson(json);
   if (value.kind != Kind::kObject) return NotJson("not an object", 0);
+  if (HasInfinity(value)) return NotJson("a number is too large", 0);
+  ImportedJson imported;
   crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
   crdt::Transaction transaction(doc, crdt::Client(client));
   JsonContent content(doc, transaction);
   for (const auto& [name, root] : value.members) {
+    const bool is_empty = root.text.empty() && root.items.empty() && root.members.empty();
+    if (is_empty && IsRoot(root)) imported.left_out.push_back(crdt::ToUtf8(name));
     if (root.kind == Kind::kString) {
       crdt::Text(doc, doc.Root(crdt::ToUtf8(name))).Insert(transaction, 0, crdt::ToUtf8(root.text));
-    } else if (root.kind == Kind::kArray || root.kind == Kind::kObject) {
+    } else if (IsRoot(root)) {
       content.Fill(doc.Root(crdt::ToUtf8(name)), root);
     } else {
       return NotJson(absl::StrCat("the root \"", name, "\" is no string, array or object"), 0);
     }
   }
-  return transaction.Commit().update;
+  imported.update = transaction.Commit().update;
+  return imported;
+}
+
+absl::StatusOr<std::vector<std::string>> RootsOf(std::string_view update) {
+  crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
+  RETURN_IF_ERROR(Load(doc, update));
+  return doc.root_names();
 }
 
 absl::StatusOr<std::string> ContentAsJson(std::string_view update) {
   crdt::Doc doc({.garbage = crdt::Garbage::kCollect});
-  if (const crdt::Malformed malformed = doc.Apply(update)) {
-    return absl::DataLossError(absl::StrCat("the update is malformed at byte ",
-                                            malformed.offset_bytes, ": ",
-                                            std::string(malformed.reason)));
-  }
+  RETURN_IF_ERROR(Load(doc, update));
   std::vector<crdt::Doc::TypedRoot> roots;
   for (const std::string& name : doc.root_names()) {
     roots.push_back({.name = name, .kind = KindOfRoot(doc, doc.Root(name))});

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -15,6 +16,7 @@
 #include "cli/credentials_file.h"
 #include "cli/explain.h"
 #include "cli/new_file.h"
+#include "cli/wait_text.h"
 #include "crdt/doctor.h"
 #include "crdt/merge.h"
 #include "crdt/update_v2.h"
@@ -35,6 +37,7 @@ struct Flags {
   std::string format = "v1";
   bool does_squash = false;
   bool does_repair = false;
+  bool does_salvage = false;
 };
 
 // What is no file is the name of a document; a path is never one.
@@ -42,32 +45,65 @@ bool IsFile(const std::string& name) {
   return name.find('/') != std::string::npos || access(name.c_str(), F_OK) == 0;
 }
 
+// The same error, with what it was about: the name may be a file's with a letter wrong.
+absl::Status NeitherFileNorDocument(const std::string& name, const absl::Status& status) {
+  absl::Status both(status.code(), absl::StrCat("no such file: ", name,
+                                                "; and no document of that name was read: ",
+                                                absl::string_view(status.message())));
+  status.ForEachPayload(
+      [&both](absl::string_view url, const absl::Cord& payload) { both.SetPayload(url, payload); });
+  return both;
+}
+
 absl::StatusOr<std::string> ReadUpdate(Invocation& cli, const std::string& name) {
   if (name == "-") return cli.StandardInput(kUpdateBytesMax);
   if (IsFile(name)) return ReadFile(name, kUpdateBytesMax);
   v1::GetUpdateRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(name));
-  ASSIGN_OR_RETURN(v1::GetUpdateResponse response, cli.Call(std::move(request)));
-  return std::move(*response.mutable_update());
+  absl::StatusOr<v1::GetUpdateResponse> response = cli.Call(std::move(request));
+  if (!response.ok()) return NeitherFileNorDocument(name, response.status());
+  return std::move(*response->mutable_update());
 }
 
 std::string FindingText(const crdt::Finding& finding) {
   const bool has_client = finding.kind == crdt::Finding::Kind::kTwoGroups ||
                           finding.kind == crdt::Finding::Kind::kSkipFirst;
-  return absl::StrCat("at byte ", finding.offset_bytes, ": ", std::string(finding.reason),
-                      has_client ? absl::StrCat(" (client ", finding.client.value(), ")") : "");
+  std::string text =
+      absl::StrCat("at byte ", finding.offset_bytes, ": ", std::string(finding.reason));
+  if (has_client) absl::StrAppend(&text, " (client ", finding.client.value(), ")");
+  if (finding.updates > 0) absl::StrAppend(&text, " (", finding.updates, ")");
+  return text;
+}
+
+std::string FixOf(const Flags& flags, const crdt::UpdateReport& report) {
+  const std::string doctor = absl::StrCat("coterie doc doctor ", flags.file);
+  if (!report.IsBroken()) return absl::StrCat(doctor, " --repair -o MENDED");
+  if (report.format == crdt::WireFormat::kV2) {
+    return "take an older copy; of a V2 update that is broken nothing can be read";
+  }
+  const bool has_structs =
+      std::any_of(report.clients.begin(), report.clients.end(),
+                  [](const crdt::ClientReport& client) { return client.structs > 0; });
+  if (!has_structs && report.deleted_ranges == 0) {
+    return "take an older copy; nothing of this one can be read";
+  }
+  return absl::StrCat("take an older copy, or what can be read of this one: ", doctor,
+                      " --salvage -o PART");
 }
 
 // What is wrong, as an error; with how to mend it.
 absl::Status Verdict(const Flags& flags, const crdt::UpdateReport& report) {
+  if (!report.refused.empty()) {
+    return Error(absl::StatusCode::kDataLoss,
+                 absl::StrCat("no document takes ", flags.file, ": ", std::string(report.refused)),
+                 "");
+  }
   if (report.findings.empty()) return absl::OkStatus();
   const std::size_t more = report.findings.size() - 1;
   return Error(absl::StatusCode::kDataLoss,
                absl::StrCat(flags.file, " is not sound: ", FindingText(report.findings[0]),
                             more > 0 ? absl::StrCat(", and ", more, " more") : ""),
-               report.IsBroken()
-                   ? "take an older copy; what is broken cannot be mended"
-                   : absl::StrCat("coterie doc doctor ", flags.file, " --repair -o MENDED"));
+               FixOf(flags, report));
 }
 
 nlohmann::json ToJson(const crdt::DeleteSet& deleted) {
@@ -84,6 +120,9 @@ nlohmann::json ToJson(const crdt::UpdateReport& report) {
   nlohmann::json json = {{"format", report.format == crdt::WireFormat::kV1 ? "v1" : "v2"},
                          {"sound", report.findings.empty()},
                          {"has_gaps", report.has_gaps},
+                         {"refused", std::string(report.refused)},
+                         {"waits_for", nlohmann::json::array()},
+                         {"waiting_deletions", ToJson(report.waiting.deleted)},
                          {"v1_bytes", report.v1_bytes},
                          {"v2_bytes", report.v2_bytes},
                          {"squashed_bytes", report.squashed_bytes},
@@ -95,9 +134,13 @@ nlohmann::json ToJson(const crdt::UpdateReport& report) {
                          {"clients", nlohmann::json::array()},
                          {"contents", nlohmann::json::object()},
                          {"roots", report.roots}};
+  for (const auto& [client, clock] : report.waiting.structs.clocks()) {
+    json["waits_for"].push_back({{"client", client.value()}, {"clock", clock - 1}});
+  }
   for (const crdt::Finding& finding : report.findings) {
     json["findings"].push_back({{"offset_bytes", finding.offset_bytes},
                                 {"reason", std::string(finding.reason)},
+                                {"lost_bytes", finding.lost_bytes},
                                 {"repairable", finding.is_repairable()}});
   }
   for (const crdt::ClientReport& client : report.clients) {
@@ -139,6 +182,7 @@ void Describe(Invocation& cli, const Flags& flags, const crdt::UpdateReport& rep
                              is_sound ? "a sound update, " : "an update with faults, ",
                              report.format == crdt::WireFormat::kV1 ? "V1" : "V2",
                              report.has_gaps ? "; who applies it waits for what is missing" : ""));
+  if (!report.waiting.empty()) cli.PrintLine("  waits for " + WaitText(report.waiting));
   for (const crdt::Finding& finding : report.findings) cli.PrintLine("  " + FindingText(finding));
   std::vector<std::vector<std::string>> rows;
   for (std::size_t kind = 0; kind < crdt::kContentKinds; ++kind) {
@@ -254,21 +298,49 @@ absl::Status Compare(Invocation& cli, const Flags& flags) {
   return WriteOutput(cli, flags, view.Diff(other_view.state_vector()));
 }
 
+// What was done about a fault, and what it costs.
+std::string MendedText(const crdt::Finding& finding) {
+  using Kind = crdt::Finding::Kind;
+  const std::string lost = absl::StrCat(finding.lost_bytes, " bytes are lost");
+  switch (finding.kind) {
+    case Kind::kBroken:
+      return absl::StrCat("salvaged what is in front of the fault ", FindingText(finding), "; ",
+                          lost);
+    case Kind::kTrailingBytes:
+      return absl::StrCat("cut off ", FindingText(finding), "; ", lost);
+    case Kind::kMoreUpdates:
+      return absl::StrCat("merged ", FindingText(finding));
+    case Kind::kTwoGroups:
+    case Kind::kSkipFirst:
+    case Kind::kEmptyRange:
+      break;
+  }
+  return absl::StrCat("mended ", FindingText(finding));
+}
+
+// Deletions stand behind all structs.
+void SayWhatIsMissing(Invocation& cli, const crdt::Repaired& salvaged) {
+  cli.Say(absl::StrCat("it has ", salvaged.report.deleted_ranges,
+                       " ranges of deletions; what others deleted may be there again"));
+  const crdt::Wait wait = crdt::WhatWaits(salvaged.update);
+  if (!wait.waiting.empty()) cli.Say("it waits for " + WaitText(wait.waiting));
+}
+
 absl::Status Rewrite(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const std::string bytes, ReadUpdate(cli, flags.file));
-  crdt::Repaired repaired = crdt::Repair(bytes, kUpdateBytesMax);
-  if (!flags.does_repair || repaired.report.IsBroken()) {
-    RETURN_IF_ERROR(Verdict(flags, repaired.report));
-  }
-  for (const crdt::Finding& finding : repaired.report.findings) {
-    cli.Say("mended " + FindingText(finding));
-  }
+  const crdt::Repaired repaired = flags.does_salvage ? crdt::Salvage(bytes, kUpdateBytesMax)
+                                                     : crdt::Repair(bytes, kUpdateBytesMax);
+  const bool does_mend = flags.does_repair || flags.does_salvage;
+  if (!does_mend || repaired.update.empty()) RETURN_IF_ERROR(Verdict(flags, repaired.report));
+  for (const crdt::Finding& finding : repaired.report.findings) cli.Say(MendedText(finding));
+  if (repaired.report.IsBroken()) SayWhatIsMissing(cli, repaired);
   if (!flags.does_squash) return WriteOutput(cli, flags, repaired.update);
   return WriteOutput(cli, flags, crdt::SquashUpdate(repaired.update).update);
 }
 
 absl::Status Doctor(Invocation& cli, const Flags& flags) {
-  const bool does_write = flags.does_repair || flags.does_squash || !flags.output.empty();
+  const bool does_write =
+      flags.does_repair || flags.does_salvage || flags.does_squash || !flags.output.empty();
   if (does_write && flags.output.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "it is not said where to write",
                  "add -o FILE, or -o - for standard output");
@@ -297,6 +369,7 @@ void AddDoctorCommand(CLI::App& app, Invocation& cli) {
       "  coterie doc doctor ./notes.bin       a file\n"
       "  coterie doc doctor notes --diff old.bin\n"
       "  coterie doc doctor notes.bin --repair --squash -o mended.bin\n"
+      "  coterie doc doctor broken.bin --salvage -o part.bin\n"
       "  coterie doc doctor notes.bin --format v2 -o notes.v2",
       flags, Doctor);
   command
@@ -304,9 +377,12 @@ void AddDoctorCommand(CLI::App& app, Invocation& cli) {
                    "A file with an update, V1 or V2; - is standard input; or what is no file: a "
                    "document, its name or id:NUMBER")
       ->required();
-  command->add_option("--diff", flags->other, "What each has that the other lacks; -o writes it");
+  command->add_option("--diff", flags->other,
+                      "Another one: what each has that the other lacks; -o writes what it lacks");
   command->add_flag("--squash", flags->does_squash, "Write it with fewer structs");
   command->add_flag("--repair", flags->does_repair, "Write it without what can be mended");
+  command->add_flag("--salvage", flags->does_salvage,
+                    "As --repair, and of what is broken write what can be read");
   command->add_option("-o,--output", flags->output, "Where to; - is standard output");
   command->add_option("--format", flags->format, "Of what is written")
       ->capture_default_str()

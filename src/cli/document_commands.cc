@@ -4,10 +4,12 @@
 #include <absl/strings/str_join.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/content_json.h"
 #include "cli/document_list.h"
 #include "cli/explain.h"
 #include "cli/held_lock.h"
@@ -27,7 +29,10 @@ struct Flags {
   std::string wait;
   std::string root;
   std::uint64_t version = 0;
+  std::string text;
+  std::uint64_t limit = 0;
   bool is_stale = false;
+  bool is_recent = false;
   bool create = false;
   bool names_only = false;
   bool yes = false;
@@ -46,10 +51,20 @@ absl::StatusOr<std::string> GetText(Invocation& cli, const std::vector<std::stri
   return cli.StandardInput(kTextBytesMax);
 }
 
-absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
+void SayThatThereAreNone(Invocation& cli, const Flags& flags) {
+  cli.Say(flags.text.empty()
+              ? "no documents yet; make one: coterie new NAME"
+              : absl::StrCat("no document that you may see has \"", flags.text, "\" in its name"));
+}
+
+absl::Status Docs(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(
       const v1::ListDocumentsResponse all,
-      ListAllDocuments(cli, flags.is_stale ? v1::CONSISTENCY_STALE : v1::CONSISTENCY_UNSPECIFIED));
+      ListDocuments(
+          cli, {.consistency = flags.is_stale ? v1::CONSISTENCY_STALE : v1::CONSISTENCY_UNSPECIFIED,
+                .order = flags.is_recent ? v1::DOCUMENT_ORDER_CHANGED : v1::DOCUMENT_ORDER_NAME,
+                .name_contains = flags.text,
+                .limit = flags.limit}));
   if (cli.is_json()) {
     nlohmann::json json = {{"documents", nlohmann::json::array()}, {"revision", all.revision()}};
     for (const v1::Document& document : all.documents())
@@ -74,8 +89,7 @@ absl::Status ListDocuments(Invocation& cli, const Flags& flags) {
                     TimeText(document.changed_at_ms()), OneLine(document.lock().holder(), 32)});
   }
   cli.Print(Table(rows));
-  if (all.documents().empty() && is_terminal)
-    cli.Say("no documents yet; make one: coterie new NAME");
+  if (all.documents().empty() && is_terminal) SayThatThereAreNone(cli, flags);
   return absl::OkStatus();
 }
 
@@ -88,13 +102,30 @@ absl::Status New(Invocation& cli, const Flags& flags) {
   return absl::OkStatus();
 }
 
+// kNotFound unless the document has the root: one that is not there reads as one that is empty.
+absl::Status FindRoot(Invocation& cli, const Flags& flags) {
+  v1::GetUpdateRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
+  request.set_version(flags.version);
+  if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
+  ASSIGN_OR_RETURN(const v1::GetUpdateResponse response, cli.Call(std::move(request)));
+  ASSIGN_OR_RETURN(const std::vector<std::string> roots, RootsOf(response.update()));
+  if (std::find(roots.begin(), roots.end(), flags.root) != roots.end()) return absl::OkStatus();
+  return Error(absl::StatusCode::kNotFound,
+               absl::StrCat(flags.document, " has no root \"", flags.root, "\""),
+               roots.empty() ? "" : absl::StrCat("it has: ", absl::StrJoin(roots, ", ")));
+}
+
 absl::Status Cat(Invocation& cli, const Flags& flags) {
   v1::GetDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_version(flags.version);
   request.set_root(flags.root);
   if (flags.is_stale) request.set_consistency(v1::CONSISTENCY_STALE);
-  ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
+  const absl::StatusOr<v1::GetDocumentResponse> answer = cli.Call(std::move(request));
+  RETURN_IF_ERROR(WithVersionsFix(answer.status(), flags.document));
+  const v1::GetDocumentResponse& response = *answer;
+  if (!flags.root.empty() && response.text().empty()) RETURN_IF_ERROR(FindRoot(cli, flags));
   if (cli.is_json()) {
     cli.PrintJson(ToJson(response));
     return absl::OkStatus();
@@ -182,7 +213,15 @@ void AddReadingCommands(CLI::App& app, Invocation& cli) {
   auto docs = std::make_shared<Flags>();
   CLI::App* command =
       Add(app, cli, "docs", "List the documents that you may see",
-          "  coterie docs\n  coterie docs --json | jq -r '.documents[].name'", docs, ListDocuments);
+          "  coterie docs\n"
+          "  coterie docs plan               those with \"plan\" in their names, in either case\n"
+          "  coterie docs --recent -n 10     what was changed last\n"
+          "  coterie docs --json | jq -r '.documents[].name'",
+          docs, Docs);
+  command->add_option("TEXT", docs->text, "Only those with this in their names");
+  command->add_flag("--recent", docs->is_recent, "The newest change first; else by name");
+  command->add_option("-n,--limit", docs->limit, "So many at most; else all")
+      ->check(CLI::PositiveNumber);
   command->add_flag("-1,--names", docs->names_only, "Only the names, one a line");
   command->add_flag("--stale", docs->is_stale, "Accept what one node knows, however old");
 

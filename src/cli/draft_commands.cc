@@ -112,8 +112,8 @@ void AddDraftCommands(CLI::App& app, Invocation& cli) {
       "  coterie draft show notes\n  coterie draft show notes --of bob --as yjs > bob.yjs", shown,
       Show);
   AddWhose(*command, *shown);
-  command->add_option("--as", shown->as, "changes, or yjs: the draft itself, an update (V1)")
-      ->transform(CLI::CheckedTransformer(kForms));
+  AddChoice(*command, "--as", shown->as, kForms,
+            "changes, or yjs: the draft itself, an update (V1)");
 
   auto merged = std::make_shared<Flags>();
   command = AddCommand<Flags>(*draft, cli, "merge", "Make the draft part of the document",

@@ -1,6 +1,5 @@
 #include "cli/explain.h"
 
-#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/time/clock.h>
@@ -57,6 +56,12 @@ absl::Status Error(absl::StatusCode code, const std::string& what, const std::st
   return status;
 }
 
+absl::Status WithVersionsFix(absl::Status status, const std::string& document) {
+  if (!absl::IsOutOfRange(status)) return status;
+  status.SetPayload(kFixUrl, absl::Cord("coterie history " + document));
+  return status;
+}
+
 Explanation Explain(const absl::Status& status) {
   const std::string text = status.message().empty() ? absl::StatusCodeToString(status.code())
                                                     : std::string(status.message());
@@ -89,7 +94,8 @@ Explanation Explain(const absl::Status& status) {
       }
       return {text, "a limit protects the cluster", "make it smaller, or try again later"};
     case absl::StatusCode::kOutOfRange:
-      if (absl::StrContains(text, "UTF-16")) return {text, "", ""};  // Of a text, not of events.
+      // Of a position or a version it says itself what to do.
+      if (detail.Get("oldest_revision").empty()) return {text, "", ""};
       return {text, "that far back is no longer kept, or has not happened yet",
               "start from now: leave --since out"};
     case absl::StatusCode::kUnimplemented:

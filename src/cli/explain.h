@@ -12,6 +12,9 @@ namespace coterie::cli {
 // An error of this program's own with a fix.
 absl::Status Error(absl::StatusCode code, const std::string& what, const std::string& fix);
 
+// The same error; of a version that is not there, with how to find those that are.
+absl::Status WithVersionsFix(absl::Status status, const std::string& document);
+
 struct Explanation {
   std::string what;
   std::string why;  // May be empty.

@@ -33,6 +33,15 @@ absl::StatusOr<std::unique_ptr<client::Subscription>> SubscribeTo(Invocation& cl
   return client->Subscribe(std::move(request));
 }
 
+// Of the lock that this session holds: it is shown to nobody else. 0 = none.
+absl::StatusOr<std::uint64_t> OwnToken(Invocation& cli, const v1::DocumentRef& document) {
+  v1::GetDocumentRequest request;
+  *request.mutable_document() = document;
+  request.set_without_text(true);
+  ASSIGN_OR_RETURN(const v1::GetDocumentResponse now, cli.Call(std::move(request)));
+  return now.document().lock().token();
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std::string& text) {
@@ -46,8 +55,8 @@ absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std:
   return duration;
 }
 
-absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& document,
-                                  absl::Duration ttl, absl::Duration wait) {
+absl::StatusOr<v1::LockDocumentResponse> TakeLock(Invocation& cli, const v1::DocumentRef& document,
+                                                  absl::Duration ttl, absl::Duration wait) {
   const absl::Time give_up_at = absl::Now() + wait;
   std::unique_ptr<client::Subscription> events;
   bool said_locked = false;
@@ -56,8 +65,8 @@ absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& docume
     v1::LockDocumentRequest request;
     *request.mutable_document() = document;
     request.set_ttl_ms(static_cast<std::uint64_t>(absl::ToInt64Milliseconds(ttl)));
-    const absl::StatusOr<v1::LockDocumentResponse> response = cli.Call(std::move(request));
-    if (response.ok()) return response->lock();
+    absl::StatusOr<v1::LockDocumentResponse> response = cli.Call(std::move(request));
+    if (response.ok()) return response;
     const client::ErrorDetail detail = client::DetailOf(response.status());
     const bool is_locked = detail.reason == "LOCKED";
     if ((!is_locked && !MayPass(response.status())) || absl::Now() >= give_up_at) {
@@ -85,16 +94,24 @@ absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& docume
 
 absl::StatusOr<HeldLock> HeldLock::Take(Invocation& cli, const v1::DocumentRef& document,
                                         absl::Duration ttl, absl::Duration wait) {
-  v1::GetDocumentRequest request;
-  *request.mutable_document() = document;
-  request.set_without_text(true);
-  ASSIGN_OR_RETURN(const v1::GetDocumentResponse now, cli.Call(std::move(request)));
-  // The token is shown to the holder's own session only.
-  if (now.document().lock().token() != 0) {
-    return HeldLock(document, now.document().lock().token(), /*was_held=*/true);
-  }
-  ASSIGN_OR_RETURN(const v1::Lock lock, TakeLock(cli, document, ttl, wait));
-  return HeldLock(document, lock.token(), /*was_held=*/false);
+  ASSIGN_OR_RETURN(const std::uint64_t held, OwnToken(cli, document));
+  if (held != 0) return HeldLock(document, held, /*was_held=*/true);
+  ASSIGN_OR_RETURN(const v1::LockDocumentResponse taken, TakeLock(cli, document, ttl, wait));
+  return HeldLock(document, taken.lock().token(), /*was_held=*/false);
+}
+
+absl::StatusOr<HeldLock> HeldLock::TakeAlone(Invocation& cli, const v1::DocumentRef& document,
+                                             absl::Duration ttl, absl::Duration wait) {
+  const absl::Status is_shared = Error(
+      absl::StatusCode::kFailedPrecondition,
+      "this session holds the document's lock already, perhaps for another import at this moment",
+      "look whether the other one is done; else `coterie unlock DOCUMENT`, then again");
+  ASSIGN_OR_RETURN(const std::uint64_t held, OwnToken(cli, document));
+  if (held != 0) return is_shared;
+  ASSIGN_OR_RETURN(const v1::LockDocumentResponse taken, TakeLock(cli, document, ttl, wait));
+  // A token is the revision of its grant; a lock that is renewed keeps the one it has.
+  if (taken.lock().token() != taken.revision()) return is_shared;
+  return HeldLock(document, taken.lock().token(), /*was_held=*/false);
 }
 
 void HeldLock::Release(Invocation& cli) {

@@ -14,13 +14,17 @@ namespace coterie::cli {
 
 // Locks; when somebody else holds it, or the nodes are away, tries again until `wait` is over.
 // kFailedPrecondition = locked.
-absl::StatusOr<v1::Lock> TakeLock(Invocation& cli, const v1::DocumentRef& document,
-                                  absl::Duration ttl, absl::Duration wait);
+absl::StatusOr<v1::LockDocumentResponse> TakeLock(Invocation& cli, const v1::DocumentRef& document,
+                                                  absl::Duration ttl, absl::Duration wait);
 
 class HeldLock {
  public:
   static absl::StatusOr<HeldLock> Take(Invocation& cli, const v1::DocumentRef& document,
                                        absl::Duration ttl, absl::Duration wait);
+  // Not shared with other processes of this session either, which Take() lets in: of those that
+  // call this at once, one gets it. kFailedPrecondition if this session holds it already.
+  static absl::StatusOr<HeldLock> TakeAlone(Invocation& cli, const v1::DocumentRef& document,
+                                            absl::Duration ttl, absl::Duration wait);
 
   std::uint64_t token() const { return token_; }
   // Unlocks what Take() locked. An error is only said: the lock ends by itself.

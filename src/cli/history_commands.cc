@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/explain.h"
 #include "cli/held_lock.h"
 #include "runtime/status_macros.h"
 
@@ -56,7 +57,9 @@ absl::Status Show(Invocation& cli, const Flags& flags) {
   v1::GetDocumentRequest request;
   ASSIGN_OR_RETURN(*request.mutable_document(), ParseDocument(flags.document));
   request.set_version(flags.version);
-  ASSIGN_OR_RETURN(const v1::GetDocumentResponse response, cli.Call(std::move(request)));
+  const absl::StatusOr<v1::GetDocumentResponse> answer = cli.Call(std::move(request));
+  RETURN_IF_ERROR(WithVersionsFix(answer.status(), flags.document));
+  const v1::GetDocumentResponse& response = *answer;
   if (cli.is_json()) {
     cli.PrintJson(ToJson(response));
     return absl::OkStatus();
@@ -75,7 +78,7 @@ absl::Status Restore(Invocation& cli, const Flags& flags) {
   request.set_version(flags.version);
   const absl::StatusOr<v1::RestoreVersionResponse> response = cli.Call(std::move(request));
   lock.Release(cli);
-  RETURN_IF_ERROR(response.status());
+  RETURN_IF_ERROR(WithVersionsFix(response.status(), flags.document));
   if (cli.is_json()) {
     cli.PrintJson(ToJson(*response));
     return absl::OkStatus();

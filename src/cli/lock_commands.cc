@@ -23,7 +23,8 @@ absl::Status Lock(Invocation& cli, const Flags& flags) {
   ASSIGN_OR_RETURN(const v1::DocumentRef document, ParseDocument(flags.document));
   ASSIGN_OR_RETURN(const absl::Duration ttl, ParseDuration("--for", flags.length));
   ASSIGN_OR_RETURN(const absl::Duration wait, ParseDuration("--wait", flags.wait));
-  ASSIGN_OR_RETURN(const v1::Lock lock, TakeLock(cli, document, ttl, wait));
+  ASSIGN_OR_RETURN(const v1::LockDocumentResponse taken, TakeLock(cli, document, ttl, wait));
+  const v1::Lock& lock = taken.lock();
   if (cli.is_json()) {
     cli.PrintJson({{"lock", ToJson(lock)}});
     return absl::OkStatus();

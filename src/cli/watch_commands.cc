@@ -25,8 +25,7 @@ struct Flags {
 
 // The names of the documents that exist, so that events about them can be read.
 absl::Status LearnNames(Invocation& cli, EventText& text) {
-  ASSIGN_OR_RETURN(const v1::ListDocumentsResponse all,
-                   ListAllDocuments(cli, v1::CONSISTENCY_UNSPECIFIED));
+  ASSIGN_OR_RETURN(const v1::ListDocumentsResponse all, ListDocuments(cli, {}));
   for (const v1::Document& document : all.documents()) {
     text.Remember(document.id(), document.name());
   }

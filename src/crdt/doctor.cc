@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "crdt/doc.h"
 #include "crdt/merge.h"
 #include "crdt/struct_writer.h"
 #include "crdt/update_reader.h"
@@ -18,8 +19,11 @@ namespace {
 using Ranges = std::vector<std::pair<Client, ClockRange>>;
 
 constexpr std::size_t kEmptyUpdateBytes = 2;
+// As many as a node looks at when it loads a document (state/content.cc).
+constexpr std::uint64_t kScannedItemsMax = std::uint64_t{1} << 23;
 
-// Reads an update of V1 as far as it goes. Each group becomes an update of its own.
+// Reads an update of V1 as far as it goes, and those that follow it. Each group becomes an update
+// of its own.
 class Examination {
  public:
   explicit Examination(std::string_view update) : update_(update), reader_(update) {}
@@ -29,7 +33,10 @@ class Examination {
 
  private:
   void Find(Finding::Kind kind, std::size_t offset, std::string_view reason, Client client = {});
+  void ReadUpdate();
+  void ReadMoreUpdates();
   void ReadGroup();
+  void Keep(Id first, std::uint64_t structs, std::size_t begin);
   void Count(const StructView& view, std::string_view bytes, ClientReport& client);
   void ReadDeleted();
   void ReadRange(Client client);
@@ -37,6 +44,8 @@ class Examination {
   std::string_view update_;
   Lib0Reader reader_;
   UpdateReport* report_ = nullptr;
+  std::size_t readable_bytes_ = 0;  // What is in front of it is in the groups or the deleted.
+  std::set<Client> seen_;           // In the update that is being read.
   std::map<Client, ClientReport> clients_;
   std::vector<std::string> groups_;
   Ranges deleted_;
@@ -67,28 +76,36 @@ void Examination::ReadGroup() {
   const auto clock =
       static_cast<Clock>(reader_.VarUintUpTo(kClockMax, "a clock is above 2^32 - 1"));
   if (!reader_.ok()) return;
-  const auto [place, is_new] = clients_.try_emplace(id, ClientReport{.client = id, .begin = clock});
-  ClientReport& client = place->second;
+  ClientReport& client =
+      clients_.try_emplace(id, ClientReport{.client = id, .begin = clock}).first->second;
   client.begin = std::min(client.begin, clock);
-  if (!is_new) Find(Finding::Kind::kTwoGroups, start, "a client has two groups", id);
+  if (!seen_.insert(id).second) {
+    Find(Finding::Kind::kTwoGroups, start, "a client has two groups", id);
+  }
 
   const std::size_t begin = reader_.offset_bytes();
   UpdateReader group(
       update_, {.offset_bytes = begin, .id = {.client = id, .clock = clock}, .structs = structs});
   StructView view;
+  std::uint64_t read = 0;
   while (group.Next(view)) {
     const bool is_first = view.id.clock == clock;
     if (is_first && view.content == ContentKind::kSkip) {
       Find(Finding::Kind::kSkipFirst, start, "a group begins with a skip", id);
     }
     Count(view, group.bytes(), client);
+    ++read;
+    readable_bytes_ = static_cast<std::size_t>(group.bytes().end() - update_.begin());
   }
+  if (read > 0) Keep({.client = id, .clock = clock}, read, begin);
   if (!group.ok()) return reader_.FailAt(group.malformed().offset_bytes, group.malformed().reason);
   reader_.Advance(group.rest().offset_bytes() - begin);
-  if (structs == 0) return;
+}
+
+void Examination::Keep(Id first, std::uint64_t structs, std::size_t begin) {
+  CHECK(begin < readable_bytes_);
   StructWriter writer;
-  writer.WriteRun({.client = id, .clock = clock}, structs,
-                  reader_.Between(begin, reader_.offset_bytes()));
+  writer.WriteRun(first, structs, update_.substr(begin, readable_bytes_ - begin));
   groups_.push_back(writer.Finish(DeleteSet()));
 }
 
@@ -101,6 +118,7 @@ void Examination::ReadRange(Client client) {
   if (!reader_.ok()) return;
   if (length == 0) return Find(Finding::Kind::kEmptyRange, start, "a deleted range is empty");
   ++report_->deleted_ranges;
+  readable_bytes_ = reader_.offset_bytes();
   deleted_.push_back({client, {.begin = begin, .end = begin + length}});
 }
 
@@ -116,22 +134,55 @@ void Examination::ReadDeleted() {
     const std::uint64_t ranges = count();
     for (std::uint64_t k = 0; k < ranges && reader_.ok(); ++k) ReadRange(client);
   }
-  report_->deleted_bytes = reader_.offset_bytes() - start;
+  report_->deleted_bytes += reader_.offset_bytes() - start;
 }
 
-void Examination::Run(UpdateReport& report) {
-  report_ = &report;
+void Examination::ReadUpdate() {
+  seen_.clear();
   const std::uint64_t groups =
       reader_.VarUintUpTo(update_.size(), "a count is larger than what follows");
   for (std::uint64_t i = 0; i < groups && reader_.ok(); ++i) ReadGroup();
   if (reader_.ok()) ReadDeleted();
+  if (reader_.ok()) readable_bytes_ = reader_.offset_bytes();
+}
+
+// As a file has them to which somebody appended one after the other. What does not read to its end
+// is not told from bytes that are no update.
+void Examination::ReadMoreUpdates() {
+  const std::size_t start = reader_.offset_bytes();
+  std::uint64_t updates = 0;
+  while (!reader_.AtEnd()) {
+    UpdateReport unused;
+    Examination next(update_.substr(reader_.offset_bytes()));
+    next.report_ = &unused;
+    next.ReadUpdate();
+    if (!next.reader_.ok()) break;
+    ReadUpdate();
+    CHECK(reader_.ok());
+    ++updates;
+  }
+  if (updates == 0) return;
+  Find(Finding::Kind::kMoreUpdates, start, "other updates follow");
+  report_->findings.back().updates = updates;
+}
+
+void Examination::Run(UpdateReport& report) {
+  report_ = &report;
+  ReadUpdate();
+  const bool is_nothing = groups_.empty() && deleted_.empty();
   if (!reader_.ok()) {
     Find(Finding::Kind::kBroken, reader_.malformed().offset_bytes, reader_.malformed().reason);
-  } else if (!reader_.AtEnd() && groups_.empty() && deleted_.empty()) {
+  } else if (!reader_.AtEnd() && is_nothing) {
     Find(Finding::Kind::kBroken, reader_.offset_bytes(),
          "bytes follow an update of nothing; this is no Yjs update, or not its beginning");
-  } else if (!reader_.AtEnd()) {
-    Find(Finding::Kind::kTrailingBytes, reader_.offset_bytes(), kBytesFollow);
+  } else {
+    ReadMoreUpdates();
+    if (!reader_.AtEnd()) {
+      Find(Finding::Kind::kTrailingBytes, reader_.offset_bytes(), kBytesFollow);
+    }
+  }
+  if (readable_bytes_ < update_.size()) {
+    report.findings.back().lost_bytes = update_.size() - readable_bytes_;
   }
   const DeleteSet merged = DeleteSet::FromRanges(deleted_);
   for (const auto& [client, ranges] : merged.clients()) {
@@ -148,7 +199,10 @@ void Measure(std::string_view v1, UpdateReport& report) {
   UpdateView view;
   if (UpdateView::Open(v1, view)) return;
   report.v1_bytes = v1.size();
-  report.has_gaps = view.has_gaps();
+  const Wait wait = WhatWaits(v1);
+  report.waiting = wait.waiting;
+  report.refused = wait.refused.reason;
+  report.has_gaps = view.has_gaps() || !wait.waiting.empty();
   report.squashed_bytes = SquashUpdate(v1).update.size();
   report.v2_bytes = TranscodeToV2(v1).update.size();
 }
@@ -233,6 +287,33 @@ Ranges Without(const DeleteSet& whole, const DeleteSet& parts) {
   return left;
 }
 
+enum class OfBroken : std::uint8_t { kNothing, kWhatCanBeRead };
+
+Repaired Rewritten(std::string_view update, std::size_t size_bytes_max, OfBroken of_broken) {
+  Repaired repaired;
+  std::string storage;
+  const std::optional<std::string_view> v1 = ToV1(update, size_bytes_max, storage, repaired.report);
+  if (!v1) return repaired;
+  Examination examination(*v1);
+  examination.Run(repaired.report);
+  if (repaired.report.findings.empty()) {
+    repaired.update = *v1;
+    return repaired;
+  }
+  const bool is_nothing = examination.groups().empty() && examination.deleted().empty();
+  const bool is_broken = repaired.report.IsBroken();
+  if (is_broken && (is_nothing || of_broken == OfBroken::kNothing)) return repaired;
+  // Merging drops skips in front, and joins what one client has in several places.
+  StructWriter writer;
+  std::vector<std::string> parts = examination.groups();
+  parts.push_back(writer.Finish(DeleteSet::FromRanges(examination.deleted())));
+  const MergeResult merged =
+      MergeUpdates(std::vector<std::string_view>(parts.begin(), parts.end()));
+  CHECK(!merged.malformed);
+  repaired.update = merged.update;
+  return repaired;
+}
+
 }  // namespace
 
 std::string_view NameOfContent(std::size_t kind) {
@@ -258,26 +339,22 @@ UpdateReport Examine(std::string_view update, std::size_t size_bytes_max) {
 }
 
 Repaired Repair(std::string_view update, std::size_t size_bytes_max) {
-  Repaired repaired;
-  std::string storage;
-  const std::optional<std::string_view> v1 = ToV1(update, size_bytes_max, storage, repaired.report);
-  if (!v1) return repaired;
-  Examination examination(*v1);
-  examination.Run(repaired.report);
-  if (repaired.report.IsBroken()) return repaired;
-  if (repaired.report.findings.empty()) {
-    repaired.update = *v1;
-    return repaired;
-  }
-  // Merging drops skips in front, and joins what one client has in several places.
-  StructWriter writer;
-  std::vector<std::string> parts = examination.groups();
-  parts.push_back(writer.Finish(DeleteSet::FromRanges(examination.deleted())));
-  const MergeResult merged =
-      MergeUpdates(std::vector<std::string_view>(parts.begin(), parts.end()));
-  CHECK(!merged.malformed);
-  repaired.update = merged.update;
-  return repaired;
+  return Rewritten(update, size_bytes_max, OfBroken::kNothing);
+}
+
+Repaired Salvage(std::string_view update, std::size_t size_bytes_max) {
+  return Rewritten(update, size_bytes_max, OfBroken::kWhatCanBeRead);
+}
+
+Wait WhatWaits(std::string_view v1) {
+  Wait wait;
+  Doc doc({.garbage = Garbage::kCollect});
+  Outcome unused;
+  wait.refused = doc.ApplyWithin(kScannedItemsMax, v1, Watch::kNothing, unused);
+  if (wait.refused || !doc.HasPending()) return wait;
+  wait.waiting.structs = doc.missing();
+  wait.waiting.deleted = DeleteSet::FromRanges(Without(DeletedOf(v1), doc.delete_set()));
+  return wait;
 }
 
 Difference Subtract(std::string_view mine, std::string_view other) {

@@ -15,6 +15,7 @@
 #include "crdt/id.h"
 #include "crdt/lib0.h"
 #include "crdt/snapshot.h"
+#include "crdt/state_vector.h"
 
 namespace coterie::crdt {
 
@@ -27,7 +28,8 @@ std::string_view NameOfContent(std::size_t kind);
 struct Finding {
   enum class Kind : std::uint8_t {
     kBroken,         // Cannot be read on from here; nothing mends that.
-    kTrailingBytes,  // Something follows the update.
+    kMoreUpdates,    // Others follow the update: `updates` of them. Yjs would read the first alone.
+    kTrailingBytes,  // Something follows that is no update.
     kTwoGroups,      // Yjs would read only the last of a client's groups, and lose the others.
     kSkipFirst,      // Yjs 13 parks such a group for ever, even when the missing clocks come.
     kEmptyRange,     // Yjs throws if the deleted clock is not there yet.
@@ -35,8 +37,17 @@ struct Finding {
   Kind kind = Kind::kBroken;
   std::size_t offset_bytes = 0;
   std::string_view reason;
-  Client client;  // Of kTwoGroups and kSkipFirst.
+  Client client;                 // Of kTwoGroups and kSkipFirst.
+  std::uint64_t updates = 0;     // Of kMoreUpdates.
+  std::uint64_t lost_bytes = 0;  // Of kBroken and kTrailingBytes: nobody can tell what they say.
   bool is_repairable() const { return kind != Kind::kBroken; }
+};
+
+// What a document that has nothing else does not show of an update yet.
+struct Waiting {
+  StateVector structs;  // Client -> the first clock that has to come, plus one, as Doc::missing().
+  DeleteSet deleted;    // Deletions of what is not there.
+  bool empty() const { return structs.empty() && deleted.empty(); }
 };
 
 struct ClientReport {
@@ -70,6 +81,9 @@ struct UpdateReport {
   std::uint64_t squashed_bytes = 0;
   std::uint64_t v2_bytes = 0;
   bool has_gaps = false;  // Who applies it alone must wait for more.
+  Waiting waiting;        // For what.
+  // Why a document does not take it, although it can be read; empty if it does.
+  std::string_view refused;
 };
 
 // The format is whichever fits; V1 if none does. V2 that grows above `size_bytes_max` is broken.
@@ -79,9 +93,19 @@ struct Repaired {
   std::string update;  // V1; empty if it is broken.
   UpdateReport report;
 };
-// Keeps all that is readable: the groups of one client are merged, skips in front are dropped, and
-// so is what follows.
+// Keeps all that is readable: the groups of one client are merged, as are updates that follow;
+// skips in front are dropped, and so is what follows that is no update.
 Repaired Repair(std::string_view update, std::size_t size_bytes_max);
+// The same, and of what is broken as much as can be read: structs and deletions in front of the
+// fault. Nothing of a broken V2, whose structs stand in columns and end with the last one's.
+Repaired Salvage(std::string_view update, std::size_t size_bytes_max);
+
+// What of an update waits in a document that has nothing else; nothing, and why, if it is refused.
+struct Wait {
+  Waiting waiting;
+  Malformed refused;
+};
+Wait WhatWaits(std::string_view v1);
 
 // What `mine` has and `other` lacks of one client. Both are sound updates of V1.
 struct MissingClocks {

@@ -78,6 +78,33 @@ TEST(Doctor, TrailingBytesAreCutOff) {
   EXPECT_EQ(Mended(longer), kText);
 }
 
+TEST(Doctor, UpdatesThatFollowAreMerged) {
+  // Client 5 wrote "a", then "b", then "c", each in an update of its own.
+  const std::string a =
+      "01010500040101740161"
+      "00";
+  const std::string b =
+      "0101050184050001"
+      "6200";
+  const std::string c =
+      "0101050284050101"
+      "6300";
+
+  EXPECT_EQ(Found(a + b + c), "11: other updates follow; ");
+  EXPECT_EQ(Examine(FromHex(a + b + c), kSizeMax).findings[0].updates, 2u);
+  EXPECT_EQ(Mended(a + b + c),
+            "01030500040101740161840500016284050101"
+            "6300");
+
+  // One that is cut off is no update, and is lost.
+  const UpdateReport report = Examine(FromHex(a + b + c.substr(0, c.size() - 2)), kSizeMax);
+  ASSERT_EQ(report.findings.size(), 2u);
+  EXPECT_EQ(report.findings[0].updates, 1u);
+  EXPECT_EQ(report.findings[1].offset_bytes, 21u);
+  EXPECT_EQ(report.findings[1].lost_bytes, 9u);
+  EXPECT_EQ(report.clients[0].end, 2u);
+}
+
 TEST(Doctor, TwoGroupsBecomeOne) {
   // "a" and "b" of client 1, each in a group of its own.
   const std::string twice =
@@ -114,6 +141,43 @@ TEST(Doctor, WhatIsBrokenStaysSo) {
   EXPECT_TRUE(Examine(FromHex("01010100040101740361"), kSizeMax).IsBroken());
   EXPECT_EQ(Mended("01010100040101740361"), "");
   EXPECT_TRUE(Examine("", kSizeMax).IsBroken());
+}
+
+// What Salvage() keeps, and how much is lost.
+std::string Salvaged(const std::string& bytes) {
+  const Repaired salvaged = Salvage(bytes, kSizeMax);
+  EXPECT_TRUE(salvaged.update.empty() || !ValidateUpdate(salvaged.update));
+  EXPECT_EQ(Repair(bytes, kSizeMax).update, "");
+  return ToHex(salvaged.update) + ", " + std::to_string(salvaged.report.findings[0].lost_bytes);
+}
+
+TEST(Doctor, SalvagesWhatIsInFrontOfTheFault) {
+  const std::string all = FromHex(kText);
+  const std::string a = "0101010004010174016100";
+  EXPECT_EQ(Salvaged(all.substr(0, 9)), ", 9");  // Within the first struct.
+  EXPECT_EQ(Salvaged(all.substr(0, 10)), a + ", 0");
+  EXPECT_EQ(Salvaged(all.substr(0, 13)), a + ", 3");
+  // All structs; then with one of two deleted ranges.
+  EXPECT_EQ(Salvaged(all.substr(0, 20)), "0103010004010174016181010001840101016300, 1");
+  EXPECT_EQ(Salvaged(FromHex("00010902010105")), "000109010101, 1");
+  EXPECT_EQ(Salvaged(""), ", 0");
+  const std::string v2 = TranscodeToV2(all).update;
+  EXPECT_EQ(Salvage(v2.substr(0, v2.size() - 1), kSizeMax).update, "");
+}
+
+TEST(Doctor, SaysWhatAnUpdateWaitsFor) {
+  // "ZZ" of client 77 between two letters of client 5, of which it also deletes 20.
+  const UpdateReport part = Examine(FromHex("01014d00c405040505025a5a0105010a14"), kSizeMax);
+  EXPECT_TRUE(part.findings.empty() && part.has_gaps);
+  ASSERT_EQ(part.waiting.structs.clocks().size(), 1u);
+  EXPECT_EQ(part.waiting.structs.At(Client(5)), 5u);
+  EXPECT_EQ(part.waiting.deleted.Of(Client(5)), (DeleteSet::Ranges{{.begin = 10, .end = 30}}));
+
+  const UpdateReport deletion = Examine(FromHex("000109010001"), kSizeMax);
+  EXPECT_TRUE(deletion.has_gaps && deletion.waiting.structs.empty());
+  EXPECT_TRUE(deletion.waiting.deleted.Contains({.client = Client(9), .clock = 0}));
+
+  EXPECT_TRUE(Examine(FromHex(kText), kSizeMax).waiting.empty());
 }
 
 TEST(Doctor, SubtractsClocksAndDeletions) {

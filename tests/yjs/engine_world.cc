@@ -3,12 +3,14 @@
 #include <absl/strings/escaping.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "crdt/array.h"
@@ -30,6 +32,7 @@ using crdt::TypeHandle;
 using crdt::TypeKind;
 
 constexpr std::size_t kUpdateBytesMax = std::size_t{1} << 26;
+constexpr std::uint64_t kForeverTicks = std::uint64_t{1} << 40;
 
 // What our engine says where Yjs throws: it ends up in the answer and is told as a difference.
 Json Refusal(const crdt::Malformed& malformed) {
@@ -287,6 +290,52 @@ Json DeltaOf(crdt::Doc& doc, TypeHandle type) {
   return delta;
 }
 
+// -- what observers are told --
+
+Json ToJson(const crdt::Attributes& attributes) {
+  Json json = Json::object();
+  for (const auto& [key, value] : attributes) json[key] = Json::parse(value);
+  return json;
+}
+
+void AddOp(const crdt::DeltaOp& op, Json& ops) {
+  switch (op.kind) {
+    case crdt::DeltaOp::Kind::kText:
+      return ops.push_back({"text", op.text, ToJson(op.attributes)});
+    case crdt::DeltaOp::Kind::kEmbed:
+      return ops.push_back({"embed", Json::parse(op.text), ToJson(op.attributes)});
+    case crdt::DeltaOp::Kind::kType:
+      return ops.push_back({"type", ToJson(op.attributes)});
+    case crdt::DeltaOp::Kind::kValues:
+      for (const Json& value : Json::parse(op.text)) ops.push_back({"value", value});
+      return;
+    case crdt::DeltaOp::Kind::kRetain:
+      return ops.push_back({"retain", op.length, ToJson(op.attributes)});
+    case crdt::DeltaOp::Kind::kDelete:
+      return ops.push_back({"delete", op.length});
+  }
+}
+
+Json ToJson(const crdt::Event& event) {
+  static constexpr std::array<std::string_view, 3> kActions = {"add", "update", "delete"};
+  Json ops = Json::array();
+  for (const crdt::DeltaOp& op : event.delta) AddOp(op, ops);
+  Json keys = Json::array();
+  for (const crdt::KeyChange& change : event.keys) {
+    keys.push_back({change.key, kActions[static_cast<std::size_t>(change.action)]});
+  }
+  std::sort(keys.begin(), keys.end());
+  return {{"delta", ops}, {"keys", keys}};
+}
+
+Json PlaceOf(const crdt::Event& event) {
+  Json path = Json::array();
+  for (const crdt::PathStep& step : event.path) {
+    std::visit([&path](const auto& key_or_index) { path.push_back(key_or_index); }, step);
+  }
+  return Json::array({event.root, path});
+}
+
 }  // namespace
 
 EngineWorld::Replica& EngineWorld::At(const Json& number) {
@@ -415,11 +464,12 @@ void EngineWorld::Remember(Replica& replica, crdt::Clock before) {
 
 Json EngineWorld::EditAll(const Json& command) {
   Replica& replica = At(command.at(1));
-  crdt::Transaction transaction(replica.doc, replica.client);
+  crdt::Transaction transaction(replica.doc, replica.client, crdt::Watch::kEvents);
   for (std::size_t i = 2; i < command.size(); ++i) Edit(replica, transaction, command.at(i));
   ++replica.now_ticks;
   if (replica.undo != nullptr) replica.undo->Capture(transaction, Ticks(replica.now_ticks));
   const crdt::Outcome outcome = transaction.Commit();
+  Tell(replica, outcome);
   if (outcome.update.empty()) return Json::array();
   replica.log.push_back(outcome.update);
   return Json::array({absl::Base64Escape(outcome.update)});
@@ -428,13 +478,22 @@ Json EngineWorld::EditAll(const Json& command) {
 void EngineWorld::ApplyTo(Replica& replica, const std::string& update, int version, Json& answer) {
   crdt::Outcome outcome;
   const std::string bytes = version == 1 ? update : ToV1(update);
-  if (const auto bad = replica.doc.Apply(bytes, crdt::Watch::kUpdate, outcome)) {
+  if (const auto bad = replica.doc.Apply(bytes, crdt::Watch::kEvents, outcome)) {
     answer.push_back(Refusal(bad));
     return;
   }
+  Tell(replica, outcome);
   if (outcome.update.empty()) return;
   replica.log.push_back(outcome.update);
   answer.push_back(absl::Base64Escape(outcome.update));
+}
+
+void EngineWorld::Tell(Replica& replica, const crdt::Outcome& outcome) {
+  if (!replica.is_observed || outcome.events.empty()) return;
+  Json& told = replica.told.emplace_back(Json::object());
+  for (const crdt::Event& event : outcome.events) {
+    told[PlaceOf(event).dump()].push_back(ToJson(event));
+  }
 }
 
 Json EngineWorld::Send(const Json& command) {
@@ -553,13 +612,15 @@ Json EngineWorld::New(const Json& command) {
   return nullptr;
 }
 
-Json EngineWorld::Track(Replica& replica, const Json& targets) {
+Json EngineWorld::Track(Replica& replica, const Json& command) {
+  using OthersValues = crdt::UndoHistory::Options::OthersValues;
+  const Json how = command.size() > 3 ? command.at(3) : Json::object();
   crdt::UndoHistory::Options options{
       .writer = replica.client,
       .scope = {},
-      .join_ticks = 0,
-      .others_values = crdt::UndoHistory::Options::OthersValues::kKeep};
-  for (const Json& target : targets) {
+      .join_ticks = how.value("joins", false) ? kForeverTicks : 0,
+      .others_values = how.value("replaces", false) ? OthersValues::kReplace : OthersValues::kKeep};
+  for (const Json& target : command.at(2)) {
     const std::optional<Target> type = Find(replica, target);
     if (type.has_value()) options.scope.push_back(type->type);
   }
@@ -571,10 +632,11 @@ Json EngineWorld::StepBack(Replica& replica, Direction direction) {
   if (replica.undo == nullptr) return Json::array();
   crdt::Outcome outcome;
   if (direction == Direction::kUndo) {
-    replica.undo->Undo(outcome, crdt::Watch::kUpdate);
+    replica.undo->Undo(outcome, crdt::Watch::kEvents);
   } else {
-    replica.undo->Redo(outcome, crdt::Watch::kUpdate);
+    replica.undo->Redo(outcome, crdt::Watch::kEvents);
   }
+  Tell(replica, outcome);
   if (outcome.update.empty()) return Json::array();
   replica.log.push_back(outcome.update);
   return Json::array({absl::Base64Escape(outcome.update)});
@@ -638,7 +700,16 @@ Json EngineWorld::PerformOnOne(const Json& command) {
   }
   if (verb == "encode") return absl::Base64Escape(Encode(replica.doc, {}, command.at(2)));
   if (verb == "vector") return absl::Base64Escape(replica.doc.state_vector().Encode());
-  if (verb == "undo.track") return Track(replica, command.at(2));
+  if (verb == "undo.track") return Track(replica, command);
+  if (verb == "undo.stop") {
+    if (replica.undo != nullptr) replica.undo->StopJoining();
+    return nullptr;
+  }
+  if (verb == "observe") {
+    replica.is_observed = true;
+    return nullptr;
+  }
+  if (verb == "events") return std::exchange(replica.told, Json::array());
   if (verb == "undo") return StepBack(replica, Direction::kUndo);
   if (verb == "redo") return StepBack(replica, Direction::kRedo);
   if (verb == "snapshot") return Snapshot(replica, command.at(2));

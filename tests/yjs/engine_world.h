@@ -40,7 +40,9 @@ class EngineWorld {
     crdt::Client client;
     std::vector<std::string> log;  // Every update event, V1.
     std::unique_ptr<crdt::UndoHistory> undo;
-    std::uint64_t now_ticks = 0;  // One transaction takes one; no two are one step.
+    std::uint64_t now_ticks = 0;  // One transaction takes one.
+    bool is_observed = false;
+    Json told = Json::array();  // What observers were told, by transaction.
   };
   struct Target {
     crdt::TypeHandle type;
@@ -67,7 +69,7 @@ class EngineWorld {
   Json View(Replica& replica);
   Json PerformOnOne(const Json& command);
   Json New(const Json& command);
-  Json Track(Replica& replica, const Json& targets);
+  Json Track(Replica& replica, const Json& command);
   enum class Direction { kUndo, kRedo };
   Json StepBack(Replica& replica, Direction direction);
   Json Snapshot(Replica& replica, const Json& slot);
@@ -76,6 +78,8 @@ class EngineWorld {
   Json Absolute(Replica& replica, const Json& n);
   // Takes and answers bytes of either format; appends the event, if any, to `answer`.
   void ApplyTo(Replica& replica, const std::string& update, int version, Json& answer);
+  // Of a transaction that is over.
+  void Tell(Replica& replica, const crdt::Outcome& outcome);
 
   std::map<int, std::unique_ptr<Replica>> replicas_;
   std::map<std::string, crdt::Snapshot> slots_;

@@ -14,7 +14,8 @@ using Fails = std::function<bool(const Scenario&)>;
 
 bool IsPreparation(const Json& command) {
   const std::string& verb = command.at(0).get_ref<const std::string&>();
-  return verb == "reset" || verb == "doc.new" || verb == "roots" || verb == "undo.track";
+  return verb == "reset" || verb == "doc.new" || verb == "roots" || verb == "observe" ||
+         verb == "undo.track";
 }
 
 // Leaves out runs of `list` from `first` on, large ones before small ones, as long as `fails`,

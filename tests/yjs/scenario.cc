@@ -55,7 +55,22 @@ class Drawer {
     const std::uint64_t client = base + prng_.Below(16) * 4 + number;
     Say({"doc.new", number, {{"client", client}, {"gc", has_gc_}}});
     Say({"roots", number, {"t:t", "a:a", "m:m", "x:x"}});
-    if (has_undo_) Say({"undo.track", number, {"t:t", "a:a", "m:m", "x:x"}});
+    if (prng_.Chance(1, 2)) Say({"observe", number, {"t:t", "a:a", "m:m", "x:x"}});
+    if (has_undo_) DrawTracking(number);
+  }
+
+  // Of all roots or of some of them.
+  void DrawTracking(std::uint64_t number) {
+    Json scope = Json::array();
+    const bool has_all = prng_.Chance(1, 2);
+    for (const char* root : {"t:t", "a:a", "m:m", "x:x"}) {
+      if (has_all || prng_.Chance(1, 2)) scope.push_back(root);
+    }
+    if (scope.empty()) scope.push_back("t:t");
+    Say({"undo.track",
+         number,
+         scope,
+         {{"joins", prng_.Chance(1, 3)}, {"replaces", prng_.Chance(1, 3)}}});
   }
 
   std::uint64_t DrawReplicaNumber() { return prng_.Below(replicas_); }
@@ -360,6 +375,7 @@ class Drawer {
     static constexpr std::array<std::string_view, 3> kLists = {"t:t", "a:a", "x:x"};
     const std::uint64_t replica = DrawReplicaNumber();
     const std::uint64_t kind = prng_.Below(has_undo_ ? 8 : 4);
+    if (kind >= 4 && prng_.Chance(1, 6)) return Say({"undo.stop", replica});
     if (kind >= 4) return Say({kind < 7 ? "undo" : "redo", replica});
     if (kind == 0 && !has_gc_) {
       snapshots_ = std::min<std::uint64_t>(snapshots_ + 1, 3);
@@ -398,10 +414,16 @@ class Drawer {
 
   // Everybody gets all, and all documents are looked at.
   void DrawEnd() {
-    for (std::uint64_t i = 0; i < replicas_; ++i) Say({"state", i, DrawVersion()});
+    for (std::uint64_t i = 0; i < replicas_; ++i) {
+      Say({"events", i});
+      Say({"state", i, DrawVersion()});
+    }
     for (std::uint64_t i = 1; i < replicas_; ++i) Say({"sync", i, 0, DrawVersion()});
     for (std::uint64_t i = 1; i < replicas_; ++i) Say({"sync", 0, i, DrawVersion()});
-    for (std::uint64_t i = 0; i < replicas_; ++i) Say({"state", i, 1});
+    for (std::uint64_t i = 0; i < replicas_; ++i) {
+      Say({"events", i});
+      Say({"state", i, 1});
+    }
   }
 
   Prng prng_;

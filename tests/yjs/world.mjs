@@ -21,9 +21,25 @@ class Replica {
     this.doc.clientID = client
     this.log = [] // Every update event, local or not: {v1, v2}.
     this.undo = null
+    this.told = [] // What observers were told: of each transaction an object, see eventOf().
+    this.last = null // The transaction of the newest.
     this.doc.on('update', update => this.log.push({ v1: update, v2: null }))
     if (v2) this.doc.on('updateV2', update => { this.log[this.log.length - 1].v2 = update })
     if (!cleanup) this.doc.on('beforeObserverCalls', withoutCleanup)
+  }
+
+  // Whoever observes gets them all; the changes can only be asked for while they are told.
+  observe (type) {
+    const root = [...this.doc.share].find(([, shared]) => shared === type)[0]
+    type.observeDeep((events, transaction) => {
+      if (this.last !== transaction) this.told.push({})
+      this.last = transaction
+      for (const event of events) {
+        const place = JSON.stringify([root, event.path])
+        const told = this.told[this.told.length - 1]
+        told[place] = [...(told[place] ?? []), eventOf(event)]
+      }
+    })
   }
 
   get clock () { return Y.getState(this.doc.store, this.doc.clientID) }
@@ -33,6 +49,9 @@ class Replica {
 // leaves this to the editors is compared with this turned off.
 const withoutCleanup = transaction => Object.defineProperty(transaction, '_needFormattingCleanup',
   { get: () => false, set: () => {} })
+
+// In milliseconds; less than since 1970, when Yjs says that the last change was, if there was none.
+const kForever = 1e9
 
 const at = (position, length) => position % (length + 1)
 const cut = (begin, count, length) => Math.min(count, length - begin)
@@ -181,6 +200,36 @@ const partOf = value => {
   const { guid, meta, autoLoad, gc, collectionid } = value
   return { $doc: guid, options: encode({ meta, autoLoad, gc, collectionid }) }
 }
+
+const valueOf = value => value instanceof Y.AbstractType ? ['type', {}] : ['value', encode(value)]
+
+// An op of a delta as [what, ...], the values of an array one by one.
+const opsOf = ({ insert, retain, delete: deleted, attributes = {} }) => {
+  if (retain !== undefined) return [['retain', retain, encode(attributes)]]
+  if (deleted !== undefined) return [['delete', deleted]]
+  if (Array.isArray(insert)) return insert.map(valueOf)
+  if (typeof insert === 'string') return [['text', insert, encode(attributes)]]
+  if (insert instanceof Y.AbstractType) return [['type', encode(attributes)]]
+  return [['embed', encode(insert), encode(attributes)]]
+}
+
+// Whoever asks Yjs for the delta of a text deletes the marks in it that change nothing. That is a
+// clean-up, too.
+const withoutDeleting = ask => {
+  const { delete: itsOwn } = Y.Item.prototype
+  Y.Item.prototype.delete = () => {}
+  try {
+    return ask()
+  } finally {
+    Y.Item.prototype.delete = itsOwn
+  }
+}
+
+const eventOf = event => ({
+  delta: withoutDeleting(() => event.changes.delta).flatMap(opsOf),
+  keys: [...event.changes.keys].sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, { action }]) => [key, action])
+})
 
 // [apply, merge, diff, encode state, convert, state vector of an update], by version.
 const kVersions = {
@@ -348,12 +397,22 @@ export const kCommands = {
     return position === null ? null : { index: position.index, association: position.assoc }
   },
 
-  // -- undo: every transaction is a step of its own, unless `undo.join` is on --
-  'undo.track': (world, number, targets) => {
+  // -- what observers are told --
+  observe: (world, number, targets) => {
+    const replica = world.replica(number)
+    targets.forEach(target => replica.observe(world.find(replica, target)))
+  },
+  // Since the last time.
+  events: (world, number) => world.replica(number).told.splice(0),
+
+  // -- undo: every transaction is a step of its own, or with `joins` all until undo.stop --
+  'undo.track': (world, number, targets, { joins = false, replaces = false } = {}) => {
     const replica = world.replica(number)
     const types = targets.map(target => world.find(replica, target)).filter(type => type !== null)
-    replica.undo = new Y.UndoManager(types, { captureTimeout: 0, doc: replica.doc })
+    replica.undo = new Y.UndoManager(types,
+      { captureTimeout: joins ? kForever : 0, ignoreRemoteMapChanges: replaces, doc: replica.doc })
   },
+  'undo.stop': (world, number) => { world.replica(number).undo?.stopCapturing() },
   undo: (world, number) => {
     const replica = world.replica(number)
     return replica.undo === null ? [] : eventsOf(replica, () => replica.undo.undo())

@@ -1,6 +1,6 @@
 // Plays seeded scenarios (scenario.h) on our engine and on the real Yjs (oracle.mjs) and compares
-// every update event, every encoded state and every view. The first difference is made small and
-// printed with the command that plays it again; exit status 1.
+// every update event, what observers are told, every encoded state and every view. The first
+// difference is made small and printed with the command that plays it again; exit status 1.
 //
 //   coterie-yjs-fuzz --seed 1 --updates 1000000      from seed 1 on, until so many were exchanged
 //   coterie-yjs-fuzz --replay scenario.json          one scenario, as a difference printed it
@@ -121,6 +121,18 @@ std::optional<Difference> Compare(const Scenario& scenario, const Json& ours, co
   return std::nullopt;
 }
 
+// How many events observers were told of.
+std::uint64_t CountTold(const Scenario& scenario, const Json& answers) {
+  std::uint64_t told = 0;
+  for (std::size_t i = 0; i < scenario.commands.size(); ++i) {
+    if (scenario.commands[i].at(0) != "events") continue;
+    for (const Json& transaction : answers.at(i)) {
+      for (const Json& events : transaction) told += events.size();
+    }
+  }
+  return told;
+}
+
 class Fuzzer {
  public:
   explicit Fuzzer(const Options& options) : options_(options), oracle_(options.folder) {
@@ -143,14 +155,16 @@ class Fuzzer {
         return Tell(scenario, *difference, seed);
       }
       exchanged_ += CountExchanged(scenario);
+      told_ += CountTold(scenario, ours);
       ++played_;
       scenario = next;
     }
-    std::printf("%llu scenarios, %llu updates exchanged: no difference; seeds %llu to %llu\n",
-                static_cast<unsigned long long>(played_),
-                static_cast<unsigned long long>(exchanged_),
-                static_cast<unsigned long long>(options_.seed),
-                static_cast<unsigned long long>(options_.seed + played_ - 1));
+    std::printf(
+        "%llu scenarios, %llu updates exchanged, %llu events told: no difference; seeds %llu to "
+        "%llu\n",
+        static_cast<unsigned long long>(played_), static_cast<unsigned long long>(exchanged_),
+        static_cast<unsigned long long>(told_), static_cast<unsigned long long>(options_.seed),
+        static_cast<unsigned long long>(options_.seed + played_ - 1));
     return 0;
   }
 
@@ -218,6 +232,7 @@ class Fuzzer {
   OracleProcess oracle_;
   std::unique_ptr<OracleProcess> second_;
   std::uint64_t exchanged_ = 0;
+  std::uint64_t told_ = 0;
   std::uint64_t played_ = 0;
 };
 
