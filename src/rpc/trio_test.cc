@@ -12,6 +12,12 @@
 namespace coterie::rpc {
 namespace {
 
+bool IsPresent(TestingClient& client) {
+  const v1::ListPresentResponse list =
+      client.Call(&v1::PresenceService::Stub::ListPresent, v1::ListPresentRequest());
+  return client.status.ok() && list.present_size() > 0;
+}
+
 TEST(Jump, SubscribersMissNothing) {
   TestingTrio trio;
   TestingClient mia(trio.home(), "mia");
@@ -41,6 +47,23 @@ TEST(Jump, WhoLoggedOutMeanwhileIsOut) {
   EXPECT_EQ(watch.End().error_code(), grpc::StatusCode::UNAUTHENTICATED);
   ben.Call(&v1::AuthService::Stub::WhoAmI, v1::WhoAmIRequest());
   EXPECT_EQ(ben.status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST(Jump, WhoWasThoughtGoneMeanwhileJoinsAgain) {
+  TestingTrio trio;
+  TestingClient mia(trio.home(), "mia");
+  TestingClient ben(trio.away(), "ben");
+  Attached attached(trio.away(), ben);
+  attached.Say(v1::ACTIVITY_VIEWING, 0);
+  ASSERT_TRUE(IsPresent(mia));
+  const SessionId session = ben.Session();
+
+  trio.JumpOver([&] {
+    trio.home().EndLease(session);
+    EXPECT_FALSE(IsPresent(mia));
+  });
+
+  EXPECT_TRUE(Becomes([&] { return IsPresent(mia); }));
 }
 
 }  // namespace
