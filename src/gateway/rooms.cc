@@ -167,6 +167,7 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
       With(doc, [revision = batch.revision](Room& room) {
         room.Jumped();
         room.SuggestionsChanged(revision);
+        room.DraftsChanged(revision);
       });
     }
     for (const SessionId session : calls_.node().LeftWithStreams(state)) JoinAgain(session);

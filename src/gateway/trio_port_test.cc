@@ -97,8 +97,12 @@ TEST_F(JumpPort, WhatWasTakenAwayMeanwhileIsClosed) {
 TEST_F(JumpPort, EditorsAreToldWhatHappenedMeanwhile) {
   const std::uint64_t written = ana_.Create("written");
   const std::uint64_t locked = ana_.Create("locked");
+  v1::RenameDocumentRequest rename;
+  rename.mutable_document()->set_id(ana_.Create("renamed"));
+  rename.set_new_name("new");
   const auto reader = OpenAway("written");
   const auto writer = OpenWhole("locked");
+  const auto other = OpenWhole("renamed");
   const std::string update = Typed("meanwhile");
   v1::Lock lock;
 
@@ -106,13 +110,16 @@ TEST_F(JumpPort, EditorsAreToldWhatHappenedMeanwhile) {
     trio().home().Propose(ana_.Session(),
                           state::ApplyUpdate{.doc = DocId(written), .update = update});
     lock = ana_.LockIt(locked);
+    ana_.Call(&v1::DocumentService::Stub::RenameDocument, rename);
     EXPECT_TRUE(ana_.status.ok());
   });
 
   EXPECT_TRUE(reader->Await(Update(update)));
-  EXPECT_TRUE(AwaitPart(*writer, R"({"suggestions":")"));
   EXPECT_TRUE(writer->Await(Notice(
       "locked", absl::StrCat(R"({"lock":{"holder":"ana","until":)", lock.expires_at_ms(), "}}"))));
+  EXPECT_TRUE(AwaitPart(*other, R"({"suggestions":")"));
+  EXPECT_TRUE(AwaitPart(*other, R"({"drafts":")"));
+  EXPECT_TRUE(other->Await(Notice("renamed", R"({"name":"new"})")));
 }
 
 TEST_F(JumpPort, WhoWasThoughtGoneMeanwhileJoinsAgain) {
