@@ -293,6 +293,24 @@ TEST(Attach, WhoClosesLeavesAtOnce) {
   EXPECT_EQ(left.events(0).left().reason(), v1::Left::REASON_DETACHED);
 }
 
+TEST(Attach, WhoWasThoughtGoneAndIsNotJoinsAgain) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const SessionId session = mia.Session();
+  Watch watch(node, mia, FromNow());
+  watch.Begin();
+  Attached attached(node, mia);
+  attached.Say(v1::ACTIVITY_IDLE, 0);
+  EXPECT_TRUE(watch.Next().events(0).has_joined());
+
+  node.EndLease(session);
+
+  EXPECT_EQ(watch.Next().events(0).left().reason(), v1::Left::REASON_LEASE_EXPIRED);
+  const v1::SubscribeResponse again = watch.Next();
+  ASSERT_EQ(again.events_size(), 1);
+  EXPECT_EQ(again.events(0).joined().session_id(), session.value());
+}
+
 TEST(Attach, AStoppingNodeThrowsNobodyOut) {
   TestingNode node;
   TestingClient mia(node, "mia");
