@@ -107,8 +107,9 @@ class Room : public std::enable_shared_from_this<Room> {
   // Some were made or are gone, by this revision.
   void SuggestionsChanged(Revision revision);
   void Renamed(const std::string& name);
-  // The draft of that user; room_drafts.cc.
+  // The draft of that user, or anybody's; room_drafts.cc.
   void DraftChanged(Revision revision, const std::string& user);
+  void DraftsChanged(Revision revision);
   void Deleted();
   // Changes may have been missed: everybody is sent the whole.
   void Jumped();
@@ -146,6 +147,7 @@ class Room : public std::enable_shared_from_this<Room> {
   struct Loaded {
     Blob update;
     Revision revision;
+    std::string name;
     std::optional<state::LockView> lock;
     Revision applied;
     Roles roles;
@@ -210,6 +212,7 @@ class Room : public std::enable_shared_from_this<Room> {
   bool is_loading_ = false;
   bool has_jumped_ = false;
   std::size_t answers_being_read_ = 0;  // By AnswerFromState().
+  std::string name_;                    // As last heard; empty until it is loaded.
   std::optional<state::LockView> lock_;
   // Changes that are known and not sent yet, and what is said after them (room_publish.cc).
   std::vector<Blob> unpublished_;

@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::string_view kOffersDrafts = R"({"drafts":"offer"})";
 
+Blob DraftNotice(Revision revision) {
+  return Blob(yproto::EncodeStateless(absl::StrCat("{\"drafts\":\"", revision.value(), "\"}")));
+}
+
 }  // namespace
 
 // What a page says that shows drafts. It forgets what was kept as one, so that its document is the
@@ -59,12 +63,18 @@ void Room::MaybeAskAgain(Member& member) {
 
 // To whom it concerns, if they said that they show drafts: they list them anew.
 void Room::DraftChanged(Revision revision, const std::string& user) {
-  const Blob notice(
-      yproto::EncodeStateless(absl::StrCat("{\"drafts\":\"", revision.value(), "\"}")));
+  const Blob notice = DraftNotice(revision);
   for (const auto& [id, member] : members_) {
     const bool concerns =
         member.options.caller.user == user || member.options.role == state::DocumentRole::kOwner;
     if (concerns && member.offers_drafts) SendTo(member, notice);
+  }
+}
+
+void Room::DraftsChanged(Revision revision) {
+  const Blob notice = DraftNotice(revision);
+  for (const auto& [id, member] : members_) {
+    if (member.offers_drafts) SendTo(member, notice);
   }
 }
 

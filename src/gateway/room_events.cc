@@ -40,6 +40,7 @@ void Room::Load() {
         loaded->is_there = true;
         loaded->update = Blob(*std::move(update));
         loaded->revision = document->revision;
+        loaded->name = document->name;
         loaded->lock = document->lock;
         loaded->applied = state.applied().index;
         loaded->roles = RolesIn(*directory, doc, state);
@@ -63,8 +64,10 @@ void Room::OnLoaded(const Loaded& loaded) {
   SetRoles(loaded.applied, loaded.roles);
   if (token_of(lock_) != token_of(loaded.lock)) SetLock(loaded.lock);
   if (std::exchange(has_jumped_, false)) {
+    if (name_ != loaded.name) Renamed(loaded.name);
     Publish(Blob(yproto::EncodeSync(yproto::SyncStep::kUpdate, loaded.update.view())));
   }
+  name_ = loaded.name;
   AnswerWaiting(rpc::SteadyNow());
 }
 
@@ -92,6 +95,7 @@ void Room::SuggestionsChanged(Revision revision) {
 
 // Its members keep it under the name that they opened it by, until they open it again.
 void Room::Renamed(const std::string& name) {
+  name_ = name;
   Notify(absl::StrCat("{\"name\":", yproto::QuoteJson(name), "}"));
 }
 

@@ -169,8 +169,10 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
       With(doc, [revision = batch.revision](Room& room) {
         room.Jumped();
         room.SuggestionsChanged(revision);
+        room.DraftsChanged(revision);
       });
     }
+    for (const SessionId session : calls_.node().LeftWithStreams(state)) JoinAgain(session);
     return;
   }
   std::set<DocId> suggested;
@@ -185,10 +187,8 @@ void Rooms::Listen(const state::EventBatch& batch, const state::Machine& state) 
 }
 
 // A session that was thought gone, and is not.
-void Rooms::JoinAgain(const state::Left& left) {
-  if (left.reason == state::LeaveReason::kLoggedOut) return;
-  if (!calls_.node().HasStreams(left.session)) return;
-  calls_.Propose(CallOf({.session = left.session}), {}, state::Attach{.lease_ms = kLeaseMs},
+void Rooms::JoinAgain(SessionId session) {
+  calls_.Propose(CallOf({.session = session}), {}, state::Attach{.lease_ms = kLeaseMs},
                  [](const absl::StatusOr<state::Outcome>&) {});
 }
 
@@ -199,7 +199,11 @@ void Rooms::TellRoles(DocId doc, const state::Machine& state) {
 
 void Rooms::Hear(const state::EventBatch& batch, const state::Event& event,
                  const state::Machine& state) {
-  if (const auto* left = std::get_if<state::Left>(&event.body)) return JoinAgain(*left);
+  if (const auto* left = std::get_if<state::Left>(&event.body)) {
+    const bool has_ended = left->reason == state::LeaveReason::kLoggedOut;
+    if (!has_ended && calls_.node().HasStreams(left->session)) JoinAgain(left->session);
+    return;
+  }
   const DocId doc = state::DocumentOf(event);
   if (doc.IsNone() || !directory_->Contains(doc)) return;
   if (const std::string* user = state::DraftUserOf(event)) {

@@ -83,7 +83,7 @@ class Rooms {
   // Apply thread.
   void Listen(const state::EventBatch& batch, const state::Machine& state);
   void Hear(const state::EventBatch& batch, const state::Event& event, const state::Machine& state);
-  void JoinAgain(const state::Left& left);
+  void JoinAgain(SessionId session);
   void TellRoles(DocId doc, const state::Machine& state);
   void OnGossip(NodeId from, std::string_view bytes);
   // The shard's thread.

@@ -155,16 +155,17 @@ class BasicEditor {
 using Editor = BasicEditor<asio::ip::tcp::socket>;
 using TlsEditor = BasicEditor<beast::ssl_stream<asio::ip::tcp::socket>>;
 
-// A node with its gateway; the gateway object goes last.
-class PortTest : public testing::Test {
+// Who connects to one node's gateway.
+class PortClients {
  protected:
-  explicit PortTest(Options options = {}) {
+  // Of the gateway that it starts; at the port of 0 which the system chose.
+  std::unique_ptr<Gateway> StartGateway(rpc::TestingNode& node, Options options = {}) {
     options.listen = "127.0.0.1:0";
     absl::StatusOr<std::unique_ptr<Gateway>> started =
-        Gateway::Start(holder_.node->server().faces(), options);
+        Gateway::Start(node.server().faces(), options);
     CHECK(started.ok());
-    holder_.gateway = *std::move(started);
-    port_ = holder_.gateway->port();
+    port_ = (*started)->port();
+    return *std::move(started);
   }
 
   std::string Host() const { return absl::StrCat("127.0.0.1:", port_); }
@@ -189,16 +190,6 @@ class PortTest : public testing::Test {
   static std::string Nothing() {
     return yproto::EncodeSync(yproto::SyncStep::kAnswer, std::string_view("\0\0", 2));
   }
-  // The value of a counter or gauge on the page of metrics.
-  double Metric(const std::string& name) {
-    RawClient client = Connect();
-    client.Send("GET /metrics HTTP/1.1\r\nHost: " + Host() + "\r\nAuthorization: Bearer " +
-                ana_.token + "\r\nConnection: close\r\n\r\n");
-    const std::string page = client.Rest();
-    const std::size_t at = page.find("\n" + name + " ");
-    EXPECT_NE(at, std::string::npos) << name << " is not in " << page;
-    return at == std::string::npos ? -1 : std::stod(page.substr(at + name.size() + 2));
-  }
   // Waits until `is_true`, looking every few milliseconds.
   template <class Condition>
   bool Becomes(Condition is_true, absl::Duration patience = absl::FromChrono(kPatience)) {
@@ -209,6 +200,28 @@ class PortTest : public testing::Test {
       io_.run_for(std::chrono::milliseconds(5));
     }
     return true;
+  }
+
+  asio::io_context io_;
+  int port_ = 0;
+};
+
+// A node with its gateway; the gateway object goes last.
+class PortTest : public testing::Test, protected PortClients {
+ protected:
+  explicit PortTest(Options options = {}) {
+    holder_.gateway = StartGateway(*holder_.node, std::move(options));
+  }
+
+  // The value of a counter or gauge on the page of metrics.
+  double Metric(const std::string& name) {
+    RawClient client = Connect();
+    client.Send("GET /metrics HTTP/1.1\r\nHost: " + Host() + "\r\nAuthorization: Bearer " +
+                ana_.token + "\r\nConnection: close\r\n\r\n");
+    const std::string page = client.Rest();
+    const std::size_t at = page.find("\n" + name + " ");
+    EXPECT_NE(at, std::string::npos) << name << " is not in " << page;
+    return at == std::string::npos ? -1 : std::stod(page.substr(at + name.size() + 2));
   }
 
   // In this order: the gateway is stopped before the server is and destroyed when the node is gone.
@@ -222,8 +235,6 @@ class PortTest : public testing::Test {
   };
   Holder holder_;
   rpc::TestingClient ana_{*holder_.node, "ana"};
-  asio::io_context io_;
-  int port_ = 0;
 };
 
 }  // namespace coterie::gateway

@@ -141,6 +141,14 @@ void Node::StreamClosed(SessionId session) { impl_->replica().presence().StreamC
 bool Node::HasStreams(SessionId session) const {
   return impl_->replica().presence().HasStreams(session);
 }
+std::vector<SessionId> Node::LeftWithStreams(const state::Machine& state) const {
+  std::vector<SessionId> sessions = impl_->replica().presence().SessionsWithStreams();
+  std::erase_if(sessions, [&state](SessionId id) {
+    const std::optional<state::SessionView> session = state.FindSession(id);
+    return !session || !session->attached.IsNone();  // One that has ended does not join again.
+  });
+  return sessions;
+}
 void Node::SetActivity(const Presence& presence) {
   impl_->replica().presence().SetActivity(presence);
 }

@@ -159,6 +159,9 @@ class Node {
   void StreamOpened(SessionId session);
   void StreamClosed(SessionId session);
   bool HasStreams(SessionId session) const;
+  // Those with streams here that have left as of `state`, and are to join again. When the state has
+  // jumped, no event has told of it.
+  std::vector<SessionId> LeftWithStreams(const state::Machine& state) const;
   // What a session with a stream here does now; told to the other nodes.
   void SetActivity(const Presence& presence);
   // Of all nodes, as far as this one knows. kIdle for sessions that have said nothing.

@@ -90,8 +90,8 @@ std::vector<v1::Presence> PresentList::Describe(const std::string& viewer) const
 
 void PresenceHub::Start() {
   thread_ = std::jthread([this] { Run(); });
-  events_listener_ = node_.Subscribe(
-      [this](const state::EventBatch& batch, const state::Machine&) { Listen(batch); });
+  events_listener_ = node_.Subscribe([this](const state::EventBatch& batch,
+                                            const state::Machine& state) { Listen(batch, state); });
   activity_listener_ = node_.OnActivity([this] {
     absl::MutexLock lock(&mutex_);
     is_changed_ = true;
@@ -160,9 +160,13 @@ void PresenceHub::Answer(const Stream& stream) {
   if (streams_.contains(stream)) asking_.insert(stream);
 }
 
-void PresenceHub::Listen(const state::EventBatch& batch) {
-  bool is_changed = batch.events.empty();  // The state jumped.
+void PresenceHub::Listen(const state::EventBatch& batch, const state::Machine& state) {
+  const bool has_jumped = batch.events.empty();
+  bool is_changed = has_jumped;
   std::set<SessionId> left;
+  if (has_jumped) {
+    for (const SessionId session : node_.LeftWithStreams(state)) left.insert(session);
+  }
   for (const state::Event& event : batch.events) {
     if (const auto* gone = std::get_if<state::Left>(&event.body)) {
       left.insert(gone->session);

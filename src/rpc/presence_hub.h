@@ -84,7 +84,7 @@ class PresenceHub {
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return is_stopping_ || is_changed_ || !asking_.empty() || !left_.empty();
   }
-  void Listen(const state::EventBatch& batch);
+  void Listen(const state::EventBatch& batch, const state::Machine& state);
   void Run();
   // How long the list took the apply thread.
   absl::Duration ShowAll(const std::vector<Stream>& streams);

@@ -122,14 +122,13 @@ class Server::Impl {
     hub_.Start();
     watch_.Start();
     presence_hub_.Start();
-    int peer_port = 0;
     grpc::ServerBuilder peer_builder;
     SetTransport(peer_builder);
     peer_builder.SetMaxReceiveMessageSize(-1);  // Frames are bounded by their sender; other nodes.
-    peer_builder.AddListeningPort(options.peer_listen, options.tls.ForPeers(), &peer_port);
+    peer_builder.AddListeningPort(options.peer_listen, options.tls.ForPeers(), &peer_port_);
     peer_builder.RegisterService(&peers_);
     peer_server_ = peer_builder.BuildAndStart();
-    if (peer_server_ == nullptr || peer_port == 0) return CannotListen(options.peer_listen);
+    if (peer_server_ == nullptr || peer_port_ == 0) return CannotListen(options.peer_listen);
 
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -154,6 +153,7 @@ class Server::Impl {
   }
 
   int client_port() const { return client_port_; }
+  int peer_port() const { return peer_port_; }
 
   // All nodes may do this at once: the state makes the first user only once.
   void MakeFirstUser(const state::CreateUser& user, int tries) {
@@ -284,6 +284,7 @@ class Server::Impl {
   AssistBinding assist_binding_;
   PeerService peers_;
   int client_port_ = 0;
+  int peer_port_ = 0;
   std::unique_ptr<grpc::Server> peer_server_;
   std::unique_ptr<grpc::Server> client_server_;
 };
@@ -305,6 +306,8 @@ Server::~Server() = default;
 Faces Server::faces() { return impl_->faces(); }
 
 int Server::client_port() const { return impl_->client_port(); }
+
+int Server::peer_port() const { return impl_->peer_port(); }
 
 void Server::MakeFirstUser(const std::string& name, const std::string& password) {
   absl::StatusOr<std::string> hash = HashPassword(password);

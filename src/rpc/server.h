@@ -64,6 +64,8 @@ class Server {
 
   // Where clients are served: what `client_listen` said, or what the system chose for port 0.
   int client_port() const;
+  // The same of `peer_listen`.
+  int peer_port() const;
 
   Faces faces();
 

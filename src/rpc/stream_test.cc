@@ -6,99 +6,17 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rpc/event_hub.h"
+#include "rpc/test_streams.h"
 #include "rpc/testing_node.h"
 
 namespace coterie::rpc {
 namespace {
 
 using grpc::StatusCode;
-
-// One open subscription; Next() waits for the next batch with events.
-class Watch {
- public:
-  Watch(const TestingNode& node, const TestingClient& client, const v1::SubscribeRequest& request)
-      : stub_(node.channel()) {
-    client.Prepare(context_);
-    reader_ = stub_.Subscribe(&context_, request);
-  }
-  ~Watch() { context_.TryCancel(); }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-
-  // Without events when the stream has ended.
-  v1::SubscribeResponse Next() {
-    v1::SubscribeResponse response;
-    while (reader_->Read(&response)) {
-      EXPECT_GT(response.revision(), last_);
-      last_ = response.revision();
-      if (response.events_size() > 0) return response;
-    }
-    return {};
-  }
-  // The first message of all, which may be a mark.
-  std::uint64_t Begin() {
-    v1::SubscribeResponse response;
-    return reader_->Read(&response) ? response.revision() : 0;
-  }
-  grpc::Status End() {
-    v1::SubscribeResponse response;
-    while (reader_->Read(&response)) continue;
-    return reader_->Finish();
-  }
-
- private:
-  v1::EventService::Stub stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> reader_;
-  std::uint64_t last_ = 0;
-};
-
-class Attached {
- public:
-  Attached(const TestingNode& node, const TestingClient& client) : stub_(node.channel()) {
-    client.Prepare(context_);
-    stream_ = stub_.Attach(&context_);
-  }
-  // Says what it does and waits for an answer.
-  v1::AttachResponse Say(v1::Activity activity, std::uint64_t doc) {
-    v1::AttachRequest request;
-    request.set_activity(activity);
-    if (doc != 0) request.mutable_document()->set_id(doc);
-    stream_->Write(request);
-    return Hear();
-  }
-  v1::AttachResponse Hear() {
-    v1::AttachResponse response;
-    stream_->Read(&response);
-    return response;
-  }
-  grpc::Status Close() {
-    stream_->WritesDone();
-    v1::AttachResponse response;
-    while (stream_->Read(&response)) continue;
-    return stream_->Finish();
-  }
-
- private:
-  v1::PresenceService::Stub stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<v1::AttachRequest, v1::AttachResponse>> stream_;
-};
-
-v1::SubscribeRequest After(std::uint64_t revision) {
-  v1::SubscribeRequest request;
-  request.set_after_revision(revision);
-  return request;
-}
-
-v1::SubscribeRequest FromNow() {
-  v1::SubscribeRequest request;
-  request.set_from_now(true);
-  return request;
-}
 
 TEST(Subscribe, GivesHistoryAndThenWhatHappens) {
   TestingNode node;
@@ -187,6 +105,26 @@ TEST(Subscribe, TheFutureIsOutOfRange) {
   const grpc::Status status = Watch(node, mia, After(1'000'000)).End();
 
   EXPECT_EQ(status.error_code(), StatusCode::OUT_OF_RANGE) << status.error_message();
+}
+
+TEST(Subscribe, WhatIsNoLongerKeptIsOutOfRange) {
+  TestingNode::Parts parts = TestingNode::Alone();
+  parts.node.machine.events_retained_max = 10;
+  TestingNode node(std::move(parts));
+  TestingClient mia(node, "mia");
+  const std::uint64_t doc = mia.Create("notes");
+  std::vector<std::uint64_t> revisions;
+  for (int i = 0; i < 20; ++i) revisions.push_back(mia.Append(doc, "x"));
+
+  const grpc::Status status = Watch(node, mia, After(revisions[8])).End();
+
+  EXPECT_EQ(status.error_code(), StatusCode::OUT_OF_RANGE) << status.error_message();
+  const google::rpc::ErrorInfo info = InfoOf(status);
+  ASSERT_EQ(info.metadata().count("oldest_revision"), 1u);
+  EXPECT_EQ(info.metadata().at("oldest_revision"), std::to_string(revisions[10]));
+  EXPECT_EQ(info.metadata().at("current_revision"), std::to_string(revisions.back()));
+  Watch watch(node, mia, After(revisions[9]));
+  EXPECT_EQ(watch.Next().revision(), revisions[10]);
 }
 
 TEST(Subscribe, ShowsNobodyWhatHeMayNotSee) {
@@ -353,6 +291,24 @@ TEST(Attach, WhoClosesLeavesAtOnce) {
 
   const v1::SubscribeResponse left = watch.Next();
   EXPECT_EQ(left.events(0).left().reason(), v1::Left::REASON_DETACHED);
+}
+
+TEST(Attach, WhoWasThoughtGoneAndIsNotJoinsAgain) {
+  TestingNode node;
+  TestingClient mia(node, "mia");
+  const SessionId session = mia.Session();
+  Watch watch(node, mia, FromNow());
+  watch.Begin();
+  Attached attached(node, mia);
+  attached.Say(v1::ACTIVITY_IDLE, 0);
+  EXPECT_TRUE(watch.Next().events(0).has_joined());
+
+  node.EndLease(session);
+
+  EXPECT_EQ(watch.Next().events(0).left().reason(), v1::Left::REASON_LEASE_EXPIRED);
+  const v1::SubscribeResponse again = watch.Next();
+  ASSERT_EQ(again.events_size(), 1);
+  EXPECT_EQ(again.events(0).joined().session_id(), session.value());
 }
 
 TEST(Attach, AStoppingNodeThrowsNobodyOut) {

@@ -8,9 +8,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "base/check.h"
-#include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
 namespace coterie::rpc {
@@ -20,28 +20,42 @@ constexpr absl::Duration kTimeout = absl::Seconds(20);
 
 }  // namespace
 
+TestingNode::Parts TestingNode::Alone() {
+  constexpr std::uint64_t kCluster = 7;
+  const NodeId self(1);
+  return {
+      .node = {.id = self,
+               .cluster_id = kCluster,
+               .founders = {{.id = self, .address = "x:1", .client_address = "x:2"}},
+               .peer_address = "x:1",
+               .client_address = "x:2"},
+      .server = {.client_listen = "127.0.0.1:0",
+                 .peer_listen = "127.0.0.1:0",
+                 .cluster_id = kCluster,
+                 .user_calls_per_second = 0},
+      .peers = std::make_unique<PeerStreams>(kCluster, self, grpc::InsecureChannelCredentials())};
+}
+
 TestingNode::TestingNode(Users users, const std::vector<std::string>& llm_addresses,
-                         double user_calls_per_second, absl::Duration stalled_max) {
+                         double user_calls_per_second, absl::Duration stalled_max)
+    : TestingNode([&] {
+        Parts parts = Alone();
+        parts.server.is_secure = users == Users::kMadeByAdmins;
+        parts.server.llm_addresses = llm_addresses;
+        parts.server.user_calls_per_second = user_calls_per_second;
+        parts.server.backup_stalled_max = stalled_max;
+        parts.server.assist_stalled_max = stalled_max;
+        return parts;
+      }()) {}
+
+TestingNode::TestingNode(Parts parts) : peers_(std::move(parts.peers)) {
   folder_ = (std::filesystem::temp_directory_path() / "coterie-rpc-XXXXXX").string();
   CHECK(mkdtemp(folder_.data()) != nullptr);
-  node::Options options{.data_path = folder_,
-                        .id = NodeId(1),
-                        .cluster_id = 7,
-                        .founders = {{.id = NodeId(1), .address = "x:1", .client_address = "x:2"}},
-                        .peer_address = "x:1",
-                        .client_address = "x:2"};
-  absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(options, peers_);
+  parts.node.data_path = folder_;
+  absl::StatusOr<std::unique_ptr<node::Node>> node = node::Node::Start(parts.node, *peers_);
   CHECK(node.ok());
   node_ = *std::move(node);
-  absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(*node_, {.client_listen = "127.0.0.1:0",
-                             .peer_listen = "127.0.0.1:0",
-                             .cluster_id = 7,
-                             .is_secure = users == Users::kMadeByAdmins,
-                             .llm_addresses = llm_addresses,
-                             .user_calls_per_second = user_calls_per_second,
-                             .backup_stalled_max = stalled_max,
-                             .assist_stalled_max = stalled_max});
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(*node_, parts.server);
   CHECK(server.ok());
   server_ = *std::move(server);
   channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->client_port()),
@@ -57,6 +71,29 @@ TestingNode::~TestingNode() {
 }
 
 void TestingNode::StopServer() { server_->Stop(absl::Now() + absl::Seconds(1)); }
+
+state::Outcome TestingNode::Propose(SessionId session, state::CommandBody body) {
+  state::Outcome outcome;
+  absl::Notification done;
+  node_->Propose({.session = session, .body = std::move(body)}, absl::Now() + kTimeout,
+                 [&](const absl::StatusOr<state::Outcome>& answer) {
+                   CHECK(answer.ok());
+                   outcome = *answer;
+                   done.Notify();
+                 });
+  done.WaitForNotification();
+  return outcome;
+}
+
+void TestingNode::EndLease(SessionId session) {
+  const std::optional<state::SessionView> known = node_->sessions().Find(session);
+  CHECK(known && !known->attached.IsNone());
+  const state::Outcome outcome =
+      Propose({}, state::Leave{.session = session,
+                               .attached = known->attached,
+                               .reason = state::LeaveReason::kLeaseExpired});
+  CHECK(outcome.ok());
+}
 
 TestingClient::TestingClient(const TestingNode& node) : channel_(node.channel()) {}
 
@@ -89,14 +126,20 @@ void TestingClient::CallWithBytes(const std::string& method, const std::string& 
   done.WaitForNotification();
 }
 
-std::string TestingClient::Reason() const {
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
   google::rpc::Status rich;
   google::rpc::ErrorInfo info;
   if (!rich.ParseFromString(status.error_details())) return {};
   for (const google::protobuf::Any& detail : rich.details()) {
-    if (detail.UnpackTo(&info)) return info.reason();
+    if (detail.UnpackTo(&info)) return info;
   }
   return {};
+}
+
+std::string TestingClient::Reason() const { return InfoOf(status).reason(); }
+
+SessionId TestingClient::Session() {
+  return SessionId(Call(&v1::AuthService::Stub::WhoAmI, v1::WhoAmIRequest()).session_id());
 }
 
 std::uint64_t TestingClient::Create(const std::string& name) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// For tests: a cluster of one node with its real servers on ports of the system's choice, and a
-// client that says what it wants in one line. One thread.
+// For tests: a node with its real servers on ports of the system's choice, of a cluster of its own
+// unless said otherwise, and a client that says what it wants in one line. One thread.
 
 #include <absl/time/time.h>
 #include <grpcpp/channel.h>
@@ -19,6 +19,7 @@
 #include "coterie/v1/documents.grpc.pb.h"
 #include "coterie/v1/events.grpc.pb.h"
 #include "coterie/v1/presence.grpc.pb.h"
+#include "google/rpc/error_details.pb.h"
 #include "node/node.h"
 #include "rpc/peer_streams.h"
 #include "rpc/server.h"
@@ -29,6 +30,15 @@ enum class Users : std::uint8_t { kMadeAtLogin, kMadeByAdmins };
 
 class TestingNode {
  public:
+  // What it is made of. The folder is its own.
+  struct Parts {
+    node::Options node;
+    ServerOptions server;
+    std::unique_ptr<node::Peers> peers;
+  };
+  // Of a cluster's only node, in which whoever logs in is made.
+  static Parts Alone();
+  explicit TestingNode(Parts parts);
   explicit TestingNode(Users users = Users::kMadeAtLogin,
                        const std::vector<std::string>& llm_addresses = {},
                        double user_calls_per_second = 0,
@@ -38,17 +48,25 @@ class TestingNode {
   TestingNode& operator=(const TestingNode&) = delete;
 
   void StopServer();
+  // Waits for the answer.
+  state::Outcome Propose(SessionId session, state::CommandBody body);
+  // Of a session that is attached: as if nothing had been heard of it for too long.
+  void EndLease(SessionId session);
+  node::Node& node() { return *node_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   Server& server() { return *server_; }
   const std::string& folder() const { return folder_; }
 
  private:
   std::string folder_;
-  PeerStreams peers_{7, NodeId(1), grpc::InsecureChannelCredentials()};
+  const std::unique_ptr<node::Peers> peers_;
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
+
+// The machine-readable half of an error; empty if it has none.
+google::rpc::ErrorInfo InfoOf(const grpc::Status& status);
 
 // A logged-in user. Each verb is one call; its status is in `status`.
 class TestingClient {
@@ -73,6 +91,7 @@ class TestingClient {
   // Of the last error.
   std::string Reason() const;
 
+  SessionId Session();
   std::uint64_t Create(const std::string& name);
   std::uint64_t Append(std::uint64_t doc, const std::string& text);
   v1::Lock LockIt(std::uint64_t doc);
