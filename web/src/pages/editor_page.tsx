@@ -5,6 +5,7 @@ import { announce, announceOthers } from '../browser/announce'
 import { CallError, change, session } from '../cluster/api'
 import { whoWrites } from '../document/colors'
 import { type Command, useCommands } from '../browser/commands'
+import { askDurability } from '../document/durability'
 import { createEditor, type Editor } from '../editor/editor'
 import { type Format } from '../editor/formatting'
 import { labelHere } from '../browser/keys'
@@ -27,12 +28,13 @@ import { Header } from './header'
 import { History } from './history'
 import { Avatars } from './pieces'
 import { Share } from './share'
-import { type Access, pillText, StatusPill, tookText, useDurability } from './status_pill'
+import { type Access, savedText, StatusPill, useDurability } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
 import { TroubleStrip } from './trouble_strip'
 import { UnsentStrip } from './unsent_strip'
 
 const kCountMs = 150
+const kIndexWaitMs = 1_000 // For what is said to a key.
 
 type Panel = '' | 'assist' | 'history' | 'share'
 
@@ -232,6 +234,14 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   }, [opened, color])
 
   const isLockOff = !isOpen || (isReadOnly && !holdsLock)
+  const sayWhetherSaved = async () => {
+    const saves = link?.saves
+    const asked = state.kind === 'saved' && !durability && link && id
+      ? await askDurability(link.origin, id, kIndexWaitMs).catch(() => null) : durability
+    // Of what was written since it was asked it says nothing.
+    const known = link?.saves === saves ? asked : null
+    toast(savedText(link?.state ?? state, access, known, link?.tookMs ?? null))
+  }
   const exportText = () => saveAs(name, opened?.text.toString() ?? '')
   useCommands('Document', [
     { title: 'AI and suggestions', keys: ['Mod-j'], isOff: !id, run: () => toggle('assist') },
@@ -242,7 +252,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     { title: 'Share', keys: ['Mod-Alt-s'], isOff: !id, run: () => toggle('share') },
     { title: 'Export', isOff: !opened, run: exportText },
     // Nothing is to be done.
-    { title: 'Is it saved?', keys: ['Mod-s'], run: () => toast(pillText(state, access, durability) + tookText(state, link?.tookMs ?? null)) },
+    { title: 'Is it saved?', keys: ['Mod-s'], run: () => void sayWhetherSaved() },
     { title: 'Close the panel', keys: ['Escape'], isKeyOnly: true, isOff: panel === '',
       run: () => {
         setPanel('')

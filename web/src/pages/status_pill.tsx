@@ -53,7 +53,7 @@ export function remaining(state: LinkState, lock: LockNotice | null, nowMs: numb
 }
 
 // How long the last edit took to be there, if all of them are.
-export function tookText(state: LinkState, tookMs: number | null): string {
+function tookText(state: LinkState, tookMs: number | null): string {
   if (state.kind !== 'saved' || tookMs === null) return ''
   return `: the last edit after ${Math.max(1, Math.round(tookMs)).toLocaleString()} ms`
 }
@@ -68,6 +68,14 @@ export function pillText(state: LinkState, access: Access, durability: Durabilit
   }
   const { holders: { length: has }, voters: { length: all } } = durability
   return `Saved · ${has}/${all} ${all === 1 ? 'node' : 'nodes'}`
+}
+
+// What is said to who asks whether it is saved.
+export function savedText(state: LinkState, access: Access, durability: Durability | null,
+    tookMs: number | null): string {
+  const index = state.kind === 'saved' && durability
+    ? `, up to index ${durability.revision.toLocaleString()} of the log` : ''
+  return pillText(state, access, durability) + index + tookText(state, tookMs)
 }
 
 // And what a longer one does, a line each.
