@@ -173,6 +173,11 @@ test('on a phone everything is within reach', async () => {
   await mia.untilStatus(/Saved/)
   const width = await mia.page.evaluate(() => document.documentElement.scrollWidth)
   assert.ok(width <= 390, `the page is ${width} wide`)
+  await mia.page.getByText('3 words').waitFor()
+  for (const button of await mia.page.locator('.tools button:visible').all()) {
+    const box = await button.boundingBox()
+    assert.ok(box.width >= 24 && box.height >= 24, `${await button.textContent()}: ${box.width}`)
+  }
   await mia.picture('phone')
   await mia.assertAccessible('editor on a phone')
   await mia.page.getByRole('button', { name: 'Keys' }).click()
