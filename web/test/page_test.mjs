@@ -58,7 +58,7 @@ test('Ctrl S says what is, and what is too much at once is refused for all to se
     await mia.page.keyboard.press('Control+s')
     await until(`it says ${text}`, async () => text.test(await mia.announced.textContent()))
   }
-  await says(/Saved (on a majority|· [23]\/3 nodes)/)
+  await says(/Saved (on a majority|· [23]\/3 nodes), up to index [\d,]+ of the log/)
   await mia.paste('word ', 500_000) // More than an entry of the log may have.
   await mia.untilStatus(/Saved/, 30_000)
   await tom.page.getByText('500,000 words').waitFor({ timeout: 30_000 })
@@ -173,6 +173,11 @@ test('on a phone everything is within reach', async () => {
   await mia.untilStatus(/Saved/)
   const width = await mia.page.evaluate(() => document.documentElement.scrollWidth)
   assert.ok(width <= 390, `the page is ${width} wide`)
+  await mia.page.getByText('3 words').waitFor()
+  for (const button of await mia.page.locator('.tools button:visible').all()) {
+    const box = await button.boundingBox()
+    assert.ok(box.width >= 24 && box.height >= 24, `${await button.textContent()}: ${box.width}`)
+  }
   await mia.picture('phone')
   await mia.assertAccessible('editor on a phone')
   await mia.page.getByRole('button', { name: 'Keys' }).click()

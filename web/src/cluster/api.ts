@@ -145,6 +145,10 @@ export async function call<T>(method: string, request: object = {}): Promise<T> 
   throw last
 }
 
+// Of that node and no other: the page does not move because of it.
+export const callAt = <T>(origin: string, method: string, request: object): Promise<T> =>
+  callOnce(origin, method, JSON.stringify(request), session()?.token) as Promise<T>
+
 // A call that changes something.
 export const change = <T>(method: string, request: object): Promise<T> =>
   call<T>(method, { requestId: nextRequestId(), ...request })

@@ -3,8 +3,9 @@
 // which read it from the awareness.
 import { settings } from '../browser/settings'
 
+// A caret of each is seen on the light and on the dark page (3:1), and white letters on each (4.5:1).
 const kColors = ['#2563eb', '#c2410c', '#15803d', '#9333ea', '#be123c', '#0e7490', '#a16207',
-  '#4338ca', '#4d7c0f', '#a21caf', '#0f766e', '#b91c1c']
+  '#6050e6', '#4d7c0f', '#b322c4', '#0f766e', '#d02323']
 const kKnownMax = 1_000
 
 const chosen = new Map<string, number>() // By name, of those whose word we have.

@@ -18,11 +18,12 @@ export interface Durability {
 interface Answer { revision?: string; term?: string; voterIds?: string[]; holderIds?: string[] }
 
 // Of one node and no other: the page does not move because of this.
-export async function askDurability(origin: string, id: string): Promise<Durability> {
+export async function askDurability(origin: string, id: string, patienceMs = kPatienceMs):
+    Promise<Durability> {
   const answer = await fetch(`${origin}/coterie.v1.ClusterService/GetDurability`, {
     method: 'POST', body: JSON.stringify({ document: { id } }),
     headers: { 'content-type': 'application/json', ...authorization() },
-    signal: AbortSignal.timeout(kPatienceMs),
+    signal: AbortSignal.timeout(patienceMs),
   })
   const body: unknown = await answer.json()
   if (!answer.ok) throw errorFrom(body, `HTTP ${answer.status}`)

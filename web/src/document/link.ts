@@ -78,10 +78,10 @@ export class Link {
   draftsRevision = '' // Another one: drafts of the document have changed, perhaps.
   name: string
   wasInSync = false // What the cluster had at some time is in the document.
+  isOpen = false // The document, on the socket to `origin`.
   isOver = false // There is no such document any more, or none that one may see.
   private nameHere = '' // Under which it was opened on this socket: until that ends.
   private socket: WebSocket | null = null
-  private isOpen = false // The document, on this socket.
   private isInSync = false // On this socket, both ways.
   private denied: string | null = null
   private inFlight = 0 // Updates that are not acknowledged.

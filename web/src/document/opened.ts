@@ -9,6 +9,7 @@ import { addToList } from '../offline/kept_list'
 import { type Found, Link } from './link'
 import { lingering } from './lingering'
 import { LocalCopy } from '../offline/local_copy'
+import { askReading, ReadingKeeper } from './reading'
 import { UnsentMark } from './unsent_mark'
 import { Suggestions } from './suggestions'
 
@@ -22,6 +23,7 @@ export interface Opened {
   awareness: Awareness
   link: Link
   suggestions: Suggestions
+  reading: ReadingKeeper
   readonly hasLocalCopy: boolean // All of it is on this device, too.
   // Neither this device nor a node has said yet what is in it; it may be much.
   readonly isUnread: boolean
@@ -115,13 +117,18 @@ export async function open(name: string, { user, token }: Session,
     },
   })
   mark = new UnsentMark({ user, ref, link, copy })
+  const reading = new ReadingKeeper({
+    text, isHidden: () => document.hidden, onChange,
+    ask: async () => (link.isOpen ? askReading(link.origin, id) : null),
+  })
   const opened: Opened = {
-    id, ref, doc, text, awareness, link, suggestions,
+    id, ref, doc, text, awareness, link, suggestions, reading,
     get hasLocalCopy() { return copy.isKeeping },
     get isUnread() { return !copy.hadText && !link.wasInSync },
     close() {
       mark.close()
       link.close()
+      reading.close()
       suggestions.close()
       awareness.destroy()
       copy.close()

@@ -11,18 +11,21 @@ export interface AssistPanelProps {
   editor: RefObject<Editor>
   suggesting: Suggesting
   canWrite: boolean
+  isReading: boolean // There are no suggestions for it.
   onClose: () => void
 }
 
-export function AssistPanel({ opened, editor, suggesting, canWrite, onClose }: AssistPanelProps) {
+export function AssistPanel({ opened, editor, suggesting, canWrite, isReading, onClose }:
+    AssistPanelProps) {
   return (
     <section class="side" aria-label="AI">
       <div class="side-head"><h2>AI</h2>
         <button type="button" class="quiet" onClick={onClose}>Close</button></div>
-      <Assistant id={opened.id} editor={editor} canWrite={canWrite} />
-      <SuggestionList placed={opened.suggestions.placed()} canDecide={canWrite}
+      <Assistant id={opened.id} editor={editor} canWrite={canWrite && !isReading}
+        isReading={isReading} />
+      {!isReading && <SuggestionList placed={opened.suggestions.placed()} canDecide={canWrite}
         onDecide={suggesting.decide} onDecideAll={suggesting.decideAll}
-        onShow={({ place }) => place && editor.current?.select(place.begin, place.begin)} />
+        onShow={({ place }) => place && editor.current?.select(place.begin, place.begin)} />}
     </section>
   )
 }

@@ -126,9 +126,10 @@ export interface AssistantProps {
   id: string
   editor: RefObject<Editor>
   canWrite: boolean
+  isReading: boolean
 }
 
-export function Assistant({ id, editor, canWrite }: AssistantProps) {
+export function Assistant({ id, editor, canWrite, isReading }: AssistantProps) {
   const { answer, error, begin, stop, rest } = useAnswer(id, editor)
   const [tone, setTone] = useState<Tone | 'own'>('clearer')
   const [instruction, setInstruction] = useState('')
@@ -175,8 +176,9 @@ export function Assistant({ id, editor, canWrite }: AssistantProps) {
           value={instruction} onInput={(event) => setInstruction(event.currentTarget.value)}
           onKeyDown={(event) => { if (event.key === 'Enter' && canWrite && !isRunning) makeIt() }} />}
       </div>
-      <p class="hint">Grammar and wording {about}.
-        {!canWrite && ' You may read here, and so ask and summarize.'}</p>
+      <p class="hint">{isReading ? 'What another editor wrote can be asked about and summarized.'
+        : `Grammar and wording ${about}.${
+          canWrite ? '' : ' You may read here, and so ask and summarize.'}`}</p>
       <form class="inline question" onSubmit={ask}>
         <input name="question" aria-label="A question about the document" maxLength={kQuestionMax}
           autocomplete="off" placeholder="Ask about it" />

@@ -5,6 +5,7 @@ import { announce, announceOthers } from '../browser/announce'
 import { CallError, change, session } from '../cluster/api'
 import { whoWrites } from '../document/colors'
 import { type Command, useCommands } from '../browser/commands'
+import { askDurability } from '../document/durability'
 import { createEditor, type Editor } from '../editor/editor'
 import { type Format } from '../editor/formatting'
 import { labelHere } from '../browser/keys'
@@ -26,13 +27,15 @@ import { FormatBar } from './format_bar'
 import { Header } from './header'
 import { History } from './history'
 import { Avatars } from './pieces'
+import { ReadingStrip, ReadingView } from './reading_view'
 import { Share } from './share'
-import { type Access, pillText, StatusPill, tookText, useDurability } from './status_pill'
+import { type Access, savedText, shownState, StatusPill, useDurability } from './status_pill'
 import { type Suggesting, useSuggesting } from './suggesting'
 import { TroubleStrip } from './trouble_strip'
 import { UnsentStrip } from './unsent_strip'
 
 const kCountMs = 150
+const kIndexWaitMs = 1_000 // For what is said to a key.
 
 type Panel = '' | 'assist' | 'history' | 'share'
 
@@ -173,7 +176,7 @@ function NotOpened({ name, error, onAgain }:
 export function EditorPage({ name: openedAs }: { name: string }) {
   const { opened, error, reopen } = useOpened(openedAs)
   const name = opened?.link.name ?? openedAs
-  const text = useText(opened)
+  const typed = useText(opened)
   const names = useAnnouncements(opened)
   const [panel, setPanel] = useState<Panel>('')
   const [hasPreview, setPreview] = useState(false)
@@ -182,20 +185,24 @@ export function EditorPage({ name: openedAs }: { name: string }) {
   const suggesting = useSuggesting(opened, editor, setMessage)
   const toggle = (which: Panel) => setPanel((shown) => (shown === which ? '' : which))
 
+  const place = opened?.reading.place ?? 'text'
+  const isReading = place === 'reading'
+  const reading = opened?.reading.known ?? null
+  const text = isReading ? reading?.text ?? '' : typed
   const words = useMemo(() => countWords(text), [text])
   const link = opened?.link
-  const state = link?.state ?? { kind: 'connecting' as const }
+  const state = link ? shownState(link.state, isReading) : { kind: 'connecting' as const }
   const isOpen = state.kind !== 'connecting' && state.kind !== 'offline' && state.kind !== 'denied'
   const holdsLock = isOpen && link?.lock != null && link.canWrite
   // Offline one goes on as one was: what may not be written then is refused, and kept, on return.
-  const isReadOnly = !opened || state.kind === 'readonly' || state.kind === 'denied' ||
+  const isReadOnly = !opened || place !== 'text' || state.kind === 'readonly' || state.kind === 'denied' ||
     (state.kind === 'connecting' && opened.isUnread && !opened.hasLocalCopy)
   const id = opened?.id
   const drafts = useDrafts(id, link?.draftsRevision ?? '')
   const suggested = opened?.suggestions.all.length ?? 0
   const access: Access = {
     lock: link?.lock ?? null, hasLocalCopy: opened?.hasLocalCopy === true,
-    hasDraft: drafts.some(({ user }) => user === session()?.user),
+    hasDraft: drafts.some(({ user }) => user === session()?.user), isReading,
   }
 
   const durability = useDurability(link, id)
@@ -225,31 +232,46 @@ export function EditorPage({ name: openedAs }: { name: string }) {
     addEventListener('beforeunload', onLeave)
     return () => removeEventListener('beforeunload', onLeave)
   }, [isUnsaved])
+  useEffect(() => {
+    if (isReading) opened?.awareness.setLocalStateField('cursor', null)
+  }, [opened, isReading])
   const { color } = useSettings()
   useEffect(() => {
     const who = session()
     if (opened && who) opened.awareness.setLocalStateField('user', whoWrites(who.user))
   }, [opened, color])
 
+  // Who cannot write here has no use for it.
   const isLockOff = !isOpen || (isReadOnly && !holdsLock)
-  const exportText = () => saveAs(name, opened?.text.toString() ?? '')
-  useCommands('Document', [
+  const sayWhetherSaved = async () => {
+    const saves = link?.saves
+    const asked = state.kind === 'saved' && !durability && link && id
+      ? await askDurability(link.origin, id, kIndexWaitMs).catch(() => null) : durability
+    // Of what was written since it was asked it says nothing.
+    const known = link?.saves === saves ? asked : null
+    const now = link ? shownState(link.state, isReading) : state
+    toast(savedText(now, access, known, link?.tookMs ?? null))
+  }
+  const hasNothing = !opened || (isReading && !reading)
+  const exportTyped = () => saveAs(name, opened?.text.toString() ?? '')
+  const exportText = () => (isReading && reading ? saveAs(name, reading.text) : exportTyped())
+  useCommands(isReading ? 'Reading' : 'Document', [
     { title: 'AI and suggestions', keys: ['Mod-j'], isOff: !id, run: () => toggle('assist') },
-    { title: 'Preview', keys: ['Mod-Alt-p'], run: () => setPreview((shown) => !shown) },
+    { title: 'Preview', keys: ['Mod-Alt-p'], isOff: isReading, run: () => setPreview((shown) => !shown) },
     { title: 'History', keys: ['Mod-Alt-h'], isOff: !id, run: () => toggle('history') },
     { title: holdsLock ? 'Unlock' : 'Lock', keys: ['Mod-Alt-l'], isOff: isLockOff,
       run: () => void setLock(!holdsLock) },
     { title: 'Share', keys: ['Mod-Alt-s'], isOff: !id, run: () => toggle('share') },
-    { title: 'Export', isOff: !opened, run: exportText },
+    { title: 'Export', isOff: hasNothing, run: exportText },
     // Nothing is to be done.
-    { title: 'Is it saved?', keys: ['Mod-s'], run: () => toast(pillText(state, access, durability) + tookText(state, link?.tookMs ?? null)) },
+    { title: 'Is it saved?', keys: ['Mod-s'], run: () => void sayWhetherSaved() },
     { title: 'Close the panel', keys: ['Escape'], isKeyOnly: true, isOff: panel === '',
       run: () => {
         setPanel('')
         editor.current?.focus()
       } },
   ])
-  useCommands('Format', formatCommands(editor, isReadOnly))
+  useCommands('Format', isReading ? [] : formatCommands(editor, isReadOnly))
 
   if (error) return <NotOpened name={name} error={error} onAgain={reopen} />
   const pressed = (is: boolean) => ({ 'aria-pressed': is })
@@ -264,7 +286,7 @@ export function EditorPage({ name: openedAs }: { name: string }) {
         <Avatars names={names} />
         <span class="count">{words.toLocaleString()} {words === 1 ? 'word' : 'words'}</span>
         <span class="grow" />
-        <button type="button" {...pressed(hasPreview)}
+        <button type="button" {...pressed(hasPreview)} disabled={isReading}
           onClick={() => setPreview(!hasPreview)}>Preview</button>
         <button type="button" {...pressed(holdsLock)} disabled={isLockOff}
           onClick={() => void setLock(!holdsLock)}>{holdsLock ? 'Unlock' : 'Lock'}</button>
@@ -274,22 +296,27 @@ export function EditorPage({ name: openedAs }: { name: string }) {
           onClick={() => toggle('history')}>History</button>
         <button type="button" {...pressed(panel === 'share')} disabled={!id}
           onClick={() => toggle('share')}>Share</button>
-        <button type="button" class="wide-only" onClick={exportText}>Export</button>
+        <button type="button" class="wide-only" disabled={hasNothing}
+          onClick={exportText}>Export</button>
         <button type="button" aria-label="Keys" title={labelHere('Mod-/')}
           onClick={() => showOverlay('keys')}>?</button>
       </div>
       {opened && <TroubleStrip state={state} opened={opened} onExport={exportText} />}
+      {opened && isReading && <ReadingStrip reading={reading} isOpen={isOpen} typedHere={typed}
+        onExportTyped={exportTyped} />}
+      {place === 'unsure' && !isOpen && <p class="strip hint" role="status">Another editor has
+        written here, too: whether you can write is known when a node answers.</p>}
       {message && <p class="error strip" role="alert">{message}{' '}
         <button type="button" onClick={() => setMessage('')}>Close</button></p>}
       <DraftStrip drafts={drafts} canWrite={isOpen && opened?.link.canWrite === true} />
-      <main id="main" class={`desk${hasPreview ? ' split' : ''}`}>
-        {opened ? <Surface opened={opened} isReadOnly={isReadOnly} editor={editor}
+      <main id="main" class={`desk${hasPreview && !isReading ? ' split' : ''}`}>
+        {isReading ? <ReadingView reading={reading} /> : opened ? <Surface opened={opened} isReadOnly={isReadOnly} editor={editor}
           suggesting={suggesting} onRefused={setMessage} />
           : <div class="surface skeleton" aria-busy="true" />}
-        {hasPreview && <section class="preview" aria-label="Preview" tabIndex={0}>
+        {hasPreview && !isReading && <section class="preview" aria-label="Preview" tabIndex={0}>
           <Markdown source={text} /></section>}
         {panel === 'assist' && opened && <AssistPanel opened={opened} editor={editor}
-          suggesting={suggesting} canWrite={isOpen && opened.link.canWrite}
+          suggesting={suggesting} canWrite={isOpen && opened.link.canWrite} isReading={isReading}
           onClose={() => setPanel('')} />}
         {panel === 'history' && opened && <History id={opened.id} current={text}
           canWrite={isOpen && opened.link.canWrite}

@@ -12,11 +12,18 @@ export interface Access {
   lock: LockNotice | null
   hasLocalCopy: boolean
   hasDraft?: boolean // One's own, on the cluster.
+  isReading?: boolean // What is shown is a reading of what is edited elsewhere.
 }
+
+// Nothing can be written where there is only a reading, whatever one may do with the document.
+export const shownState = (state: LinkState, isReading: boolean): LinkState =>
+  (isReading && (state.kind === 'saved' || state.kind === 'saving')
+    ? { kind: 'readonly', unsaved: state.kind === 'saving' ? state.unsaved : 0 } : state)
 
 const edits = (count: number): string => (count === 1 ? '1 edit' : `${count} edits`)
 
-export function statusText(state: LinkState, { lock, hasLocalCopy, hasDraft = false }: Access): string {
+export function statusText(state: LinkState, { lock, hasLocalCopy, hasDraft = false,
+  isReading = false }: Access): string {
   const waiting = (count: number) => (count > 0 ? edits(count) : 'edits are')
   const kept = hasLocalCopy ? 'kept here' : 'kept in this tab only'
   switch (state.kind) {
@@ -33,6 +40,7 @@ export function statusText(state: LinkState, { lock, hasLocalCopy, hasDraft = fa
     case 'readonly': {
       const rest = state.unsaved > 0 ? ` – ${edits(state.unsaved)} ${kept}` : ''
       const draft = 'your changes are kept as a draft'
+      if (!lock && isReading && !hasDraft) return `Read-only: edited elsewhere${rest}`
       if (!lock) return `Read-only${hasDraft ? `: ${draft}` : rest}`
       const until = lock.until > 0 ? ` until ${clock(lock.until)}` : ''
       const locked = `locked by ${lock.holder}${until}`
@@ -53,7 +61,7 @@ export function remaining(state: LinkState, lock: LockNotice | null, nowMs: numb
 }
 
 // How long the last edit took to be there, if all of them are.
-export function tookText(state: LinkState, tookMs: number | null): string {
+function tookText(state: LinkState, tookMs: number | null): string {
   if (state.kind !== 'saved' || tookMs === null) return ''
   return `: the last edit after ${Math.max(1, Math.round(tookMs)).toLocaleString()} ms`
 }
@@ -68,6 +76,14 @@ export function pillText(state: LinkState, access: Access, durability: Durabilit
   }
   const { holders: { length: has }, voters: { length: all } } = durability
   return `Saved · ${has}/${all} ${all === 1 ? 'node' : 'nodes'}`
+}
+
+// What is said to who asks whether it is saved.
+export function savedText(state: LinkState, access: Access, durability: Durability | null,
+    tookMs: number | null): string {
+  const index = state.kind === 'saved' && durability
+    ? `, up to index ${durability.revision.toLocaleString()} of the log` : ''
+  return pillText(state, access, durability) + index + tookText(state, tookMs)
 }
 
 // And what a longer one does, a line each.

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, mock, test } from 'node:test'
 
 import { CallError } from '../../src/cluster/api'
 import { askDurability, type Durability, DurabilityKeeper } from '../../src/document/durability'
-import { pillDetails, pillText } from '../../src/pages/status_pill'
+import { pillDetails, pillText, savedText } from '../../src/pages/status_pill'
 
 const realFetch = globalThis.fetch
 let asked: number
@@ -154,4 +154,13 @@ test('a longer look tells index, term, time and who has not said so', () => {
     ['On the disks of a majority of the nodes.', 'This page is with http://node.'])
   assert.deepEqual(pillDetails({ kind: 'offline', unsaved: 2 }, null, 12, 'http://node').slice(-1),
     ['This page is with http://node.'])
+})
+
+test('who asks whether it is saved is told up to where in the log, if all of it is', () => {
+  const access = { lock: null, hasLocalCopy: true }
+  const known = { ...holding('1', '2', '3'), revision: 1_118 }
+  assert.equal(savedText({ kind: 'saved' }, access, known, 12.4),
+    `Saved · 3/3 nodes, up to index ${(1_118).toLocaleString()} of the log: the last edit after 12 ms`)
+  assert.equal(savedText({ kind: 'saved' }, access, null, null), 'Saved on a majority')
+  assert.equal(savedText({ kind: 'saving', unsaved: 1 }, access, known, 12.4), 'Saving…')
 })
