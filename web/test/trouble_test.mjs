@@ -152,10 +152,12 @@ test('what this device has of a document is shown before any node answers', asyn
 test('a page whose code fails says so, with a way back', async () => {
   const mia = await writerAt(0, 'mia', { serviceWorkers: 'block' })
   let isBroken = true
-  await mia.page.route('**/coterie.v1.DocumentService/ListDocuments', async (route) => {
-    if (isBroken) await route.fulfill({ json: { documents: [{ id: '1' }] } }) // It has no name.
+  const answer = (method, json) => mia.page.route(`**/coterie.v1.${method}`, async (route) => {
+    if (isBroken) await route.fulfill({ json })
     else await route.continue()
   })
+  await answer('DocumentService/ListDocuments', { documents: [{ id: '1', name: 'one' }] })
+  await answer('PresenceService/ListPresent', { present: [{ documentId: '1', user: 7 }] }) // No name.
   await mia.page.getByRole('heading', { name: 'This page has failed' }).waitFor()
   await mia.picture('failed')
   await mia.assertAccessible('a page that has failed')
