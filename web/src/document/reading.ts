@@ -66,6 +66,9 @@ export class ReadingKeeper {
   known: Reading | null = null
   private decided: 'text' | 'reading' | null = null
   private isFinal = false // Letters of the page's root count, and with them that root for ever.
+  // Letters of the page's root were there first, as far as is known here: who is in the middle of a
+  // word goes on until the cluster says otherwise.
+  private wasAlone = false
   private isDue = false
   private isBusy = false
   private isClosed = false
@@ -82,7 +85,7 @@ export class ReadingKeeper {
     if (this.options.text.length === 0) {
       return kinds.some((kind) => kind !== 'nothing') ? 'reading' : 'text'
     }
-    return kinds.includes('xml') ? 'unsure' : 'text'
+    return kinds.includes('xml') && !this.wasAlone ? 'unsure' : 'text'
   }
 
   close(): void {
@@ -101,7 +104,11 @@ export class ReadingKeeper {
   }
 
   private readonly look = () => {
-    if (this.isFinal || this.others().length === 0) return
+    if (this.isFinal) return
+    if (this.others().length === 0) {
+      this.wasAlone = this.options.text.length > 0
+      return
+    }
     // Nothing was written when it was asked; now a guess is safer than that.
     if (this.decided === 'text') this.decided = null
     this.isDue = true

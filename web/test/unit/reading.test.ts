@@ -120,6 +120,16 @@ test('a change while it is asked is asked about, too', async () => {
   assert.equal(asked, 2)
 })
 
+test('who is in the middle of a word goes on until the cluster says otherwise', async () => {
+  answer = () => Promise.resolve(markdown('and there'))
+  keep()
+  text.insert(0, 'typed first')
+  writeRich('and there')
+  assert.equal(keeper.place, 'text')
+  await pass(100)
+  assert.equal(keeper.place, 'reading')
+})
+
 test('where both are, it is what the cluster says, and nothing is written before', async () => {
   text.insert(0, 'typed here')
   writeRich('and there')
