@@ -2,15 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <utility>
-
-#include "gateway/gossip.h"
-#include "gateway/room.h"
-#include "gateway/test_node.h"
 #include "gateway/test_port.h"
-#include "rpc/call_rates.h"
-#include "rpc/steady_time.h"
 
 namespace coterie::gateway {
 namespace {
@@ -65,47 +57,6 @@ TEST_F(PresencePort, WhoOpensADocumentFirstAsksTheOtherNodesWhoIsThere) {
     ASSERT_TRUE(editor->Await(Nothing()));
   }
   EXPECT_EQ(Metric("coterie_gateway_gossip_sent_total"), 1);
-}
-
-// --- The other end of that question ---
-
-class RoomAwarenessTest : public RoomNodeTest {
- protected:
-  RoomAwarenessTest() {
-    doc_ = Do(LoginAs("ana"), state::CreateDocument{.name = "notes"}).doc;
-    OnShard([this] {
-      room_ = std::make_shared<Room>(Room::Options{.node = *node_,
-                                                   .shard = shard_,
-                                                   .counters = counters_,
-                                                   .rates = rates_,
-                                                   .lag = lag_,
-                                                   .doc = doc_,
-                                                   .directory = directory_,
-                                                   .entry = directory_->Enter(doc_, {})});
-    });
-  }
-  ~RoomAwarenessTest() override {
-    OnShard([this] { room_.reset(); });
-    Stop();
-  }
-
-  rpc::CallRates rates_{0};
-  std::shared_ptr<RoomDirectory> directory_ = std::make_shared<RoomDirectory>();
-  std::shared_ptr<Room> room_;
-  DocId doc_;
-};
-
-TEST_F(RoomAwarenessTest, ARoomTellsWhoAsksAtOnce) {
-  OnShard([this] {
-    room_->ShowGuest(
-        {.session = SessionId(9), .entry = {.client = crdt::Client(5), .clock = 1, .state = "{}"}});
-    room_->Tick(rpc::SteadyNow());
-    const std::uint64_t told = counters_.gossip_sent.Get();
-
-    room_->Receive(NodeId(2), {.kind = RoomGossip::Kind::kQuestion, .doc = doc_});
-
-    EXPECT_EQ(counters_.gossip_sent.Get(), told + 1);
-  });
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/gossip.h"
 #include "gateway/limits.h"
 #include "gateway/room_writer.h"
 #include "gateway/test_room.h"
@@ -183,6 +184,20 @@ TEST_F(RoomTest, CursorsThatNobodyRenewsAreGoneAfterAWhile) {
   EXPECT_FALSE(ear_->HasHeard(message(gone)));
   OnShard([&] { room_->Tick(rpc::SteadyNow() + silent); });
   EXPECT_TRUE(ear_->AwaitHeard(message(gone)));
+}
+
+// The other end of what a room asks when its first member comes.
+TEST_F(RoomTest, AnotherNodeThatAsksWhoIsHereIsToldAtOnce) {
+  OnShard([this] {
+    room_->ShowGuest(
+        {.session = SessionId(9), .entry = {.client = crdt::Client(5), .clock = 1, .state = "{}"}});
+    room_->Tick(rpc::SteadyNow());
+    const std::uint64_t told = counters_.gossip_sent.Get();
+
+    room_->Receive(NodeId(2), {.kind = RoomGossip::Kind::kQuestion, .doc = doc_});
+
+    EXPECT_EQ(counters_.gossip_sent.Get(), told + 1);
+  });
 }
 
 }  // namespace
