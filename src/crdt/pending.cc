@@ -14,9 +14,11 @@
 namespace coterie::crdt {
 namespace {
 
-// Up to so many pending bytes each update that is pending is merged with the others at once, as Yjs
-// does it: which of two forms of a struct is kept can depend on the order. Beyond, when they have
-// become twice as many, so that what comes again and again does not stay more than once.
+// Up to so many pending bytes all goes as in Yjs: each update that is pending is merged with the
+// others at once (which of two forms of a struct is kept can depend on the order), and all of it is
+// tried again from the front (the order of a map's keys is that in which they came). Beyond,
+// merging waits until they have become twice as many, so that what comes again and again does not
+// stay more than once, and trying reads nothing but what can go on.
 constexpr std::uint64_t kEagerBytesMax = 4 << 10;
 
 std::string Merge(const std::vector<std::string>& updates) {
@@ -76,6 +78,7 @@ void PendingStructs::Clear() {
 }
 
 void PendingStructs::Retry(ItemStore& store, const std::set<ClientIndex>& advanced) {
+  if (bytes_ <= kEagerBytesMax && IsDue(store, advanced)) RetryFromTheFront(store);
   if (empty()) return;
   StructIntegrator integrator(store);
   const auto run = [&] {
@@ -98,6 +101,26 @@ void PendingStructs::Retry(ItemStore& store, const std::set<ClientIndex>& advanc
     wake(store.changes().touched[i]);
   }
   if (empty()) Clear();
+}
+
+bool PendingStructs::IsDue(const ItemStore& store, const std::set<ClientIndex>& advanced) const {
+  if (!ready_.empty()) return true;
+  const auto wakes = [&](ClientIndex index) {
+    const auto found = waiters_.find(store.ClientAt(index).id);
+    return found != waiters_.end() && found->second.top().first < store.ClientAt(index).end;
+  };
+  return std::any_of(advanced.begin(), advanced.end(), wakes) ||
+         std::any_of(store.changes().touched.begin(), store.changes().touched.end(), wakes);
+}
+
+void PendingStructs::RetryFromTheFront(ItemStore& store) {
+  const std::string all = Encode();
+  Clear();
+  ParsedUpdate parsed;
+  const Malformed malformed = ParseUpdate(all, parsed);
+  CHECK(!malformed);
+  const std::string rest = ApplyStructs(store, parsed);
+  if (!rest.empty()) Add(rest);
 }
 
 void PendingStructs::Wake(Client client, Clock end) {

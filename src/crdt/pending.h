@@ -63,6 +63,9 @@ class PendingStructs {
 
   void Add(std::string_view update);
   void Clear();
+  // Whether something of it may have come to its turn.
+  bool IsDue(const ItemStore& store, const std::set<ClientIndex>& advanced) const;
+  void RetryFromTheFront(ItemStore& store);
   void Wake(Client client, Clock end);
   void Advance(StructIntegrator& integrator, std::size_t index);
   void Cut(Group& group, std::size_t begin_bytes);

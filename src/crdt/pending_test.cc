@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "crdt/doc.h"
+#include "crdt/js_value.h"
 #include "crdt/lib0.h"
+#include "crdt/map.h"
 #include "crdt/text.h"
 #include "crdt/transaction.h"
 
@@ -138,6 +140,35 @@ TEST(Pending, WaitsForWhoWritesHereToo) {
 
   ASSERT_FALSE(doc.Apply(Waiting(3, 7, 1)));
   EXPECT_EQ(TextOf(doc), "mw");
+}
+
+// Sets the keys of the map "m" one after the other; yields the updates.
+std::vector<std::string> SetKeys(Doc& doc, Client client, const std::vector<std::string>& keys) {
+  std::vector<std::string> updates;
+  for (const std::string& key : keys) {
+    Lib0Writer value;
+    WriteAny(ParseJson(std::to_string(client.value())), value);
+    Transaction transaction(doc, client);
+    Map(doc, doc.Root("m")).Set(transaction, key, NewAny{value.Take()});
+    updates.push_back(transaction.Commit().update);
+  }
+  return updates;
+}
+
+// The order of keys is that in which they came; of those that waited Yjs takes the greatest
+// client's first, with what it waits for, and only then the rest of the others'.
+TEST(Pending, ComesInTheOrderOfYjs) {
+  Doc low({.garbage = Garbage::kCollect});
+  const std::vector<std::string> lows = SetKeys(low, Client(5), {"first", "key", "late"});
+  Doc high({.garbage = Garbage::kCollect});
+  for (int i = 0; i < 2; ++i) ASSERT_FALSE(high.Apply(lows[i]));
+  const std::vector<std::string> highs = SetKeys(high, Client(9), {"key", "other"});
+
+  Doc doc({.garbage = Garbage::kCollect});
+  for (const std::string& update : {highs[0], highs[1], lows[1], lows[2], lows[0]}) {
+    ASSERT_FALSE(doc.Apply(update));
+  }
+  EXPECT_EQ(Map(doc, doc.Root("m")).ToJson(), R"({"first":5,"key":9,"other":9,"late":5})");
 }
 
 TEST(Pending, DeletionsAreLookedAtWhenTheirClientComes) {
