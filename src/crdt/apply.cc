@@ -183,6 +183,7 @@ Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
   const auto offset_of = [&] {
     return static_cast<std::size_t>(reader.bytes().data() - update.data());
   };
+  StructRun run;
   while (reader.Next(view)) {
     if (reader.is_first_of_client()) {
       parsed.groups.push_back(
@@ -190,6 +191,7 @@ Malformed ParseUpdate(std::string_view update, ParsedUpdate& parsed) {
     }
     ParsedUpdate::Group& group = parsed.groups.back();
     ++group.structs;
+    if (reader.NextRun({}, run)) group.structs += run.structs;
     group.end_bytes = offset_of() + reader.bytes().size();
   }
   if (reader.ok()) parsed.deleted = DeleteSet::Decode(reader.rest());
