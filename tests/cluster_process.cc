@@ -173,6 +173,7 @@ std::vector<std::string> ClusterProcess::CommandLine(std::uint64_t id) const {
   }
   for (const auto& [other, founder] : nodes_) {
     if (!node.is_founder || !founder.is_founder) continue;
+    if (id == conditions_.told_only_itself && other != id) continue;
     line.push_back("--founder");
     line.push_back(absl::StrCat(other, "=", founder.peer_address, "=", founder.client_address));
   }

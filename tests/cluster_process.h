@@ -33,6 +33,8 @@ class ClusterProcess {
     std::vector<std::string> flags;  // More of them, for every node.
     std::string restore_from;        // What the founders begin with; empty = with nothing.
     std::uint64_t cluster_id = 1;
+    // The founder that is told of no other one; 0 = none.
+    std::uint64_t told_only_itself = 0;
   };
   // Starts `founders` nodes, 1 .. founders, and waits until each accepts connections. kUnavailable
   // with the end of a log if one does not come up.

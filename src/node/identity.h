@@ -7,8 +7,11 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "io/file.h"
+#include "raft/configuration.h"
 #include "wal/log.h"
 
 namespace coterie::node {
@@ -17,9 +20,21 @@ namespace coterie::node {
 // an earlier one left, as nodes stand at different entries when they are stopped, nor beside one.
 inline constexpr std::uint8_t kRulesVersion = 4;
 
-// Reads the identity, or makes it with `fresh` as the incarnation. kFailedPrecondition: the folder
-// is another node's or another cluster's. kDataLoss: the file is damaged.
-absl::StatusOr<wal::Identity> EstablishIdentity(io::Directory& directory,
-                                                const wal::Identity& wanted);
+struct Identity {
+  wal::Identity log;
+  // Of what the cluster began with, as far as this node was told; 0 = it joined later, or an older
+  // program made the folder. Nodes that were told different things never exchange a frame: each may
+  // have a majority of its own founders, and acknowledge what the others do not have.
+  std::uint32_t founding = 0;
+};
+
+// The number of a founding: of who the founders are (wherever they listen), and of the backup that
+// they begin with, whose header it reads. 0 without founders.
+absl::StatusOr<std::uint32_t> FoundingOf(const std::vector<raft::Member>& founders,
+                                         const std::string& restore_from);
+
+// Reads the identity, or makes it as it is wanted. kFailedPrecondition: the folder is another
+// node's or another cluster's. kDataLoss: the file is damaged.
+absl::StatusOr<Identity> EstablishIdentity(io::Directory& directory, const Identity& wanted);
 
 }  // namespace coterie::node

@@ -83,16 +83,21 @@ class Node::Impl {
     if (files.empty() && !options.restore_from.empty()) {
       RETURN_IF_ERROR(CheckBackup(options.restore_from, options.cluster_id));
     }
-    ASSIGN_OR_RETURN(const wal::Identity identity,
-                     EstablishIdentity(*log_directory_, {.cluster_id = options.cluster_id,
-                                                         .node = options.id,
-                                                         .incarnation = Incarnation(seed)}));
+    Identity wanted{.log = {.cluster_id = options.cluster_id,
+                            .node = options.id,
+                            .incarnation = Incarnation(seed)}};
+    if (files.empty()) {
+      ASSIGN_OR_RETURN(wanted.founding, FoundingOf(options.founders, options.restore_from));
+    }
+    ASSIGN_OR_RETURN(const Identity identity, EstablishIdentity(*log_directory_, wanted));
+    founding_ = identity.founding;
+    peers.SetFounding(founding_);
     ASSIGN_OR_RETURN(replica_, Replica::Open(options, {.peers = peers,
                                                        .clock = clock_,
                                                        .log_directory = *log_directory_,
                                                        .storage = storage_,
                                                        .seed = seed,
-                                                       .incarnation = identity.incarnation,
+                                                       .incarnation = identity.log.incarnation,
                                                        .on_fatal = StopProcess,
                                                        .on_damage = SayDamage,
                                                        .on_newer_frame = SayOutdated}));
@@ -102,11 +107,13 @@ class Node::Impl {
 
   Replica& replica() { return *replica_; }
   const Replica& replica() const { return *replica_; }
+  std::uint32_t founding() const { return founding_; }
 
  private:
   io::PosixClock clock_;
   std::unique_ptr<io::Directory> log_directory_;
   RocksStorage storage_;
+  std::uint32_t founding_ = 0;
   std::unique_ptr<Replica> replica_;
   std::optional<Threads> threads_;  // Last: joined before what they use goes.
 };
@@ -161,6 +168,7 @@ void Node::ForgetOnActivity(std::uint64_t id) { impl_->replica().presence().Forg
 void Node::SendGossip(const std::string& bytes) { impl_->replica().SendGossip(bytes); }
 void Node::OnGossip(GossipListener listener) { impl_->replica().OnGossip(std::move(listener)); }
 
+std::uint32_t Node::founding() const { return impl_->founding(); }
 Status Node::status() const { return impl_->replica().status(); }
 const Counters& Node::counters() const { return impl_->replica().counters(); }
 Journal& Node::journal() const { return impl_->replica().journal(); }

@@ -179,6 +179,8 @@ class Node {
 
   // --- Cluster ---
 
+  // What it began with (node/identity.h); constant.
+  std::uint32_t founding() const;
   Status status() const;  // As of the last pump.
   const Counters& counters() const;
   Journal& journal() const;

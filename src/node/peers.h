@@ -30,6 +30,10 @@ class Peers {
   // Never blocks; what does not fit into the bounded queue of its peer and lane is dropped. Any
   // thread; frames of one thread to one peer and lane keep their order.
   virtual void Send(std::vector<Frame> frames) = 0;
+  // What this node began with, for peers that began with something else to refuse it
+  // (node/identity.h); 0 = not known. Called before SetMembers(), once. What carries frames between
+  // nodes that are all told the same need not care.
+  virtual void SetFounding(std::uint32_t /*founding*/) {}
   // Who may be sent to and where from now on. Streams to others are closed.
   virtual void SetMembers(const std::vector<raft::Member>& members) = 0;
   // Reads a piece of the snapshot that `leader` offered; blocks. Snapshot thread only.

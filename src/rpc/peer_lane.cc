@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "node/identity.h"
 
 namespace coterie::rpc {
 namespace {
@@ -63,8 +62,7 @@ template <class Request>
 class PeerLane::StreamOf final : public Stream {
  public:
   explicit StreamOf(PeerLane& lane) {
-    context_.AddMetadata(kClusterIdKey, lane.cluster_id_);
-    context_.AddMetadata(kRulesKey, std::to_string(node::kRulesVersion));
+    lane.greeting_.AddTo(context_);
     if constexpr (std::is_same_v<Request, internal::v1::FramesRequest>) {
       writer_ = lane.stub_->PrepareAsyncAppends(&context_, &response_, &lane.ends_);
     } else {
@@ -100,9 +98,9 @@ class PeerLane::StreamOf final : public Stream {
 };
 
 PeerLane::PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane,
-                   std::uint64_t cluster_id, std::unique_ptr<PeerTrouble> trouble)
+                   const PeerGreeting& greeting, std::unique_ptr<PeerTrouble> trouble)
     : lane_(lane),
-      cluster_id_(std::to_string(cluster_id)),
+      greeting_(greeting),
       channel_(std::move(channel)),
       stub_(internal::v1::PeerService::NewStub(channel_)),
       trouble_(std::move(trouble)) {}

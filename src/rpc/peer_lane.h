@@ -25,14 +25,10 @@
 
 #include "coterie/internal/v1/peer.grpc.pb.h"
 #include "node/peers.h"
+#include "rpc/peer_greeting.h"
 #include "rpc/peer_trouble.h"
 
 namespace coterie::rpc {
-
-// What a peer asks of who connects: both nodes are of one cluster.
-inline constexpr char kClusterIdKey[] = "coterie-cluster-id";
-// What the sender's program makes of the log: node::kRulesVersion.
-inline constexpr char kRulesKey[] = "coterie-rules";
 
 // A connection that is shared with nobody and found dead within seconds.
 std::shared_ptr<grpc::Channel> ConnectToPeer(
@@ -45,7 +41,7 @@ class PeerLane {
   static constexpr std::size_t kWriteBytesMax = 1 << 20;
 
   // `channel`: of ConnectToPeer(), nobody else's. `trouble` may be null.
-  PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane, std::uint64_t cluster_id,
+  PeerLane(std::shared_ptr<grpc::Channel> channel, node::Lane lane, const PeerGreeting& greeting,
            std::unique_ptr<PeerTrouble> trouble);
   // Requires Close(), or that it was never started. Waits for the thread.
   ~PeerLane();
@@ -86,7 +82,7 @@ class PeerLane {
   void ClearQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const node::Lane lane_;
-  const std::string cluster_id_;
+  const PeerGreeting greeting_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<internal::v1::PeerService::Stub> stub_;
   const std::unique_ptr<PeerTrouble> trouble_;  // Of the lane's thread.

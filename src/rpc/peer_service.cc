@@ -3,8 +3,6 @@
 #include <utility>
 
 #include "base/crc32c.h"
-#include "node/identity.h"
-#include "rpc/peer_lane.h"
 
 namespace coterie::rpc {
 namespace {
@@ -12,19 +10,6 @@ namespace {
 constexpr std::size_t kChunkBytes = 256 << 10;
 // Per call; the reader asks again where it has come to.
 constexpr int kChunksMax = 16;
-
-grpc::Status OtherCluster() {
-  return {grpc::StatusCode::PERMISSION_DENIED,
-          "this node is of another cluster; compare the cluster ids that both were started with"};
-}
-
-// Two that differ in what they make of the log would come to different states.
-grpc::Status OtherRules() {
-  return {
-      grpc::StatusCode::FAILED_PRECONDITION,
-      "this node runs a version of Coterie that cannot share a cluster with yours; start all of "
-      "a cluster's nodes from the same one"};
-}
 
 template <class Request>
 class FrameReader final : public grpc::ServerReadReactor<Request> {
@@ -91,30 +76,19 @@ class SnapshotWriter final : public grpc::ServerWriteReactor<internal::v1::Fetch
 
 }  // namespace
 
-grpc::Status PeerService::CheckCluster(const grpc::CallbackServerContext& context) const {
-  const auto found = context.client_metadata().find(kClusterIdKey);
-  const bool is_ours =
-      found != context.client_metadata().end() && found->second == std::to_string(cluster_id_);
-  if (!is_ours) return OtherCluster();
-  const auto rules = context.client_metadata().find(kRulesKey);
-  const bool is_alike = rules != context.client_metadata().end() &&
-                        rules->second == std::to_string(node::kRulesVersion);
-  return is_alike ? grpc::Status::OK : OtherRules();
-}
-
 grpc::ServerReadReactor<internal::v1::FramesRequest>* PeerService::Appends(
     grpc::CallbackServerContext* context, internal::v1::FramesResponse* /*response*/) {
-  return new FrameReader<internal::v1::FramesRequest>(node_, CheckCluster(*context));
+  return new FrameReader<internal::v1::FramesRequest>(node_, CheckGreeting(*context, own_));
 }
 
 grpc::ServerReadReactor<internal::v1::ControlRequest>* PeerService::Control(
     grpc::CallbackServerContext* context, internal::v1::ControlResponse* /*response*/) {
-  return new FrameReader<internal::v1::ControlRequest>(node_, CheckCluster(*context));
+  return new FrameReader<internal::v1::ControlRequest>(node_, CheckGreeting(*context, own_));
 }
 
 grpc::ServerWriteReactor<internal::v1::FetchSnapshotResponse>* PeerService::FetchSnapshot(
     grpc::CallbackServerContext* /*context*/, const internal::v1::FetchSnapshotRequest* request) {
-  if (request->cluster_id() != cluster_id_) return new SnapshotWriter(node_);
+  if (request->cluster_id() != own_.cluster_id) return new SnapshotWriter(node_);
   return new SnapshotWriter(node_, *request);
 }
 

@@ -15,7 +15,6 @@
 
 #include "node/identity.h"
 #include "node/peer_codec.h"
-#include "rpc/peer_lane.h"
 #include "rpc/testing_node.h"
 #include "rpc/testing_trio.h"
 #include "state/command.h"
@@ -32,11 +31,12 @@ class PeerServiceTest : public testing::Test {
   class Stream {
    public:
     Stream(const std::shared_ptr<grpc::Channel>& channel, const std::string& cluster_id,
-           const std::string& rules)
+           const std::string& rules, const std::string& founding)
         : stub_(channel) {
       context_.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
-      context_.AddMetadata(kClusterIdKey, cluster_id);
-      context_.AddMetadata(kRulesKey, rules);
+      context_.AddMetadata("coterie-cluster-id", cluster_id);
+      context_.AddMetadata("coterie-rules", rules);
+      if (!founding.empty()) context_.AddMetadata("coterie-founding", founding);
       writer_ = stub_.Control(&context_, &response_);
     }
     void Send(const std::string& frame) {
@@ -55,8 +55,8 @@ class PeerServiceTest : public testing::Test {
     internal::v1::ControlResponse response_;
     std::unique_ptr<grpc::ClientWriter<internal::v1::ControlRequest>> writer_;
   };
-  Stream Connect(std::uint64_t cluster_id, std::uint64_t rules) {
-    return Stream(channel_, std::to_string(cluster_id), std::to_string(rules));
+  Stream Connect(std::uint64_t cluster_id, std::uint64_t rules, const std::string& founding = "") {
+    return Stream(channel_, std::to_string(cluster_id), std::to_string(rules), founding);
   }
   // Another node asks on mia's behalf that a document be made.
   std::string Frame(std::uint64_t cluster_id, const std::string& name) {
@@ -102,6 +102,23 @@ TEST_F(PeerServiceTest, WhoMakesSomethingElseOfTheLogIsSentAway) {
     Stream other = Connect(kOurs, rules);
     EXPECT_EQ(other.End().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   }
+}
+
+// Each might have acknowledged what the other one does not have.
+TEST_F(PeerServiceTest, WhoBeganWithOthersIsSentAway) {
+  const std::uint32_t ours = node_.node().founding();
+  ASSERT_NE(ours, 0U);
+  Stream other = Connect(kOurs, node::kRulesVersion, std::to_string(ours + 1));
+  other.Send(Frame(kOurs, "theirs"));
+  const grpc::Status end = other.End();
+  EXPECT_EQ(end.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_NE(end.error_message().find("--founder"), std::string::npos);
+  EXPECT_FALSE(IsThere("theirs"));
+
+  Stream alike = Connect(kOurs, node::kRulesVersion, std::to_string(ours));
+  alike.Send(Frame(kOurs, "ours"));
+  EXPECT_TRUE(Becomes([&] { return IsThere("ours"); }));
+  EXPECT_TRUE(alike.End().ok());
 }
 
 // However it came here: addresses are given anew.

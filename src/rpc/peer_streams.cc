@@ -65,7 +65,7 @@ void PeerStreams::SetMembers(const std::vector<raft::Member>& members) {
                          ? std::make_unique<PeerTrouble>(member.id, member.address, on_notice_)
                          : nullptr;
       auto lane = std::make_shared<PeerLane>(ConnectToPeer(member.address, credentials_), kind,
-                                             cluster_id_, std::move(trouble));
+                                             greeting_, std::move(trouble));
       lane->Start();
       return lane;
     };
@@ -90,7 +90,7 @@ absl::StatusOr<node::Peers::SnapshotSlice> PeerStreams::FetchSnapshot(NodeId lea
     channel = found->second.snapshots;
   }
   internal::v1::FetchSnapshotRequest request;
-  request.set_cluster_id(cluster_id_);
+  request.set_cluster_id(greeting_.cluster_id);
   request.set_from_node(self_.value());
   request.set_term(term.value());
   request.set_transfer_id(transfer_id);

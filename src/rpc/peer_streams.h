@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "coterie/internal/v1/peer.grpc.pb.h"
 #include "node/peers.h"
+#include "rpc/peer_greeting.h"
 #include "rpc/peer_lane.h"
 
 namespace coterie::rpc {
@@ -24,7 +25,7 @@ class PeerStreams final : public node::Peers {
   PeerStreams(std::uint64_t cluster_id, NodeId self,
               std::shared_ptr<grpc::ChannelCredentials> credentials,
               PeerTrouble::Say on_notice = nullptr)
-      : cluster_id_(cluster_id),
+      : greeting_{.cluster_id = cluster_id},
         self_(self),
         credentials_(std::move(credentials)),
         on_notice_(std::move(on_notice)) {}
@@ -32,6 +33,7 @@ class PeerStreams final : public node::Peers {
   ~PeerStreams() override;
 
   void Send(std::vector<node::Frame> frames) override;
+  void SetFounding(std::uint32_t founding) override { greeting_.founding = founding; }
   void SetMembers(const std::vector<raft::Member>& members) override;
   // kNotFound: the leader has no such transfer. kDataLoss: a piece was damaged on its way.
   absl::StatusOr<SnapshotSlice> FetchSnapshot(NodeId leader, Term term, std::uint64_t transfer_id,
@@ -46,7 +48,7 @@ class PeerStreams final : public node::Peers {
   };
   void Close(Peer& peer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::uint64_t cluster_id_;
+  PeerGreeting greeting_;  // Constant from the first SetMembers() on.
   const NodeId self_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   const PeerTrouble::Say on_notice_;  // May be empty. On the lanes' threads.

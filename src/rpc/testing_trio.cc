@@ -87,6 +87,7 @@ class TestingTrio::Link final : public node::Peers {
                   [this](const node::Frame& frame) { return links_.IsCut(self_, frame.to); });
     streams_.Send(std::move(frames));
   }
+  void SetFounding(std::uint32_t founding) override { streams_.SetFounding(founding); }
   void SetMembers(const std::vector<raft::Member>& members) override {
     absl::MutexLock lock(&mutex_);
     members_ = members;
