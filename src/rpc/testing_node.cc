@@ -6,6 +6,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -17,6 +18,11 @@ namespace coterie::rpc {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
+
+std::uint64_t NextClientId() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
 
 }  // namespace
 
@@ -95,14 +101,26 @@ void TestingNode::EndLease(SessionId session) {
   CHECK(outcome.ok());
 }
 
-TestingClient::TestingClient(const TestingNode& node) : channel_(node.channel()) {}
+TestingClient::TestingClient(const TestingNode& node)
+    : channel_(node.channel()), client_id_(NextClientId()) {}
 
 TestingClient::TestingClient(const TestingNode& node, const std::string& user)
-    : channel_(node.channel()) {
+    : TestingClient(node) {
   v1::LoginRequest request;
   request.set_user(user);
-  token = Call(&v1::AuthService::Stub::Login, request).token();
+  // A login has no number.
+  const absl::Time end = absl::Now() + kTimeout;
+  do {
+    token = Call(&v1::AuthService::Stub::Login, request).token();
+  } while (status.error_code() == grpc::StatusCode::UNAVAILABLE && absl::Now() < end);
   CHECK(status.ok());
+}
+
+void TestingClient::Number(v1::RequestId& id) {
+  ++sequence_;
+  id.set_client_id(client_id_);
+  id.set_sequence(sequence_);
+  id.set_acked_below(sequence_);
 }
 
 void TestingClient::Prepare(grpc::ClientContext& context) const {

@@ -48,7 +48,7 @@ class TestingNode {
   TestingNode& operator=(const TestingNode&) = delete;
 
   void StopServer();
-  // Waits for the answer.
+  // Waits for the answer. Requires that one comes: the leader stays.
   state::Outcome Propose(SessionId session, state::CommandBody body);
   // Of a session that is attached: as if nothing had been heard of it for too long.
   void EndLease(SessionId session);
@@ -68,7 +68,8 @@ class TestingNode {
 // The machine-readable half of an error; empty if it has none.
 google::rpc::ErrorInfo InfoOf(const grpc::Status& status);
 
-// A logged-in user. Each verb is one call; its status is in `status`.
+// A logged-in user. Each verb is one call; its status is in `status`. Has them numbered, so that
+// the cluster itself repeats what a change of leaders leaves open.
 class TestingClient {
  public:
   explicit TestingClient(const TestingNode& node);
@@ -77,7 +78,10 @@ class TestingClient {
   // `method` is a member of a stub: Call(&v1::DocumentService::Stub::GetDocument, request).
   template <class Stub, class Request, class Response>
   Response Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                const Request& request) {
+                Request request) {
+    if constexpr (requires { request.mutable_request_id(); }) {
+      if (!request.has_request_id()) Number(*request.mutable_request_id());
+    }
     grpc::ClientContext context;
     Prepare(context);
     Response response;
@@ -102,7 +106,11 @@ class TestingClient {
   std::string token;
 
  private:
+  void Number(v1::RequestId& id);
+
   std::shared_ptr<grpc::Channel> channel_;
+  const std::uint64_t client_id_;
+  std::uint64_t sequence_ = 0;
 };
 
 }  // namespace coterie::rpc

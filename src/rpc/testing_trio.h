@@ -27,7 +27,7 @@ class TestingTrio {
 
   // The one that may be cut off.
   TestingNode& away() { return *nodes_.back(); }
-  // One of the others.
+  // One of the others, the leader.
   TestingNode& home() { return *nodes_.front(); }
 
   // Cuts `away` off, does `meanwhile`, and lets it in again when nobody else has what it lacks in
