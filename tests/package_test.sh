@@ -38,6 +38,12 @@ export COTERIE_NODES=127.0.0.1:57053
 [[ $("$bin/coterie" cat notes) == hello ]] || fail "the text is another one"
 grep -q complete "$folder/usr/share/bash-completion/completions/coterie"
 
+version=$(dpkg-deb -f "$folder"/package/*.deb Version)
+for program in coterie coterie-node coterie-llm; do
+  [[ -x $bin/$program ]] || continue
+  [[ $("$bin/$program" --version) == "$program $version" ]] || fail "$program has another version"
+done
+
 # Every name in the examples is a flag, and what is wrong is what we made wrong.
 refuses '--id: must be above 0' "$bin/coterie-node" --config "$source/packaging/node.toml" --id 0
 if [[ -x $bin/coterie-llm ]]; then

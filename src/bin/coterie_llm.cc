@@ -33,6 +33,7 @@
 #include "llm/openai_service.h"
 #include "llm/server.h"
 #include "llm/service.h"
+#include "runtime/version.h"
 
 namespace coterie::bin {
 namespace {
@@ -310,11 +311,12 @@ int Main(int argc, char** argv) {
   LlmOptions options;
   options.models = llm::kModelsFolder;
   AddFlags(app, options);
+  app.set_version_flag("--version", std::string("coterie-llm ") + runtime::kProgramVersion);
   AddConfigFlag(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help.
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version.
     return Fail(kExitFlags, std::string(error.what()) + " (see coterie-llm --help)");
   }
   if (absl::Status status = CheckOptions(options); !status.ok()) {

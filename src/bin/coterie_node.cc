@@ -28,6 +28,7 @@
 #include "rpc/passwords.h"
 #include "rpc/peer_streams.h"
 #include "rpc/server.h"
+#include "runtime/version.h"
 
 namespace coterie::bin {
 namespace {
@@ -297,11 +298,12 @@ int Main(int argc, char** argv) {
   NodeOptions options;
   std::vector<std::string> founders;
   AddFlags(app, options, founders);
+  app.set_version_flag("--version", std::string("coterie-node ") + runtime::kProgramVersion);
   AddConfigFlag(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help.
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version.
     return Fail(kExitFlags, std::string(error.what()) + " (see coterie-node --help)");
   }
   options.is_language_asked_for = app.count("--spelling") > 0;

@@ -13,6 +13,7 @@
 
 #include "cli/commands.h"
 #include "cli/explain.h"
+#include "runtime/version.h"
 
 namespace coterie::cli {
 namespace {
@@ -30,6 +31,7 @@ constexpr char kEnvironmentHelp[] =
     "  COTERIE_NODES        as --nodes\n"
     "  COTERIE_USER         as --user\n"
     "  COTERIE_PASSWORD     instead of being asked\n"
+    "  COTERIE_NEW_PASSWORD instead of being asked for a new one (passwd, users add)\n"
     "  COTERIE_CA           as --ca\n"
     "  COTERIE_CREDENTIALS  the file that keeps sessions\n"
     "  NO_COLOR             no colours";
@@ -40,7 +42,7 @@ std::unique_ptr<CLI::App> MakeApp(Invocation& cli) {
                            "\n\ncoterie COMMAND --help says more, with examples."));
   app->require_subcommand(1);
   app->fallthrough();  // Global options may stand after the command.
-  app->set_version_flag("--version", "coterie " COTERIE_VERSION);
+  app->set_version_flag("--version", absl::StrCat("coterie ", runtime::kProgramVersion));
   app->add_option("--nodes", cli.options.nodes, "Any nodes: HOST:PORT,HOST:PORT");
   app->add_option("-u,--user", cli.options.user, "Use this user's session");
   app->add_option("--ca", cli.options.ca_path, "PEM file of the nodes' authority: use TLS")

@@ -1,6 +1,7 @@
 #pragma once
 
-// Which program this is, for those who look at a cluster while it is upgraded.
+// Which program this is, for `--version` and for those who look at a cluster while it is upgraded.
+// CMake reads it here for the package.
 
 namespace coterie::runtime {
 
