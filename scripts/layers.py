@@ -30,7 +30,7 @@ PACKAGES = {
     "toml++/": "toml++", "hunspell/": "hunspell",
     "histedit.h": "libedit", "editline/": "libedit",
     "coterie/v1/": "proto", "llama.h": "llama", "ggml": "llama", "gguf.h": "llama",
-    "gtest/": "test", "gmock/": "test", "benchmark/": "test", "rapidcheck": "test",
+    "gtest/": "test", "gmock/": "test", "benchmark/": "test",
 }
 PURE_ROOMS = {"base", "raft", "crdt", "yproto", "state"}
 # Operating system headers; intrinsics of the processor are no platform.

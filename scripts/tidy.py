@@ -42,7 +42,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(work|home|root)/[a-z]")
 ANYWHERE = frozenset()
 PROGRAMS = {"cli", "bin", "bench"}
 OUTER = PROGRAMS | {"client", "gateway", "rpc", "tests"}
-THREADED = OUTER | {"runtime", "io", "wal", "node", "telemetry", "llm"}
+THREADED = OUTER | {"runtime", "io", "wal", "node", "llm"}
 # (rule, pattern, rooms that may, whether tests may, what to write instead)
 BANNED = [
     ("thread", r"std::j?thread\b(?!::id)|\bpthread_create\b|std::async\b", THREADED, True,
@@ -51,7 +51,7 @@ BANNED = [
      ANYWHERE, False, "inject a Prng; its seed makes the run repeatable"),
     ("random", r"std::random_device", OUTER | {"node"}, True, "inject a Prng"),
     ("time", r"(?<![\w:.>])time\((NULL|nullptr|0)\)|\bgettimeofday\b|\bclock_gettime\b"
-             r"|_clock::now\(|absl::Now\(", OUTER | {"io", "telemetry", "node", "llm"}, True,
+             r"|_clock::now\(|absl::Now\(", OUTER | {"io", "node", "llm"}, True,
      "Ticks in pure rooms, io::Clock elsewhere"),
     ("sleep", r"\bsleep_(for|until)\b|(?<![\w:.>])u?sleep\(|\bnanosleep\b|absl::SleepFor",
      {"bench"}, False, "wait for the event itself, with a deadline"),
@@ -63,7 +63,7 @@ BANNED = [
     ("unsafe", r"(?<![\w.>])(strcpy|strcat|v?sprintf|strtok|gets|system|popen|atoi|atol)\(",
      ANYWHERE, False, "a bounded or checked counterpart"),
     ("stdout", r"std::(cout|cerr|clog)\b|(?<![\w:.>])printf\(", PROGRAMS | {"base"}, True,
-     "only programs talk to terminals; else telemetry"),
+     "only programs talk to terminals; else a node::Notice"),
     ("subset", r"std::(ranges::)?views::|std::source_location|std::format\b|std::expected\b"
                r"|std::move_only_function|\bco_(await|yield|return)\b", ANYWHERE, False,
      "both compilers must accept it (style rule 1)"),
