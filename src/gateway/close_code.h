@@ -11,7 +11,6 @@ namespace coterie::gateway {
 
 enum class CloseCode : std::uint16_t {
   // --- Come back, here or elsewhere ---
-  kGoingAway = 1001,
   kRestarting = 1012,  // The node stops.
   kTryAgain = 1013,    // Overloaded, or no majority can be reached.
   kResync = 4205,      // Too slow to be sent everything: what is missing comes with the next sync.
