@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `./dev bench catch-up`: what it costs those who write that a node which was away catches up. Three
+# `./dev bench catch_up`: what it costs those who write that a node which was away catches up. Three
 # nodes on this disk and writers in a closed loop: all in step, one killed, it comes back.
 #   CLIENTS=64  SECONDS_EACH=6  AWAY=20 seconds  ROUNDS=3  BIN=build/release/bin
 set -euo pipefail

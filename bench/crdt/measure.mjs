@@ -15,7 +15,7 @@
 //
 // A case that takes less than a second is run once unmeasured before: compilers warm up. What takes
 // longer than a limit is given up, and told so: {"what":"apply","over":SECONDS,"done":PART}.
-// bench/crdt/engine_bench.cc does the same with our engine; keep them alike.
+// bench/crdt/crdt_bench.cc does the same with our engine; keep them alike.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

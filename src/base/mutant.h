@@ -1,10 +1,10 @@
 #pragma once
 
-// Faults that other projects have shipped (the list of 38 in docs/testing.md), put back into our
-// code on purpose: a test that does not notice them shows nothing. Only a build with the CMake
-// option COTERIE_MUTANTS can turn one on; in every other build IsMutant() is the constant false and
-// the faulty branch is not compiled in. `coterie-sim --mutants` runs them; any other program of
-// such a build takes the number from the environment, COTERIE_MUTANT=12.
+// Faults that other projects have shipped (docs/testing.md, "Mutants", has the 38 with their
+// sources), put back into our code on purpose: a test that does not notice them shows nothing. Only
+// a build with the CMake option COTERIE_MUTANTS can turn one on; in every other build IsMutant() is
+// the constant false and the faulty branch is not compiled in. `coterie-sim --mutants` runs them;
+// any other program of such a build takes the number from the environment, COTERIE_MUTANT=12.
 
 #ifdef COTERIE_MUTANTS
 #include <cstdlib>

@@ -4,6 +4,10 @@
 // what synchronising needs - the state vector, the difference to another's - without building
 // anything. View: the bytes must outlive it. Pure value; copies are cheap to read from any thread.
 // Source: yjs 13.6, diffUpdate and encodeStateVectorFromUpdate in src/utils/updates.js.
+//
+// Reading order of all that works on the bytes alone: lib0.h, update_reader.h, delete_set.h,
+// state_vector.h, validate.h, this file, struct_writer.h, merge.h, chains.h, squash.cc, split.h,
+// columns.h, update_v2.h. The engine that builds something of them is doc.h.
 
 #include <cstdint>
 #include <string>

@@ -1,8 +1,7 @@
 #pragma once
 
-// What an OpenAI-like server says in a streamed answer: server-sent events whose data is JSON, up
-// to
-// "[DONE]". Bytes go in as they come, in any pieces; texts come out. Pure.
+// What an OpenAI-like server says in a streamed answer: server-sent events whose data is
+// JSON, up to "[DONE]". Bytes go in as they come, in any pieces; texts come out. Pure.
 // Source: the HTML standard, 9.2.6 (event streams); OpenAI's API reference, chat completion chunks.
 
 #include <absl/status/status.h>

@@ -1,8 +1,8 @@
 #pragma once
 
 // How a node reaches the others: one of the four seams with the world. The real form is gRPC
-// streams (rpc/peer_streams.h), the simulated one a network with faults. May drop, delay, repeat
-// and reorder frames, except that it should not.
+// streams (rpc/peer_streams.h), the simulated one a network with faults. Frames may be lost, late,
+// repeated or reordered; the core bears it.
 
 #include <absl/status/statusor.h>
 

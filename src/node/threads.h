@@ -1,7 +1,7 @@
 #pragma once
 
-// The threads of a node: the only place that starts any. Each runs one pump of the replica until it
-// is told to stop.
+// The threads of a node: the only place in this room that starts any. Each runs one pump of the
+// replica until it is told to stop.
 
 #include <atomic>
 #include <thread>

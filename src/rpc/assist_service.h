@@ -3,7 +3,7 @@
 // coterie.v1.AssistService: a language model at work on documents. Reads the text at a revision,
 // asks the model, and makes of its answers texts for the caller, suggestions in the state, or,
 // where the caller asks for that alone, text in the document. The tasks block, each on a thread
-// that may (work_threads.h); the two unary methods do not.
+// that may (turn_threads.h); the two unary methods do not.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/status.h>

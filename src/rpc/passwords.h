@@ -1,6 +1,6 @@
 #pragma once
 
-// Argon2id, by libsodium, for threads of its own (work_threads.h): a hash takes tens of
+// Argon2id, by libsodium, for threads of its own (turn_threads.h): a hash takes tens of
 // milliseconds and 19 MiB (OWASP's parameters: 19 MiB, t = 2), which no gRPC or apply thread may
 // spend, and nobody may make the node spend without bound. sodium_init() must have run.
 

@@ -2,6 +2,13 @@
 
 // The node's two gRPC servers: coterie.v1 with health and reflection for clients, PeerService on a
 // port of its own for the other nodes. Wires the handlers together and knows no business of theirs.
+//
+// Reading order. What a call passes: policy.h, gate.h, authenticate.h, call_rates.h, deadline.h.
+// How it is answered: call.h, node_calls.h, document_service.h as the pattern of the others,
+// status_map.h, to_proto.h. What carries it: method_table.h, unary_binding.h. Streams: event_hub.h,
+// event_feed.h, event_service.h; presence_hub.h; cluster_watch.h, cluster_view.h; backups.h. The
+// assistant: assist_runs.h, assist_service.h, llm_servers.h, rewriting.h, live_text.h. Between
+// nodes: peer_streams.h, peer_lane.h, peer_service.h. What blocks: work_threads.h, turn_threads.h.
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>

@@ -1,7 +1,8 @@
 #pragma once
 
-// A few threads for work that blocks: hashing passwords, waiting for a language model. No gRPC,
-// apply or core thread may do that. The queue is bounded; what does not fit is refused.
+// A few threads for work that blocks or takes long: comparing drafts, reading backups. No gRPC,
+// apply or core thread may do that. First come, first served; where users take turns it is
+// turn_threads.h. The queue is bounded; what does not fit is refused.
 
 #include <absl/base/thread_annotations.h>
 #include <absl/functional/any_invocable.h>

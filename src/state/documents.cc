@@ -1,4 +1,5 @@
-// Documents: names, roles, life and death. Their texts are in edits.cc and texts.cc.
+// Documents: names, roles, life and death. Their contents are in contents.cc, and what changes
+// these in edits.cc.
 
 #include <algorithm>
 
