@@ -14,7 +14,7 @@ if(TARGET coterie-llm)
 endif()
 install(DIRECTORY web/dist/ DESTINATION share/coterie/web OPTIONAL)
 install(PROGRAMS scripts/certificates.sh DESTINATION share/coterie)
-install(DIRECTORY docs/ DESTINATION ${doc} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs/ DESTINATION ${doc} FILES_MATCHING PATTERN "*.md" PATTERN "*.svg")
 install(DIRECTORY proto/coterie/v1 DESTINATION share/coterie/proto/coterie)
 install(FILES LICENSE DESTINATION ${doc} RENAME copyright)
 install(CODE [[
