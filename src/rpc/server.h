@@ -8,7 +8,8 @@
 // status_map.h, to_proto.h. What carries it: method_table.h, unary_binding.h. Streams: event_hub.h,
 // event_feed.h, event_service.h; presence_hub.h; cluster_watch.h, cluster_view.h; backups.h. The
 // assistant: assist_runs.h, assist_service.h, llm_servers.h, rewriting.h, live_text.h. Between
-// nodes: peer_streams.h, peer_lane.h, peer_service.h. What blocks: work_threads.h, turn_threads.h.
+// nodes: peer_streams.h, peer_lane.h, peer_greeting.h, peer_service.h. What blocks: work_threads.h,
+// turn_threads.h.
 
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
