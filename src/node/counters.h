@@ -12,6 +12,7 @@ struct Counters {
   runtime::Counter snapshots_taken;
   runtime::Counter snapshots_sent;       // Whole ones.
   runtime::Counter snapshots_installed;  // From a leader.
+  runtime::Counter frames_dropped;       // Malformed, of another cluster, or of a newer program.
   runtime::Histogram log_append;         // Until a batch of the log is durable.
 };
 

@@ -189,6 +189,19 @@ TEST_F(PresenceTest, WhoClosesTheLastStreamLeavesAtOnce) {
   EXPECT_TRUE(Joined().IsNone());
 }
 
+// Whoever asked for it was told of a change of leaders, and it did not happen.
+TEST_F(PresenceTest, WhoHasAStreamIsPresentThoughItsOwnRequestWasLost) {
+  cluster_.replica(one_).presence().StreamOpened(session_);
+  cluster_.Run(1'500);
+  const Revision joined = Joined();
+  EXPECT_FALSE(joined.IsNone());
+  cluster_.Run(3'000);
+  EXPECT_EQ(Joined(), joined);
+  Close(one_);
+  cluster_.Run(1'500);
+  EXPECT_TRUE(Joined().IsNone());
+}
+
 class LonelyPresenceTest : public PresenceTest {
  protected:
   LonelyPresenceTest() : PresenceTest(1) {}

@@ -345,7 +345,7 @@ void Replica::Deliver(std::string_view frame) {
   std::optional<PeerMessage> message = DecodePeerMessage(frame, options_.peer_version_newest);
   if (!message && IsNewerFrame(frame, options_.peer_version_newest)) NoteNewerFrame();
   if (!message || message->cluster_id != options_.cluster_id || message->from == options_.id) {
-    frames_dropped_.fetch_add(1);
+    counters_.frames_dropped.Add();
     return;
   }
   NoteAddress(message->from, message->from_address);

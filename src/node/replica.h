@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -303,6 +304,7 @@ class Replica {
   void AnswerReads();
   void RunRead(PendingRead read);
   void TendLeases();
+  void JoinAbsent(std::uint64_t now_us);
   void NoteApplied();
   void AfterApply(Index applied);
   void ProposeOwn(state::CommandBody body);
@@ -362,7 +364,6 @@ class Replica {
   std::atomic<std::uint64_t> level_applied_{0};
   std::atomic<bool> has_applied_command_{false};
   std::atomic<std::uint64_t> leader_{0};
-  std::atomic<std::uint64_t> frames_dropped_{0};
   Counters counters_;
   Journal journal_;
   std::atomic<bool> snapshot_pending_{false};
@@ -440,6 +441,8 @@ class Replica {
   std::multimap<Index, std::uint64_t> waiting_reads_;
   Term applied_term_;
   std::uint64_t tended_us_ = 0;
+  std::uint64_t joined_us_ = 0;
+  std::set<SessionId> absent_;  // At the last look, though they have streams here.
   // Of what was applied and is not stored yet. 0 = there is none.
   std::uint64_t unstored_since_us_ = 0;
   std::size_t unstored_bytes_ = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "base/mutant.h"
@@ -17,6 +18,9 @@ namespace {
 // One atomic batch of the state; small enough that reads do not wait long behind it.
 constexpr std::size_t kEntriesPerCommitMax = 512;
 constexpr std::uint64_t kTendIntervalUs = 50'000;
+// Who is absent at two looks in a row has nothing on its way.
+constexpr std::uint64_t kJoinIntervalUs = 500'000;
+constexpr std::uint64_t kJoinLeaseMs = 10'000;  // As who names none has it.
 constexpr std::uint64_t kStoreAfterUs = 200'000;
 constexpr std::size_t kUnstoredBytesMax = 4 << 20;  // Of payloads.
 
@@ -211,6 +215,7 @@ void Replica::TendLeases() {
     for (const NodeId id : OtherMembers()) SendTo(id, *activities);
   }
   presence_.NotifyIfChanged(now_us);
+  JoinAbsent(now_us);
   const Renewals::News news = renewals_.Take(now_us);
   if (news.paused_us > 0) leases_.Extend(news.paused_us);
   for (const auto& [session, at_us] : news.renewed) leases_.Renew(session, at_us);
@@ -218,6 +223,22 @@ void Replica::TendLeases() {
   for (state::CommandBody& body : leases_.TakeExpired(*machine_, now_us, wall_ms)) {
     ProposeOwn(std::move(body));
   }
+}
+
+// Who opens a stream asks to be present, and asks again when it has left meanwhile. Neither has a
+// request id, so that a change of leaders may swallow it: for whom that was, it is done here.
+void Replica::JoinAbsent(std::uint64_t now_us) {
+  if (now_us - joined_us_ < kJoinIntervalUs) return;
+  joined_us_ = now_us;
+  std::set<SessionId> absent;
+  for (const SessionId session : presence_.SessionsWithStreams()) {
+    if (!sessions_.IsAbsent(session)) continue;
+    absent.insert(session);
+    if (!absent_.contains(session)) continue;  // Its own may be on its way.
+    Propose({.session = session, .request = {}, .body = state::Attach{.lease_ms = kJoinLeaseMs}},
+            absl::Microseconds(kJoinIntervalUs), [](const absl::StatusOr<state::Outcome>&) {});
+  }
+  absent_ = std::move(absent);
 }
 
 void Replica::ProposeOwn(state::CommandBody body) {

@@ -26,6 +26,12 @@ class SessionDirectory {
     if (found == sessions_.end()) return std::nullopt;
     return found->second;
   }
+  // There is such a session, and it is not present.
+  bool IsAbsent(SessionId id) const {
+    absl::ReaderMutexLock lock(&mutex_);
+    const auto found = sessions_.find(id);
+    return found != sessions_.end() && found->second.attached.IsNone();
+  }
   std::size_t size() const {
     absl::ReaderMutexLock lock(&mutex_);
     return sessions_.size();

@@ -129,6 +129,7 @@ TEST_F(PeerServiceTest, AFrameOfAnotherClusterIsDropped) {
 
   EXPECT_TRUE(Becomes([&] { return IsThere("ours"); }));
   EXPECT_FALSE(IsThere("theirs"));
+  EXPECT_EQ(node_.node().counters().frames_dropped.Get(), 1);
   EXPECT_TRUE(alike.End().ok());
 }
 
