@@ -1,5 +1,6 @@
 // A cluster of real coterie-node processes for the tests, and calls to its API as JSON.
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import https from 'node:https'
 import net from 'node:net'
@@ -8,24 +9,56 @@ import path from 'node:path'
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
+// What a node says while leaders change, which may be at any time on a machine that is busy.
+const isPassing = (error) => error.code === 'unavailable'
+
 // Waits until `condition` yields something true, and returns that.
 export async function until(what, condition, timeoutMs = 10_000) {
   const deadline = Date.now() + timeoutMs
   for (;;) {
-    const result = await condition()
+    let error
+    const result = await (async () => condition())().catch((thrown) => {
+      if (!isPassing(thrown)) throw thrown
+      error = thrown
+    })
     if (result) return result
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    if (Date.now() > deadline) {
+      throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause: error })
+    }
     await pause(15)
   }
 }
 
-async function freePort(host = '127.0.0.1') {
-  const server = net.createServer()
-  await new Promise((resolve) => server.listen(0, host, resolve))
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
+// Below those that systems give to connections: a node that was killed must find its own again.
+async function listenSomewhere(host) {
+  for (;;) {
+    const server = net.createServer()
+    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    const error = await new Promise((resolve) => {
+      server.on('error', resolve)
+      server.listen(port, host, () => resolve(null))
+    })
+    if (!error) return server
+    if (error.code !== 'EADDRINUSE') throw error
+  }
 }
+
+// One for each of `hosts`. All of them are held until the last is known, so that no two are the same.
+async function freePorts(hosts) {
+  const servers = []
+  for (const host of hosts) servers.push(await listenSomewhere(host))
+  const ports = servers.map((server) => server.address().port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+// Each of them is done once for each RequestId (auth.proto), however often it is asked for.
+const kNumbered = new RegExp('^(AuthService/(CreateUser|SetPassword|RemoveUser)|' +
+  'DocumentService/(Create|Rename|Delete|Share|Write|Edit|Append|Lock|Unlock)Document|' +
+  'DocumentService/(ApplyUpdate|BreakLock|RestoreVersion)|DraftService/(Merge|Drop)Draft|' +
+  'AssistService/ResolveSuggestion)$')
+// Twice is as good as once; the second Logout finds no session.
+const kRepeatable = /[/](Get|List|Login$|Logout$|WhoAmI$)/
 
 // fetch() for what is signed by an authority of our own, as far as it is needed here.
 function fetchSecurely(ca, url, { method = 'GET', headers = {}, body } = {}) {
@@ -55,13 +88,11 @@ export class Cluster {
     cluster.ca = ca
     cluster.fetch = ca ? (url, options) => fetchSecurely(ca, url, options) : fetch
     cluster.folder = mkdtempSync(path.join(os.tmpdir(), 'coterie-providers-'))
-    cluster.nodes = []
-    for (let id = 1; id <= size; ++id) {
-      cluster.nodes.push({
-        id, grpc: await freePort(), peer: await freePort(), host: hosts[id - 1] ?? '127.0.0.1',
-        http: await freePort(hosts[id - 1]), process: null,
-      })
-    }
+    cluster.nodes = Array.from({ length: size }, (_, i) => (
+      { id: i + 1, host: hosts[i] ?? '127.0.0.1', process: null }))
+    const ports = await freePorts(cluster.nodes.flatMap(
+      ({ host }) => ['127.0.0.1', '127.0.0.1', host]))
+    for (const node of cluster.nodes) [node.grpc, node.peer, node.http] = ports.splice(0, 3)
     for (const node of cluster.nodes) cluster.launch(node)
     try {
       for (const node of cluster.nodes) await cluster.untilReady(node)
@@ -109,7 +140,44 @@ export class Cluster {
     return `${scheme}://${host}:${http}`
   }
 
-  async call(method, request = {}, { token, index = 0 } = {}) {
+  clientId = String(randomBytes(8).readBigUInt64LE() | 1n)
+  lastSequence = 0
+  openSequences = new Set()
+
+  // Is repeated while leaders change, if that does no harm.
+  async call(method, request = {}, options = {}) {
+    if (!kNumbered.test(method)) {
+      return this.repeat(method, request, options, kRepeatable.test(method))
+    }
+    const sequence = ++this.lastSequence
+    this.openSequences.add(sequence)
+    const requestId = {
+      clientId: this.clientId, sequence: String(sequence),
+      ackedBelow: String(Math.min(...this.openSequences)),
+    }
+    try {
+      return await this.repeat(method, { requestId, ...request }, options, true)
+    } finally {
+      this.openSequences.delete(sequence)
+    }
+  }
+
+  async repeat(method, request, options, isRepeatable) {
+    const deadline = Date.now() + 10_000
+    for (let tries = 1; ; ++tries) {
+      try {
+        return await this.ask(method, request, options)
+      } catch (error) {
+        if (tries > 1 && method === 'AuthService/Logout' && error.code === 'unauthenticated') {
+          return {}
+        }
+        if (!isRepeatable || !isPassing(error) || Date.now() > deadline) throw error
+      }
+      await pause(100)
+    }
+  }
+
+  async ask(method, request, { token, index = 0 }) {
     const answer = await this.fetch(`${this.url(index, 'http')}/coterie.v1.${method}`, {
       method: 'POST',
       headers: {
@@ -127,9 +195,13 @@ export class Cluster {
     return (await this.call('AuthService/Login', { user }, { index })).token
   }
 
+  // Waits for one that `index` knows.
   async leader(token, index = 0) {
-    const status = await this.call('ClusterService/GetStatus', {}, { token, index })
-    return this.nodes.findIndex((node) => String(node.id) === String(status.leaderId))
+    const leader = await until('there is a leader', async () => {
+      const status = await this.call('ClusterService/GetStatus', {}, { token, index })
+      return this.nodes.find(({ id }) => String(id) === String(status.leaderId))
+    })
+    return this.nodes.indexOf(leader)
   }
 
   kill(index) {
