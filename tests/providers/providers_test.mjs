@@ -11,6 +11,9 @@ let ana
 let bob
 let names = 0
 const fresh = (what) => `${what} ${++names}/ü`
+// A round trip or two, and what a machine that is busy for a moment takes for them. Leases and what
+// providers ask again by themselves take 10 s and more.
+const kSoonMs = 5_000
 
 before(async () => {
   cluster = await Cluster.start(3)
@@ -331,7 +334,7 @@ describe('awareness', () => {
     clients[0].close()
 
     await until('who has gone is not seen', () => clients.slice(1).every((client) =>
-      !client.awareness.getStates().has(leaving)), 5_000)
+      !client.awareness.getStates().has(leaving)), kSoonMs)
   })
 
   test('a colour is no stylesheet, and a name is signed', async () => {
@@ -382,13 +385,13 @@ describe('rights', () => {
 
       if (kind === 'y-websocket 3') await until('it gives up', () => client.isOver)
       if (kind.startsWith('y-')) {
-        await until('closed', () => client.closes.length > 0, 1_000) // A round trip after it is told.
+        await until('closed', () => client.closes.length > 0, kSoonMs)
         assert.equal(client.closes[0], 4401)
       }
       assert.equal(client.provider.synced, false)
     })
 
-    test(`${kind}: who loses the right loses the document within a second`, async () => {
+    test(`${kind}: who loses the right loses the document at once`, async () => {
       const name = fresh('revoked')
       await create(name, 'ROLE_NONE')
       await share(name, 'bob', 'ROLE_EDITOR')
@@ -399,7 +402,7 @@ describe('rights', () => {
 
       await share(name, 'bob', 'ROLE_NONE')
 
-      await until('he is told', () => his.denials.length > 0, 1_000)
+      await until('he is told', () => his.denials.length > 0, kSoonMs)
       hers.append('secret')
       await until('it is stored', async () => await contentOn(1, name) === 'secret')
       his.append('!')
@@ -408,7 +411,7 @@ describe('rights', () => {
       assert.equal(await contentOn(1, name), 'secret')
     })
 
-    test(`${kind}: a logout ends it within a second`, async () => {
+    test(`${kind}: a logout ends it at once`, async () => {
       const name = fresh('logout')
       const token = await cluster.login('bob', 2)
       const client = open(kind, cluster.url(0), name, { token })
@@ -416,7 +419,7 @@ describe('rights', () => {
 
       await cluster.call('AuthService/Logout', {}, { token, index: 1 })
 
-      await until('denied', () => client.denials.length > 0, 1_000)
+      await until('denied', () => client.denials.length > 0, kSoonMs)
     })
 
     test(`${kind}: a viewer reads, and writes once it is an editor`, async () => {
@@ -453,7 +456,7 @@ describe('rights', () => {
       const told = () => kind.startsWith('h')
         ? his.stateless.at(-1)?.lock?.holder === 'ana' && his.scopes.at(-1) === 'readonly'
         : his.awareness.getStates().get(0)?.coterie.lock?.holder === 'ana'
-      await until('he is told', told, 1_000)
+      await until('he is told', told, kSoonMs)
 
       hers.append('mine; ')
       his.append('his; ')
@@ -465,7 +468,7 @@ describe('rights', () => {
       const free = () => kind.startsWith('h')
         ? his.stateless.at(-1)?.lock === null && his.scopes.at(-1) === 'read-write'
         : !his.awareness.getStates().has(0)
-      await until('he is told', free, 1_000)
+      await until('he is told', free, kSoonMs)
       assert.deepEqual(his.closes, [])
       await until('nothing is left of the draft', async () => (await drafts(name, bob)).length === 0)
     })
@@ -480,7 +483,7 @@ describe('rights', () => {
       await cluster.call('DocumentService/LockDocument',
         { document: { name }, ttlMs: '60000' }, { token: ana })
       await until('he is told', () => kind.startsWith('h') ? his.scopes.at(-1) === 'readonly'
-        : his.awareness.getStates().get(0)?.coterie.readOnly, 1_000)
+        : his.awareness.getStates().get(0)?.coterie.readOnly, kSoonMs)
 
       for (const letter of 'his words; ') {
         his.append(letter)
@@ -500,8 +503,8 @@ describe('rights', () => {
       assert.deepEqual((await drafts(name, ana)).map(({ user }) => user), ['bob'])
       await assert.rejects(merge(name, bob), /locked by ana/)
       await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
-      await pause(200)
-      assert.equal(await contentOn(0, name), 'her words; ')
+      await until('hers are there, and his are not', async () =>
+        await contentOn(0, name) === 'her words; ')
       await merge(name, bob)
 
       await until('she has both', () => hers.text.includes('his words; ') &&
