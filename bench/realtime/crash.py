@@ -36,6 +36,7 @@ def result_of(process):
 def measure(program, server, protocol):
     ledger = server.folder / "ledger"
     load = run(program, server, protocol, *LOAD, "--ledger", ledger)
+    servers.until("all are connected", lambda: ledger.exists() or load.poll() is not None)
     time.sleep(UNTIL_CRASH_SECONDS)
     server.crash()
     closed = result_of(load)["closed"]

@@ -177,6 +177,7 @@ class Load {
   json Run() {
     town_.Build(options_.rooms, options_.editors, options_.prefix);
     town_.ConnectAll();
+    WriteLedger();  // Says that all are connected.
     for (const std::unique_ptr<Room>& room : town_.rooms()) {
       for (std::size_t i = 0; i < Writers(); ++i) writers_.push_back({room.get(), i});
     }
@@ -501,7 +502,8 @@ void AddOptions(CLI::App& app, Options& options) {
   app.add_option("--seconds", options.seconds, "Measured");
   app.add_option("--settle", options.settle_seconds, "Seconds before memory is read");
   app.add_option("--document", options.document, "A file with the update to join");
-  app.add_option("--ledger", options.ledger, "A file of what was seen; written, or checked");
+  app.add_option("--ledger", options.ledger,
+                 "A file of what was seen; written (also when all are connected), or checked");
 }
 
 }  // namespace

@@ -47,10 +47,12 @@ def kill_all():
 
 
 def until(what, condition):
+    """Waits until it yields something true, and returns that."""
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
-        if condition():
-            return
+        result = condition()
+        if result:
+            return result
         time.sleep(0.05)
     raise SystemExit(f"not within {START_SECONDS_MAX} s: {what}")
 
@@ -109,7 +111,7 @@ class Cluster:
 
     def log_in(self):
         """One session for each editor, nearly: a page has a session, not a hundred."""
-        tokens = [self.call(0, "AuthService/Login", {"user": "bench"})["token"]
+        tokens = [self.call_again(0, "AuthService/Login", {"user": "bench"})["token"]
                   for _ in range(SESSIONS)]
         self.token = tokens[0]
         (self.folder / "tokens").write_text("\n".join(tokens), encoding="utf-8")
@@ -145,6 +147,23 @@ class Cluster:
         with urllib.request.urlopen(ask, timeout=10) as answer:
             return json.load(answer)
 
+    def call_again(self, index, method, request):
+        """For what does no harm twice: on a busy machine leaders may change at any time."""
+        def answer():
+            try:
+                return self.call(index, method, request)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                return None
+        return until(f"{method} is answered", answer)
+
+    def leader(self):
+        def known():
+            leader = self.call_again(0, "ClusterService/GetStatus", {}).get("leaderId")
+            return next((node for node in self.nodes if str(node["id"]) == str(leader)), None)
+        return until("there is a leader", known)
+
     def pids(self):
         return [node["process"].pid for node in self.nodes if node["process"].poll() is None]
 
@@ -157,8 +176,7 @@ class Cluster:
         return ["--ports", ports, "--path", "/yjs/", "--query", "?create=1&token=", *tokens]
 
     def crash(self):
-        leader = self.call(0, "ClusterService/GetStatus", {})["leaderId"]
-        self.dead = next(node for node in self.nodes if str(node["id"]) == str(leader))
+        self.dead = self.leader()
         others = [node["process"] for node in self.nodes if node is not self.dead]
         # What is typed on the leader while nobody can confirm it must not be seen by anybody: a
         # crash between two commits alone would nearly never find a letter under way.
