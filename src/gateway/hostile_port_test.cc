@@ -420,7 +420,8 @@ TEST_F(LargeMessages, ThereAreEightInMemoryAndTheNinthWaits) {
 class ImpatientPort : public LargeMessages {
  protected:
   ImpatientPort() : LargeMessages({.silent_max = kSilent}) {}
-  static constexpr absl::Duration kSilent = absl::Seconds(2);
+  // More than it takes a busy machine to open all of them.
+  static constexpr absl::Duration kSilent = absl::Seconds(6);
 };
 
 TEST_F(ImpatientPort, WhoIsNotListenedToIsNotBlamedForSilence) {
@@ -561,7 +562,7 @@ class BackupPort : public HostilePort {
 
 class StalledPort : public BackupPort {
  protected:
-  StalledPort() : BackupPort(absl::Seconds(3)) {}
+  StalledPort() : BackupPort(absl::Seconds(10)) {}
 };
 
 TEST_F(StalledPort, WhoTakesNothingOfABackupIsCutOffAndHoldsNeitherPlaceNorCopy) {
@@ -573,7 +574,7 @@ TEST_F(StalledPort, WhoTakesNothingOfABackupIsCutOffAndHoldsNeitherPlaceNorCopy)
   }
   EXPECT_NE(Begin().Rest().find("resource_exhausted"), std::string::npos);
 
-  EXPECT_TRUE(Becomes([&] { return Copies() == 0; })) << Copies();
+  EXPECT_TRUE(Becomes([&] { return Copies() == 0; }, absl::Seconds(60))) << Copies();
   const std::string whole = Begin().Rest();
   EXPECT_GT(whole.size(), 16'000'000u);
   EXPECT_TRUE(whole.ends_with("{}\r\n0\r\n\r\n")) << "the stream's end";
@@ -677,11 +678,12 @@ class OpenSockets : public HostilePort {
     EXPECT_TRUE(editor->Await(Nothing()));
     return editor;
   }
-  // Between what ends a right and the end of the socket.
-  static constexpr absl::Duration kSoon = absl::Seconds(1);
+  // Between what ends a right and the end of the socket, on a machine that is busy for a moment:
+  // less than it takes a lease to end by itself.
+  static constexpr absl::Duration kSoon = absl::Seconds(5);
 };
 
-TEST_F(OpenSockets, AnExpiredTokenEndsThemWithinASecond) {
+TEST_F(OpenSockets, AnExpiredTokenEndsThemSoon) {
   ana_.Create("shared");
   const std::string token = Login("tom", absl::Seconds(3));
   const absl::Time expiry = absl::Now() + absl::Seconds(3);
@@ -689,7 +691,7 @@ TEST_F(OpenSockets, AnExpiredTokenEndsThemWithinASecond) {
   const auto editor = Synced(token);
 
   EXPECT_EQ(editor->CloseCode(), 4401);
-  EXPECT_GT(absl::Now(), expiry - kSoon);
+  EXPECT_GT(absl::Now(), expiry - absl::Seconds(1));
   EXPECT_LT(absl::Now(), expiry + kSoon);
   const auto again = Open("/yjs/shared?token=" + token);
   EXPECT_EQ(again->CloseCode(), 4401);

@@ -38,7 +38,8 @@ TEST_F(RoomTest, NothingIsCalledSavedBeforeItsOutcomeIsKnown) {
     node::TestingStall stalled(*node_);
     Write(editor);
     Write(viewer);
-    const Index before = node_->status().commit;
+    // The status tells late what is committed, and at once what is applied: nothing, meanwhile.
+    const Index before = node_->status().applied;
     ASSERT_TRUE(Becomes([&] { return node_->status().commit.value() >= before.value() + 2; }));
     OnShard([] {});  // Behind what has been posted.
     for (const Member& member : {editor, viewer}) {
