@@ -388,7 +388,7 @@ TEST_F(EngineTest, OneClientMayNotHaveTheWholeQueue) {
 
 TEST_F(EngineTest, ServesManyClientsInTurns) {
   Load(Kind::kChain,
-       {.context = 512, .slots = 2, .waiting_max = 200, .waiting_per_client_max = 40});
+       {.context = 2'048, .slots = 2, .waiting_max = 200, .waiting_per_client_max = 40});
   absl::Mutex mutex;
   std::vector<std::string> order;  // In which they began.
   std::deque<Answer> answers;
@@ -408,7 +408,7 @@ TEST_F(EngineTest, ServesManyClientsInTurns) {
   };
   Answer blockers[2];
   for (Answer& blocker : blockers) {
-    Send(Ask("#", 400), blocker);
+    Send(Ask("#", 2'000), blocker);
     blocker.WaitForTexts(1);
   }
   for (int i = 0; i < 40; ++i) send("greedy");

@@ -43,13 +43,14 @@ using boost::system::error_code;
 
 using Request = http::request<http::string_body>;
 
-// Answers every connection with what the answer that is set writes to it; one after the other.
+// Answers every connection with what the answer writes to it; one after the other.
 class HttpServer {
  public:
   using Answer = std::function<void(tcp::socket&)>;
 
-  explicit HttpServer(std::uint16_t port = 0)
-      : acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), port)),
+  explicit HttpServer(Answer answer, std::uint16_t port = 0)
+      : answer_(std::move(answer)),
+        acceptor_(io_, tcp::endpoint(asio::ip::make_address("127.0.0.1"), port)),
         port_(acceptor_.local_endpoint().port()),
         thread_([this] { Run(); }) {}
   ~HttpServer() {
@@ -135,8 +136,7 @@ bool IsClosed(tcp::socket& socket) {
 class OpenAiTest : public testing::Test {
  protected:
   void Serve(HttpServer::Answer answer, OpenAiOptions options = {.model = "tiny"}) {
-    http_ = std::make_unique<HttpServer>();
-    http_->Set(std::move(answer));
+    http_ = std::make_unique<HttpServer>(std::move(answer));
     options.url = *ParseUrl(absl::StrCat("http://127.0.0.1:", http_->port()));
     options.api_key = kKey;
     auto service = std::make_unique<OpenAiService>(std::move(options), clock_);
@@ -452,9 +452,9 @@ TEST_F(OpenAiTest, AServerThatComesLaterIsFound) {
     EXPECT_EQ(Ask().reason, "MODEL_UNREACHABLE");
     if (is_watched) service_->Watch([](const absl::Status&) {});
 
-    http_ = std::make_unique<HttpServer>(port);
-    http_->Set(
-        [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"late"}]})"); });
+    http_ = std::make_unique<HttpServer>(
+        [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"late"}]})"); },
+        port);
     if (is_watched) {
       EXPECT_TRUE(BecomesWell(true));
     } else {
@@ -496,9 +496,9 @@ TEST_F(OpenAiTest, AServerThatDiesIsNotReadyUntilItLives) {
   EXPECT_EQ(Ask().status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(GetStatus(&status).error_code(), grpc::StatusCode::UNAVAILABLE);  // At once.
 
-  http_ = std::make_unique<HttpServer>(port);
-  http_->Set(
-      [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"tiny"}]})"); });
+  http_ = std::make_unique<HttpServer>(
+      [](tcp::socket& socket) { AnswerStatus(socket, "200 OK", R"({"data":[{"id":"tiny"}]})"); },
+      port);
   EXPECT_TRUE(BecomesWell(true));
   service_->Stop();
   EXPECT_EQ(told, (std::vector<bool>{false, true}));
