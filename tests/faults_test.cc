@@ -124,8 +124,8 @@ TEST_F(ForgetfulDisks, ANodeWhoseSyncsFailEndsAndTheOthersGoOn) {
   ASSERT_NO_FATAL_FAILURE(Begin(3, {.disk = ClusterProcess::Disk::kForgetful}));
   load_->Start();
   ASSERT_NO_FATAL_FAILURE(ExpectProgress(50));
-  ASSERT_TRUE(WaitUntil([this] { return LeaderId() != 0; }, kSettled));
-  const std::uint64_t leader = LeaderId();
+  std::uint64_t leader = 0;
+  ASSERT_TRUE(WaitUntil([&] { return (leader = LeaderId()) != 0; }, kSettled));
 
   for (const std::uint64_t id : {leader % 3 + 1, leader}) {
     cluster_->BreakDisk(id);

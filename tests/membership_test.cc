@@ -38,6 +38,13 @@ class Membership : public testing::Test {
     return status.value_or(v1::GetStatusResponse{});
   }
 
+  // Waits for one; 0 and a failure if there is none.
+  std::uint64_t LeaderId() {
+    std::uint64_t leader = 0;
+    EXPECT_TRUE(WaitUntil([&] { return (leader = Status().leader_id()) != 0; }, absl::Seconds(20)));
+    return leader;
+  }
+
   // Node id 0 if there is no such node.
   v1::NodeStatus StatusOf(std::uint64_t id) {
     const v1::GetStatusResponse status = Status();
@@ -92,7 +99,7 @@ TEST_F(Membership, NodeIsReplacedUnderLoad) {
   ASSERT_TRUE(WaitForWrites(100));
 
   // The leader: the hardest one to be without.
-  const std::uint64_t old_leader = Status().leader_id();
+  const std::uint64_t old_leader = LeaderId();
   ASSERT_NE(old_leader, 0u);
   ASSERT_NO_FATAL_FAILURE(Remove(old_leader));
   cluster_->Kill(old_leader);
@@ -116,7 +123,7 @@ TEST_F(Membership, NodeIsReplacedUnderLoad) {
 
 TEST_F(Membership, LeadershipMovesOnRequest) {
   ASSERT_TRUE(WaitForWrites(100));
-  const std::uint64_t leader = Status().leader_id();
+  const std::uint64_t leader = LeaderId();
   v1::TransferLeadershipRequest request;
   for (const std::uint64_t id : cluster_->ids()) {
     if (id != leader) request.set_node_id(id);
