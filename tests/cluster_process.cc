@@ -42,25 +42,6 @@ sockaddr_in Loopback(std::uint16_t port) {
   return address;
 }
 
-// "127.0.0.1:PORT" of a port that nobody listens on now. Below the range that the kernel gives to
-// outgoing connections (from 32768 on, ip(7)): one of those could take the port of a node that is
-// down, and the node could not come back.
-std::string FreeAddress() {
-  constexpr int kFirst = 10'000;
-  constexpr int kPorts = 20'000;
-  static int next =
-      getpid() % kPorts * 61;  // Tests that run side by side begin at different ports.
-  while (true) {
-    const int port = kFirst + ++next % kPorts;
-    const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(file >= 0);
-    const sockaddr_in address = Loopback(static_cast<std::uint16_t>(port));
-    const int result = bind(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-    close(file);
-    if (result == 0) return absl::StrCat("127.0.0.1:", port);
-  }
-}
-
 bool Accepts(const std::string& address) {
   const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   CHECK(file >= 0);
@@ -98,6 +79,22 @@ std::string DescribeEnd(int status) {
 }
 
 }  // namespace
+
+std::string FreeAddress() {
+  constexpr int kFirst = 10'000;
+  constexpr int kPorts = 20'000;
+  static int next =
+      getpid() % kPorts * 61;  // Tests that run side by side begin at different ports.
+  while (true) {
+    const int port = kFirst + ++next % kPorts;
+    const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(file >= 0);
+    const sockaddr_in address = Loopback(static_cast<std::uint16_t>(port));
+    const int result = bind(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    close(file);
+    if (result == 0) return absl::StrCat("127.0.0.1:", port);
+  }
+}
 
 absl::StatusOr<std::unique_ptr<ClusterProcess>> ClusterProcess::Start(std::size_t founders,
                                                                       Conditions conditions) {

@@ -19,6 +19,11 @@
 
 namespace coterie::tests {
 
+// "127.0.0.1:PORT" of a port that nobody listens on now. Below the range that the kernel gives to
+// outgoing connections (from 32768 on, ip(7)): one of those could take the port of a node that is
+// down, and the node could not come back.
+std::string FreeAddress();
+
 class ClusterProcess {
  public:
   // What becomes of what a node wrote and did not sync when it is killed: see forgetful_disk.cc.

@@ -18,6 +18,7 @@
 #include "llm/testing/loaded_model.h"
 #include "llm/testing/test_models.h"
 #include "tests/authority.h"
+#include "tests/cluster_process.h"
 #include "tests/llm_process.h"
 
 #ifndef COTERIE_PROGRAM
@@ -81,7 +82,7 @@ class Up : public testing::Test {
     return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .output = text.str()};
   }
   Ran RunUp(const std::string& arguments = {}) const {
-    return Run("up --detach --http-port 0 --grpc-port 57053 --data " + folder_ + "/data " +
+    return Run("up --detach --http-port 0 --grpc-port " + Port() + " --data " + folder_ + "/data " +
                arguments);
   }
   std::string Model(const std::string& path) const {
@@ -89,7 +90,10 @@ class Up : public testing::Test {
     return folder_ + "/" + path;
   }
 
+  std::string Port() const { return node_.substr(node_.rfind(':') + 1); }
+
   std::string folder_;
+  const std::string node_ = FreeAddress();  // The first; the others' ports follow it.
 };
 
 TEST_F(Up, ServesTheOnlyModelAndStopsIt) {
@@ -100,9 +104,9 @@ TEST_F(Up, ServesTheOnlyModelAndStopsIt) {
 
   ASSERT_EQ(up.exit_code, 0) << up.output;
   EXPECT_NE(up.output.find("The assistant is ready: chain"), std::string::npos) << up.output;
-  const Ran login = Run("--nodes 127.0.0.1:57053 login ann");
+  const Ran login = Run("--nodes " + node_ + " login ann");
   EXPECT_EQ(login.exit_code, 0) << login.output;
-  const Ran asked = Run("--nodes 127.0.0.1:57053 ask Who?");
+  const Ran asked = Run("--nodes " + node_ + " ask Who?");
   EXPECT_NE(asked.output.find("quick brown fox"), std::string::npos) << asked.output;
   const Ran down = Run("down --data " + folder_ + "/data");
   EXPECT_NE(down.output.find("stopped 3 nodes and the language model"), std::string::npos)
@@ -133,8 +137,8 @@ TEST_F(Up, AsksAModelThatRunsElsewhereOverTls) {
             " --llm-tls-cert " + authority.certificate() + " --llm-tls-key " + authority.key());
 
   ASSERT_EQ(up.exit_code, 0) << up.output;
-  EXPECT_EQ(Run("--nodes 127.0.0.1:57053 login ann").exit_code, 0);
-  const Ran asked = Run("--nodes 127.0.0.1:57053 ask Who?");
+  EXPECT_EQ(Run("--nodes " + node_ + " login ann").exit_code, 0);
+  const Ran asked = Run("--nodes " + node_ + " ask Who?");
   EXPECT_NE(asked.output.find("quick brown fox"), std::string::npos) << asked.output;
   const Ran alone = RunUp("--llm-tls-ca " + authority.ca());
   EXPECT_NE(alone.output.find("--llm-tls-ca requires --llm"), std::string::npos) << alone.output;
@@ -162,7 +166,7 @@ TEST_F(Up, WritesTheClusterDownFirstAndEndsWhenItIsInterrupted) {
   const absl::Time start = absl::Now();
 
   const Ran up = RunLine(absl::StrCat("/usr/bin/timeout -s INT 1 ", COTERIE_PROGRAM,
-                                      " up --http-port 0 --grpc-port 57053 --data ", folder_,
+                                      " up --http-port 0 --grpc-port ", Port(), " --data ", folder_,
                                       "/data --node-program ", program));
 
   EXPECT_EQ(up.exit_code, 124) << up.output;  // It was `timeout` that ended it.
@@ -172,11 +176,11 @@ TEST_F(Up, WritesTheClusterDownFirstAndEndsWhenItIsInterrupted) {
 }
 
 TEST_F(Up, TheFirstPasswordIsNeededOnceAndIsNotEmpty) {
-  const std::string node =
-      (std::filesystem::path(COTERIE_PROGRAM).parent_path() / "coterie-node").string() +
-      " --id 1 --cluster-id 5 --listen 127.0.0.1:57053 --peer-listen 127.0.0.1:57153 --founder "
-      "1=127.0.0.1:57153=127.0.0.1:57053 --secure --admin root --data " +
-      folder_ + "/n";
+  const std::string peer = FreeAddress();
+  const std::string node = absl::StrCat(
+      (std::filesystem::path(COTERIE_PROGRAM).parent_path() / "coterie-node").string(),
+      " --id 1 --cluster-id 5 --listen ", node_, " --peer-listen ", peer, " --founder 1=", peer,
+      "=", node_, " --secure --admin root --data ", folder_, "/n");
   for (const char* without : {"COTERIE_PASSWORD=", "--unset=COTERIE_PASSWORD"}) {
     const Ran refused = RunLine(absl::StrCat("/usr/bin/env ", without, " ", node));
     EXPECT_EQ(refused.exit_code, 2) << refused.output;
@@ -197,7 +201,7 @@ TEST_F(Up, ServesWithAMajorityAndSaysWhoIsDown) {
   EXPECT_EQ(two.exit_code, 0) << two.output;
   EXPECT_NE(two.output.find("n2 is down"), std::string::npos) << two.output;
   EXPECT_NE(two.output.find("log is gone"), std::string::npos) << two.output;
-  EXPECT_EQ(Run("--nodes 127.0.0.1:57053 login ann").exit_code, 0);
+  EXPECT_EQ(Run("--nodes " + node_ + " login ann").exit_code, 0);
   Run("down --data " + folder_ + "/data");
   std::filesystem::remove_all(folder_ + "/data/n3/log");
 
