@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <string_view>
 
 #include "bin/loopback.h"
@@ -169,6 +170,12 @@ absl::Status CheckFounders(const NodeOptions& options) {
   if (options.joins) return absl::OkStatus();
   if (options.founders.size() > raft::kVotersMax) {
     return absl::InvalidArgumentError("--founder: at most 7 can found a cluster");
+  }
+  std::set<NodeId> ids;
+  for (const raft::Member& founder : options.founders) {
+    if (ids.insert(founder.id).second) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--founder ", founder.id.value(), " is there twice; give each founder once"));
   }
   const auto self =
       std::find_if(options.founders.begin(), options.founders.end(),

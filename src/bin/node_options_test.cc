@@ -30,6 +30,20 @@ std::string Refusal(const NodeOptions& options) {
 
 TEST(NodeOptions, GoodOnesAreTaken) { EXPECT_EQ(Refusal(Good()), ""); }
 
+// Before the data folder is anybody's: with what is wrong it would be another founding.
+TEST(NodeOptions, AFounderIsGivenOnce) {
+  NodeOptions options = Good();
+  options.joins = false;
+  const raft::Member self = {
+      .id = NodeId(1), .address = options.peer_advertise, .client_address = options.advertise};
+  raft::Member other = self;
+  other.id = NodeId(2);
+  options.founders = {self, other};
+  EXPECT_EQ(Refusal(options), "");
+  options.founders = {self, other, other};
+  EXPECT_NE(Refusal(options).find("--founder 2 is there twice"), std::string::npos);
+}
+
 // What a browser sends as Origin, letter for letter, or it never matches.
 TEST(NodeOptions, AnOriginIsASchemeAHostAndPerhapsAPort) {
   for (const std::string good :

@@ -20,6 +20,8 @@ namespace {
 // merging waits until they have become twice as many, so that what comes again and again does not
 // stay more than once, and trying reads nothing but what can go on.
 constexpr std::uint64_t kEagerBytesMax = 4 << 10;
+// So many groups are tried again at most.
+constexpr std::size_t kEagerGroupsMax = 64;
 
 std::string Merge(const std::vector<std::string>& updates) {
   const std::vector<std::string_view> views(updates.begin(), updates.end());
@@ -78,7 +80,8 @@ void PendingStructs::Clear() {
 }
 
 void PendingStructs::Retry(ItemStore& store, const std::set<ClientIndex>& advanced) {
-  if (bytes_ <= kEagerBytesMax && IsDue(store, advanced)) RetryFromTheFront(store);
+  const bool is_little = bytes_ <= kEagerBytesMax && count_ <= kEagerGroupsMax;
+  if (is_little && IsDue(store, advanced)) RetryFromTheFront(store);
   if (empty()) return;
   StructIntegrator integrator(store);
   const auto run = [&] {

@@ -117,9 +117,10 @@ void AddRaft(const node::Counters& counters, Page& page) {
              counters.snapshots_sent);
   page.Count("coterie_raft_snapshots_installed_total", "Snapshots put in place of the state.",
              counters.snapshots_installed);
-  page.Count("coterie_peer_frames_dropped_total",
-             "Messages of other nodes that were malformed, or of another cluster.",
-             counters.frames_dropped);
+  page.Count(
+      "coterie_peer_frames_dropped_total",
+      "Messages of other nodes that were malformed, of another cluster or of a newer program.",
+      counters.frames_dropped);
   page.Times("coterie_log_append_seconds", "Until a batch of log entries was durable.",
              counters.log_append);
 }

@@ -20,7 +20,6 @@ namespace coterie::node {
 namespace {
 
 constexpr const char* kName = "identity";
-constexpr const char* kDraftName = "identity.draft";
 constexpr std::size_t kCrcBytes = 4;
 constexpr std::size_t kShortFileBytes = 1 + 8 + 8 + 8 + kCrcBytes;
 constexpr std::size_t kFileBytes = kShortFileBytes + 4;
@@ -64,12 +63,12 @@ absl::StatusOr<Identity> Decode(const std::string& bytes) {
 absl::Status Create(io::Directory& directory, const Identity& identity) {
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file,
-                     directory.Open(kDraftName, io::OpenMode::kCreate));
+                     directory.Open(kIdentityDraftName, io::OpenMode::kCreate));
     RETURN_IF_ERROR(file->Truncate(0));
     RETURN_IF_ERROR(file->Write(0, Encode(identity)));
     RETURN_IF_ERROR(file->Sync());
   }
-  RETURN_IF_ERROR(directory.Rename(kDraftName, kName));
+  RETURN_IF_ERROR(directory.Rename(kIdentityDraftName, kName));
   return directory.Sync();
 }
 

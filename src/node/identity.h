@@ -18,13 +18,17 @@ namespace coterie::node {
 
 // Raised where one log would come to another state than before: then no program may go on with what
 // an earlier one left, as nodes stand at different entries when they are stopped, nor beside one.
-inline constexpr std::uint8_t kRulesVersion = 4;
+inline constexpr std::uint8_t kRulesVersion = 5;
+
+// Written, and then given its name.
+inline constexpr char kIdentityDraftName[] = "identity.draft";
 
 struct Identity {
   wal::Identity log;
-  // Of what the cluster began with, as far as this node was told; 0 = it joined later, or an older
-  // program made the folder. Nodes that were told different things never exchange a frame: each may
-  // have a majority of its own founders, and acknowledge what the others do not have.
+  // Of what the cluster began with, as far as this node was told; 0 = that is not known: it joined
+  // later, or its first start was broken off, or the file was made anew from the log's. Nodes that
+  // were told different things never exchange a frame: each may have a majority of its own
+  // founders, and acknowledge what the others do not have.
   std::uint32_t founding = 0;
 };
 

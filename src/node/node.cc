@@ -69,7 +69,8 @@ class Node::Impl {
   absl::Status Start(const Options& options, Peers& peers) {
     const std::uint64_t seed = RandomSeed();
     // Before the folder is anybody's: what is wrong with the backup can then still be mended.
-    ASSIGN_OR_RETURN(const std::vector<std::string> files, log_directory_->List());
+    ASSIGN_OR_RETURN(std::vector<std::string> files, log_directory_->List());
+    std::erase(files, kIdentityDraftName);  // Of a start that was broken off before anything else.
     const std::string state_path = absl::StrCat(options.data_path, "/state");
     const bool has_state = std::filesystem::exists(state_path);
     // Before anything is written that would be in the way of the log that was there.

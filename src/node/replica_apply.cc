@@ -236,7 +236,14 @@ void Replica::JoinAbsent(std::uint64_t now_us) {
     absent.insert(session);
     if (!absent_.contains(session)) continue;  // Its own may be on its way.
     Propose({.session = session, .request = {}, .body = state::Attach{.lease_ms = kJoinLeaseMs}},
-            absl::Microseconds(kJoinIntervalUs), [](const absl::StatusOr<state::Outcome>&) {});
+            absl::Microseconds(kJoinIntervalUs),
+            [this, session](const absl::StatusOr<state::Outcome>& joined) {
+              // Its last stream has ended meanwhile, and found nothing to leave.
+              if (!joined.ok() || !joined->ok() || presence_.HasStreams(session)) return;
+              ProposeOwn(state::Leave{.session = session,
+                                      .attached = joined->revision,
+                                      .reason = state::LeaveReason::kDetached});
+            });
   }
   absent_ = std::move(absent);
 }

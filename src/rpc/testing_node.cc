@@ -19,8 +19,9 @@ namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
 
+// Above what tests choose themselves.
 std::uint64_t NextClientId() {
-  static std::atomic<std::uint64_t> last{0};
+  static std::atomic<std::uint64_t> last{std::uint64_t{1} << 32};
   return ++last;
 }
 

@@ -130,8 +130,8 @@ TestingTrio::TestingTrio() : links_(std::make_unique<Links>()) {
     parts.node.founders = Founders();
     parts.node.peer_address = self.address;
     parts.node.client_address = self.client_address;
-    // So that it is `home` who leads, also on a slow disk: if who is cut off were the leader, the
-    // others would have none meanwhile.
+    // So that it is `home` who leads: if who is cut off were the leader, the others would have none
+    // meanwhile.
     parts.node.election_timeout_ticks *= self.id == kHome ? 2 : 6;
     parts.node.log_entries_max = 8;
     parts.node.log_trailing_entries_max = 0;
@@ -140,10 +140,7 @@ TestingTrio::TestingTrio() : links_(std::make_unique<Links>()) {
     links_->Listens(self.id, nodes_.back()->server().peer_port());
   }
   links_->ConnectAll();
-  CHECK(Becomes([this] {
-    return std::ranges::all_of(
-        nodes_, [](const auto& node) { return node->node().status().leader == kHome; });
-  }));
+  AwaitHome();
   writer_ = std::make_unique<TestingClient>(home(), "writer");
   written_ = writer_->Create("filling");
   CHECK(writer_->status.ok());
@@ -154,6 +151,7 @@ TestingTrio::~TestingTrio() = default;
 void TestingTrio::JumpOver(const std::function<void()>& meanwhile) {
   const runtime::Counter& installed = away().node().counters().snapshots_installed;
   const std::uint64_t before = installed.Get();
+  AwaitHome();
   links_->Cut(true);
   meanwhile();
   // Behind all that may have been on its way when it was cut off.
@@ -164,6 +162,21 @@ void TestingTrio::JumpOver(const std::function<void()>& meanwhile) {
   links_->Cut(false);
   CHECK(
       Becomes([&] { return installed.Get() > before && away().node().status().applied >= known; }));
+}
+
+void TestingTrio::AwaitHome() {
+  CHECK(Becomes([this] {
+    const auto follows_home = [](const auto& node) {
+      return node->node().status().leader == kHome;
+    };
+    if (std::ranges::all_of(nodes_, follows_home)) return true;
+    for (const auto& node : nodes_) {  // A slow disk may have made another one the leader.
+      if (node->node().status().role != raft::Role::kLeader || node == nodes_.front()) continue;
+      node->node().TransferLeadership(kHome, absl::Now() + absl::Seconds(1),
+                                      [](const absl::StatusOr<NodeId>&) {});
+    }
+    return false;
+  }));
 }
 
 void TestingTrio::ForgetThrough(Index last) {

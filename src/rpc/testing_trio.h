@@ -37,6 +37,8 @@ class TestingTrio {
  private:
   class Links;
   class Link;
+  // Waits until it leads.
+  void AwaitHome();
   // Has the others' logs begin behind `last`.
   void ForgetThrough(Index last);
 

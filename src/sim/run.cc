@@ -396,13 +396,15 @@ void Run::CheckLeases() {
   // And a LEAVE may have been proposed just before who it is about came back.
   schedule_.RunUntil(schedule_.now_us() + 5 * kElectionTimeoutUs);
   std::map<SessionId, Revision> with_stream;
-  std::set<SessionId> elsewhere;  // At a server that is no member: such a client has to move.
+  // At a server that is no member: such a client has to move. Or its server will have it join
+  // again.
+  std::set<SessionId> elsewhere;
   const state::Machine& before = UpToDate().machine();
   for (const std::unique_ptr<Client>& client : clients_) {
     const auto session = before.FindSession(client->session());
     const NodeId at = client->StreamAt();
-    if (at.IsNone() || !session || session->attached.IsNone()) continue;
-    if (ledger_.configuration().IsMember(at)) {
+    if (at.IsNone() || !session) continue;
+    if (!session->attached.IsNone() && ledger_.configuration().IsMember(at)) {
       with_stream.emplace(session->id, session->attached);
     } else {
       elsewhere.insert(session->id);

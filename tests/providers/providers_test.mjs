@@ -503,6 +503,7 @@ describe('rights', () => {
       assert.deepEqual((await drafts(name, ana)).map(({ user }) => user), ['bob'])
       await assert.rejects(merge(name, bob), /locked by ana/)
       await cluster.call('DocumentService/UnlockDocument', { document: { name } }, { token: ana })
+      await pause(200)
       await until('hers are there, and his are not', async () =>
         await contentOn(0, name) === 'her words; ')
       await merge(name, bob)
